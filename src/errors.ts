@@ -1,0 +1,62 @@
+/** Every code that a `RivuletError` can carry; the README has a heading for each. */
+export type ErrorCode =
+  | 'INVALID_DATA'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'RATE_LIMITED'
+  | 'SCHEMA_MISMATCH'
+  | 'INVALID_NAME'
+  | 'INVALID_OPTIONS'
+  | 'STREAM_OPTIONS_CONFLICT'
+  | 'STREAM_CLOSED'
+  | 'HUB_CLOSED'
+  | 'WAITING_LINE_FULL'
+  | 'TRANSPORT_UNAVAILABLE'
+  | 'TRANSPORT_FAILED'
+
+/** The numbers behind an error, as fields of it. Only those that belong to its code are set. */
+export interface ErrorDetails {
+  /** `PAYLOAD_TOO_LARGE`: the size in bytes, a lower bound when the data was too large to be measured whole. */
+  readonly bytes?: number
+  /** `PAYLOAD_TOO_LARGE`: the limit in bytes. */
+  readonly maxBytes?: number
+  /** `INVALID_DATA`: where in the data, e.g. `$.a.b[3]`. */
+  readonly path?: string
+  /** `RATE_LIMITED`: whole milliseconds after which there is room, if nothing else is admitted meanwhile. */
+  readonly retryAfterMs?: number
+  /** `WAITING_LINE_FULL`: how many the line holds. */
+  readonly maxWaiting?: number
+  /** `SCHEMA_MISMATCH`: the validator's own issues. */
+  readonly issues?: readonly unknown[]
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('rivulet.error')
+
+/** The one error class. Tell errors apart by `code`; `message` says what happened, the numbers, and what to do. */
+export class RivuletError extends Error {
+  override readonly name = 'RivuletError'
+  readonly code: ErrorCode
+  declare readonly bytes?: number
+  declare readonly maxBytes?: number
+  declare readonly path?: string
+  declare readonly retryAfterMs?: number
+  declare readonly maxWaiting?: number
+  declare readonly issues?: readonly unknown[]
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const { cause, ...numbers } = details
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    Object.assign(this, numbers)
+  }
+
+  /** Tells whether a value is a `RivuletError`, also one made by another copy of the library (ESM beside CJS). */
+  static is(value: unknown): value is RivuletError {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+
+  /** Marks instances for {@link RivuletError.is}. */
+  get [BRAND](): true {
+    return true
+  }
+}

@@ -1,0 +1,59 @@
+import { RivuletError } from './errors.ts'
+
+declare const topicBrand: unique symbol
+
+/**
+ * Names one stream on every transport: `rivulet/<hub>/<stream>`, each part percent-encoded so that only
+ * `[A-Za-z0-9_-]` and upper-case `%XX` remain. Only the core makes topics, so no name reaches a broker as a
+ * wildcard, a separator or a control character. MQTT uses it as it is, NATS replaces `/` by `.`.
+ */
+export type Topic = string & { readonly [topicBrand]: true }
+
+// Twilio Sync keeps this form for its own identifiers; a name of that form could not be told from one.
+const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
+const HUB_NAME = /^[A-Za-z0-9_-]{1,64}$/
+const LONE_SURROGATE = /\p{Surrogate}/u
+// What `encodeURIComponent` leaves alone although it is outside `[A-Za-z0-9_-]`.
+const LEFT_BARE = /[.!~*'()]/g
+
+/** Builds the topic of a stream. Injective: two different pairs of names never share a topic. */
+export function topicOf(hubName: string, streamName: string): Topic {
+  return `rivulet/${hubName}/${encodeName(streamName)}` as Topic
+}
+
+/** Reads the stream's name back from a topic that {@link topicOf} made. */
+export function streamNameOf(topic: Topic): string {
+  return decodeURIComponent(topic.slice(topic.lastIndexOf('/') + 1))
+}
+
+/** Throws `INVALID_NAME` unless `name` is 1–320 UTF-16 units of well-formed Unicode that do not look like a sid. */
+export function checkStreamName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') throw invalidName(`A stream name is a string, not ${typeof name}.`)
+  if (name.length < 1 || name.length > 320) {
+    throw invalidName(`A stream name has 1 to 320 UTF-16 units, this one has ${name.length}; shorten it.`)
+  }
+  if (LONE_SURROGATE.test(name)) {
+    throw invalidName('The stream name has a lone surrogate; pass well-formed Unicode.')
+  }
+  if (SID_FORM.test(name)) {
+    throw invalidName(`"${name}" has the form of a sid (two capitals, 32 hex digits); choose another name.`)
+  }
+}
+
+/** Throws `INVALID_NAME` unless `name` is 1–64 characters of `[A-Za-z0-9_-]`. */
+export function checkHubName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || !HUB_NAME.test(name)) {
+    throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${JSON.stringify(name)}.`)
+  }
+}
+
+function encodeName(name: string): string {
+  return encodeURIComponent(name).replace(
+    LEFT_BARE,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+function invalidName(message: string): RivuletError {
+  return new RivuletError('INVALID_NAME', message)
+}

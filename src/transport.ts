@@ -1,0 +1,75 @@
+import type { Topic } from './topic.ts'
+
+/** What a transport can and cannot do. Read again after each `open`; `rivulet/testing` verifies every claim. */
+export interface Capabilities {
+  /** How far frames travel: within this process, this machine, or the network. */
+  readonly scope: 'process' | 'host' | 'network'
+  /** Whether the backend hands a connection its own frames back. */
+  readonly echoes: boolean
+  /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
+  readonly ordered: boolean
+  /** The largest frame, in bytes, that the backend takes. `Infinity` when it names none. */
+  readonly maxFrameBytes: number
+}
+
+/**
+ * Moves frames between hubs. One instance is one place to connect to, used by one hub.
+ *
+ * The core owns everything else: topics, the frame's content, limits, the echo and duplicate filters, when to
+ * join, reconnecting, deadlines and counting. An adapter therefore turns its client's own reconnecting,
+ * resubscribing and offline queueing off, and trusts what the core hands it.
+ */
+export interface Transport {
+  /** A short name for messages, e.g. `nats`. Holds no credentials. */
+  readonly name: string
+  readonly capabilities: Capabilities
+
+  /**
+   * Connects. Resolves when frames can be sent and joined; nothing that was sent before is sent afterwards.
+   * Called again, with a fresh host, after `down` or after `close`. Rejects with a `RivuletError` of code
+   * `TRANSPORT_FAILED` when trying again soon is pointless (credentials, certificate), with anything else for
+   * an outage. When `signal` aborts it gives up, leaves no socket or timer behind and rejects.
+   */
+  open(host: TransportHost, signal: AbortSignal): Promise<void>
+
+  /**
+   * Hands one frame to the backend, synchronously. Never throws, never queues for a later connection.
+   * `'offline'` says that the frame certainly did not leave. The transport may keep `frame` but not change it.
+   */
+  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline'
+
+  /**
+   * Asks for the frames of a topic. Resolves when the backend has confirmed: frames that others send from
+   * then on arrive. Rejects with the backend's reason when it refuses, or when `signal` aborts. The core never
+   * joins a topic that is joined or being joined.
+   */
+  join(topic: Topic, signal: AbortSignal): Promise<void>
+
+  /** Ends a join, confirmed or not. After it returns, `receive` is not called for that topic. Never throws. */
+  leave(topic: Topic): void
+
+  /** A barrier: resolves when the backend has everything that was sent before. Rejects on abort or when down. */
+  flush(signal: AbortSignal): Promise<void>
+
+  /**
+   * Disconnects, in every state and any number of times. Hands over what was sent before until `signal`
+   * aborts, then drops the connection. Afterwards nothing of the host is called and no socket or timer is left.
+   */
+  close(signal: AbortSignal): Promise<void>
+}
+
+/** What the core gives a transport at each `open`. Calls on the host of an earlier `open` are ignored. */
+export interface TransportHost {
+  /** Takes a frame of a joined topic. Synchronous; never throws; the bytes may be reused after it returns. */
+  receive(topic: Topic, frame: Uint8Array | string): void
+  /** Reports that the connection is gone. The core opens again by itself. */
+  down(cause?: Error): void
+  /** Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known. */
+  error(topic: Topic | undefined, cause: Error): void
+}
+
+/** What `openHub` expects of a transport's package. */
+export interface TransportModule {
+  /** Makes a transport from one or more URLs of one scheme (several name several servers of one cluster). */
+  transportFromUrls(urls: readonly string[]): Transport
+}
