@@ -15,7 +15,7 @@ export type ErrorCode =
 
 /** The numbers behind an error, as fields of it. Only those that belong to its code are set. */
 export interface ErrorDetails {
-  /** `PAYLOAD_TOO_LARGE`: the size in bytes, a lower bound when the data was too large to be measured whole. */
+  /** `PAYLOAD_TOO_LARGE`: the size in bytes. */
   readonly bytes?: number
   /** `PAYLOAD_TOO_LARGE`: the limit in bytes. */
   readonly maxBytes?: number
@@ -27,6 +27,11 @@ export interface ErrorDetails {
   readonly maxWaiting?: number
   /** `SCHEMA_MISMATCH`: the validator's own issues. */
   readonly issues?: readonly unknown[]
+  /** `PAYLOAD_TOO_LARGE`: whether `bytes` is a lower bound, since measuring stopped at the limit. */
+  readonly atLeast?: boolean
+  /** `INVALID_DATA`, `SCHEMA_MISMATCH`: what is wrong, in words. */
+  readonly reason?: string
+  /** The error underneath: what user code threw, or what the transport reported. */
   readonly cause?: unknown
 }
 
@@ -42,6 +47,8 @@ export class RivuletError extends Error {
   declare readonly retryAfterMs?: number
   declare readonly maxWaiting?: number
   declare readonly issues?: readonly unknown[]
+  declare readonly atLeast?: boolean
+  declare readonly reason?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     const { cause, ...numbers } = details

@@ -1,0 +1,278 @@
+import { Admission } from './admission.ts'
+import { Delivery } from './delivery.ts'
+import type { RivuletError } from './errors.ts'
+import { Events } from './events.ts'
+import { Expiry } from './expiry.ts'
+import type { Listener, Seat } from './fan-out.ts'
+import { LeakyBucket } from './leaky-bucket.ts'
+import { Counters } from './ledger.ts'
+import type { Link } from './link.ts'
+import { Message, newOrigin } from './message.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { LossReason } from './outbox.ts'
+import type { HubPeers } from './peers.ts'
+import { Refusal } from './refusal.ts'
+import { Remote, type RemotePort } from './remote.ts'
+import { SignalActions } from './signal-actions.ts'
+import { StreamSubscription } from './subscription.ts'
+import { topicOf } from './topic.ts'
+
+/** Why a stream ended other than by `close`. */
+export type RemovalReason = 'removed' | 'expired'
+
+/** A stream's lifecycle events, with what each one carries. */
+export interface StreamEvents<Data = unknown> {
+  /** A message was delivered to the subscribers. Listening for it joins no topic; subscribing does. */
+  messagePublished: { readonly message: Message<Data>; readonly isLocal: boolean }
+  /** A publish was refused. */
+  refused: Refusal
+  /** Accepted messages did not reach the broker. */
+  lost: { readonly reason: LossReason; readonly count: number }
+  /** The stream was removed or expired; `isLocal` is false when another process removed it. */
+  removed: { readonly reason: RemovalReason; readonly isLocal: boolean }
+  /** A subscriber or listener threw, or the broker refused something of this stream. */
+  error: unknown
+}
+
+/** What a stream needs of its hub. */
+export interface ChannelHost {
+  readonly name: string
+  readonly isClosed: boolean
+  readonly acceptsRemoval: boolean
+  readonly link: Link | undefined
+  readonly peers: HubPeers
+  readonly nowMs: () => number
+  /** Whether an origin lately was that of a stream that is closed by now. */
+  isRetired(origin: string): boolean
+  /** Tells the hub's listeners of an error; false when there are none. */
+  report(error: unknown): boolean
+  /** The stream has ended. */
+  retire(channel: Channel, removal: StreamEvents['removed'] | undefined): void
+}
+
+/** The inside of a stream: what is published is admitted, delivered here, and sent on. Ends once. */
+export class Channel implements RemotePort {
+  readonly name: string
+  readonly options: ResolvedOptions
+  readonly nowMs: () => number
+  readonly #host: ChannelHost
+  // Made when first needed: an idle stream is small.
+  #counters: Counters | undefined
+  #bucket: LeakyBucket | undefined
+  #admission: Admission | undefined
+  #delivery: Delivery | undefined
+  #remote: Remote | undefined
+  #events: Events<StreamEvents> | undefined
+  #expiry: Expiry | undefined
+  #signals: SignalActions | undefined
+  /** What iterators and observers do at the end. */
+  #atClose: Set<() => void> | undefined
+  #origin: string | undefined
+  #sequence = 0
+  #isClosed = false
+  #hasLogged = false
+
+  constructor(name: string, options: ResolvedOptions, host: ChannelHost) {
+    this.name = name
+    this.options = options
+    this.nowMs = host.nowMs
+    this.#host = host
+    if (options.ttlSeconds > 0) this.expiry.set(options.ttlSeconds)
+  }
+
+  get counters(): Counters {
+    this.#counters ??= new Counters()
+    return this.#counters
+  }
+
+  get admission(): Admission {
+    this.#admission ??= new Admission(this, this.#limiter)
+    return this.#admission
+  }
+
+  get events(): Events<StreamEvents> {
+    this.#events ??= new Events((error) => this.#listenerThrew(error))
+    return this.#events
+  }
+
+  get expiry(): Expiry {
+    this.#expiry ??= new Expiry(this.nowMs, () => this.close({ reason: 'expired', isLocal: true }))
+    return this.#expiry
+  }
+
+  get signals(): SignalActions {
+    this.#signals ??= new SignalActions()
+    return this.#signals
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get isFull(): boolean {
+    return this.#delivery?.isFull === true
+  }
+
+  get isListening(): boolean {
+    return this.#delivery !== undefined && this.#delivery.fanOut.size > 0
+  }
+
+  get origin(): string | undefined {
+    return this.#origin
+  }
+
+  get sharedBucket(): LeakyBucket | undefined {
+    const { limit } = this.options
+    return limit !== false && limit.scope === 'stream' ? this.#limiter : undefined
+  }
+
+  closedRefusal(): Refusal {
+    return new Refusal(this.#host.isClosed ? 'HUB_CLOSED' : 'STREAM_CLOSED')
+  }
+
+  /** Throws `STREAM_CLOSED` or `HUB_CLOSED` once the stream has ended. */
+  assertOpen(): void {
+    if (this.#isClosed) throw this.closedRefusal().error
+  }
+
+  /** Delivers what was admitted and sends it on; the message's number is taken now. */
+  accept(wire: object, data: unknown, nowMs: number): Message {
+    this.#origin ??= newOrigin()
+    const message = new Message(data, true, this.#origin, ++this.#sequence)
+    const { counters } = this
+    counters.accepted++
+    if (this.#host.link === undefined) counters.local++
+    else counters.inFlight++
+    this.#deliveryNow.deliver(message, wire, nowMs)
+    return message
+  }
+
+  refused(refusal: Refusal): void {
+    this.#events?.emit('refused', () => refusal)
+  }
+
+  /** Takes a seat in the fan-out; `atClose` is called when the stream ends before the seat is left. */
+  subscribe(listener: Listener, signal?: AbortSignal, atClose?: () => void): StreamSubscription {
+    this.assertOpen()
+    const subscription = new StreamSubscription(this)
+    if (signal?.aborted) return subscription
+    const { fanOut } = this.#deliveryNow
+    fanOut.add(subscription, listener)
+    this.counters.subscribers = fanOut.size
+    if (fanOut.size === 1) this.#remoteNow?.listen(true)
+    if (signal !== undefined) {
+      subscription.atEnd(this.signals.add(signal, () => subscription.unsubscribe()))
+    }
+    if (atClose !== undefined) {
+      this.#atClose ??= new Set()
+      this.#atClose.add(atClose)
+      subscription.atEnd(() => this.#atClose?.delete(atClose))
+    }
+    return subscription
+  }
+
+  leave(seat: Seat): void {
+    const { fanOut } = this.#deliveryNow
+    fanOut.remove(seat)
+    this.counters.subscribers = fanOut.size
+    if (fanOut.size === 0) this.#remote?.listen(false)
+  }
+
+  async whenJoined(enlist: (reject: (error: RivuletError) => void) => void): Promise<void> {
+    await this.#remoteNow?.whenJoined(enlist)
+  }
+
+  isOwn(origin: string): boolean {
+    return origin === this.#origin || this.#host.isRetired(origin)
+  }
+
+  overdueMs(): number {
+    return this.#host.link?.inFlight.overdueMs() ?? 0
+  }
+
+  deliver(message: Message, nowMs: number): boolean {
+    if (this.isFull) return false
+    this.#deliveryNow.deliver(message, undefined, nowMs)
+    return true
+  }
+
+  removedByPeer(): void {
+    if (this.#host.acceptsRemoval) this.close({ reason: 'removed', isLocal: false })
+  }
+
+  lost(reason: LossReason, count: number): void {
+    this.#events?.emit('lost', () => ({ reason, count }))
+  }
+
+  /** Tells the stream's listeners of an error, else the hub's, else the console, once a stream. */
+  report(error: unknown): void {
+    if (this.#events?.has('error')) this.#events.emit('error', () => error)
+    else if (!this.#host.report(error)) this.#log(error)
+  }
+
+  /** Ends the stream: nobody is called any more, and what was accepted before still goes out. */
+  close(removal?: StreamEvents['removed']): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#expiry?.stop()
+    this.#admission?.close()
+    for (const seat of this.#delivery?.fanOut.clear() ?? []) seat.end(() => this.closedRefusal().error)
+    for (const atClose of [...(this.#atClose ?? [])]) atClose()
+    this.#atClose = undefined
+    this.counters.subscribers = 0
+    if (removal?.reason === 'removed' && removal.isLocal) this.#sendRemoval()
+    this.#remote?.close()
+    if (removal !== undefined) this.#events?.emit('removed', () => removal)
+    this.#events?.clear()
+    this.#host.retire(this, removal)
+  }
+
+  get #limiter(): LeakyBucket | undefined {
+    const { limit } = this.options
+    if (limit === false) return undefined
+    this.#bucket ??= new LeakyBucket(limit.ratePerSecond, limit.burst, this.nowMs())
+    return this.#bucket
+  }
+
+  get #deliveryNow(): Delivery {
+    this.#delivery ??= new Delivery(
+      this.options.maxWaiting,
+      (error) => this.#listenerThrew(error),
+      (message, wire, nowMs) => this.#delivered(message, wire, nowMs),
+    )
+    return this.#delivery
+  }
+
+  get #remoteNow(): Remote | undefined {
+    const { link, name, peers } = this.#host
+    if (link !== undefined) this.#remote ??= new Remote(topicOf(name, this.name), this, link, peers)
+    return this.#remote
+  }
+
+  /** Goes out after everything that was accepted before. */
+  #sendRemoval(): void {
+    const remote = this.#remoteNow
+    if (remote === undefined) return
+    this.#origin ??= newOrigin()
+    const origin = this.#origin
+    this.#deliveryNow.whenIdle(() => remote.sendRemoval(origin, ++this.#sequence))
+  }
+
+  #delivered(message: Message, wire: object | undefined, nowMs: number): void {
+    if (wire !== undefined && this.#host.link !== undefined) this.#remoteNow?.send(message, wire, nowMs)
+    if (this.#events === undefined) return
+    this.#events.emit('messagePublished', () => ({ message, isLocal: message.isLocal }))
+  }
+
+  #listenerThrew(error: unknown): void {
+    this.counters.count('listenerErrors')
+    this.report(error)
+  }
+
+  #log(error: unknown): void {
+    if (this.#hasLogged) return
+    this.#hasLogged = true
+    const hint = 'listen to the error event of the stream or the hub to see all of them'
+    globalThis.console?.error(`rivulet: an error in stream ${JSON.stringify(this.name)} (${hint}):`, error)
+  }
+}

@@ -1,0 +1,81 @@
+/** How long a smallest delay counts; two such spans are looked at, so it lives one to two minutes. */
+const SPAN_MS = 60_000
+/** A delay this far below the baseline is a forgery or another clock, not a faster network. */
+const FAR_BELOW_MS = 60_000
+/** Delays this close together are one and the same. */
+const SAME_MS = 500
+/** So many far-off delays in a row that agree are believed. */
+const AGREEING = 3
+
+/** What a delay says about its message. */
+export type Freshness = 'fresh' | 'stale' | 'malformed'
+
+/**
+ * Judges how late messages of one origin are, without synchronized clocks. A delay is `arrival − t`, the
+ * receiver's clock less the publisher's; its smallest value of the last minutes stands for the undelayed path,
+ * and what a message takes beyond that is how late it is. A windowed minimum, as in BBR's RTprop filter.
+ */
+export class DelayBaseline {
+  #spanStartMs: number
+  #currentMs: number
+  #previousMs = Number.POSITIVE_INFINITY
+  /** Delays in a row that were all stale: a backlog shows shrinking ones, a stepped clock constant ones. */
+  #late: { sinceMs: number; leastMs: number; mostMs: number } | undefined
+  #early: { delayMs: number; count: number } | undefined
+
+  /** Starts with the first delay heard, which can't be judged. */
+  constructor(delayMs: number, arrivalMs: number) {
+    this.#currentMs = delayMs
+    this.#spanStartMs = arrivalMs
+  }
+
+  /** Judges a delay and learns from it. All in milliseconds; `maxAgeMs` may be `Infinity`. */
+  judge(delayMs: number, arrivalMs: number, maxAgeMs: number): Freshness {
+    const lateMs = delayMs - Math.min(this.#currentMs, this.#previousMs)
+    if (lateMs < -FAR_BELOW_MS) return this.#judgeEarly(delayMs, arrivalMs)
+    this.#early = undefined
+    if (lateMs > maxAgeMs) return this.#judgeLate(delayMs, arrivalMs, maxAgeMs)
+    this.#late = undefined
+    this.#learn(delayMs, arrivalMs)
+    return 'fresh'
+  }
+
+  #judgeEarly(delayMs: number, arrivalMs: number): Freshness {
+    const agrees = this.#early !== undefined && Math.abs(this.#early.delayMs - delayMs) <= SAME_MS
+    this.#early = { delayMs, count: agrees ? (this.#early?.count ?? 0) + 1 : 1 }
+    if (this.#early.count < AGREEING) return 'malformed'
+    this.#restart(delayMs, arrivalMs)
+    return 'fresh'
+  }
+
+  /** A delay that stays the same for `maxAgeMs` of arrivals is a step of the publisher's clock, e.g. a suspend. */
+  #judgeLate(delayMs: number, arrivalMs: number, maxAgeMs: number): Freshness {
+    const late = this.#late
+    const leastMs = Math.min(late?.leastMs ?? delayMs, delayMs)
+    const mostMs = Math.max(late?.mostMs ?? delayMs, delayMs)
+    if (late === undefined || mostMs - leastMs > SAME_MS) {
+      this.#late = { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs }
+      return 'stale'
+    }
+    this.#late = { sinceMs: late.sinceMs, leastMs, mostMs }
+    if (arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
+    this.#restart(leastMs, arrivalMs)
+    return 'fresh'
+  }
+
+  #restart(delayMs: number, arrivalMs: number): void {
+    this.#early = undefined
+    this.#late = undefined
+    this.#currentMs = delayMs
+    this.#previousMs = Number.POSITIVE_INFINITY
+    this.#spanStartMs = arrivalMs
+  }
+
+  #learn(delayMs: number, arrivalMs: number): void {
+    if (arrivalMs - this.#spanStartMs > SPAN_MS) {
+      this.#previousMs = this.#currentMs
+      this.#currentMs = delayMs
+      this.#spanStartMs = arrivalMs
+    } else if (delayMs < this.#currentMs) this.#currentMs = delayMs
+  }
+}

@@ -1,0 +1,66 @@
+import { FanOut } from './fan-out.ts'
+import { Fifo } from './fifo.ts'
+import type { Message } from './message.ts'
+
+/** A message on its way to the subscribers; `wire` is the snapshot to send afterwards, if it is to be sent. */
+interface Entry {
+  readonly message: Message
+  readonly wire: object | undefined
+  readonly nowMs: number
+}
+
+/** Told of each message after its fan-out. */
+export type Delivered = (message: Message, wire: object | undefined, nowMs: number) => void
+
+/**
+ * Delivers the messages of one stream one after the other. What is published inside a subscriber waits until the
+ * running fan-out ends, so that every subscriber sees one and the same order.
+ */
+export class Delivery {
+  readonly fanOut: FanOut
+  readonly #delivered: Delivered
+  readonly #maxWaiting: number
+  readonly #queue = new Fifo<Entry>()
+  #isRunning = false
+  #whenIdle: (() => void) | undefined
+
+  constructor(maxWaiting: number, onError: (error: unknown) => void, delivered: Delivered) {
+    this.fanOut = new FanOut(onError)
+    this.#maxWaiting = maxWaiting
+    this.#delivered = delivered
+  }
+
+  /** Whether nothing more may be published inside the running fan-out. */
+  get isFull(): boolean {
+    return this.#isRunning && this.#queue.size >= this.#maxWaiting
+  }
+
+  /** Delivers now, or after what is being delivered. */
+  deliver(message: Message, wire: object | undefined, nowMs: number): void {
+    if (this.#isRunning) {
+      this.#queue.push({ message, wire, nowMs })
+      return
+    }
+    this.#isRunning = true
+    try {
+      this.#run(message, wire, nowMs)
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        this.#run(next.message, next.wire, next.nowMs)
+      }
+    } finally {
+      this.#isRunning = false
+      if (this.#whenIdle !== undefined) this.#whenIdle()
+    }
+  }
+
+  /** Runs an action when what was accepted before has passed through. */
+  whenIdle(action: () => void): void {
+    if (this.#isRunning) this.#whenIdle = action
+    else action()
+  }
+
+  #run(message: Message, wire: object | undefined, nowMs: number): void {
+    this.fanOut.emit(message)
+    this.#delivered(message, wire, nowMs)
+  }
+}

@@ -1,0 +1,292 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { Channel, type ChannelHost, type StreamEvents } from './channel.ts'
+import { abortable } from './deadline.ts'
+import { makeDisposable } from './disposable.ts'
+import { RivuletError } from './errors.ts'
+import { Events } from './events.ts'
+import { Counters, type Ledger } from './ledger.ts'
+import { Link, type LinkStatus } from './link.ts'
+import {
+  checkNumber,
+  checkSameOptions,
+  DEFAULT_OPTIONS,
+  invalid,
+  type ResolvedOptions,
+  resolveOptions,
+  type StreamOptions,
+} from './options.ts'
+import { HubPeers } from './peers.ts'
+import { Refusal } from './refusal.ts'
+import { RetiredOrigins } from './retired-origins.ts'
+import { isRecord, type Snapshot } from './snapshot.ts'
+import { Stream } from './stream.ts'
+import { checkHubName, checkStreamName } from './topic.ts'
+import type { Transport } from './transport.ts'
+
+/** How a hub behaves. */
+export interface HubOptions {
+  /** The namespace: hubs of one name share their streams over a transport. 1–64 of `[A-Za-z0-9_-]`. @default 'default' */
+  readonly name?: string
+  /** How messages reach other processes. It starts connecting at once. @default none, this process only */
+  readonly transport?: Transport
+  /** Options that streams have unless told otherwise. */
+  readonly streamDefaults?: StreamOptions
+  /** Options of single streams by their name, over `streamDefaults`. Good for a configuration file. */
+  readonly streams?: Readonly<Record<string, StreamOptions>>
+  /** How many bytes may be on their way to the broker; what would exceed it is lost as `congested`. @default 8388608 */
+  readonly maxInFlightBytes?: number
+  /** Whether another process may remove streams here. @default true */
+  readonly acceptRemoval?: boolean
+  /** A monotonic clock in milliseconds, for tests. @default performance.now */
+  readonly nowMs?: () => number
+}
+
+/** Where a hub stands: `local` has no transport. */
+export type HubStatus = 'local' | LinkStatus
+
+/** A hub's events, with what each one carries. */
+export interface HubEvents {
+  /** The connection changed. */
+  status: HubStatus
+  /** What no listener of a stream's `error` took, and what concerns the connection. */
+  error: unknown
+  /** A stream was removed or expired. */
+  streamRemoved: StreamEvents['removed'] & { readonly name: string }
+}
+
+const DEFAULT_MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+
+/** Opens a hub. Synchronous: with a transport it starts connecting; see `ready`. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
+export function createHub(options: HubOptions = {}): Hub {
+  return new Hub(options)
+}
+
+/** Holds streams by name, and their connection to other processes. */
+export class Hub {
+  readonly #name: string
+  readonly #defaults: ResolvedOptions
+  readonly #named: Readonly<Record<string, StreamOptions>>
+  readonly #streams = new Map<string, Stream>()
+  readonly #events = new Events<HubEvents>((error) => this.#log(error))
+  /** Closed streams, and frames that belong to none. */
+  readonly #totals = new Counters()
+  readonly #retired: RetiredOrigins
+  readonly #host: ChannelHost
+  readonly #link: Link | undefined
+  #isClosed = false
+  #closing: Promise<Ledger> | undefined
+  readonly #logged = new Set<string>()
+  declare [Symbol.asyncDispose]: () => Promise<Ledger>
+
+  /** Use `createHub`. */
+  constructor(options: HubOptions) {
+    const {
+      name = 'default',
+      transport,
+      nowMs = () => performance.now(),
+      acceptRemoval = true,
+    } = checkHubOptions(options)
+    const maxBytes = options.maxInFlightBytes ?? DEFAULT_MAX_IN_FLIGHT_BYTES
+    checkHubName(name)
+    this.#name = name
+    this.#defaults = resolveOptions(options.streamDefaults, DEFAULT_OPTIONS)
+    this.#named = checkNamed(options.streams ?? {}, this.#defaults)
+    this.#retired = new RetiredOrigins(nowMs)
+    this.#link =
+      transport &&
+      new Link(
+        transport,
+        this.#linkOwner(nowMs),
+        checkNumber('maxInFlightBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER, true),
+      )
+    this.#host = this.#channelHost(nowMs, acceptRemoval)
+    void this.#link?.run()
+  }
+
+  /** The namespace. */
+  get name(): string {
+    return this.#name
+  }
+
+  /** Whether messages reach other processes now: `up`, or why not. */
+  get status(): HubStatus {
+    if (this.#isClosed) return 'closed'
+    return this.#link === undefined ? 'local' : this.#link.status
+  }
+
+  /**
+   * Returns the stream of that name, opened at the first use; the same name gives the same object until it ends.
+   * Throws `INVALID_NAME`, `INVALID_OPTIONS`, `HUB_CLOSED`, or `STREAM_OPTIONS_CONFLICT` when an option differs
+   * from what the stream was opened with (a schema is compared by identity).
+   */
+  stream<Schema extends StandardSchemaV1<object, unknown>>(
+    name: string,
+    options: StreamOptions & { readonly schema: Schema },
+  ): Stream<StandardSchemaV1.InferInput<Schema> & object, StandardSchemaV1.InferOutput<Schema>>
+  stream<In extends object = Record<string, unknown>, Out = Snapshot<In>>(
+    name: string,
+    options?: StreamOptions<In, Out>,
+  ): Stream<In, Out>
+  stream(name: string, options?: StreamOptions): Stream {
+    this.#assertOpen()
+    const open = this.#streams.get(name)
+    if (open !== undefined) {
+      if (options !== undefined) checkSameOptions(name, options, Stream.channelOf(open).options)
+      return open
+    }
+    checkStreamName(name)
+    const named = Object.hasOwn(this.#named, name) ? this.#named[name] : undefined
+    const resolved = resolveOptions(options, resolveOptions(named, this.#defaults))
+    const stream = new Stream(new Channel(name, resolved, this.#host))
+    this.#streams.set(name, stream)
+    return stream
+  }
+
+  /** Iterates the open streams. */
+  *streams(): IterableIterator<Stream> {
+    yield* [...this.#streams.values()]
+  }
+
+  /**
+   * Resolves when the status is `up`, at once when `local`. Rejects `HUB_CLOSED` when closed, `TRANSPORT_FAILED` at
+   * once while the broker refuses for good (credentials, certificate), or with `signal.reason`.
+   */
+  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#assertOpen()
+    await this.#link?.ready(options.signal)
+  }
+
+  /** Resolves when everything published before is confirmed, unconfirmed or lost. Rejects with `signal.reason`. */
+  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#assertOpen()
+    if (this.#link !== undefined) await abortable(this.#link.flush(), options.signal)
+  }
+
+  /** Returns where every attempt and received message of all streams ended, closed ones included. */
+  ledger(): Ledger {
+    const sum = new Counters()
+    this.#totals.addTo(sum)
+    for (const stream of this.#streams.values()) Stream.channelOf(stream).counters.addTo(sum)
+    return sum.ledger()
+  }
+
+  /** Calls `listener` at every such event. A listener that throws hurts nobody. Throws `HUB_CLOSED`. */
+  on<Name extends keyof HubEvents>(event: Name, listener: (payload: HubEvents[Name]) => void): this {
+    this.#assertOpen()
+    this.#events.on(event, listener)
+    return this
+  }
+
+  /** Ends what `on` began. */
+  off<Name extends keyof HubEvents>(event: Name, listener: (payload: HubEvents[Name]) => void): this {
+    this.#events.off(event, listener)
+    return this
+  }
+
+  /**
+   * Ends every stream, hands over what was published, disconnects, and resolves to the final ledger: within about
+   * five seconds whatever the broker does. Any number of times. Same as `Symbol.asyncDispose`.
+   */
+  close(): Promise<Ledger> {
+    this.#isClosed = true
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<Ledger> {
+    for (const stream of [...this.#streams.values()]) stream.close()
+    await this.#link?.close()
+    this.#events.clear()
+    return this.ledger()
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new Refusal('HUB_CLOSED').error
+  }
+
+  #channelHost(nowMs: () => number, acceptsRemoval: boolean): ChannelHost {
+    const hub = this
+    return {
+      ...{ name: this.#name, link: this.#link, peers: new HubPeers(), nowMs, acceptsRemoval },
+      get isClosed() {
+        return hub.#isClosed
+      },
+      isRetired: (origin) => this.#retired.has(origin),
+      report: (error) => this.#report(error),
+      retire: (channel, removal) => this.#retire(channel, removal),
+    }
+  }
+
+  #linkOwner(nowMs: () => number) {
+    return {
+      nowMs,
+      statusChanged: (status: LinkStatus) => this.#events.emit('status', () => status),
+      failed: (error: unknown) => {
+        if (!this.#report(error)) this.#log(error)
+      },
+      receivedUnasked: () => {
+        this.#totals.received++
+        this.#totals.droppedNotJoined++
+      },
+    }
+  }
+
+  #retire(channel: Channel, removal: StreamEvents['removed'] | undefined): void {
+    this.#streams.delete(channel.name)
+    channel.counters.foldInto(this.#totals)
+    const { maxAgeMs } = channel.options
+    if (channel.origin !== undefined) this.#retired.add(channel.origin, maxAgeMs)
+    if (removal !== undefined) this.#events.emit('streamRemoved', () => ({ ...removal, name: channel.name }))
+  }
+
+  #report(error: unknown): boolean {
+    if (!this.#events.has('error')) return false
+    this.#events.emit('error', () => error)
+    return true
+  }
+
+  /** Once for each kind of error, so that a broken broker does not fill the log. */
+  #log(error: unknown): void {
+    const kind = RivuletError.is(error) ? error.code : String(error)
+    if (this.#logged.has(kind)) return
+    this.#logged.add(kind)
+    globalThis.console?.error(
+      `rivulet: an error in hub "${this.#name}" (listen to its error event to see all):`,
+      error,
+    )
+  }
+}
+
+makeDisposable(Hub.prototype, 'asyncDispose', 'close')
+
+const HUB_OPTIONS = [
+  'name',
+  'transport',
+  'streamDefaults',
+  'streams',
+  'maxInFlightBytes',
+  'acceptRemoval',
+  'nowMs',
+]
+
+function checkHubOptions(options: HubOptions): HubOptions {
+  if (!isRecord(options)) throw invalid('Hub options are an object.')
+  for (const key of Object.keys(options)) {
+    if (!HUB_OPTIONS.includes(key))
+      throw invalid(`There is no hub option "${key}"; there are ${HUB_OPTIONS.join(', ')}.`)
+  }
+  const { transport } = options
+  if (transport !== undefined && (!isRecord(transport) || typeof transport.open !== 'function')) {
+    throw invalid('transport is a Transport object; for a URL use openHub.')
+  }
+  return options
+}
+
+function checkNamed(streams: Readonly<Record<string, StreamOptions>>, defaults: ResolvedOptions) {
+  if (!isRecord(streams)) throw invalid('streams is an object of stream options by stream name.')
+  for (const [name, options] of Object.entries(streams)) {
+    checkStreamName(name)
+    resolveOptions(options, defaults)
+  }
+  return streams
+}

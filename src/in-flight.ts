@@ -1,0 +1,149 @@
+import { withDeadline } from './deadline.ts'
+import type { CounterName, Counters } from './ledger.ts'
+
+/** A barrier that is not answered within this has missed; two in a row mean that the connection is dead. */
+const BARRIER_TIMEOUT_MS = 2_000
+/** Barriers are at least this far apart, so that a fast publisher does not spend its time on them. */
+const BARRIER_SPACING_MS = 20
+const MISSES_TO_DOWN = 2
+
+/** What in-flight accounting needs of the connection. */
+export interface Barrier {
+  nowMs(): number
+  /** Resolves when the broker has everything that was sent before. */
+  flush(signal: AbortSignal): Promise<void>
+  /** Called when two barriers in a row were missed. */
+  dead(cause: Error): void
+}
+
+/** Messages that one barrier will confirm, by the stream that counts them. */
+interface Batch {
+  readonly counts: Map<Counters, number>
+  bytes: number
+  readonly settled: Promise<void>
+  settle(): void
+}
+
+/**
+ * Follows what was handed to the broker until a barrier confirms it, one barrier at a time, and bounds how much
+ * that may be. One instance lives as long as its hub.
+ */
+export class InFlight {
+  readonly #barrier: Barrier
+  readonly #maxBytes: number
+  /** Sent since the running barrier began. */
+  #sent = newBatch()
+  /** What the running barrier covers. */
+  #covered: Batch | undefined
+  /** Bytes that the client may still hold: freed by a barrier that is answered, or with the connection. */
+  #bytes = 0
+  #misses = 0
+  #lastStartMs = Number.NEGATIVE_INFINITY
+  /** When the oldest barrier that was not answered began. */
+  #waitingSinceMs: number | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #connection = new AbortController()
+
+  constructor(barrier: Barrier, maxBytes: number) {
+    this.#barrier = barrier
+    this.#maxBytes = maxBytes
+  }
+
+  /** Tells whether a frame of so many bytes may be sent. */
+  hasRoom(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#maxBytes
+  }
+
+  /** Notes a frame that was sent, with the messages in it. */
+  add(counters: Counters, messages: number, bytes: number): void {
+    this.#bytes += bytes
+    this.#sent.bytes += bytes
+    this.#sent.counts.set(counters, (this.#sent.counts.get(counters) ?? 0) + messages)
+    this.#schedule()
+  }
+
+  /** Resolves when everything noted so far is confirmed or unconfirmed. */
+  async settled(): Promise<void> {
+    if (this.#sent.counts.size > 0) await this.#sent.settled
+    else await this.#covered?.settled
+  }
+
+  /** Tells for how long the barrier that runs, and missed ones before it, have been waiting. */
+  overdueMs(): number {
+    return this.#waitingSinceMs === undefined ? 0 : this.#barrier.nowMs() - this.#waitingSinceMs
+  }
+
+  /** The connection is gone: whatever is in flight becomes unconfirmed. */
+  abandon(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#connection.abort()
+    this.#connection = new AbortController()
+    for (const batch of [this.#covered, this.#sent]) if (batch !== undefined) settle(batch, 'unconfirmed')
+    this.#covered = undefined
+    this.#sent = newBatch()
+    this.#bytes = 0
+    this.#misses = 0
+    this.#waitingSinceMs = undefined
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#covered !== undefined || this.#sent.counts.size === 0) return
+    const waitMs = Math.max(0, this.#lastStartMs + BARRIER_SPACING_MS - this.#barrier.nowMs())
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      void this.#run()
+    }, waitMs)
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#connection
+    const covered = this.#sent
+    this.#covered = covered
+    this.#sent = newBatch()
+    this.#lastStartMs = this.#barrier.nowMs()
+    this.#waitingSinceMs ??= this.#lastStartMs
+    const task = (deadline: AbortSignal) => this.#barrier.flush(deadline)
+    try {
+      await withDeadline('The barrier', BARRIER_TIMEOUT_MS, signal, task)
+      if (!signal.aborted) this.#answered(covered)
+    } catch (error) {
+      if (!signal.aborted) this.#missed(covered, error as Error)
+    }
+  }
+
+  #answered(covered: Batch): void {
+    this.#misses = 0
+    this.#waitingSinceMs = undefined
+    this.#bytes = this.#sent.bytes
+    this.#finish(covered, 'confirmed')
+  }
+
+  #missed(covered: Batch, cause: Error): void {
+    this.#misses++
+    this.#finish(covered, 'unconfirmed')
+    if (this.#misses >= MISSES_TO_DOWN) this.#barrier.dead(cause)
+  }
+
+  #finish(covered: Batch, outcome: CounterName): void {
+    this.#covered = undefined
+    settle(covered, outcome)
+    this.#schedule()
+  }
+}
+
+function newBatch(): Batch {
+  let settle = () => {}
+  const settled = new Promise<void>((resolve) => {
+    settle = resolve
+  })
+  return { counts: new Map(), bytes: 0, settled, settle }
+}
+
+function settle(batch: Batch, outcome: CounterName): void {
+  for (const [counters, messages] of batch.counts) {
+    counters.count('inFlight', -messages)
+    counters.count(outcome, messages)
+  }
+  batch.settle()
+}

@@ -1,0 +1,59 @@
+// A wait of whole milliseconds must be enough although sums of doubles round: what is short of room by less than
+// a millionth of a message counts as room.
+const EPSILON = 1e-6
+
+/**
+ * Meters messages as a leaky bucket: `level` leaks at `ratePerSecond`, a message adds 1, and there is room while
+ * that does not exceed `burst`. In any T seconds it admits at most `burst + ratePerSecond × T`.
+ * Pure arithmetic over the time it is given, in milliseconds; a clock that steps back stands still.
+ * Source: ITU-T I.371, the generic cell rate algorithm, in its leaky-bucket form.
+ */
+export class LeakyBucket {
+  readonly #ratePerMs: number
+  readonly #burst: number
+  #level = 0
+  #atMs: number
+
+  constructor(ratePerSecond: number, burst: number, nowMs: number) {
+    this.#ratePerMs = ratePerSecond / 1000
+    this.#burst = burst
+    this.#atMs = nowMs
+  }
+
+  /** Tells whether one more message would fit below `ceiling` (the burst, unless a lower one is given). */
+  hasRoom(nowMs: number, ceiling = this.#burst): boolean {
+    this.#leak(nowMs)
+    return this.#level + 1 <= ceiling + EPSILON
+  }
+
+  /** Adds a message if there is room for it, and tells whether there was. */
+  take(nowMs: number, ceiling = this.#burst): boolean {
+    if (!this.hasRoom(nowMs, ceiling)) return false
+    this.#level += 1
+    return true
+  }
+
+  /** Counts the messages that would fit now. */
+  available(nowMs: number): number {
+    this.#leak(nowMs)
+    return Math.max(0, Math.floor(this.#burst - this.#level + EPSILON))
+  }
+
+  /** Returns the whole milliseconds until `count` more messages fit; `Infinity` at a rate of 0. */
+  retryAfterMs(nowMs: number, count = 1): number {
+    this.#leak(nowMs)
+    const excess = this.#level + count - this.#burst - EPSILON
+    return excess <= 0 ? 0 : Math.ceil(excess / this.#ratePerMs)
+  }
+
+  /** The part of the burst that messages from other processes may fill, so that they cannot shut out our own. */
+  get remoteCeiling(): number {
+    return Math.max(1, this.#burst - Math.max(1, this.#burst / 4))
+  }
+
+  #leak(nowMs: number): void {
+    if (nowMs <= this.#atMs) return
+    this.#level = Math.max(0, this.#level - (nowMs - this.#atMs) * this.#ratePerMs)
+    this.#atMs = nowMs
+  }
+}

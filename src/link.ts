@@ -1,0 +1,247 @@
+import { abortable, withDeadline } from './deadline.ts'
+import { RivuletError } from './errors.ts'
+import { InFlight } from './in-flight.ts'
+import { Joins } from './joins.ts'
+import type { Counters } from './ledger.ts'
+import type { LossReason, Outbox, Sender } from './outbox.ts'
+import type { Topic } from './topic.ts'
+import type { Transport, TransportHost } from './transport.ts'
+
+/** How long opening, the last flush and closing may take, each. */
+const OPEN_TIMEOUT_MS = 5_000
+const FLUSH_TIMEOUT_MS = 2_000
+const CLOSE_TIMEOUT_MS = 1_000
+/** Exponential back-off with jitter between attempts to connect. */
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 5_000
+/** After a refusal that trying again will hardly change: credentials, a certificate. */
+const REFUSED_RETRY_MS = 30_000
+/** A connection that lived this long was a good one: the back-off starts anew. */
+const GOOD_CONNECTION_MS = 5_000
+
+export type LinkStatus = 'opening' | 'up' | 'down' | 'closed'
+
+/** What the link tells the hub. */
+export interface LinkOwner {
+  nowMs(): number
+  statusChanged(status: LinkStatus): void
+  failed(error: Error): void
+  /** A frame came of a topic that no stream has joined. */
+  receivedUnasked(): void
+}
+
+/** A hub's connection: opens it, opens it again whenever it is gone, and carries frames both ways. */
+export class Link implements Sender {
+  readonly joins: Joins
+  readonly inFlight: InFlight
+  readonly #transport: Transport
+  readonly #owner: LinkOwner
+  readonly #closing = new AbortController()
+  readonly #dirty: Outbox[] = []
+  readonly #waiting = new Set<{ resolve(): void; reject(reason: unknown): void }>()
+  #status: LinkStatus = 'opening'
+  /** Ends the connection that lives now, if one does. */
+  #drop: (cause?: Error) => void = () => {}
+  /** A fatal refusal that stands. */
+  #refusal: RivuletError | undefined
+  #maxFrameBytes = Number.POSITIVE_INFINITY
+
+  constructor(transport: Transport, owner: LinkOwner, maxInFlightBytes: number) {
+    this.#transport = transport
+    this.#owner = owner
+    this.joins = new Joins(transport)
+    const barrier = {
+      nowMs: () => owner.nowMs(),
+      flush: (signal: AbortSignal) => transport.flush(signal),
+      dead: (cause: Error) => this.#drop(cause),
+    }
+    this.inFlight = new InFlight(barrier, maxInFlightBytes)
+  }
+
+  get status(): LinkStatus {
+    return this.#status
+  }
+
+  get isUp(): boolean {
+    return this.#status === 'up'
+  }
+
+  get maxFrameBytes(): number {
+    return this.#maxFrameBytes
+  }
+
+  /** Connects, and again whenever the connection is gone, until `close`. */
+  async run(): Promise<void> {
+    let attempt = 0
+    while (!this.#closing.signal.aborted) {
+      const upForMs = await this.#live()
+      attempt = upForMs > GOOD_CONNECTION_MS ? 0 : attempt + 1
+      await this.#pause(this.#refusal === undefined ? retryMs(attempt) : REFUSED_RETRY_MS)
+    }
+  }
+
+  /** Resolves when up; rejects when closed, on abort, and at once while a fatal refusal stands. */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    if (this.isUp) return
+    if (this.#refusal !== undefined) throw this.#refusal
+    const up = new Promise<void>((resolve, reject) => this.#waiting.add({ resolve, reject }))
+    await abortable(up, signal)
+  }
+
+  send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason {
+    if (!this.isUp) return 'offline'
+    if (!this.inFlight.hasRoom(frame.length)) return 'congested'
+    try {
+      if (this.#transport.send(topic, frame) === 'offline') return 'offline'
+    } catch (error) {
+      this.#owner.failed(failure('send', error))
+      return 'failed'
+    }
+    this.inFlight.add(counters, messages, frame.length)
+    return 'sent'
+  }
+
+  soon(outbox: Outbox): void {
+    if (this.#dirty.push(outbox) === 1) queueMicrotask(() => this.#flushOutboxes())
+  }
+
+  /** Resolves when everything published before is confirmed, unconfirmed or lost. */
+  async flush(): Promise<void> {
+    await undefined // what waits for a running fan-out reaches its outbox before this goes on
+    this.#flushOutboxes()
+    await this.inFlight.settled()
+  }
+
+  /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
+  async close(): Promise<void> {
+    if (this.isUp)
+      await withDeadline('The last flush', FLUSH_TIMEOUT_MS, undefined, () => this.flush()).catch(ignore)
+    this.#flushOutboxes()
+    this.#closing.abort(new RivuletError('HUB_CLOSED', 'The hub was closed.'))
+    this.#setStatus('closed')
+    for (const waiter of this.#waiting) waiter.reject(this.#closing.signal.reason)
+    this.#drop()
+    await this.#disconnect(CLOSE_TIMEOUT_MS)
+  }
+
+  /** Lives through one connection; resolves, when it is gone, to how long it was up. */
+  async #live(): Promise<number> {
+    const gone = new Promise<Error | undefined>((resolve) => {
+      this.#drop = resolve
+    })
+    const connection = { isLive: true }
+    let upSinceMs: number | undefined
+    try {
+      await this.#open(this.#hostOf(connection), gone)
+      upSinceMs = this.#owner.nowMs()
+      this.#rise()
+      this.#failedWith(await gone)
+    } catch (error) {
+      this.#failedWith(error)
+    }
+    connection.isLive = false
+    this.#drop = () => {}
+    if (this.#closing.signal.aborted) return 0
+    this.#setStatus('down')
+    await this.#disconnect(0)
+    return upSinceMs === undefined ? 0 : this.#owner.nowMs() - upSinceMs
+  }
+
+  async #open(host: TransportHost, gone: Promise<Error | undefined>): Promise<void> {
+    const { signal } = this.#closing
+    await withDeadline('Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
+      this.#transport.open(host, deadline),
+    )
+    const goneEarly = gone.then((cause) =>
+      Promise.reject(cause ?? new Error('The connection ended at once.')),
+    )
+    goneEarly.catch(ignore)
+    await abortable(Promise.race([this.joins.connect(), goneEarly]), signal)
+  }
+
+  #hostOf(connection: { isLive: boolean }): TransportHost {
+    const drop = this.#drop
+    return {
+      receive: (topic, frame) => {
+        if (!connection.isLive) return
+        const member = this.joins.memberOf(topic)
+        if (member === undefined) this.#owner.receivedUnasked()
+        else member.receive(frame)
+      },
+      down: (cause) => drop(cause),
+      error: (topic, cause) => {
+        if (!connection.isLive) return
+        const member = topic === undefined ? undefined : this.joins.memberOf(topic)
+        if (member === undefined) this.#owner.failed(cause)
+        else member.failed(cause)
+      },
+    }
+  }
+
+  #rise(): void {
+    this.#refusal = undefined
+    this.#maxFrameBytes = this.#transport.capabilities.maxFrameBytes
+    this.#setStatus('up')
+    for (const waiter of this.#waiting) waiter.resolve()
+    this.#waiting.clear()
+  }
+
+  #failedWith(cause: unknown): void {
+    if (this.#closing.signal.aborted) return
+    const error = RivuletError.is(cause) ? cause : away(this.#transport.name, cause)
+    this.#refusal = error.code === 'TRANSPORT_FAILED' ? error : undefined
+    this.#owner.failed(error)
+    if (this.#refusal === undefined) return
+    for (const waiter of this.#waiting) waiter.reject(error)
+    this.#waiting.clear()
+  }
+
+  /** Drops what is left of a connection: after `timeoutMs` it is not waited for. */
+  async #disconnect(timeoutMs: number): Promise<void> {
+    this.joins.disconnect()
+    this.inFlight.abandon()
+    const task = (signal: AbortSignal) =>
+      this.#transport.close(timeoutMs === 0 ? AbortSignal.abort() : signal)
+    await withDeadline('Closing', timeoutMs + CLOSE_TIMEOUT_MS, undefined, task).catch(ignore)
+  }
+
+  #flushOutboxes(): void {
+    for (const outbox of this.#dirty.splice(0)) outbox.flush()
+  }
+
+  #setStatus(status: LinkStatus): void {
+    if (this.#status === status) return
+    this.#status = status
+    this.#owner.statusChanged(status)
+  }
+
+  /** Waits, or until `close`. */
+  async #pause(waitMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const wait = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMs)
+    })
+    await abortable(wait, this.#closing.signal).catch(ignore)
+    clearTimeout(timer)
+  }
+}
+
+function retryMs(attempt: number): number {
+  const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, attempt - 1))
+  return waitMs * (0.5 + Math.random() / 2)
+}
+
+function away(name: string, cause: unknown): RivuletError {
+  const reason = cause instanceof Error ? cause.message : 'the connection ended'
+  return new RivuletError('TRANSPORT_UNAVAILABLE', `No connection over ${name}: ${reason}. Trying again.`, {
+    cause,
+  })
+}
+
+function failure(what: string, cause: unknown): RivuletError {
+  return new RivuletError('TRANSPORT_FAILED', `The transport's ${what} threw; report it to its maker.`, {
+    cause,
+  })
+}
+
+function ignore(): void {}

@@ -1,0 +1,134 @@
+import { within } from './deadline.ts'
+import { RivuletError } from './errors.ts'
+import { createHub, type Hub, type HubOptions } from './hub.ts'
+import { checkNumber, invalid } from './options.ts'
+import { isRecord } from './snapshot.ts'
+import type { Transport, TransportModule } from './transport.ts'
+
+/** What `openHub` opens: a URL, URLs of several servers of one scheme, or those with the hub's options. */
+export type HubConfig = string | readonly string[] | HubConfigObject
+
+/** A configuration as it may stand in a JSON file; a transport may also be given as an object. */
+export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
+  readonly transport: string | readonly string[] | Transport
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+
+interface Package {
+  readonly name: string
+  load(): Promise<unknown>
+}
+
+/** The package behind each scheme. The imports are literal, so that bundlers see them. */
+const PACKAGES: Record<string, Package> = {
+  memory: { name: '@rivulet/memory', load: () => import('@rivulet/memory') },
+  mqtt: { name: '@rivulet/mqtt', load: () => import('@rivulet/mqtt') },
+  nats: { name: '@rivulet/nats', load: () => import('@rivulet/nats') },
+}
+
+const SCHEMES: Record<string, string> = {
+  'memory:': 'memory',
+  'mqtt:': 'mqtt',
+  'mqtts:': 'mqtt',
+  'mqtt+ws:': 'mqtt',
+  'mqtt+wss:': 'mqtt',
+  'nats:': 'nats',
+  'tls:': 'nats',
+}
+
+/**
+ * Opens a hub by configuration and resolves when its transport is up. The scheme picks the package, which must be
+ * installed: `memory:` @rivulet/memory; `mqtt:` `mqtts:` `mqtt+ws:` `mqtt+wss:` @rivulet/mqtt; `nats:` `tls:`
+ * @rivulet/nats. `?name=` in a URL is the hub's name. Rejects `INVALID_OPTIONS`; `TRANSPORT_UNAVAILABLE` past
+ * `timeoutMs` (10 000) with the last cause, or when a package is missing; `TRANSPORT_FAILED` when the broker
+ * refuses for good; or with `signal.reason`. The hub is closed then.
+ */
+export async function openHub(
+  config: HubConfig,
+  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+): Promise<Hub> {
+  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  checkNumber('timeoutMs', timeoutMs, 1, 2 ** 31 - 1, true)
+  signal?.throwIfAborted()
+  const hub = createHub(await hubOptionsOf(config))
+  let lastCause: unknown
+  const remember = (error: unknown) => {
+    lastCause = error
+  }
+  hub.on('error', remember)
+  try {
+    const late = () =>
+      new RivuletError('TRANSPORT_UNAVAILABLE', lateMessage(timeoutMs, lastCause), { cause: lastCause })
+    await within(timeoutMs, late, signal, (deadline) => hub.ready({ signal: deadline }))
+    hub.off('error', remember)
+    return hub
+  } catch (error) {
+    await hub.close()
+    throw error
+  }
+}
+
+function lateMessage(timeoutMs: number, lastCause: unknown): string {
+  const reason = lastCause instanceof Error ? ` Last: ${lastCause.message}` : ''
+  return `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${reason}`
+}
+
+async function hubOptionsOf(config: HubConfig): Promise<HubOptions> {
+  if (typeof config === 'string' || Array.isArray(config))
+    return withTransport(config as string | string[], {})
+  if (!isRecord(config)) throw invalid('openHub takes a URL, a list of URLs, or { transport, … }.')
+  const { transport, ...options } = config as HubConfigObject
+  if (typeof transport === 'string' || Array.isArray(transport)) {
+    return withTransport(transport as string | string[], options)
+  }
+  if (!isRecord(transport))
+    throw invalid('The configuration has no transport: a URL, a list of URLs, or a Transport.')
+  return { ...options, transport: transport as unknown as Transport }
+}
+
+async function withTransport(urls: string | readonly string[], options: HubOptions): Promise<HubOptions> {
+  const parsed = (typeof urls === 'string' ? [urls] : urls).map(parse)
+  const [first] = parsed
+  if (first === undefined) throw invalid('The list of URLs is empty.')
+  if (parsed.some(({ scheme }) => scheme !== first.scheme))
+    throw invalid('The URLs of one hub have one scheme.')
+  const { transportFromUrls } = await load(PACKAGES[SCHEMES[first.scheme] as string] as Package)
+  const name = options.name ?? parsed.find((url) => url.name !== undefined)?.name
+  const transport = transportFromUrls(parsed.map(({ url }) => url))
+  return name === undefined ? { ...options, transport } : { ...options, name, transport }
+}
+
+/** Takes `?name=` out of a URL; the rest is the transport's. No part of it goes into an error: it may be a secret. */
+function parse(url: unknown): { scheme: string; url: string; name: string | undefined } {
+  const scheme = typeof url === 'string' ? /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() : undefined
+  if (scheme === undefined || !Object.hasOwn(SCHEMES, scheme)) {
+    throw invalid(
+      `A transport's URL starts with ${Object.keys(SCHEMES).join(' ')}, not ${scheme ?? 'without a scheme'}.`,
+    )
+  }
+  const [address = '', query = ''] = (url as string).split('?', 2)
+  const parameters = new URLSearchParams(query)
+  const name = parameters.get('name') ?? undefined
+  parameters.delete('name')
+  return { scheme, name, url: parameters.size > 0 ? `${address}?${parameters}` : address }
+}
+
+async function load({ name, load }: Package): Promise<TransportModule> {
+  try {
+    return (await load()) as TransportModule
+  } catch (cause) {
+    if (!isMissing(cause, name)) throw cause
+    throw new RivuletError('TRANSPORT_UNAVAILABLE', `${name} is not installed; run: npm install ${name}`, {
+      cause,
+    })
+  }
+}
+
+/** Only that very package counts: one that is installed and fails to load has its own story to tell. */
+function isMissing(cause: unknown, name: string): boolean {
+  const { code, message } = cause as { code?: unknown; message?: unknown }
+  return (
+    (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && String(message).includes(`'${name}'`)
+  )
+}

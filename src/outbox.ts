@@ -1,0 +1,93 @@
+import { encodeMessage, encodeRemoval, joinMessages, MAX_MESSAGES_PER_FRAME } from './frame.ts'
+import type { Counters } from './ledger.ts'
+import { type Message, sidOf } from './message.ts'
+import type { Topic } from './topic.ts'
+import { encodeUtf8 } from './utf8.ts'
+
+/** Why a message did not reach the broker. */
+export type LossReason = 'offline' | 'congested' | 'failed'
+
+/** The way to the broker, as an outbox sees it. */
+export interface Sender {
+  readonly isUp: boolean
+  readonly maxFrameBytes: number
+  /** Hands over one frame with so many messages in it, which `counters` count as in flight. */
+  send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason
+  /** Calls `flush` of the outbox at the end of the tick. */
+  soon(outbox: Outbox): void
+}
+
+const LOST = { offline: 'lostOffline', congested: 'lostCongested', failed: 'lostFailed' } as const
+
+/** Gathers what one stream publishes in a tick and hands it over in as few frames as the limits allow. */
+export class Outbox {
+  readonly #topic: Topic
+  readonly #counters: Counters
+  readonly #sender: Sender
+  readonly #onLost: (reason: LossReason, count: number) => void
+  readonly #batches: boolean
+  #waiting: { message: Message; wire: object; tMs: number }[] = []
+
+  constructor(
+    topic: Topic,
+    counters: Counters,
+    sender: Sender,
+    batches: boolean,
+    onLost: (reason: LossReason, count: number) => void,
+  ) {
+    this.#topic = topic
+    this.#counters = counters
+    this.#sender = sender
+    this.#batches = batches
+    this.#onLost = onLost
+  }
+
+  /** Takes a message; `wire` is the snapshot that was published, `tMs` counts since its origin began. */
+  add(message: Message, wire: object, tMs: number): void {
+    this.#waiting.push({ message, wire, tMs })
+    if (!this.#batches || this.#waiting.length === MAX_MESSAGES_PER_FRAME) this.flush()
+    else if (this.#waiting.length === 1) this.#sender.soon(this)
+  }
+
+  /** Tells the other processes that the stream ends, after everything that was published. */
+  addRemoval(origin: string, sequence: number): void {
+    this.flush()
+    if (!this.#sender.isUp) return
+    this.#sender.send(this.#topic, encodeUtf8(encodeRemoval(sidOf(origin, sequence))), this.#counters, 0)
+  }
+
+  /** Hands over what has been gathered. */
+  flush(): void {
+    const waiting = this.#waiting
+    if (waiting.length === 0) return
+    this.#waiting = []
+    if (!this.#sender.isUp) {
+      this.#lose('offline', waiting.length)
+      return
+    }
+    this.#send(waiting.map(({ message, wire, tMs }) => encodeMessage(message, wire, tMs)))
+  }
+
+  /** Sends messages as one frame, or halves them until each part is within the broker's limit. */
+  #send(messages: readonly string[]): void {
+    const frame = encodeUtf8(joinMessages(messages))
+    if (frame.length > this.#sender.maxFrameBytes) {
+      if (messages.length === 1) {
+        this.#lose('failed', 1)
+        return
+      }
+      const half = messages.length >> 1
+      this.#send(messages.slice(0, half))
+      this.#send(messages.slice(half))
+      return
+    }
+    const outcome = this.#sender.send(this.#topic, frame, this.#counters, messages.length)
+    if (outcome !== 'sent') this.#lose(outcome, messages.length)
+  }
+
+  #lose(reason: LossReason, count: number): void {
+    this.#counters.count('inFlight', -count)
+    this.#counters.count(LOST[reason], count)
+    this.#onLost(reason, count)
+  }
+}

@@ -1,0 +1,126 @@
+import { DelayBaseline } from './delay-baseline.ts'
+import { ReplayWindow } from './replay-window.ts'
+
+/** The farthest step ahead that is believed at once. */
+const MAX_JUMP = 65_536
+/** So many far numbers in a row that follow each other make the window start again: the origin is real. */
+const CONSISTENT_JUMPS = 3
+/** After so long without an accepted message old numbers are taken again: a forgery mutes no longer than this. */
+const MUTED_AT_MOST_MS = 60_000
+/** From this many messages on an origin is proven, and evicted after those that are not. */
+const PROVEN_MESSAGES = 3
+
+/** What is to be done with a numbered message. */
+export type Verdict = 'deliver' | 'duplicate' | 'stale' | 'malformed'
+
+/** What a message says of itself, and when it came. `tMs` may be absent. */
+export interface Arrival {
+  readonly sequence: number
+  readonly tMs: number | undefined
+  readonly arrivalMs: number
+  /** The stream's limit on age; `Infinity` for none. */
+  readonly maxAgeMs: number
+  /** Counts the stream's joins: gaps are counted only within one. */
+  readonly join: number
+  /** Whether the connection's barrier is so long overdue that what arrives may be old. */
+  readonly mayBeOld: boolean
+}
+
+/** What is known of one publisher on one stream, by its origin. */
+export class Peer {
+  readonly origin: string
+  /** Gaps that this arrival opened, less the one that it filled. Read after `judge`. */
+  gapChange = 0
+  /** Whether this arrival came after a later one. Read after `judge`. */
+  isReordered = false
+  #messages = 0
+  #window: ReplayWindow | undefined
+  #baseline: DelayBaseline | undefined
+  #join = -1
+  /** The first number of the current join: what lies before it was never missed. */
+  #joinedAt = 0
+  #jump: { last: number; count: number } | undefined
+  #acceptedMs = Number.NEGATIVE_INFINITY
+
+  constructor(origin: string) {
+    this.origin = origin
+  }
+
+  get isProven(): boolean {
+    return this.#messages >= PROVEN_MESSAGES
+  }
+
+  /** Judges a message and remembers its number, unless it is malformed or a repeat. */
+  judge(arrival: Arrival): Verdict {
+    this.gapChange = 0
+    this.isReordered = false
+    const place = this.#placeOf(arrival)
+    if (place === 'far') return this.#judgeJump(arrival)
+    if (place === 'seen') return 'duplicate'
+    const freshness = this.#freshness(arrival)
+    if (freshness === 'malformed') return 'malformed'
+    if (place === 'old') {
+      const isMuted = freshness === 'fresh' && arrival.arrivalMs - this.#acceptedMs > MUTED_AT_MOST_MS
+      if (!isMuted) return 'duplicate'
+      this.#startAgain(arrival)
+    } else this.#accept(arrival, place === 'behind')
+    if (freshness === 'stale') return 'stale'
+    this.#acceptedMs = arrival.arrivalMs
+    return 'deliver'
+  }
+
+  #placeOf({ sequence }: Arrival): 'first' | 'far' | 'ahead' | 'behind' | 'seen' | 'old' {
+    if (this.#window === undefined) return 'first'
+    return sequence - this.#window.highest > MAX_JUMP ? 'far' : this.#window.place(sequence)
+  }
+
+  #judgeJump(arrival: Arrival): Verdict {
+    const { sequence } = arrival
+    const last = this.#jump?.last ?? Number.POSITIVE_INFINITY
+    const follows = sequence > last && sequence - last <= MAX_JUMP
+    this.#jump = { last: sequence, count: follows ? (this.#jump?.count ?? 0) + 1 : 1 }
+    if (this.#jump.count < CONSISTENT_JUMPS) return 'malformed'
+    const freshness = this.#freshness(arrival)
+    if (freshness === 'malformed') return 'malformed'
+    this.#startAgain(arrival)
+    if (freshness === 'stale') return 'stale'
+    this.#acceptedMs = arrival.arrivalMs
+    return 'deliver'
+  }
+
+  #freshness({ tMs, arrivalMs, maxAgeMs, mayBeOld }: Arrival): 'fresh' | 'stale' | 'malformed' {
+    if (this.#baseline !== undefined && tMs !== undefined) {
+      return this.#baseline.judge(arrivalMs - tMs, arrivalMs, maxAgeMs)
+    }
+    if (mayBeOld) return 'stale'
+    if (tMs !== undefined) this.#baseline = new DelayBaseline(arrivalMs - tMs, arrivalMs)
+    return 'fresh'
+  }
+
+  #startAgain({ sequence, join }: Arrival): void {
+    this.#messages++
+    this.#jump = undefined
+    if (this.#window === undefined) this.#window = new ReplayWindow(sequence)
+    else this.#window.reset(sequence)
+    this.#join = join
+    this.#joinedAt = sequence
+  }
+
+  #accept(arrival: Arrival, isBehind: boolean): void {
+    const { sequence, join } = arrival
+    const window = this.#window
+    if (window === undefined) {
+      this.#startAgain(arrival)
+      return
+    }
+    this.#messages++
+    this.#jump = undefined
+    if (isBehind) {
+      this.isReordered = true
+      if (join === this.#join && sequence > this.#joinedAt) this.gapChange = -1
+    } else if (join === this.#join) this.gapChange = sequence - window.highest - 1
+    else this.#joinedAt = sequence
+    this.#join = join
+    window.mark(sequence)
+  }
+}

@@ -1,0 +1,112 @@
+import { RivuletError } from './errors.ts'
+import { Ingress, type IngressPort } from './ingress.ts'
+import type { Member } from './joins.ts'
+import type { Link } from './link.ts'
+import type { Message } from './message.ts'
+import { type LossReason, Outbox } from './outbox.ts'
+import type { HubPeers } from './peers.ts'
+import type { Topic } from './topic.ts'
+
+/** What the remote side needs of its stream. */
+export interface RemotePort extends IngressPort {
+  /** Takes an error of the connection that concerns this stream. */
+  report(error: Error): void
+  lost(reason: LossReason, count: number): void
+}
+
+interface ReadyWaiter {
+  resolve(): void
+  reject(error: RivuletError): void
+}
+
+/** The side of a stream that faces other processes: its outbox, its ingress, and its place among the joins. */
+export class Remote implements Member {
+  readonly topic: Topic
+  readonly #port: RemotePort
+  readonly #link: Link
+  readonly #outbox: Outbox
+  readonly #ingress: Ingress
+  readonly #startedMs: number
+  readonly #waiting = new Set<ReadyWaiter>()
+  #isJoined = false
+
+  constructor(topic: Topic, port: RemotePort, link: Link, peers: HubPeers) {
+    this.topic = topic
+    this.#port = port
+    this.#link = link
+    this.#startedMs = port.nowMs()
+    this.#ingress = new Ingress(port, peers)
+    this.#outbox = new Outbox(topic, port.counters, link, port.options.batch, (reason, count) =>
+      port.lost(reason, count),
+    )
+  }
+
+  /** Sends a message that was accepted at `nowMs`. */
+  send(message: Message, wire: object, nowMs: number): void {
+    this.#outbox.add(message, wire, Math.max(0, Math.floor(nowMs - this.#startedMs)))
+  }
+
+  /** Tells the other processes that the stream ends. */
+  sendRemoval(origin: string, sequence: number): void {
+    this.#outbox.addRemoval(origin, sequence)
+  }
+
+  /** Somebody subscribes now, or nobody does any more. */
+  listen(isListening: boolean): void {
+    if (isListening) this.#link.joins.want(this)
+    else {
+      this.#link.joins.unwant(this)
+      this.left()
+    }
+  }
+
+  /** Resolves at the next confirmed join, at once when joined; `enlist` is given how to reject it. */
+  whenJoined(enlist: (reject: (error: RivuletError) => void) => void): Promise<void> {
+    if (this.#isJoined) return Promise.resolve()
+    return new Promise<void>((resolve, reject) => {
+      const waiter = { resolve, reject }
+      this.#waiting.add(waiter)
+      enlist((error) => {
+        this.#waiting.delete(waiter)
+        reject(error)
+      })
+    })
+  }
+
+  joined(): void {
+    this.#isJoined = true
+    for (const waiter of this.#waiting) waiter.resolve()
+    this.#waiting.clear()
+  }
+
+  joinRefused(cause: Error): void {
+    const error = new RivuletError('TRANSPORT_FAILED', `The broker refused the join: ${cause.message}`, {
+      cause,
+    })
+    for (const waiter of this.#waiting) waiter.reject(error)
+    this.#waiting.clear()
+  }
+
+  left(): void {
+    this.#isJoined = false
+    this.#ingress.startJoin()
+  }
+
+  receive(frame: Uint8Array | string): void {
+    this.#ingress.receive(frame)
+  }
+
+  failed(cause: Error): void {
+    this.#port.report(cause)
+  }
+
+  overdueMs(): number {
+    return this.#link.inFlight.overdueMs()
+  }
+
+  /** Leaves the topic; what was accepted before still goes out. */
+  close(): void {
+    this.#link.joins.unwant(this)
+    this.#ingress.close()
+  }
+}

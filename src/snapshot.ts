@@ -1,0 +1,263 @@
+import { Refusal } from './refusal.ts'
+import { utf8Length } from './utf8.ts'
+
+/** How deep data may nest; the root is level 1. JSON.stringify itself overflows the stack at about 5 000. */
+export const MAX_DEPTH = 100
+
+// Bounds of what JSON writes for a value. A UTF-16 unit takes at most the six bytes of `\u0001`, a number at
+// most the 24 of -2.2250738585072014e-308 and a few to spare.
+const BYTES_PER_UNIT = 6
+const MOST_NUMBER_BYTES = 25
+
+/**
+ * What a subscriber gets of a `T`: what `JSON.parse(JSON.stringify(value))` makes of it, read-only all the way
+ * down. A `Date` becomes a string; functions, symbols and `undefined` vanish from objects and are `null` in arrays.
+ */
+export type Snapshot<T> = unknown extends T
+  ? T
+  : T extends { toJSON(...args: never[]): infer R }
+    ? Snapshot<R>
+    : T extends string | number | boolean | null
+      ? T
+      : T extends bigint | Unwritable
+        ? never
+        : T extends readonly unknown[]
+          ? { readonly [K in keyof T]: SnapshotElement<T[K]> }
+          : {
+              readonly [K in keyof T as K extends symbol
+                ? never
+                : T[K] extends Unwritable
+                  ? never
+                  : K]: Snapshot<Exclude<T[K], Unwritable>>
+            }
+
+type Unwritable = undefined | symbol | ((...args: never[]) => unknown)
+type SnapshotElement<E> =
+  | Snapshot<Exclude<E, Unwritable>>
+  | (Extract<E, Unwritable> extends never ? never : null)
+
+/**
+ * Copies `data` as `JSON.stringify` would see it, into deep-frozen plain objects and arrays. Every value is read
+ * once. Throws a {@link Refusal}: `INVALID_DATA` with the path of what JSON or a naive copy could not take, or
+ * `PAYLOAD_TOO_LARGE` when the JSON has more than `maxBytes` bytes of UTF-8. It stops walking as soon as the
+ * smallest possible size is over the limit.
+ */
+export function snapshot(data: unknown, maxBytes: number): object {
+  const walk = new Walk(maxBytes)
+  let copy: unknown
+  try {
+    copy = walk.root(data)
+  } catch (thrown) {
+    if (thrown instanceof Refusal) throw thrown
+    throw walk.invalid('Reading the data threw', thrown)
+  }
+  if (!isRecord(copy)) throw walk.invalid('The JSON of the data is not an object')
+  walk.checkExactSize(copy)
+  return copy
+}
+
+/** Tells whether a value is an object other than an array. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Tells whether an own key with this value would change a prototype when a subscriber copies it naively. */
+export function isPoison(key: string, value: unknown): boolean {
+  if (key === '__proto__') return true
+  return key === 'constructor' && isRecord(value) && Object.hasOwn(value, 'prototype')
+}
+
+/** One container on the way from the root to where the walk is. */
+class Frame {
+  readonly source: object
+  readonly parent: Frame | undefined
+  readonly depth: number
+  key: string | number | undefined = undefined
+
+  constructor(source: object, parent: Frame | undefined) {
+    this.source = source
+    this.parent = parent
+    this.depth = parent === undefined ? 1 : parent.depth + 1
+  }
+}
+
+class Walk {
+  readonly #maxBytes: number
+  #frame: Frame | undefined = undefined
+  /** No JSON of what has been read so far is shorter than this. */
+  #leastBytes = 0
+  /** No JSON of what has been read so far is longer than this. */
+  #mostBytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Walks the whole data; a root that cannot be an object is not walked. */
+  root(data: unknown): unknown {
+    const replaced = this.#replaced(data, '')
+    return isRecord(replaced) ? this.#container(replaced) : undefined
+  }
+
+  /** Returns the JSON value of `raw`, or `undefined` for what JSON leaves out. */
+  value(raw: unknown, key: string | number): unknown {
+    if (typeof raw === 'object' && raw !== null) {
+      const replaced = this.#replaced(raw, key)
+      return typeof replaced === 'object' && replaced !== null
+        ? this.#container(replaced)
+        : this.#primitive(replaced)
+    }
+    return this.#primitive(
+      typeof raw === 'function' || typeof raw === 'bigint' ? this.#replaced(raw, key) : raw,
+    )
+  }
+
+  /** Counts the bytes when the cheap bounds could not tell; throws `PAYLOAD_TOO_LARGE`. */
+  checkExactSize(copy: object): void {
+    if (this.#mostBytes <= this.#maxBytes) return
+    const bytes = utf8Length(JSON.stringify(copy))
+    if (bytes > this.#maxBytes) throw tooLarge(bytes, this.#maxBytes, false)
+  }
+
+  invalid(reason: string, cause?: unknown): Refusal {
+    return new Refusal('INVALID_DATA', {
+      reason,
+      path: pathOf(this.#frame),
+      ...(cause === undefined ? {} : { cause }),
+    })
+  }
+
+  /** Applies `toJSON`, which JSON.stringify looks for on objects, functions and BigInts. */
+  #replaced(raw: unknown, key: string | number): unknown {
+    if (raw === null || raw === undefined) return raw
+    const { toJSON } = raw as { toJSON?: unknown }
+    return typeof toJSON === 'function' ? toJSON.call(raw, String(key)) : raw
+  }
+
+  #primitive(value: unknown): string | number | boolean | null | undefined {
+    switch (typeof value) {
+      case 'string':
+        this.#charge(value.length + 2, value.length * BYTES_PER_UNIT + 2)
+        return value
+      case 'number':
+        if (!Number.isFinite(value)) return this.#null()
+        this.#charge(1, MOST_NUMBER_BYTES)
+        return value + 0 // -0 becomes 0
+      case 'boolean':
+        this.#charge(4, 5)
+        return value
+      case 'object':
+        return this.#null()
+      case 'bigint':
+        throw this.invalid('A BigInt')
+      default:
+        return undefined
+    }
+  }
+
+  #null(): null {
+    this.#charge(4, 4)
+    return null
+  }
+
+  #container(source: object): unknown {
+    if (Array.isArray(source)) return this.#array(source)
+    const prototype: unknown = Object.getPrototypeOf(source)
+    if (prototype !== Object.prototype && prototype !== null) {
+      const unboxed = unbox(source)
+      if (unboxed !== source) return this.#primitive(unboxed)
+    }
+    return this.#record(source as Record<string, unknown>)
+  }
+
+  #array(source: readonly unknown[]): readonly unknown[] {
+    const frame = this.#enter(source)
+    const length = Math.max(0, Math.trunc(Number(source.length)) || 0)
+    // Brackets, commas and at least one byte an element: a sparse array of ten million ends here.
+    if (this.#leastBytes + 2 * length + 1 > this.#maxBytes) this.#charge(2 * length + 1, 0)
+    this.#charge(1, 2)
+    const copy: unknown[] = []
+    for (let index = 0; index < length; index++) {
+      frame.key = index
+      const value = this.value(source[index], index)
+      copy.push(value === undefined ? this.#null() : value)
+      this.#charge(1, 1)
+    }
+    this.#frame = frame.parent
+    return Object.freeze(copy)
+  }
+
+  #record(source: Record<string, unknown>): object {
+    const frame = this.#enter(source)
+    this.#charge(1, 2)
+    const copy: Record<string, unknown> = {}
+    for (const key of Object.keys(source)) {
+      frame.key = key
+      if (key === '__proto__') throw this.invalid('A key named __proto__')
+      const value = this.value(source[key], key)
+      if (value === undefined) continue
+      if (isPoison(key, value)) throw this.invalid('A key named constructor that holds a prototype')
+      this.#charge(key.length + 4, key.length * BYTES_PER_UNIT + 4)
+      copy[key] = value
+    }
+    this.#frame = frame.parent
+    return Object.freeze(copy)
+  }
+
+  #enter(source: object): Frame {
+    const frame = new Frame(source, this.#frame)
+    if (frame.depth > MAX_DEPTH) throw this.invalid(`Nesting deeper than ${MAX_DEPTH} levels`)
+    for (let above = frame.parent; above !== undefined; above = above.parent) {
+      if (above.source === source) throw this.invalid('A cycle')
+    }
+    this.#frame = frame
+    return frame
+  }
+
+  #charge(leastBytes: number, mostBytes: number): void {
+    this.#leastBytes += leastBytes
+    this.#mostBytes += mostBytes
+    if (this.#leastBytes > this.#maxBytes) throw tooLarge(this.#leastBytes, this.#maxBytes, true)
+  }
+}
+
+/** Returns the primitive inside a `Number`, `String`, `Boolean` or `BigInt` object of any realm, else the source. */
+function unbox(source: object): unknown {
+  switch (Object.prototype.toString.call(source)) {
+    case '[object Number]':
+      return hasSlot(Number.prototype.valueOf, source) ? Number(source) : source
+    case '[object String]':
+      return hasSlot(String.prototype.valueOf, source) ? String(source) : source
+    case '[object Boolean]':
+      return hasSlot(Boolean.prototype.valueOf, source) ? Boolean.prototype.valueOf.call(source) : source
+    case '[object BigInt]':
+      return hasSlot(BigInt.prototype.valueOf, source) ? BigInt.prototype.valueOf.call(source) : source
+    default:
+      return source
+  }
+}
+
+/** The built-in `valueOf` throws on an object that only claims the type by its `Symbol.toStringTag`. */
+function hasSlot(read: () => unknown, source: object): boolean {
+  try {
+    read.call(source)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function pathOf(frame: Frame | undefined): string {
+  if (frame === undefined) return '$'
+  const { key } = frame
+  if (key === undefined) return pathOf(frame.parent)
+  if (typeof key === 'number') return `${pathOf(frame.parent)}[${key}]`
+  return (
+    pathOf(frame.parent) +
+    (/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 80))}]`)
+  )
+}
+
+function tooLarge(bytes: number, maxBytes: number, atLeast: boolean): Refusal {
+  return new Refusal('PAYLOAD_TOO_LARGE', { bytes, maxBytes, atLeast })
+}

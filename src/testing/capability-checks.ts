@@ -1,0 +1,137 @@
+import assert from 'node:assert'
+import type { Topic } from '../topic.ts'
+import type { Check } from './check.ts'
+import type { Peer } from './peer.ts'
+import type { Scene } from './scene.ts'
+
+const ORDERED_FRAMES = 2000
+const UNORDERED_ROUNDS = 5
+// Small enough for a broker that drops what a slow subscriber has not read (mosquitto: 1000 frames).
+const BURST = 200
+// A larger limit is too costly to try; there the claim is that a frame of a megabyte passes.
+const MAX_TRIED_BYTES = 16 * 1024 * 1024
+const LARGE_BYTES = 1_000_000
+
+/** Each capability holds as claimed, and does not hold where it is denied. */
+export const capabilityChecks: readonly Check[] = [
+  { name: 'states its name and capabilities once open', run: statesCapabilities },
+  { name: 'brings own frames back exactly when echoes is true', run: echoesAsClaimed },
+  { name: 'keeps the order of frames exactly when ordered is true', run: ordersAsClaimed },
+  { name: 'takes frames up to maxFrameBytes and survives a larger one', run: limitsAsClaimed },
+  { name: 'is heard from another process exactly when scope says so', run: reachesAsClaimed },
+]
+
+async function statesCapabilities(scene: Scene): Promise<void> {
+  const { transport } = await scene.open()
+  const { scope, echoes, ordered, maxFrameBytes } = transport.capabilities
+  assert.match(transport.name, /\S/, 'name is not blank')
+  assert.ok(['process', 'host', 'network'].includes(scope), `scope is "${scope}"`)
+  assert.strictEqual(typeof echoes, 'boolean', 'echoes is a boolean')
+  assert.strictEqual(typeof ordered, 'boolean', 'ordered is a boolean')
+  const isLimit = Number.isSafeInteger(maxFrameBytes) && maxFrameBytes > 0
+  assert.ok(isLimit || maxFrameBytes === Number.POSITIVE_INFINITY, `maxFrameBytes is ${maxFrameBytes}`)
+}
+
+async function echoesAsClaimed(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.listen(topic)
+  const b = await scene.listen(topic)
+  a.send(topic, 'own')
+  await b.hears(topic, 1)
+  if (a.transport.capabilities.echoes) await a.hears(topic, 1)
+  await scene.settle(a, a.transport.capabilities.echoes ? a : b)
+  await scene.settle(b, a)
+  const expected = a.transport.capabilities.echoes ? ['own'] : []
+  assert.deepStrictEqual(a.host.texts(topic), expected, 'own frames come back exactly when echoes is true')
+}
+
+async function ordersAsClaimed(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  const isOrdered = a.transport.capabilities.ordered
+  const rounds = isOrdered ? 1 : UNORDERED_ROUNDS
+  for (let round = 0; round < rounds && isSorted(b.host.texts(topic)); round += 1) {
+    await sendNumbers(a, topic, round * ORDERED_FRAMES)
+    await b.hears(topic, (round + 1) * ORDERED_FRAMES)
+  }
+  const found = isSorted(b.host.texts(topic))
+  assert.strictEqual(found, isOrdered, `ordered is ${isOrdered}, yet all frames arrived in order: ${found}`)
+}
+
+async function sendNumbers(peer: Peer, topic: Topic, first: number): Promise<void> {
+  for (let sent = 0; sent < ORDERED_FRAMES; sent += 1) {
+    peer.send(topic, String(first + sent))
+    if (sent % BURST === BURST - 1) await peer.flush()
+  }
+}
+
+function isSorted(numbers: readonly string[]): boolean {
+  return numbers.every((number, index) => index === 0 || Number(numbers[index - 1]) < Number(number))
+}
+
+async function limitsAsClaimed(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  const { maxFrameBytes } = a.transport.capabilities
+  const isTried = maxFrameBytes <= MAX_TRIED_BYTES
+  const largest = patterned(isTried ? maxFrameBytes : LARGE_BYTES)
+  a.send(topic, largest)
+  await b.hears(topic, 1)
+  assert.ok(isSame(b.host.frames(topic)[0], largest), `a frame of ${largest.length} bytes arrives whole`)
+  if (isTried) await survivesLarger(scene, a, b)
+}
+
+async function survivesLarger(scene: Scene, a: Peer, b: Peer): Promise<void> {
+  const larger = scene.topic('larger')
+  const probe = scene.topic('probe')
+  await b.join(larger)
+  await b.join(probe)
+  const hosts = [b.host]
+  a.transport.send(larger, patterned(a.transport.capabilities.maxFrameBytes + 1))
+  const endMs = performance.now() + scene.waitMs
+  while (!(await isHeard(a, b, probe))) {
+    assert.ok(performance.now() < endMs, 'traffic goes on after a frame over maxFrameBytes, reopened or not')
+    await reopenIfDown(a)
+    await reopenIfDown(b, larger, probe)
+    hosts.push(b.host)
+  }
+  await scene.settle(a, b)
+  const isDelivered = hosts.some((host) => host.frames(larger).length > 0)
+  assert.ok(!isDelivered, 'a frame over maxFrameBytes is not delivered')
+}
+
+async function isHeard(a: Peer, b: Peer, topic: Topic): Promise<boolean> {
+  const heard = b.host.frames(topic).length
+  if (a.transport.send(topic, 'still there') === 'offline') return false
+  const patience = new Promise((resolve) => setTimeout(resolve, 100))
+  await Promise.race([patience, b.host.until(() => b.host.frames(topic).length > heard)])
+  return b.host.frames(topic).length > heard
+}
+
+async function reopenIfDown(peer: Peer, ...topics: Topic[]): Promise<void> {
+  if (peer.host.downs.length === 0) return
+  await peer.open()
+  for (const topic of topics) await peer.join(topic)
+}
+
+async function reachesAsClaimed(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  await scene.backend.elsewhere(topic, 'from elsewhere')
+  const reaches = b.transport.capabilities.scope !== 'process'
+  if (reaches) await b.hears(topic, 1)
+  await scene.settle(a, b)
+  const expected = reaches ? ['from elsewhere'] : []
+  assert.deepStrictEqual(b.host.texts(topic), expected, `scope is ${b.transport.capabilities.scope}`)
+}
+
+function patterned(length: number): Uint8Array {
+  return new Uint8Array(length).map((_, index) => index % 251)
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return one?.length === other.length && one.every((byte, index) => byte === other[index])
+}

@@ -1,0 +1,23 @@
+import type { Topic } from '../topic.ts'
+import type { Transport } from '../transport.ts'
+
+/** A place to connect to, as an adapter's contract file hands it to the suite. */
+export interface ContractBackend {
+  /** Makes one more transport to this backend, not open yet. */
+  transport(): Transport
+
+  /**
+   * Sends one frame from another operating-system process with a client of its own, and resolves when it has
+   * certainly left. A transport of scope `'process'` sends from there as best it can: it must not be heard.
+   */
+  elsewhere(topic: Topic, frame: string): Promise<void>
+
+  /** Takes the backend away, as a crash would: connections break and no new one is taken until `up`. */
+  down(): Promise<void>
+
+  /** Brings the backend back at the same place. Resolves when it takes connections. */
+  up(): Promise<void>
+
+  /** Frees everything; the suite has closed the transports before. */
+  close(): Promise<void>
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert'
+import type { Topic } from '../topic.ts'
+import type { Check } from './check.ts'
+import { hostileFrames, hostileNames } from './hostile-input.ts'
+import type { Scene } from './scene.ts'
+
+const FRAMES_EACH = 100
+
+/** Who gets which frames, how often, and with which bytes. */
+export const deliveryChecks: readonly Check[] = [
+  { name: 'delivers each frame once to every other transport that joined', run: deliversOnce },
+  { name: 'delivers nothing of another topic', run: keepsTopicsApart },
+  { name: 'hands frames over byte for byte', run: keepsBytes },
+  { name: 'leaves the bytes of the sender and of other receivers alone', run: sharesNoBytes },
+  { name: 'goes on when receive throws', run: survivesThrow },
+]
+
+async function deliversOnce(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const peers = [await scene.listen(topic), await scene.listen(topic), await scene.listen(topic)]
+  const sent = peers.map((_, index) =>
+    Array.from({ length: FRAMES_EACH }, (_, nth) => `${index} sent ${nth}`),
+  )
+  peers.forEach((peer, index) => {
+    peer.send(topic, ...(sent[index] as string[]))
+  })
+  for (const [index, peer] of peers.entries()) {
+    const isForeign = (text: string) => !text.startsWith(`${index} `)
+    const expected = sent.flat().filter(isForeign)
+    const heard = () => peer.host.texts(topic).filter(isForeign)
+    await peer.hears(topic, peer.transport.capabilities.echoes ? sent.flat().length : expected.length)
+    for (const other of peers) if (other !== peer) await scene.settle(other, peer)
+    assert.deepStrictEqual(heard().sort(), expected.sort(), 'each frame of the others came once')
+  }
+}
+
+async function keepsTopicsApart(scene: Scene): Promise<void> {
+  const topics = hostileNames.map((name) => scene.topic(name))
+  const evens = topics.filter((_, index) => index % 2 === 0)
+  const odds = topics.filter((_, index) => index % 2 === 1)
+  const a = await scene.open()
+  const b = await scene.listen(...evens)
+  const c = await scene.listen(...odds)
+  for (const topic of topics) a.send(topic, topic)
+  for (const topic of evens) await b.hears(topic, 1)
+  for (const topic of odds) await c.hears(topic, 1)
+  await scene.settle(a, b)
+  await scene.settle(a, c)
+  for (const topic of topics) {
+    const [joined, other] = evens.includes(topic) ? [b, c] : [c, b]
+    assert.deepStrictEqual(joined.host.texts(topic), [topic], `${topic} carries its own frame, once`)
+    assert.deepStrictEqual(other.host.texts(topic), [], `${topic} reaches only who joined it`)
+  }
+}
+
+async function keepsBytes(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  a.send(topic, ...hostileFrames)
+  await b.hears(topic, hostileFrames.length)
+  await scene.settle(a, b)
+  const expected = hostileFrames.map((frame) =>
+    hex(typeof frame === 'string' ? encoder.encode(frame) : frame),
+  )
+  assert.deepStrictEqual(b.host.frames(topic).map(hex).sort(), expected.sort(), 'the bytes that were sent')
+}
+
+async function sharesNoBytes(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  const c = await scene.listen(topic)
+  for (const { host } of [b, c]) host.onReceive = overwrite
+  const memory = new Uint8Array(64).map((_, index) => index)
+  const before = hex(memory)
+  const view = memory.subarray(16, 48)
+  const expected = hex(view)
+  a.send(topic, view)
+  await Promise.all([b.hears(topic, 1), c.hears(topic, 1)])
+  await a.flush()
+  assert.strictEqual(hex(memory), before, "the sender's memory is unchanged")
+  for (const { host } of [b, c]) {
+    assert.deepStrictEqual(host.frames(topic).map(hex), [expected], 'exactly the bytes of the view arrive')
+  }
+}
+
+function overwrite(_topic: Topic, frame: Uint8Array | string): void {
+  if (typeof frame !== 'string') frame.fill(0xee)
+}
+
+async function survivesThrow(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  const thrown: unknown[] = [new Error('a receive that throws'), 'a string', undefined]
+  b.host.onReceive = () => throwNext(thrown)
+  for (let nth = 0; nth < 6; nth += 1) {
+    a.send(topic, `frame ${nth}`)
+    await b.hears(topic, nth + 1)
+  }
+  await scene.talk(a, b)
+  assert.deepStrictEqual(thrown, [], 'receive threw three times')
+  assert.strictEqual(b.host.downs.length, 0, 'the connection stays up')
+}
+
+function throwNext(thrown: unknown[]): void {
+  if (thrown.length > 0) throw thrown.shift()
+}
+
+const encoder = new TextEncoder()
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

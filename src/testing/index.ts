@@ -1,0 +1,2 @@
+export { type ContractOptions, testTransport } from './contract.ts'
+export type { ContractBackend } from './contract-backend.ts'

@@ -1,0 +1,73 @@
+import assert from 'node:assert'
+import type { Topic } from '../topic.ts'
+import type { Transport } from '../transport.ts'
+import { Recorder } from './recorder.ts'
+import { within } from './within.ts'
+
+/** A transport under test with the host of its last `open`. Every wait is bounded. */
+export class Peer {
+  readonly transport: Transport
+  readonly waitMs: number
+  host = new Recorder()
+
+  constructor(transport: Transport, waitMs: number) {
+    this.transport = transport
+    this.waitMs = waitMs
+  }
+
+  /** Opens with a fresh host. */
+  async open(signal: AbortSignal = endless()): Promise<void> {
+    this.host = new Recorder()
+    await this.#bounded('open to settle', this.transport.open(this.host, signal))
+  }
+
+  async join(topic: Topic, signal: AbortSignal = endless()): Promise<void> {
+    await this.#bounded(`join of ${topic} to settle`, this.transport.join(topic, signal))
+  }
+
+  /** Sends, and fails unless the transport took the frame. */
+  send(topic: Topic, ...frames: (Uint8Array | string)[]): void {
+    for (const frame of frames) {
+      assert.strictEqual(this.transport.send(topic, frame), 'sent', 'send while open says "sent"')
+    }
+  }
+
+  async flush(signal: AbortSignal = endless()): Promise<void> {
+    await this.#bounded('flush to settle', this.transport.flush(signal))
+  }
+
+  /** Closes; by default with half of the wait to hand over what was sent. */
+  async close(signal: AbortSignal = AbortSignal.timeout(this.waitMs / 2)): Promise<void> {
+    await this.#bounded('close to settle', this.transport.close(signal))
+  }
+
+  /** Waits until at least `count` frames of a topic came. */
+  async hears(topic: Topic, count: number): Promise<void> {
+    const { host } = this
+    const overdue = `${count} frames on ${topic}`
+    await this.#bounded(
+      overdue,
+      host.until(() => host.frames(topic).length >= count),
+    ).catch((cause) => {
+      throw new Error(`${cause.message} It got ${host.frames(topic).length}.`, { cause })
+    })
+  }
+
+  /** Waits until the transport has reported that the connection is gone. */
+  async fallen(): Promise<void> {
+    const { host } = this
+    await this.#bounded(
+      'host.down to be called',
+      host.until(() => host.downs.length > 0),
+    )
+  }
+
+  async #bounded<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(this.waitMs, what, promise)
+  }
+}
+
+/** A signal that never aborts. */
+export function endless(): AbortSignal {
+  return new AbortController().signal
+}

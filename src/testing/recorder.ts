@@ -1,0 +1,69 @@
+import type { Topic } from '../topic.ts'
+import type { TransportHost } from '../transport.ts'
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+/** A host that remembers what a transport calls. One is made for each `open`. */
+export class Recorder implements TransportHost {
+  readonly downs: (Error | undefined)[] = []
+  readonly errors: Error[] = []
+  /** Runs inside `receive`, after the frame was recorded; may throw. */
+  onReceive: ((topic: Topic, frame: Uint8Array | string) => void) | undefined
+  readonly #frames = new Map<Topic, Uint8Array[]>()
+  #received = 0
+  #waiting: { readonly isMet: () => boolean; readonly resolve: () => void }[] = []
+
+  receive(topic: Topic, frame: Uint8Array | string): void {
+    const frames = this.#frames.get(topic) ?? []
+    // Copied, since the transport may use its bytes again.
+    frames.push(typeof frame === 'string' ? encoder.encode(frame) : new Uint8Array(frame))
+    this.#frames.set(topic, frames)
+    this.#received += 1
+    this.#wake()
+    this.onReceive?.(topic, frame)
+  }
+
+  down(cause?: Error): void {
+    this.downs.push(cause)
+    this.#wake()
+  }
+
+  error(_topic: Topic | undefined, cause: Error): void {
+    this.errors.push(cause)
+    this.#wake()
+  }
+
+  /** How many frames came, of all topics. */
+  get received(): number {
+    return this.#received
+  }
+
+  /** How often anything was called. */
+  get calls(): number {
+    return this.#received + this.downs.length + this.errors.length
+  }
+
+  /** The frames of a topic as they came. */
+  frames(topic: Topic): readonly Uint8Array[] {
+    return this.#frames.get(topic) ?? []
+  }
+
+  /** The frames of a topic as text. */
+  texts(topic: Topic): string[] {
+    return this.frames(topic).map((frame) => decoder.decode(frame))
+  }
+
+  /** Resolves once a condition on what was recorded holds; never rejects. */
+  until(isMet: () => boolean): Promise<void> {
+    if (isMet()) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push({ isMet, resolve }))
+  }
+
+  #wake(): void {
+    if (this.#waiting.length === 0) return
+    const met = this.#waiting.filter(({ isMet }) => isMet())
+    this.#waiting = this.#waiting.filter((waiting) => !met.includes(waiting))
+    for (const { resolve } of met) resolve()
+  }
+}

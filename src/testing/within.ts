@@ -1,0 +1,28 @@
+import assert from 'node:assert'
+
+/** Something did not happen in time. */
+class Overdue extends Error {}
+
+/** Awaits a promise for at most `waitMs`; past it rejects, saying what did not happen. */
+export async function within<T>(waitMs: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const overdue = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Overdue(`After ${waitMs} ms still waiting: ${what}.`)), waitMs)
+  })
+  try {
+    return await Promise.race([promise, overdue])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Fails unless a promise under {@link within} rejects by itself, and in time. */
+export async function isRefused(what: string, promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise
+  } catch (cause) {
+    if (cause instanceof Overdue) throw cause
+    return
+  }
+  assert.fail(`It resolves, yet has to reject: ${what}.`)
+}

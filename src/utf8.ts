@@ -1,0 +1,29 @@
+const encoder = new TextEncoder()
+// One decoder for every transport, so that all judge alike: it refuses what is not UTF-8 and keeps a BOM, which
+// JSON.parse then refuses. Client libraries differ here: some replace, some strip.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Encodes a string as UTF-8. */
+export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** Decodes UTF-8; throws a `TypeError` on bytes that are not. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes)
+}
+
+/** Counts the bytes that well-formed text takes as UTF-8, without encoding it. */
+export function utf8Length(text: string): number {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x80) continue
+    if (unit < 0x800) bytes += 1
+    else {
+      bytes += 2
+      if (unit >= 0xd800 && unit < 0xdc00) index++ // a pair is 4 bytes for 2 units
+    }
+  }
+  return bytes
+}
