@@ -17,7 +17,11 @@ export interface ContractOptions {
    * never repeat), as long as it is up again for the next one.
    */
   readonly create: () => Promise<ContractBackend>
-  /** How long anything may take, in milliseconds, before the test fails. @default 5000 */
+  /**
+   * How long one step may take, in milliseconds, before the test fails. The time that the runner allows for a test
+   * has to be longer, or its message is all there is.
+   * @default 5000
+   */
   readonly waitMs?: number
 }
 

@@ -12,6 +12,7 @@ export const deliveryChecks: readonly Check[] = [
   { name: 'delivers nothing of another topic', run: keepsTopicsApart },
   { name: 'hands frames over byte for byte', run: keepsBytes },
   { name: 'leaves the bytes of the sender and of other receivers alone', run: sharesNoBytes },
+  { name: 'sends from inside receive', run: answers },
   { name: 'goes on when receive throws', run: survivesThrow },
 ]
 
@@ -87,6 +88,19 @@ async function sharesNoBytes(scene: Scene): Promise<void> {
 
 function overwrite(_topic: Topic, frame: Uint8Array | string): void {
   if (typeof frame !== 'string') frame.fill(0xee)
+}
+
+async function answers(scene: Scene): Promise<void> {
+  const [question, answer] = [scene.topic('question'), scene.topic('answer')]
+  const a = await scene.listen(answer)
+  const b = await scene.listen(question)
+  b.host.onReceive = (topic) => {
+    if (topic === question) b.send(answer, 'answer')
+  }
+  a.send(question, 'one', 'two')
+  await a.hears(answer, 2)
+  await scene.settle(b, a)
+  assert.deepStrictEqual(a.host.texts(answer), ['answer', 'answer'], 'one answer to each frame')
 }
 
 async function survivesThrow(scene: Scene): Promise<void> {

@@ -1,0 +1,15 @@
+import { type MemoryBusOptions, memoryBus } from '@rivulet/memory'
+import type { ContractBackend } from 'rivulet/testing'
+import { elsewhere } from './elsewhere.ts'
+
+/** A bus as the contract suite wants it. */
+export function busBackend(options?: MemoryBusOptions): ContractBackend {
+  const bus = memoryBus(options)
+  return {
+    transport: () => bus.transport(),
+    elsewhere,
+    down: async () => bus.down(),
+    up: async () => bus.up(),
+    close: async () => {},
+  }
+}

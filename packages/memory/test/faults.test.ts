@@ -1,0 +1,382 @@
+import { type MemoryBusOptions, memoryBus } from '@rivulet/memory'
+import type { Topic, Transport } from 'rivulet'
+import { testTransport } from 'rivulet/testing'
+import { describe, expect, test } from 'vitest'
+import { expectBalance } from './balance.ts'
+import { busBackend } from './bus-backend.ts'
+import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
+
+const contracts: readonly [what: string, options: MemoryBusOptions][] = [
+  ['echoes', { echoes: true }],
+  ['a fixed delay', { delayMs: [2, 2] }],
+  ['a range of delays', { delayMs: [0, 5] }],
+  ['reordering', { reorder: 0.2 }],
+  ['everything reordered and delayed', { reorder: 1, delayMs: [0, 3], seed: 7 }],
+  ['a frame limit', { maxFrameBytes: 8192 }],
+]
+for (const [what, options] of contracts) {
+  describe(`a bus with ${what}`, () => {
+    testTransport({ test, create: async () => busBackend(options) })
+  })
+}
+
+describe('a bus', () => {
+  test('delivers later than send, in one go within the tick', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1', '2')
+    expect(b.heard).toEqual([])
+    await Promise.resolve()
+    expect(b.heard).toEqual(['1', '2'])
+  })
+
+  test('copies the frame at send, a view of a Node buffer too', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    for (const frame of [new Uint8Array([65]), Buffer.from('A')]) {
+      a.transport.send(TOPIC, frame)
+      frame[0] = 66
+      await tick()
+    }
+    bus.freeze()
+    const held = Buffer.from('A')
+    a.transport.send(TOPIC, held)
+    held[0] = 66
+    bus.thaw()
+    await tick()
+    expect(b.heard).toEqual(['A', 'A', 'A'])
+  })
+
+  test('delivers a hundred thousand frames of one tick in order', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    const sent = Array.from({ length: 100_000 }, (_, nth) => String(nth))
+    send(a, ...sent)
+    while (bus.counts().inFlight > 0) await tick()
+    expect(b.heard).toEqual(sent)
+  })
+
+  test('lets timers run while two transports answer each other without end', async () => {
+    const bus = memoryBus()
+    const [a, b] = [clientOf(bus.transport()), clientOf(bus.transport())]
+    let isOver = false
+    for (const { transport, host } of [a, b]) {
+      const receive = () => void (isOver || transport.send(TOPIC, 'answer'))
+      await transport.open({ ...host, receive }, endless)
+      await transport.join(TOPIC, endless)
+    }
+    send(a, 'first')
+    await tick()
+    await tick()
+    isOver = true
+    expect(bus.counts().delivered).toBeGreaterThan(1000)
+  })
+
+  test('refuses a frame over the limit and counts nothing for it', async () => {
+    const bus = memoryBus({ maxFrameBytes: 3 })
+    const [a] = [await connect(bus), await connect(bus, TOPIC)]
+    expect(a.transport.send(TOPIC, '\u00e9\u00e9')).toBe('offline')
+    expect(a.transport.send(TOPIC, '\u00e9x')).toBe('sent')
+    expect(bus.counts().sent).toBe(1)
+  })
+
+  test('refuses to open a transport twice, and keeps the first', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    await expect(b.transport.open(b.host, endless)).rejects.toThrow(/is open or opening; close it/)
+    send(a, 'heard')
+    await tick()
+    expect(b.heard).toEqual(['heard'])
+  })
+
+  test('refuses an open that an outage overtakes', async () => {
+    const bus = memoryBus()
+    const a = clientOf(bus.transport())
+    const opening = a.transport.open(a.host, endless)
+    bus.down(new Error('killed'))
+    await expect(opening).rejects.toThrow('killed')
+    expect(a.downs).toEqual([])
+  })
+
+  test('tells a host that throws in receive what it threw', async () => {
+    const bus = memoryBus()
+    const a = await connect(bus)
+    const b = clientOf(bus.transport())
+    const receive = () => {
+      throw new Error('hostile')
+    }
+    await b.transport.open({ ...b.host, receive }, endless)
+    await b.transport.join(TOPIC, endless)
+    send(a, 'x')
+    await tick()
+    expect(b.errors).toEqual([new Error('hostile')])
+  })
+
+  test('counts per receiver and in all, and lists every frame once', async () => {
+    const bus = memoryBus({ loss: 0.3, duplicate: 0.3, reorder: 0.3 })
+    const [a, b, c] = [await connect(bus), await connect(bus, TOPIC), await connect(bus, TOPIC)]
+    for (let nth = 0; nth < 1000; nth += 1) send(a, String(nth))
+    while (bus.counts().inFlight > 0) await tick()
+    expectBalance(bus.counts())
+    const [ofB, ofC] = [bus.counts(b.transport), bus.counts(c.transport)]
+    expect(ofB.sent).toBe(1000)
+    expect(ofB.delivered).toBe(b.heard.length)
+    expect(ofB.lost).toBe(1000 - new Set(b.heard).size)
+    expect(ofB.lost + ofC.lost).toBe(bus.counts().lost)
+    expect(bus.counts(a.transport).sent).toBe(0)
+  })
+})
+
+describe('a partition', () => {
+  test('loses what one side sends to the other, and nothing else', async () => {
+    const bus = memoryBus()
+    const [a, b, c] = [await connect(bus, TOPIC), await connect(bus, TOPIC), await connect(bus, TOPIC)]
+    bus.partition(a.transport, b.transport)
+    send(a, 'from a')
+    send(b, 'from b')
+    send(c, 'from c')
+    await tick()
+    expect([a.heard, b.heard, c.heard]).toEqual([['from c'], ['from c'], ['from a', 'from b']])
+    expect(bus.counts(b.transport).partitioned).toBe(1)
+    expect([...a.downs, ...b.downs]).toEqual([])
+    bus.heal()
+    send(a, 'healed')
+    await tick()
+    expect(b.heard).toEqual(['from c', 'healed'])
+    expectBalance(bus.counts())
+  })
+
+  test('parts groups, and adds to those there are', async () => {
+    const bus = memoryBus()
+    const clients = [await connect(bus, TOPIC), await connect(bus, TOPIC), await connect(bus, TOPIC)]
+    const [a, b, c] = clients.map(({ transport }) => transport) as [Transport, Transport, Transport]
+    bus.partition([a], [b, c])
+    bus.partition(b, c)
+    for (const [nth, client] of clients.entries()) send(client, String(nth))
+    await tick()
+    expect(clients.map(({ heard }) => heard)).toEqual([[], [], []])
+    expect(bus.counts().partitioned).toBe(6)
+  })
+
+  test('spares what was on its way before', async () => {
+    const bus = memoryBus({ delayMs: [5, 5] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, 'before')
+    bus.partition(a.transport, b.transport)
+    while (bus.counts().inFlight > 0) await tick()
+    expect(b.heard).toEqual(['before'])
+  })
+
+  test('refuses sides that make no sense', () => {
+    const bus = memoryBus()
+    const [a, b] = [bus.transport(), bus.transport()]
+    expect(() => bus.partition(a, memoryBus().transport())).toThrow(/not made by this bus/)
+    expect(() => bus.partition([a, b], [b])).toThrow(/on both sides/)
+    expect(() => bus.partition([], b)).toThrow(/has no transport/)
+  })
+})
+
+describe('a freeze', () => {
+  test('holds frames, also those on their way, and thaw hands them over in order', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1')
+    bus.freeze()
+    expect(a.transport.send(TOPIC, '2')).toBe('sent')
+    await tick()
+    expect(b.heard).toEqual([])
+    bus.thaw()
+    send(a, '3')
+    await tick()
+    expect(b.heard).toEqual(['1', '2', '3'])
+    expectBalance(bus.counts())
+  })
+
+  test('holds delayed frames past their time', async () => {
+    const bus = memoryBus({ delayMs: [1, 1] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1')
+    bus.freeze()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(b.heard).toEqual([])
+    bus.thaw()
+    while (bus.counts().inFlight > 0) await tick()
+    expect(b.heard).toEqual(['1'])
+  })
+
+  test('holds opening, joins and flushes until thaw', async () => {
+    const bus = memoryBus()
+    const a = await connect(bus)
+    const b = clientOf(bus.transport())
+    const done: string[] = []
+    bus.freeze()
+    const joined = a.transport.join(TOPIC, endless).then(() => done.push('join'))
+    const flushed = a.transport.flush(endless).then(() => done.push('flush'))
+    const opened = b.transport.open(b.host, endless).then(() => done.push('open'))
+    expect(b.transport.send(TOPIC, 'x')).toBe('offline')
+    await tick()
+    expect(done).toEqual([])
+    bus.thaw()
+    await Promise.all([joined, flushed, opened])
+    send(b, 'heard')
+    await tick()
+    expect(a.heard).toEqual(['heard'])
+  })
+
+  test('routes a held frame by the joins at thaw, in the order of the calls', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus)]
+    bus.freeze()
+    send(a, 'before the join')
+    const joined = b.transport.join(TOPIC, endless)
+    send(a, 'after the join')
+    bus.thaw()
+    await joined
+    await tick()
+    expect(b.heard).toEqual(['after the join'])
+  })
+
+  test('lets a signal end what waits', async () => {
+    const bus = memoryBus()
+    const a = await connect(bus)
+    const b = clientOf(bus.transport())
+    bus.freeze()
+    const giveUp = new AbortController()
+    const waiting = [
+      a.transport.join(TOPIC, giveUp.signal),
+      a.transport.flush(giveUp.signal),
+      b.transport.open(b.host, giveUp.signal),
+    ]
+    const settled = Promise.allSettled(waiting)
+    giveUp.abort('enough')
+    const outcomes = await settled
+    expect(outcomes).toEqual(Array(3).fill({ status: 'rejected', reason: 'enough' }))
+    bus.thaw()
+    send(await connect(bus), 'unheard')
+    await tick()
+    expect(a.heard).toEqual([])
+    expect(b.transport.send(TOPIC, 'x')).toBe('offline')
+  })
+
+  test('lets leave act at once', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, 'on its way')
+    bus.freeze()
+    b.transport.leave(TOPIC)
+    const other = 'rivulet/default/b' as Topic
+    const joining = b.transport.join(other, endless)
+    b.transport.leave(other)
+    await expect(joining).rejects.toThrow(/ended before it was confirmed/)
+    bus.thaw()
+    await tick()
+    expect(b.heard).toEqual([])
+    expect(bus.counts().left).toBe(1)
+  })
+
+  test('makes close wait, and hands over what was sent before', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    bus.freeze()
+    send(a, 'held')
+    let closed = 0
+    const closing = [a.transport.close(endless), a.transport.close(endless)].map((close) =>
+      close.then(() => closed++),
+    )
+    expect(a.transport.send(TOPIC, 'x')).toBe('offline')
+    await tick()
+    expect(closed).toBe(0)
+    bus.thaw()
+    await Promise.all(closing)
+    await tick()
+    expect(b.heard).toEqual(['held'])
+  })
+
+  test('lets the signal of close end the wait, and counts what is cut', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    bus.freeze()
+    send(a, 'held')
+    const giveUp = new AbortController()
+    const closing = a.transport.close(giveUp.signal)
+    giveUp.abort()
+    await closing
+    await a.transport.close(endless)
+    bus.thaw()
+    await tick()
+    expect(b.heard).toEqual([])
+    expect(bus.counts()).toMatchObject({ sent: 1, cut: 1, delivered: 0 })
+  })
+
+  test('lets a transport open again after its close ran out of time', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    bus.freeze()
+    send(a, 'held')
+    await a.transport.close(AbortSignal.abort())
+    const opened = a.transport.open(a.host, endless)
+    bus.thaw()
+    await opened
+    send(a, 'new')
+    await tick()
+    expect(b.heard).toEqual(['new'])
+  })
+})
+
+describe('an outage', () => {
+  test('cuts what is on its way and tells every open transport why', async () => {
+    const bus = memoryBus()
+    const [a, b, closed] = [await connect(bus), await connect(bus, TOPIC), await connect(bus)]
+    await closed.transport.close(endless)
+    const cause = new Error('killed')
+    send(a, 'on its way')
+    bus.down(cause)
+    expect([a.downs, b.downs, closed.downs]).toEqual([[cause], [cause], []])
+    await expect(a.transport.open(a.host, endless)).rejects.toBe(cause)
+    bus.up()
+    await a.transport.open(a.host, endless)
+    await b.transport.open(b.host, endless)
+    await b.transport.join(TOPIC, endless)
+    send(a, 'after')
+    await tick()
+    expect(b.heard).toEqual(['after'])
+    expect(bus.counts()).toMatchObject({ sent: 2, cut: 1, delivered: 1 })
+  })
+
+  test('during a freeze drops all that waits', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    const c = clientOf(bus.transport())
+    bus.freeze()
+    send(a, 'held')
+    const flushing = a.transport.flush(endless)
+    const opening = c.transport.open(c.host, endless)
+    const outcomes = Promise.allSettled([flushing, opening])
+    const cause = new Error('killed')
+    bus.down(cause)
+    expect(await outcomes).toEqual(Array(2).fill({ status: 'rejected', reason: cause }))
+    bus.thaw()
+    await tick()
+    expect([b.heard, c.downs]).toEqual([[], []])
+    expect(bus.counts().cut).toBe(1)
+  })
+
+  test('lets a host open again from inside down, and survives one that throws there', async () => {
+    const bus = memoryBus()
+    const [hostile, a] = [clientOf(bus.transport()), clientOf(bus.transport())]
+    const down = () => {
+      throw new Error('hostile')
+    }
+    await hostile.transport.open({ ...hostile.host, down }, endless)
+    const reopened: Promise<void>[] = []
+    const reopen = () => {
+      bus.up()
+      reopened.push(a.transport.open(a.host, endless))
+    }
+    await a.transport.open({ ...a.host, down: reopen }, endless)
+    bus.down()
+    await Promise.all(reopened)
+    expect(a.transport.send(TOPIC, 'x')).toBe('sent')
+    expect(hostile.errors).toEqual([new Error('hostile')])
+  })
+})

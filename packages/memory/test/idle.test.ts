@@ -1,0 +1,62 @@
+import { memoryBus } from '@rivulet/memory'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Client, connect, endless, send, TOPIC } from './client.ts'
+
+describe('no timer is left', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('while nothing is on its way', async () => {
+    const bus = memoryBus({ delayMs: [1, 5], reorder: 0.5 })
+    const [a] = [await connect(bus), await connect(bus, TOPIC)]
+    expect(vi.getTimerCount()).toBe(0)
+    send(a, '1', '2', '3')
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('when the receiver of what is on its way closes', async () => {
+    const bus = memoryBus({ delayMs: [60_000, 60_000] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1', '2')
+    await b.transport.close(endless)
+    expect(vi.getTimerCount()).toBe(0)
+    expect(bus.counts()).toMatchObject({ sent: 2, left: 2 })
+  })
+
+  test('when the bus goes down', async () => {
+    const bus = memoryBus({ delayMs: [60_000, 60_000] })
+    const [a] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1')
+    bus.down()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('when all close while a long burst waits for its next turn', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    await exhaustMicrotasks(a)
+    send(a, 'waits for a timer')
+    expect(vi.getTimerCount()).toBe(1)
+    for (const { transport } of [a, b]) await transport.close(endless)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+/** Sends in so many turns of one task that the bus gives way to a timer. */
+async function exhaustMicrotasks(client: Client): Promise<void> {
+  while (vi.getTimerCount() === 0) {
+    send(client, 'x')
+    await Promise.resolve()
+  }
+  await vi.advanceTimersByTimeAsync(1)
+  for (let turn = 0; turn < 256; turn += 1) {
+    send(client, 'x')
+    await Promise.resolve()
+  }
+}

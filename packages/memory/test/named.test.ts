@@ -1,0 +1,134 @@
+import { type MemoryBus, transportFromUrls } from '@rivulet/memory'
+import type { ContractBackend } from 'rivulet/testing'
+import { testTransport } from 'rivulet/testing'
+import { describe, expect, test } from 'vitest'
+import { clientOf, endless, TOPIC, tick } from './client.ts'
+import { elsewhere } from './elsewhere.ts'
+
+const registry = () => {
+  const shared = globalThis as { [name: symbol]: unknown }
+  return shared[Symbol.for('rivulet.memory')] as Map<string, { bus: MemoryBus }>
+}
+
+describe('transports of one name', () => {
+  testTransport({ test, create: () => namedBackend('memory:contract') })
+})
+
+/** A named bus under the name that the other process uses too, kept alive by a transport of its own. */
+async function namedBackend(url: string): Promise<ContractBackend> {
+  const keeper = clientOf(transportFromUrls([url]))
+  await keeper.transport.open(keeper.host, endless)
+  const { bus } = registry().get('contract') as { bus: MemoryBus }
+  return {
+    transport: () => transportFromUrls([url]),
+    elsewhere,
+    down: async () => bus.down(),
+    up: async () => bus.up(),
+    close: () => keeper.transport.close(endless),
+  }
+}
+
+describe('memory:name', () => {
+  test('links all that open the same name, and nobody else', async () => {
+    const [a, b, c] = ['memory:one', 'memory:one', 'memory:two'].map((url) =>
+      clientOf(transportFromUrls([url])),
+    )
+    const clients = [a, b, c].filter((client) => client !== undefined)
+    for (const { transport, host } of clients) {
+      await transport.open(host, endless)
+      await transport.join(TOPIC, endless)
+    }
+    a?.transport.send(TOPIC, 'hello')
+    await tick()
+    expect(clients.map(({ heard }) => heard)).toEqual([[], ['hello'], []])
+    for (const { transport } of clients) await transport.close(endless)
+  })
+
+  test('is dropped when the last one closes, however often each does', async () => {
+    const [a, b] = [
+      clientOf(transportFromUrls(['memory:dropped'])),
+      clientOf(transportFromUrls(['memory:dropped'])),
+    ]
+    expect(registry()?.has('dropped') ?? false).toBe(false)
+    await a.transport.open(a.host, endless)
+    await b.transport.open(b.host, endless)
+    const first = registry().get('dropped')
+    await Promise.all([a.transport.close(endless), a.transport.close(endless)])
+    await a.transport.close(endless)
+    expect(registry().get('dropped')).toBe(first)
+    await b.transport.close(endless)
+    expect(registry().has('dropped')).toBe(false)
+    await a.transport.open(a.host, endless)
+    expect(registry().get('dropped')).not.toBe(first)
+    await a.transport.close(endless)
+    expect(registry().has('dropped')).toBe(false)
+  })
+
+  test('lets a transport open again while its close still waits', async () => {
+    const { transport, host } = clientOf(transportFromUrls(['memory:again']))
+    await transport.open(host, endless)
+    registry().get('again')?.bus.freeze()
+    const closing = transport.close(endless)
+    const opening = transport.open(host, endless)
+    registry().get('again')?.bus.thaw()
+    await Promise.all([closing, opening])
+    expect(transport.send(TOPIC, 'x')).toBe('sent')
+    await transport.close(endless)
+    expect(registry().has('again')).toBe(false)
+  })
+
+  test('is not made by an open that is aborted before', async () => {
+    const { transport, host } = clientOf(transportFromUrls(['memory:aborted']))
+    await expect(transport.open(host, AbortSignal.abort('no'))).rejects.toBe('no')
+    expect(registry()?.has('aborted') ?? false).toBe(false)
+  })
+
+  test('takes options as a query, which have to agree', async () => {
+    const url =
+      'memory:options?seed=7&loss=0.5&duplicate=0.25&reorder=0.1&delayMs=1,5&echoes=true&maxFrameBytes=100'
+    const { transport, host } = clientOf(transportFromUrls([url]))
+    expect(transport.capabilities).toEqual({
+      scope: 'process',
+      echoes: true,
+      ordered: false,
+      maxFrameBytes: 100,
+    })
+    const other = transportFromUrls(['memory:options'])
+    await transport.open(host, endless)
+    expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(/in use with the options .*"seed":7/)
+    await expect(other.open(host, endless)).rejects.toThrow(/in use with the options/)
+    transportFromUrls([url])
+    await other.close(endless)
+    await transport.close(endless)
+    expect(registry().has('options')).toBe(false)
+  })
+
+  test('counts a default as given', async () => {
+    const { transport, host } = clientOf(transportFromUrls(['memory:defaults']))
+    await transport.open(host, endless)
+    transportFromUrls(['memory:defaults?loss=0&delayMs=0,0'])
+    await transport.close(endless)
+  })
+
+  const wrong: readonly [urls: string[], message: RegExp][] = [
+    [[], /has one URL, not 0/],
+    [['memory:a', 'memory:b'], /has one URL, not 2/],
+    [['memory:'], /"memory:" names no memory bus; write memory:name/],
+    [['memory://a'], /names no memory bus/],
+    [['memory:a b'], /names no memory bus/],
+    [['memory:a/b'], /names no memory bus/],
+    [[`memory:${'a'.repeat(65)}`], /names no memory bus/],
+    [['mqtt:a'], /names no memory bus/],
+    [['memory:a?los=1'], /Unknown option "los"/],
+    [['memory:a?__proto__=1'], /Unknown option "__proto__"/],
+    [['memory:a?loss=much'], /loss is a chance from 0 to 1, not NaN/],
+    [['memory:a?loss='], /loss is a chance/],
+    [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
+    [['memory:a?echoes=1'], /echoes is true or false, not 1/],
+    [['memory:a?delayMs=5'], /delayMs is a pair/],
+    [['memory:a?seed=1#x'], /seed is an integer/],
+  ]
+  test.each(wrong)('refuses %o', (urls, message) => {
+    expect(() => transportFromUrls(urls)).toThrow(message)
+  })
+})

@@ -1,0 +1,255 @@
+import { connectAsync, type MqttClient } from 'mqtt'
+import type { Topic } from 'rivulet'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Broker, startMosquitto, startNats } from '../../../test/support/brokers.ts'
+import { closeAll, NEVER, open, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { ScriptedBroker } from './scripted-broker.ts'
+
+const TOPIC = topicOf('positions')
+
+let broker: Broker
+let foreign: MqttClient
+
+beforeAll(async () => {
+  broker = await startMosquitto({ websocket: true })
+  foreign = await connectAsync(broker.url, { protocolVersion: 5 })
+})
+
+afterEach(closeAll)
+
+afterAll(async () => {
+  await foreign.endAsync(true)
+  await broker.close()
+})
+
+describe.each([5, 4] as const)('under protocol %i', (protocol) => {
+  test('tells after open whether own frames come back', async () => {
+    const { transport, host } = await open({ url: broker.url, protocol })
+    expect(transport.capabilities.echoes).toBe(protocol === 4)
+    await transport.join(TOPIC, NEVER)
+    expect(transport.send(TOPIC, 'own')).toBe('sent')
+    await transport.flush(NEVER)
+    await foreign.publishAsync(TOPIC, 'foreign')
+    await until(() => host.frames.includes('positions:foreign'))
+    expect(host.frames.filter((frame) => frame === 'positions:own')).toHaveLength(protocol === 4 ? 1 : 0)
+  })
+
+  test('never delivers a retained message that was planted before joining', async () => {
+    const topic = topicOf(`planted-${protocol}`)
+    await foreign.publishAsync(topic, 'old', { retain: true, qos: 1 })
+    const { transport, host } = await open({ url: broker.url, protocol })
+    await transport.join(topic, NEVER)
+    await foreign.publishAsync(topic, 'retained now', { retain: true })
+    await foreign.publishAsync(topic, 'fresh')
+    await until(() => host.frames.includes(`planted-${protocol}:fresh`))
+    transport.leave(topic)
+    await transport.join(topic, NEVER)
+    await transport.flush(NEVER)
+    // Under protocol 4 a broker does not mark what it passes on at once: it is as fresh as any other message.
+    const passedOn = protocol === 4 ? ['planted-4:retained now'] : []
+    expect(host.frames).toEqual([...passedOn, `planted-${protocol}:fresh`])
+  })
+
+  test('discards the session that an earlier client left under the same id', async () => {
+    const topic = topicOf('session')
+    const clientId = `left-over-${protocol}`
+    const earlier = await connectAsync(broker.url, {
+      clientId,
+      clean: false,
+      protocolVersion: protocol,
+      properties: { sessionExpiryInterval: 3600 },
+    })
+    await earlier.subscribeAsync(topic, { qos: 1 })
+    await earlier.endAsync()
+    await foreign.publishAsync(topic, 'kept for the earlier one', { qos: 1 })
+    const { transport, host } = await open({ url: broker.url, protocol, clientId })
+    await foreign.publishAsync(topic, 'before joining', { qos: 1 })
+    await transport.join(topic, NEVER)
+    await foreign.publishAsync(topic, 'after joining', { qos: 1 })
+    await until(() => host.frames.includes('session:after joining'))
+    expect(host.frames).toEqual(['session:after joining'])
+  })
+})
+
+test('carries bytes and text unchanged, an empty frame included', async () => {
+  const { transport } = await open({ url: broker.url })
+  const { transport: other, host } = await open({ url: broker.url })
+  await other.join(TOPIC, NEVER)
+  const bytes = new TextEncoder().encode('--bytes é--').subarray(2, -2)
+  for (const frame of [bytes, 'text é', '', 'end']) expect(transport.send(TOPIC, frame)).toBe('sent')
+  await until(() => host.frames.includes('positions:end'))
+  expect(host.frames).toEqual(['bytes é', 'text é', '', 'end'].map((frame) => `positions:${frame}`))
+})
+
+test('receives nothing of a topic after leaving it', async () => {
+  const { transport, host } = await open({ url: broker.url })
+  const other = topicOf('other')
+  await transport.join(TOPIC, NEVER)
+  await transport.join(other, NEVER)
+  for (let i = 0; i < 100; i++) foreign.publish(TOPIC, 'on its way')
+  await foreign.publishAsync(other, 'last')
+  transport.leave(TOPIC)
+  const before = host.frames.length
+  await until(() => host.frames.includes('other:last'))
+  expect(host.frames.slice(before)).toEqual(['other:last'])
+})
+
+test.each(['__proto__', 'resubscribe', 'constructor'])('joins a topic named %s', async (name) => {
+  const { transport, host } = await open({ url: broker.url })
+  for (let round = 0; round < 2; round++) {
+    await transport.join(name as Topic, NEVER)
+    await foreign.publishAsync(name, `${round}`)
+    await until(() => host.frames.includes(`${name}:${round}`))
+    transport.leave(name as Topic)
+  }
+  expect(host.frames).toEqual([`${name}:0`, `${name}:1`])
+})
+
+test('puts the prefix before every topic, and takes it off again', async () => {
+  const { transport, host } = await open({ url: broker.url, prefix: 'sité/7' })
+  const { host: elsewhere, transport: other } = await open({ url: broker.url })
+  const seen: string[] = []
+  foreign.on('message', (topic, payload) => seen.push(`${topic} ${payload}`))
+  await foreign.subscribeAsync('sité/#')
+  await transport.join(TOPIC, NEVER)
+  await other.join(TOPIC, NEVER)
+  expect(transport.send(TOPIC, 'out')).toBe('sent')
+  await until(() => seen.length > 0)
+  await foreign.unsubscribeAsync('sité/#')
+  await foreign.publishAsync(`sité/7/${TOPIC}`, 'in')
+  await until(() => host.frames.length > 0)
+  await other.flush(NEVER)
+  expect(seen).toEqual([`sité/7/${TOPIC} out`])
+  expect(host.frames).toEqual(['positions:in'])
+  expect(elsewhere.frames).toEqual([])
+})
+
+test('speaks over a web socket', async () => {
+  const url = `ws://127.0.0.1:${broker.portOf('websocket')}/any?token=1`
+  const { transport, host } = await open({ url })
+  await transport.join(TOPIC, NEVER)
+  await foreign.publishAsync(TOPIC, 'hello')
+  await until(() => host.frames.length > 0)
+  const { transport: sender } = await open({ url })
+  expect(sender.send(TOPIC, new TextEncoder().encode('from a web socket'))).toBe('sent')
+  await until(() => host.frames.includes('positions:from a web socket'))
+})
+
+test('hands over what was sent before it closes', async () => {
+  const { transport } = await open({ url: broker.url })
+  const { transport: other, host } = await open({ url: broker.url })
+  await other.join(TOPIC, NEVER)
+  for (let i = 0; i < 1000; i++) transport.send(TOPIC, `${i}`)
+  await transport.close(NEVER)
+  expect(transport.send(TOPIC, 'late')).toBe('offline')
+  await until(() => host.frames.length === 1000)
+  expect(host.frames.at(-1)).toBe('positions:999')
+})
+
+test('goes on reading after a host that throws, and reports it', async () => {
+  const { transport } = await open({ url: broker.url })
+  await transport.close(NEVER)
+  const host = new RecordingHost()
+  const receive = host.receive.bind(host)
+  host.receive = (topic, frame) => {
+    receive(topic, frame)
+    if (host.frames.length === 1) throw new Error('first')
+  }
+  await transport.open(host, NEVER)
+  await transport.join(TOPIC, NEVER)
+  await foreign.publishAsync(TOPIC, '1')
+  await foreign.publishAsync(TOPIC, '2')
+  await until(() => host.frames.length === 2)
+  expect(host.errors.map((error) => error.message)).toEqual(['first'])
+})
+
+test('falls back to protocol 4 where 5 is refused, and tells that own frames come back', async () => {
+  const nats = await startNats({ mqtt: true })
+  try {
+    const url = `mqtt://127.0.0.1:${nats.portOf('mqtt')}`
+    const { transport, host } = await open({ url })
+    expect(transport.capabilities.echoes).toBe(true)
+    await transport.join(TOPIC, NEVER)
+    transport.send(TOPIC, 'own')
+    await until(() => host.frames.length === 1)
+    await transport.flush(NEVER)
+    const insisting = await rejection(open({ url, protocol: 5 }))
+    expect(insisting).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    expect(insisting.message).toContain('Unacceptable protocol version (1)')
+  } finally {
+    await closeAll()
+    await nats.close()
+  }
+})
+
+describe('a barrier', () => {
+  let scripted: ScriptedBroker
+
+  afterEach(() => scripted.close())
+
+  test('is not confirmed by an answer that nobody asked for', async () => {
+    scripted = await ScriptedBroker.start()
+    const { transport } = await open({ url: scripted.url })
+    for (let i = 0; i < 3; i++) scripted.pong()
+    await transport.join(TOPIC, NEVER)
+    let passed = false
+    const barrier = transport.flush(NEVER).then(() => {
+      passed = true
+    })
+    await scripted.pinged(1)
+    await transport.join(topicOf('round-trip'), NEVER)
+    expect(passed).toBe(false)
+    scripted.pong()
+    await barrier
+  })
+
+  test('is not confirmed by the answer to a keepalive', async () => {
+    scripted = await ScriptedBroker.start()
+    const { transport } = await open({ url: scripted.url })
+    await scripted.pinged(1)
+    let passed = false
+    const barrier = transport.flush(NEVER).then(() => {
+      passed = true
+    })
+    await scripted.pinged(2)
+    scripted.pong()
+    await transport.join(topicOf('round-trip'), NEVER)
+    expect(passed).toBe(false)
+    scripted.pong()
+    await barrier
+  })
+
+  test('ends with its signal, and the next one is confirmed by its own answer', async () => {
+    scripted = await ScriptedBroker.start()
+    const { transport } = await open({ url: scripted.url })
+    const overdue = new AbortController()
+    const first = rejection(transport.flush(overdue.signal))
+    const second = transport.flush(NEVER)
+    overdue.abort(new Error('overdue'))
+    expect(await first).toBe(overdue.signal.reason)
+    scripted.pong()
+    scripted.pong()
+    await second
+  })
+})
+
+test('a refused subscription rejects with the reason, and the topic may be joined again', async () => {
+  const scripted = await ScriptedBroker.start()
+  const { transport } = await open({ url: scripted.url })
+  scripted.granted = 0x87
+  const error = await rejection(transport.join(TOPIC, NEVER))
+  expect(error).toMatchObject({ code: 'TRANSPORT_FAILED' })
+  expect(error.message).toContain('Not authorized')
+  scripted.granted = 0
+  await transport.join(TOPIC, NEVER)
+  scripted.close()
+})
+
+test('a broker that disconnects says why in the cause', async () => {
+  const scripted = await ScriptedBroker.start()
+  const { host } = await open({ url: scripted.url })
+  scripted.dismiss(139)
+  await until(() => host.downs.length === 1)
+  expect(host.downs[0]?.message).toContain('Server shutting down (139)')
+  scripted.close()
+})

@@ -1,0 +1,66 @@
+import type { Topic, Transport, TransportHost } from 'rivulet'
+import { mqtt } from '../src/index.ts'
+import type { MqttOptions } from '../src/options.ts'
+
+/** A signal that never aborts: the runner's own deadline bounds the wait. */
+export const NEVER = new AbortController().signal
+
+/** A host that keeps what a transport tells it. */
+export class RecordingHost implements TransportHost {
+  readonly frames: string[] = []
+  readonly downs: (Error | undefined)[] = []
+  readonly errors: Error[] = []
+
+  receive(topic: Topic, frame: Uint8Array | string): void {
+    const text = typeof frame === 'string' ? frame : new TextDecoder().decode(frame)
+    this.frames.push(`${topic.slice(topic.lastIndexOf('/') + 1)}:${text}`)
+  }
+
+  down(cause?: Error): void {
+    this.downs.push(cause)
+  }
+
+  error(_topic: Topic | undefined, cause: Error): void {
+    this.errors.push(cause)
+  }
+}
+
+const opened = new Set<Transport>()
+
+/** A transport that {@link closeAll} closes. */
+export function make(options: MqttOptions): Transport {
+  const transport = mqtt(options)
+  opened.add(transport)
+  return transport
+}
+
+/** Opens a transport on a host of its own. */
+export async function open(options: MqttOptions): Promise<{ transport: Transport; host: RecordingHost }> {
+  const transport = make(options)
+  const host = new RecordingHost()
+  await transport.open(host, NEVER)
+  return { transport, host }
+}
+
+export async function closeAll(): Promise<void> {
+  await Promise.all([...opened].map((transport) => transport.close(AbortSignal.timeout(1000))))
+  opened.clear()
+}
+
+export function topicOf(stream: string): Topic {
+  return `rivulet/test/${stream}` as Topic
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** The error that a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: unknown }> {
+  try {
+    await promise
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('The promise should have been rejected.')
+}

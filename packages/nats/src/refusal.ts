@@ -1,0 +1,44 @@
+import { errors } from '@nats-io/transport-node'
+import { RivuletError } from 'rivulet'
+
+// Codes of Node's certificate checks (`X509_V_ERR_*`) and of a failed TLS handshake.
+const CERTIFICATE_CODE = /CERT|CRL|ISSUER|LEAF_SIGNATURE|HOSTNAME|^INVALID_|^ERR_(TLS|SSL|OSSL)_/
+const NO_TLS = "server does not support 'tls'"
+
+/**
+ * Makes one error of what each server said. It is `TRANSPORT_FAILED` only when every one refused for good: while
+ * another one is merely away, trying again soon makes sense.
+ */
+export function refusalOf(failures: readonly { server: string; cause: unknown }[]): RivuletError {
+  const causes = failures.map((failure) => failure.cause)
+  const cause = causes.length === 1 ? causes[0] : new AggregateError(causes)
+  const reasons = failures.map((failure) => `${failure.server}: ${reasonOf(failure.cause)}`).join('; ')
+  if (causes.every(isFatal)) {
+    const advice = 'Check the credentials and the certificates.'
+    return new RivuletError('TRANSPORT_FAILED', `NATS refused the connection (${reasons}). ${advice}`, {
+      cause,
+    })
+  }
+  return new RivuletError('TRANSPORT_UNAVAILABLE', `No NATS server took the connection (${reasons}).`, {
+    cause,
+  })
+}
+
+/** Makes the error that tells why an established connection ended. */
+export function lossOf(cause: unknown): RivuletError {
+  const code = isFatal(cause) ? 'TRANSPORT_FAILED' : 'TRANSPORT_UNAVAILABLE'
+  return new RivuletError(code, `The connection to NATS ended: ${reasonOf(cause)}.`, { cause })
+}
+
+function isFatal(cause: unknown): boolean {
+  if (cause instanceof errors.UserAuthenticationExpiredError) return true
+  if (cause instanceof errors.AuthorizationError) return !/timeout/i.test(cause.message)
+  if (!(cause instanceof Error)) return false
+  if (cause.message === NO_TLS) return true
+  const { code } = cause as NodeJS.ErrnoException
+  return typeof code === 'string' && CERTIFICATE_CODE.test(code) ? true : isFatal(cause.cause)
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : 'the server closed it'
+}

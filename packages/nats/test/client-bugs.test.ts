@@ -1,0 +1,77 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { connect } from '@nats-io/transport-node'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Authority } from '../../../test/support/certificates.ts'
+import { rejection } from './host.ts'
+import { bareClient, eventually, server } from './scene.ts'
+
+// Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
+// and in the adapter.
+
+test('the bare client leaves the socket of a dial that timed out', async () => {
+  const sockets = new Set<Socket>()
+  const listener = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    listener.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const { port } = listener.address() as AddressInfo
+  await rejection(connect({ servers: `127.0.0.1:${port}`, timeout: 50, reconnect: false }))
+  await eventually(() => sockets.size).toBe(1)
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+  expect(sockets.size).toBe(1)
+})
+
+test('the bare client checks "localhost" in place of an address', async () => {
+  const authority = new Authority()
+  onTestFinished(() => authority.close())
+  const broker = await server({ tls: authority.issue('DNS:localhost') })
+  const client = await bareClient(broker, { tls: { ca: authority.ca } })
+  expect(client.isClosed()).toBe(false)
+})
+
+test('the bare client stops reading for good after a callback has thrown', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  const other = await bareClient(broker)
+  // That it prints is all that tells of it.
+  const printed = vi.spyOn(console, 'log').mockImplementation(() => {})
+  onTestFinished(() => printed.mockRestore())
+  let heard = 0
+  client.subscribe('x', {
+    callback: () => {
+      heard += 1
+      throw new Error('thrown by a callback')
+    },
+  })
+  await client.flush()
+  other.publish('x')
+  other.publish('x')
+  await other.flush()
+  const answered = await Promise.race([client.flush().then(() => true), pause(500).then(() => false)])
+  expect(answered).toBe(false)
+  expect(heard).toBe(1)
+})
+
+test('the bare client never settles a flush that its connection did not survive', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  await broker.stop()
+  let settled = false
+  const settle = () => {
+    settled = true
+  }
+  client.flush().then(settle, settle)
+  await broker.kill()
+  await client.closed()
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+  expect(settled).toBe(false)
+})
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,304 @@
+import type { Topic } from 'rivulet'
+import { expect, onTestFinished, test } from 'vitest'
+import { type Broker, startNatsCluster } from '../../../test/support/brokers.ts'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
+import { addressOf, bareClient, eventually, opened, server, transportTo } from './scene.ts'
+
+test('carries frames from one transport to another and to nobody else', async () => {
+  const broker = await server()
+  const here = await opened(broker)
+  const there = await opened(broker)
+  await here.transport.join(POSITIONS, within())
+  await there.transport.join(POSITIONS, within())
+  await there.transport.join(ALARMS, within())
+  expect(here.transport.send(POSITIONS, 'text')).toBe('sent')
+  expect(here.transport.send(POSITIONS, new Uint8Array([0x62, 0x79, 0x74, 0x65, 0x73]))).toBe('sent')
+  await here.transport.flush(within())
+  await there.transport.flush(within())
+  expect(there.host.frames).toEqual([
+    { topic: POSITIONS, text: 'text' },
+    { topic: POSITIONS, text: 'bytes' },
+  ])
+  expect(here.host.frames).toEqual([])
+})
+
+test('sees every frame sent after a join was confirmed, over and over', async () => {
+  const broker = await server()
+  const { transport, host } = await opened(broker)
+  const client = await bareClient(broker)
+  for (let round = 0; round < 200; round += 1) {
+    const topic = `rivulet/fleet/round-${round}` as Topic
+    await transport.join(topic, within())
+    client.publish(`rivulet.fleet.round-${round}`, 'x')
+  }
+  await client.flush()
+  await transport.flush(within())
+  expect(host.frames).toHaveLength(200)
+})
+
+test('hands nothing over after a leave, of frames that came together neither', async () => {
+  const broker = await server({ monitor: true })
+  const host = new Recorder()
+  const { transport } = await opened(broker, {}, host)
+  const client = await bareClient(broker)
+  const before = await broker.monitor<{ subscriptions: number }>('varz')
+  await transport.join(POSITIONS, within())
+  const receive = host.receive.bind(host)
+  host.receive = (topic, frame) => {
+    receive(topic, frame)
+    transport.leave(topic)
+  }
+  for (let index = 0; index < 10; index += 1) client.publish('rivulet.fleet.positions', String(index))
+  await client.flush()
+  transport.leave(ALARMS)
+  await transport.flush(within())
+  expect(host.frames).toEqual([{ topic: POSITIONS, text: '0' }])
+  await eventually(() => broker.monitor('varz')).toMatchObject({ subscriptions: before.subscriptions })
+})
+
+test('rejects a join that is left before it is confirmed', async () => {
+  const broker = await server()
+  const { transport } = await opened(broker)
+  const joining = rejection(transport.join(POSITIONS, within()))
+  transport.leave(POSITIONS)
+  expect((await joining).message).toContain('left')
+  await transport.join(POSITIONS, within())
+})
+
+test('gives raw bytes on, a byte order mark included', async () => {
+  const broker = await server()
+  const frames: Uint8Array[] = []
+  const host = new Recorder()
+  host.receive = (_topic, frame) => {
+    frames.push(Uint8Array.from(frame as Uint8Array))
+  }
+  const { transport } = await opened(broker, {}, host)
+  const client = await bareClient(broker)
+  await transport.join(POSITIONS, within())
+  const bytes = new Uint8Array([0xef, 0xbb, 0xbf, 0xff, 0x00, 0x7b])
+  client.publish('rivulet.fleet.positions', bytes)
+  client.publish('rivulet.fleet.positions', '')
+  await client.flush()
+  await transport.flush(within())
+  expect(frames).toEqual([bytes, new Uint8Array()])
+})
+
+test('goes on reading after the host has thrown', async () => {
+  const broker = await server()
+  const host = new Recorder()
+  const receive = host.receive.bind(host)
+  host.receive = (topic, frame) => {
+    receive(topic, frame)
+    if (host.frames.length === 1) throw new Error('a bug of the host')
+  }
+  const { transport } = await opened(broker, {}, host)
+  const client = await bareClient(broker)
+  await transport.join(POSITIONS, within())
+  client.publish('rivulet.fleet.positions', 'one')
+  client.publish('rivulet.fleet.positions', 'two')
+  await client.flush()
+  await transport.flush(within())
+  expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two'])
+  expect(host.errors).toEqual([{ topic: POSITIONS, message: 'a bug of the host' }])
+})
+
+test('puts the prefix before every subject', async () => {
+  const broker = await server()
+  const { transport, host } = await opened(broker, { prefix: 'acme.eu-1' })
+  const client = await bareClient(broker)
+  const subjects: string[] = []
+  client.subscribe('>', {
+    callback: (_error, message) => {
+      subjects.push(message.subject)
+    },
+  })
+  await client.flush()
+  await transport.join(POSITIONS, within())
+  transport.send(ALARMS, 'x')
+  client.publish('rivulet.fleet.positions', 'without the prefix')
+  client.publish('acme.eu-1.rivulet.fleet.positions', 'with the prefix')
+  await transport.flush(within())
+  await client.flush()
+  await transport.flush(within())
+  expect(subjects.filter((subject) => subject.startsWith('acme'))).toContain('acme.eu-1.rivulet.fleet.alarms')
+  expect(host.frames).toEqual([{ topic: POSITIONS, text: 'with the prefix' }])
+})
+
+test('carries the longest topic behind the longest prefix', async () => {
+  const broker = await server()
+  const prefix = 'p'.repeat(256)
+  const topic = `rivulet/${'h'.repeat(64)}/${'%E2%82%AC'.repeat(320)}` as Topic
+  const here = await opened(broker, { prefix })
+  const there = await opened(broker, { prefix })
+  await there.transport.join(topic, within())
+  here.transport.send(topic, 'x')
+  await here.transport.flush(within())
+  await there.transport.flush(within())
+  expect(there.host.frames).toEqual([{ topic, text: 'x' }])
+})
+
+test('names the connection for the server', async () => {
+  const broker = await server({ monitor: true })
+  await opened(broker, { name: 'fleet "7"\r\n' })
+  const { connections } = await broker.monitor<{ connections: { name: string }[] }>('connz')
+  expect(connections.map((connection) => connection.name)).toEqual(['fleet "7"\r\n'])
+})
+
+test('knows the largest frame from the server, and refuses a larger one', async () => {
+  const broker = await server({ config: 'max_payload: 1000' })
+  const transport = transportTo(broker)
+  expect(transport.capabilities.maxFrameBytes).toBe(1_048_576)
+  const host = new Recorder()
+  await transport.open(host, within())
+  expect(transport.capabilities).toEqual({
+    scope: 'network',
+    echoes: false,
+    ordered: true,
+    maxFrameBytes: 1000,
+  })
+  expect(transport.send(POSITIONS, 'x'.repeat(1000))).toBe('sent')
+  expect(transport.send(POSITIONS, 'x'.repeat(1001))).toBe('offline')
+  await transport.flush(within())
+})
+
+test('is cut off by a server whose limit was lowered, and knows the new limit after the next open', async () => {
+  const broker = await server({ monitor: true, config: 'max_payload: 1000' })
+  const { transport, host } = await opened(broker)
+  broker.reload('max_payload: 500')
+  await eventually(async () => (await broker.monitor('varz')).max_payload).toBe(500)
+  transport.send(POSITIONS, 'x'.repeat(1000))
+  await eventually(() => host.downs.length).toBe(1)
+  await transport.open(host, within())
+  expect(transport.capabilities.maxFrameBytes).toBe(500)
+})
+
+test('is offline before open, after close and after down', async () => {
+  const broker = await server()
+  const transport = transportTo(broker)
+  const host = new Recorder()
+  const isOffline = async () => {
+    expect(transport.send(POSITIONS, 'x')).toBe('offline')
+    await rejection(transport.flush(within()))
+    await rejection(transport.join(POSITIONS, within()))
+    transport.leave(POSITIONS)
+  }
+  await isOffline()
+  await transport.open(host, within())
+  const closing = transport.close(within())
+  await isOffline()
+  await closing
+  await isOffline()
+  await transport.close(within())
+  await transport.open(host, within())
+  await broker.kill()
+  await eventually(() => host.downs.length).toBe(1)
+  await isOffline()
+  await transport.close(within())
+  expect(host.downs).toHaveLength(1)
+})
+
+test('hands over everything that was sent before a close', async () => {
+  const broker = await server()
+  const here = await opened(broker)
+  const there = await opened(broker)
+  await there.transport.join(POSITIONS, within())
+  for (let index = 0; index < 1000; index += 1) here.transport.send(POSITIONS, String(index))
+  await here.transport.close(within())
+  await there.transport.flush(within())
+  expect(there.host.frames.map((frame) => Number(frame.text))).toEqual([...Array(1000).keys()])
+})
+
+test('opens again after the server was killed, and forgets the joins and the old host', async () => {
+  const broker = await server()
+  const { transport, host } = await opened(broker)
+  await transport.join(POSITIONS, within())
+  await broker.stop()
+  const waiting = rejection(transport.flush(within()))
+  const joining = rejection(transport.join(ALARMS, within()))
+  await broker.kill()
+  expect((await waiting).message).toContain('ended')
+  expect((await joining).message).toContain('ended')
+  await eventually(() => host.downs.length).toBe(1)
+  expect(host.downs[0]).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
+  expect((await rejection(transport.open(new Recorder(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
+  await broker.restart()
+  const next = new Recorder()
+  await transport.open(next, within())
+  const client = await bareClient(broker)
+  client.publish('rivulet.fleet.positions', 'not joined')
+  await client.flush()
+  await transport.flush(within())
+  expect([...host.frames, ...next.frames]).toEqual([])
+  await transport.join(POSITIONS, within())
+  client.publish('rivulet.fleet.positions', 'joined')
+  await client.flush()
+  await transport.flush(within())
+  expect(next.frames).toHaveLength(1)
+  expect(host.frames).toEqual([])
+})
+
+test('reports a stopped server as down by itself, and closes while it is stopped', async () => {
+  const broker = await server()
+  const { transport, host } = await opened(broker)
+  const other = await opened(broker)
+  await broker.stop()
+  transport.send(POSITIONS, 'x')
+  const aborted = rejection(transport.flush(AbortSignal.timeout(50)))
+  expect((await aborted).name).toBe('TimeoutError')
+  await other.transport.close(AbortSignal.timeout(50))
+  expect((await rejection(transportTo(broker).open(new Recorder(), within()))).message).toContain('timeout')
+  await eventually(() => host.downs.length).toBe(1)
+  broker.cont()
+  await transport.open(new Recorder(), within())
+  expect(other.host.downs).toEqual([])
+})
+
+test('goes to another server when its own announces that it will shut down', async () => {
+  const brokers = [await server({ monitor: true }), await server({ monitor: true })]
+  const { transport, host } = await opened(brokers.map(addressOf), { name: 'mover' })
+  const isOnFirst = (await connectionNames(brokers[0])).includes('mover')
+  const [leaving, staying] = isOnFirst ? brokers : [...brokers].reverse()
+  transport.send(POSITIONS, 'just before')
+  leaving?.signal('SIGUSR2')
+  await eventually(() => host.downs.length).toBe(1)
+  expect(host.downs[0]?.message).toContain('lame duck')
+  expect(transport.send(POSITIONS, 'x')).toBe('offline')
+  const next = new Recorder()
+  await transport.open(next, within())
+  expect(await connectionNames(staying)).toEqual(['mover'])
+  await leaving?.kill()
+  await transport.flush(within())
+  expect(next.downs).toEqual([])
+  expect(host.downs).toHaveLength(1)
+})
+
+test('tries every server until one answers', async () => {
+  const broker = await server()
+  const gone = await server()
+  await gone.close()
+  for (let round = 0; round < 5; round += 1) {
+    const { transport } = await opened([addressOf(gone), addressOf(broker)])
+    await transport.close(within())
+  }
+})
+
+test('learns other servers of the cluster only when asked to', async () => {
+  const brokers = await startNatsCluster(2)
+  onTestFinished(async () => {
+    await Promise.all(brokers.map((broker) => broker.close()))
+  })
+  const [first] = brokers
+  if (!first) throw new Error('no cluster')
+  const [told, untold] = [new Recorder(), new Recorder()]
+  const discovering = await opened(first, { discover: true }, told)
+  const configured = await opened(first, {}, untold)
+  await first.kill()
+  await eventually(() => told.downs.length + untold.downs.length).toBe(2)
+  await discovering.transport.open(new Recorder(), within())
+  await rejection(configured.transport.open(new Recorder(), within()))
+})
+
+async function connectionNames(broker: Broker | undefined): Promise<string[]> {
+  const page = await broker?.monitor<{ connections: { name: string }[] }>('connz')
+  return page?.connections.map((connection) => connection.name) ?? []
+}

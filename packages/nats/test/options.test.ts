@@ -1,0 +1,174 @@
+import { inspect } from 'node:util'
+import { nkeys } from '@nats-io/transport-node'
+import { RivuletError } from 'rivulet'
+import { describe, expect, test } from 'vitest'
+import { type NatsOptions, nats, transportFromUrls } from '../src/index.ts'
+import { POSITIONS, Recorder, rejection, within } from './host.ts'
+import { addressOf, bareClient, server, transportTo } from './scene.ts'
+
+const SECRET = 'hunter2hunter2'
+
+function thrownBy(run: () => unknown): RivuletError {
+  try {
+    run()
+  } catch (error) {
+    if (RivuletError.is(error)) return error
+  }
+  throw new Error('A RivuletError was expected.')
+}
+
+describe('options', () => {
+  test.each<[string, NatsOptions]>([
+    ['no server', { servers: [] }],
+    ['an empty server', { servers: '' }],
+    ['a server with credentials', { servers: `nats://user:${SECRET}@127.0.0.1:4333` }],
+    ['a server with a line break', { servers: '127.0.0.1:4333\r\nPUB evil 2\r\nhi\r\n' }],
+    ['a server with a path', { servers: '127.0.0.1:4333/path' }],
+    ['a server of another scheme', { servers: 'ws://127.0.0.1:4333' }],
+    ['a port that is none', { servers: '127.0.0.1:65536' }],
+    ['port 0', { servers: '127.0.0.1:0' }],
+    ['a prefix with a wildcard', { prefix: 'a.*' }],
+    ['a prefix with the other wildcard', { prefix: '>' }],
+    ['a prefix with a space', { prefix: 'a b' }],
+    ['a prefix with a line break', { prefix: 'a\r\nPUB evil 2\r\nhi\r\n' }],
+    ['a prefix that ends in a line break', { prefix: 'a\n' }],
+    ['a prefix with an empty word', { prefix: 'a..b' }],
+    ['a prefix that ends in a dot', { prefix: 'a.' }],
+    ['a prefix of the system', { prefix: '$SYS' }],
+    ['an empty prefix', { prefix: '' }],
+    ['a prefix of 257 characters', { prefix: 'p'.repeat(257) }],
+    ['a password without a user', { password: SECRET }],
+    ['two kinds of credentials', { user: 'ann', password: SECRET, token: SECRET }],
+    ['an nkey that is none', { nkey: SECRET }],
+    ['credentials that are none', { credentials: SECRET }],
+  ])('refuse %s', (_what, options) => {
+    const error = thrownBy(() => nats(options))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
+  })
+
+  test.each(['localhost', 'nats.example:4333', 'nats://h', 'tls://h:1/', '[::1]:4222', 'nats://[::1]'])(
+    'take the server %s',
+    (servers) => {
+      expect(nats({ servers }).name).toBe('nats')
+    },
+  )
+
+  test('are not changed, and later changes of them have no effect', async () => {
+    const broker = await server()
+    const servers = [addressOf(broker)]
+    const options = Object.freeze({ servers })
+    const transport = nats(options)
+    servers[0] = '127.0.0.1:1'
+    await transport.open(new Recorder(), within())
+    await transport.close(within())
+  })
+
+  test.each<[string, NatsOptions]>([
+    ['name', { name: '\r\nPUB evil 2\r\nhi\r\n' }],
+    ['user', { user: '\r\nPUB evil 2\r\nhi\r\n', password: 'x' }],
+    ['password', { user: 'ann', password: '\r\nPUB evil 2\r\nhi\r\n' }],
+    ['token', { token: '"}\r\nPUB evil 2\r\nhi\r\n' }],
+  ])('give no command to the server when a line break is in the %s', async (_option, options) => {
+    const broker = await server()
+    const client = await bareClient(broker)
+    const heard: string[] = []
+    client.subscribe('evil', {
+      callback: (_error, message) => {
+        heard.push(message.subject)
+      },
+    })
+    await client.flush()
+    const transport = transportTo(broker, options)
+    await transport.open(new Recorder(), within())
+    transport.send(POSITIONS, 'x\r\nPUB evil 2\r\nhi\r\n')
+    await transport.close(within())
+    await client.flush()
+    expect(heard).toEqual([])
+  })
+
+  test('do not show in the transport nor in its errors', async () => {
+    const broker = await server({ users: { ann: 'right' } })
+    const seed = new TextDecoder().decode(nkeys.createUser().getSeed())
+    for (const options of [{ user: 'ann', password: SECRET }, { token: SECRET }, { nkey: seed }]) {
+      const transport = transportTo(broker, options)
+      const error = await rejection(transport.open(new Recorder(), within()))
+      const seen = [inspect(transport, { depth: 9, showHidden: true }), JSON.stringify(transport)]
+      seen.push(inspect(error, { depth: 9, showHidden: true }), String(error.stack), JSON.stringify(error))
+      expect(seen.join('\n')).not.toContain(SECRET)
+      expect(seen.join('\n')).not.toContain(seed)
+    }
+    const up = transportTo(broker, { user: 'ann', password: 'right' })
+    await up.open(new Recorder(), within())
+    expect(inspect(up, { depth: 9, showHidden: true })).not.toContain('right')
+  })
+})
+
+describe('URLs', () => {
+  test('give servers, credentials and prefix', async () => {
+    const broker = await server({ users: { 'a:n@n': 'p/w%?#' } })
+    const credentials = `${encodeURIComponent('a:n@n')}:${encodeURIComponent('p/w%?#')}`
+    const transport = transportFromUrls([`nats://${credentials}@${addressOf(broker)}?prefix=acme`])
+    const client = await bareClient(broker, { user: 'a:n@n', pass: 'p/w%?#' })
+    const subjects: string[] = []
+    client.subscribe('>', {
+      callback: (_error, message) => {
+        subjects.push(message.subject)
+      },
+    })
+    await client.flush()
+    await transport.open(new Recorder(), within())
+    transport.send(POSITIONS, 'x')
+    await transport.close(within())
+    await client.flush()
+    expect(subjects).toContain('acme.rivulet.fleet.positions')
+  })
+
+  test('give a token by a lone user, and several servers', async () => {
+    const broker = await server({ config: 'authorization { token: "to/ken" }' })
+    const gone = await server()
+    await gone.close()
+    const urls = [`nats://to%2Fken@${addressOf(broker)}`, `nats://to%2Fken@${addressOf(gone)}/`]
+    const transport = transportFromUrls(urls)
+    await transport.open(new Recorder(), within())
+    await transport.close(within())
+    const once = transportFromUrls([`nats://${addressOf(gone)}`, urls[0] as string])
+    await once.open(new Recorder(), within())
+    await once.close(within())
+  })
+
+  test('insist on TLS when they begin with tls', async () => {
+    const broker = await server()
+    const transport = transportFromUrls([`tls://${addressOf(broker)}`])
+    expect(await rejection(transport.open(new Recorder(), within()))).toMatchObject({
+      code: 'TRANSPORT_FAILED',
+    })
+  })
+
+  test.each([
+    ['an unknown parameter', `nats://u:${SECRET}@h?prefx=a`, '"prefx"'],
+    ['another scheme', 'http://h', 'http://'],
+    ['a path', `nats://u:${SECRET}@h/path`, 'path'],
+    ['a fragment', `nats://u:${SECRET}@h#f`, 'fragment'],
+    ['two servers in one', `nats://u:${SECRET}@h:1,i:2`, 'one for each server'],
+    ['nothing', '', 'cannot be read'],
+    ['a bare percent sign', `nats://u:${SECRET}%@h`, '%25'],
+    ['a bare question mark in a password', `nats://u:12?${SECRET}=1@h`, 'percent-encode'],
+    ['a bare slash in a password', `nats://u:12/${SECRET}@h`, 'percent-encode'],
+    ['a bare number sign in a password', `nats://u:12#${SECRET}@h`, 'percent-encode'],
+    ['a prefix with a line break', `nats://u:${SECRET}@h?prefix=a%0D%0APUB%20evil`, 'prefix'],
+    ['a server with a line break', `nats://u:${SECRET}@h%0D%0A`, 'without credentials'],
+  ])('refuse %s', (_what, url, said) => {
+    const error = thrownBy(() => transportFromUrls([url]))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(error.message).toContain(said)
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
+  })
+
+  test('refuse credentials that differ', () => {
+    const urls = [`nats://u:${SECRET}@h`, `nats://u:other${SECRET}@i`]
+    const error = thrownBy(() => transportFromUrls(urls))
+    expect(error.message).toContain('more than one password')
+    expect(error.message).not.toContain(SECRET)
+  })
+})

@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process'
+import { isInstalled } from './find-executable.ts'
+
+// The programs that the tests start, and Debian's package of each.
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  mosquitto: 'mosquitto',
+  mosquitto_pub: 'mosquitto-clients',
+  mosquitto_sub: 'mosquitto-clients',
+  'nats-server': 'nats-server',
+  openssl: 'openssl',
+}
+
+/**
+ * Sees to it, before any test runs, that the brokers are on this machine: what is missing is installed, or named
+ * in one sentence. The service that Debian's mosquitto starts on port 1883 is not used.
+ */
+export default function installBrokers(): void {
+  const packages = missingPackages()
+  if (packages.length === 0) return
+  const cause = install(packages)
+  const still = missingPackages()
+  if (still.length === 0) return
+  const advice = `apt-get install --no-install-recommends ${still.join(' ')}`
+  throw new Error(`The tests need programs that are missing here; install them, on Debian with: ${advice}`, {
+    cause,
+  })
+}
+
+function missingPackages(): string[] {
+  const missing = Object.entries(PACKAGE_OF).filter(([program]) => !isInstalled(program))
+  return [...new Set(missing.map(([, name]) => name))]
+}
+
+/** Returns why it failed, if it did. */
+function install(packages: readonly string[]): unknown {
+  const apt = process.getuid?.() === 0 ? ['apt-get'] : ['sudo', '--non-interactive', 'apt-get']
+  const options = ['install', '-y', '--no-install-recommends']
+  try {
+    run([...apt, 'update'])
+    run([...apt, ...options, ...packages])
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+function run([program = '', ...args]: readonly string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  execFileSync(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+}
