@@ -1,13 +1,25 @@
+import { existsSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['@rivulet/source']
+const brokers = './test/support/install-brokers.ts'
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+    globalSetup: existsSync(brokers) ? [brokers] : [],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // The file is what `.ci/run` counts from.
+    reporters: ['default', ['json', { outputFile: '.cache/test-results.json' }]],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**', 'packages/memory/src/**'],
+      reporter: ['text', 'json-summary', 'html'],
+      reportsDirectory: 'coverage',
+      reportOnFailure: true,
+    },
   },
 })

@@ -63,9 +63,7 @@ export class Admission {
   /** Publishes now, or refuses. */
   publish(data: unknown): Message | Refusal {
     const port = this.#port
-    if (port.isClosed) return this.#refuseClosed()
     const nowMs = port.nowMs()
-    port.counters.attempts++
     let refusal = this.#whyNotNow(nowMs)
     if (refusal !== undefined) return this.#refuse(refusal)
     let wire: object
@@ -85,14 +83,10 @@ export class Admission {
 
   /** Publishes when there is room. Rejects with the refusal's error, or with the reason of the signal. */
   async publishWhenReady(data: unknown, signal: AbortSignal | undefined): Promise<Message> {
-    const { counters } = this.#port
-    counters.count('attempts')
-    if (signal?.aborted) {
-      counters.count('refusedAborted')
-      throw signal.reason
-    }
+    if (signal?.aborted) throw this.#abortedBy(signal)
     const checked = this.#check(data, false)
     if (checked instanceof Refusal) throw this.#refuse(checked).error
+    if (signal?.aborted) throw this.#abortedBy(signal) // by what reading the data ran
     const nowMs = this.#port.nowMs()
     if (this.#takeRoom(nowMs)) return this.#port.accept(checked.wire, checked.data, nowMs)
     return this.#waitInLine(checked, signal)
@@ -100,14 +94,12 @@ export class Admission {
 
   /** Publishes now, or keeps the newest value per key until there is room and returns `undefined`. */
   publishLatest(data: unknown, key: unknown): Message | Refusal | undefined {
-    const { counters } = this.#port
-    counters.count('attempts')
     const checked = this.#check(data, this.#kept.has(key))
     if (checked instanceof Refusal) return this.#refuse(checked)
     const kept = this.#kept.get(key)
     if (kept !== undefined) {
       kept.checked = checked
-      counters.conflated++
+      this.#port.counters.attempt('conflated')
       return undefined
     }
     const nowMs = this.#port.nowMs()
@@ -130,11 +122,6 @@ export class Admission {
     this.#line?.close()
   }
 
-  #refuseClosed(): Refusal {
-    this.#port.counters.count('attempts')
-    return this.#refuse(this.#port.closedRefusal())
-  }
-
   get #lineSize(): number {
     return this.#line === undefined ? 0 : this.#line.size
   }
@@ -143,6 +130,11 @@ export class Admission {
     this.#port.counters.refused(refusal.code)
     this.#port.refused(refusal)
     return refusal
+  }
+
+  #abortedBy(signal: AbortSignal): unknown {
+    this.#port.counters.attempt('refusedAborted')
+    return signal.reason
   }
 
   /** Looks whether a message may be published now, taking nothing. */
@@ -172,8 +164,9 @@ export class Admission {
   #whyNoPlace(hasPlace: boolean): Refusal | undefined {
     const port = this.#port
     if (port.isClosed) return port.closedRefusal()
+    if (hasPlace) return undefined
     if (port.isFull) return this.#lineFull()
-    if (hasPlace || this.#lineSize < port.options.maxWaiting) return undefined
+    if (this.#lineSize < port.options.maxWaiting) return undefined
     const isRoom = this.#lineSize === 0 && (this.#bucket === undefined || this.#bucket.hasRoom(port.nowMs()))
     return isRoom ? undefined : this.#lineFull()
   }
@@ -192,7 +185,7 @@ export class Admission {
     const line = this.#line as WaitingLine // there is a bucket, or there would have been room
     return new Promise<Message>((resolve, reject) => {
       const end = () => {
-        port.counters.waiting--
+        port.counters.leftLine()
         callOff?.()
       }
       const waiter: Waiter = {
@@ -210,10 +203,9 @@ export class Admission {
         port.signals.add(signal, () => {
           line.leave(waiter)
           end()
-          port.counters.count('refusedAborted')
-          reject(signal.reason)
+          reject(this.#abortedBy(signal))
         })
-      port.counters.waiting++
+      port.counters.attempt('waiting')
       line.join(waiter)
     })
   }
@@ -221,7 +213,7 @@ export class Admission {
   #keep(checked: Checked, key: unknown): void {
     const port = this.#port
     const end = () => {
-      port.counters.waiting--
+      port.counters.leftLine()
       this.#kept.delete(key)
     }
     const kept: Kept = {
@@ -236,7 +228,7 @@ export class Admission {
       },
     }
     this.#kept.set(key, kept)
-    port.counters.waiting++
+    port.counters.attempt('waiting')
     this.#line?.join(kept)
   }
 }

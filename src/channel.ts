@@ -91,7 +91,7 @@ export class Channel implements RemotePort {
   }
 
   get events(): Events<StreamEvents> {
-    this.#events ??= new Events((error) => this.#listenerThrew(error))
+    this.#events ??= new Events((error, event) => this.#listenerThrew(error, event))
     return this.#events
   }
 
@@ -140,10 +140,22 @@ export class Channel implements RemotePort {
     this.#origin ??= newOrigin()
     const message = new Message(data, true, this.#origin, ++this.#sequence)
     const { counters } = this
+    const isSent = this.#host.link !== undefined
+    const delivery = this.#deliveryNow
+    counters.attempts++
     counters.accepted++
-    if (this.#host.link === undefined) counters.local++
-    else counters.inFlight++
-    this.#deliveryNow.deliver(message, wire, nowMs)
+    if (isSent) counters.inFlight++
+    else counters.local++
+    try {
+      delivery.deliver(message, wire, nowMs)
+    } catch (exhausted) {
+      // Takes the counts back without a call, for which there may be no stack.
+      counters.attempts--
+      counters.accepted--
+      if (isSent) counters.inFlight--
+      else counters.local--
+      throw exhausted
+    }
     return message
   }
 
@@ -187,17 +199,16 @@ export class Channel implements RemotePort {
   }
 
   overdueMs(): number {
-    return this.#host.link?.inFlight.overdueMs() ?? 0
+    return this.#host.link?.inFlight.overdueMs() ?? 0 // without a link nothing arrives, and nobody asks
   }
 
-  deliver(message: Message, nowMs: number): boolean {
-    if (this.isFull) return false
+  deliver(message: Message, nowMs: number): void {
     this.#deliveryNow.deliver(message, undefined, nowMs)
-    return true
   }
 
-  removedByPeer(): void {
+  removedByPeer(): boolean {
     if (this.#host.acceptsRemoval) this.close({ reason: 'removed', isLocal: false })
+    return this.#isClosed
   }
 
   lost(reason: LossReason, count: number): void {
@@ -207,7 +218,7 @@ export class Channel implements RemotePort {
   /** Tells the stream's listeners of an error, else the hub's, else the console, once a stream. */
   report(error: unknown): void {
     if (this.#events?.has('error')) this.#events.emit('error', () => error)
-    else if (!this.#host.report(error)) this.#log(error)
+    else this.#reportToHub(error)
   }
 
   /** Ends the stream: nobody is called any more, and what was accepted before still goes out. */
@@ -215,16 +226,18 @@ export class Channel implements RemotePort {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#expiry?.stop()
-    this.#admission?.close()
-    for (const seat of this.#delivery?.fanOut.clear() ?? []) seat.end(() => this.closedRefusal().error)
-    for (const atClose of [...(this.#atClose ?? [])]) atClose()
-    this.#atClose = undefined
+    const atClose = [...(this.#atClose ?? [])]
+    const seats = this.#delivery?.fanOut.clear() ?? []
     this.counters.subscribers = 0
     if (removal?.reason === 'removed' && removal.isLocal) this.#sendRemoval()
     this.#remote?.close()
+    // Before any user code runs, so that it may open the next stream of the name.
+    this.#host.retire(this, removal)
+    this.#admission?.close()
+    for (const seat of seats) seat.end(() => this.closedRefusal().error)
+    for (const end of atClose) end()
     if (removal !== undefined) this.#events?.emit('removed', () => removal)
     this.#events?.clear()
-    this.#host.retire(this, removal)
   }
 
   get #limiter(): LeakyBucket | undefined {
@@ -264,13 +277,15 @@ export class Channel implements RemotePort {
     this.#events.emit('messagePublished', () => ({ message, isLocal: message.isLocal }))
   }
 
-  #listenerThrew(error: unknown): void {
+  /** A listener of `error` that throws is not told of that again: the hub is. */
+  #listenerThrew(error: unknown, event?: keyof StreamEvents): void {
     this.counters.count('listenerErrors')
-    this.report(error)
+    if (event === 'error') this.#reportToHub(error)
+    else this.report(error)
   }
 
-  #log(error: unknown): void {
-    if (this.#hasLogged) return
+  #reportToHub(error: unknown): void {
+    if (this.#host.report(error) || this.#hasLogged) return
     this.#hasLogged = true
     const hint = 'listen to the error event of the stream or the hub to see all of them'
     globalThis.console?.error(`rivulet: an error in stream ${JSON.stringify(this.name)} (${hint}):`, error)

@@ -4,8 +4,18 @@ const SPAN_MS = 60_000
 const FAR_BELOW_MS = 60_000
 /** Delays this close together are one and the same. */
 const SAME_MS = 500
-/** So many far-off delays in a row that agree are believed. */
+/** So many far-off delays in a row that agree are believed; late ones at so many moments. */
 const AGREEING = 3
+
+/** Stale messages in a row whose delays are the same. */
+interface LateRun {
+  readonly sinceMs: number
+  readonly leastMs: number
+  readonly mostMs: number
+  /** When the last arrival came that counts as another moment, and how many do. */
+  readonly momentMs: number
+  readonly moments: number
+}
 
 /** What a delay says about its message. */
 export type Freshness = 'fresh' | 'stale' | 'malformed'
@@ -20,7 +30,7 @@ export class DelayBaseline {
   #currentMs: number
   #previousMs = Number.POSITIVE_INFINITY
   /** Delays in a row that were all stale: a backlog shows shrinking ones, a stepped clock constant ones. */
-  #late: { sinceMs: number; leastMs: number; mostMs: number } | undefined
+  #late: LateRun | undefined
   #early: { delayMs: number; count: number } | undefined
 
   /** Starts with the first delay heard, which can't be judged. */
@@ -41,24 +51,30 @@ export class DelayBaseline {
   }
 
   #judgeEarly(delayMs: number, arrivalMs: number): Freshness {
-    const agrees = this.#early !== undefined && Math.abs(this.#early.delayMs - delayMs) <= SAME_MS
-    this.#early = { delayMs, count: agrees ? (this.#early?.count ?? 0) + 1 : 1 }
+    const early = this.#early
+    const agrees = early !== undefined && Math.abs(early.delayMs - delayMs) <= SAME_MS
+    this.#early = { delayMs, count: agrees ? early.count + 1 : 1 }
     if (this.#early.count < AGREEING) return 'malformed'
     this.#restart(delayMs, arrivalMs)
     return 'fresh'
   }
 
-  /** A delay that stays the same for `maxAgeMs` of arrivals is a step of the publisher's clock, e.g. a suspend. */
+  /**
+   * A delay that stays the same for `maxAgeMs` of arrivals is a step of the publisher's clock, e.g. a suspend. It
+   * takes arrivals at several moments: two messages that two freezes made equally late are no step.
+   */
   #judgeLate(delayMs: number, arrivalMs: number, maxAgeMs: number): Freshness {
     const late = this.#late
     const leastMs = Math.min(late?.leastMs ?? delayMs, delayMs)
     const mostMs = Math.max(late?.mostMs ?? delayMs, delayMs)
     if (late === undefined || mostMs - leastMs > SAME_MS) {
-      this.#late = { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs }
+      this.#late = { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs, momentMs: arrivalMs, moments: 1 }
       return 'stale'
     }
-    this.#late = { sinceMs: late.sinceMs, leastMs, mostMs }
-    if (arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
+    const isAnother = arrivalMs - late.momentMs > SAME_MS
+    const moments = isAnother ? late.moments + 1 : late.moments
+    this.#late = { ...late, leastMs, mostMs, moments, momentMs: isAnother ? arrivalMs : late.momentMs }
+    if (moments < AGREEING || arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
     this.#restart(leastMs, arrivalMs)
     return 'fresh'
   }

@@ -22,6 +22,8 @@ export class Delivery {
   readonly #maxWaiting: number
   readonly #queue = new Fifo<Entry>()
   #isRunning = false
+  /** How many were published inside the run, delivered or not; above 0 outside of one if the stack ran out. */
+  #queued = 0
   #whenIdle: (() => void) | undefined
 
   constructor(maxWaiting: number, onError: (error: unknown) => void, delivered: Delivered) {
@@ -30,23 +32,26 @@ export class Delivery {
     this.#delivered = delivered
   }
 
-  /** Whether nothing more may be published inside the running fan-out. */
+  /**
+   * Whether nothing more may be published inside the running fan-out. What it has already delivered counts too, or
+   * two streams that echo each other would never end.
+   */
   get isFull(): boolean {
-    return this.#isRunning && this.#queue.size >= this.#maxWaiting
+    return this.#isRunning && this.#queued >= this.#maxWaiting
   }
 
-  /** Delivers now, or after what is being delivered. */
+  /** Delivers now, or after what is being delivered. Throws only when the stack is exhausted. */
   deliver(message: Message, wire: object | undefined, nowMs: number): void {
     if (this.#isRunning) {
       this.#queue.push({ message, wire, nowMs })
+      this.#queued++
       return
     }
     this.#isRunning = true
     try {
+      if (this.#queued > 0) this.#runQueue()
       this.#run(message, wire, nowMs)
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        this.#run(next.message, next.wire, next.nowMs)
-      }
+      if (this.#queued > 0) this.#runQueue()
     } finally {
       this.#isRunning = false
       if (this.#whenIdle !== undefined) this.#whenIdle()
@@ -57,6 +62,13 @@ export class Delivery {
   whenIdle(action: () => void): void {
     if (this.#isRunning) this.#whenIdle = action
     else action()
+  }
+
+  #runQueue(): void {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#run(next.message, next.wire, next.nowMs)
+    }
+    this.#queued = 0
   }
 
   #run(message: Message, wire: object | undefined, nowMs: number): void {

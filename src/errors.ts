@@ -40,14 +40,23 @@ const BRAND = Symbol.for('rivulet.error')
 /** The one error class. Tell errors apart by `code`; `message` says what happened, the numbers, and what to do. */
 export class RivuletError extends Error {
   override readonly name = 'RivuletError'
+  /** What kind of error it is. */
   readonly code: ErrorCode
+  /** See {@link ErrorDetails.bytes}. */
   declare readonly bytes?: number
+  /** See {@link ErrorDetails.maxBytes}. */
   declare readonly maxBytes?: number
+  /** See {@link ErrorDetails.path}. */
   declare readonly path?: string
+  /** See {@link ErrorDetails.retryAfterMs}. */
   declare readonly retryAfterMs?: number
+  /** See {@link ErrorDetails.maxWaiting}. */
   declare readonly maxWaiting?: number
+  /** See {@link ErrorDetails.issues}. */
   declare readonly issues?: readonly unknown[]
+  /** See {@link ErrorDetails.atLeast}. */
   declare readonly atLeast?: boolean
+  /** See {@link ErrorDetails.reason}. */
   declare readonly reason?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

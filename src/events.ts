@@ -1,16 +1,17 @@
 import { EventEmitter } from 'eventemitter3'
 
-type Handler<Payload> = (payload: Payload) => void
+type Handler<Payload> = (payload: Payload) => unknown
 
 /**
- * Lifecycle events on EventEmitter3. The emitter exists only once somebody listens, and a listener that throws
- * neither stops the others nor reaches whoever emits.
+ * Lifecycle events on EventEmitter3. The emitter exists only once somebody listens, and a listener that throws,
+ * or whose promise rejects, neither stops the others nor reaches whoever emits.
  */
 export class Events<Payloads extends object> {
-  readonly #onThrow: (error: unknown) => void
+  readonly #onThrow: (error: unknown, event: keyof Payloads) => void
   #emitter: EventEmitter | undefined
 
-  constructor(onThrow: (error: unknown) => void) {
+  /** `onThrow` is told what a listener threw, and of which event it was. */
+  constructor(onThrow: (error: unknown, event: keyof Payloads) => void) {
     this.#onThrow = onThrow
   }
 
@@ -27,20 +28,24 @@ export class Events<Payloads extends object> {
     this.#emitter?.off(event, handler)
   }
 
-  /** Builds the payload only when somebody listens. */
+  /** Builds the payload only when somebody listens. Nobody is called once `clear` has been. */
   emit<Name extends keyof Payloads & string>(event: Name, payload: () => Payloads[Name]): void {
-    if (!this.has(event)) return
+    const emitter = this.#emitter
+    if (emitter === undefined || !this.has(event)) return
     const built = payload()
-    for (const handler of this.#emitter?.listeners(event) ?? []) {
+    for (const handler of emitter.listeners(event)) {
+      if (this.#emitter !== emitter) return
+      const onThrow = (error: unknown) => this.#onThrow(error, event)
       try {
-        ;(handler as Handler<Payloads[Name]>)(built)
+        const result: unknown = (handler as Handler<Payloads[Name]>)(built)
+        if (result instanceof Promise) result.catch(onThrow)
       } catch (error) {
-        this.#onThrow(error)
+        onThrow(error)
       }
     }
   }
 
   clear(): void {
-    this.#emitter?.removeAllListeners()
+    this.#emitter = undefined
   }
 }

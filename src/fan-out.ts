@@ -73,7 +73,9 @@ export class FanOut {
         const result = (listeners[index] as Listener)(message)
         if (result !== undefined) this.#watch(result)
       } catch (error) {
-        this.#onError(error)
+        try {
+          this.#onError(error)
+        } catch {} // The stack is exhausted. Others are still called, and no call here could overflow it again.
       }
     }
     this.#calling = false

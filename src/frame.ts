@@ -7,7 +7,7 @@ import { decodeUtf8 } from './utf8.ts'
 export const MAX_MESSAGES_PER_FRAME = 64
 /** What a frame holds of a message beside its data: names, sid, `t`, and room for members we do not know. */
 const ENVELOPE_BYTES = 128
-/** The data's own nesting, inside a message, inside an array. */
+/** The data's own nesting, inside a message, inside an array. How deep the data itself is, `seal` checks. */
 const MAX_FRAME_DEPTH = MAX_DEPTH + 2
 
 /** One message of a decoded frame. `origin` and `sequence` are absent when a foreign client wrote it by hand. */
@@ -71,23 +71,30 @@ const CODE = {
   '}': 0x7d,
 }
 
-/**
- * Tells from the last bytes of a canonical frame whether its last message has this origin, without decoding it:
- * `…"sid":"TZ<origin><sequence>","t":1234}` and perhaps `]`.
- */
+/** Tells from the last bytes of a canonical frame whether its last message has this origin, without decoding it. */
 export function endsWithOrigin(bytes: Uint8Array, origin: string): boolean {
-  let end = bytes.length - 1
-  if (bytes[end] === CODE[']']) end--
-  if (bytes[end--] !== CODE['}']) return false
-  while (isDigit(bytes[end])) end--
-  // `end` is at the colon of `","t":`, or at the quote that closes a sid.
-  if (bytes[end] === CODE[':']) end -= 5
-  if (bytes[end] !== CODE['"']) return false
-  const start = end - 32
+  const start = endOfTailSid(bytes) - 32
   for (let index = 0; index < origin.length; index++) {
     if (bytes[start + index] !== origin.charCodeAt(index)) return false
   }
   return true
+}
+
+/** Reads the sid of a canonical frame's last message from its last bytes, without decoding the frame. */
+export function tailSid(bytes: Uint8Array): { origin: string; sequence: number } | undefined {
+  const end = endOfTailSid(bytes)
+  return parseSid(String.fromCharCode(...bytes.subarray(Math.max(0, end - 34), Math.max(0, end))))
+}
+
+/** Finds the quote that closes the sid in `…"sid":"TZ<origin><sequence>","t":1234}` and perhaps `]`; −1 if none. */
+function endOfTailSid(bytes: Uint8Array): number {
+  let end = bytes.length - 1
+  if (bytes[end] === CODE[']']) end--
+  if (bytes[end--] !== CODE['}']) return -1
+  while (isDigit(bytes[end])) end--
+  // `end` is at the colon of `","t":`, or at the quote that closes a sid.
+  if (bytes[end] === CODE[':']) end -= 5
+  return bytes[end] === CODE['"'] ? end : -1
 }
 
 function isDigit(code: number | undefined): boolean {

@@ -7,6 +7,7 @@ import { Events } from './events.ts'
 import { Counters, type Ledger } from './ledger.ts'
 import { Link, type LinkStatus } from './link.ts'
 import {
+  checkBoolean,
   checkNumber,
   checkSameOptions,
   DEFAULT_OPTIONS,
@@ -20,7 +21,7 @@ import { Refusal } from './refusal.ts'
 import { RetiredOrigins } from './retired-origins.ts'
 import { isRecord, type Snapshot } from './snapshot.ts'
 import { Stream } from './stream.ts'
-import { checkHubName, checkStreamName } from './topic.ts'
+import { checkHubName, checkStreamName, streamNameOf, type Topic } from './topic.ts'
 import type { Transport } from './transport.ts'
 
 /** How a hub behaves. */
@@ -65,9 +66,9 @@ export function createHub(options: HubOptions = {}): Hub {
 export class Hub {
   readonly #name: string
   readonly #defaults: ResolvedOptions
-  readonly #named: Readonly<Record<string, StreamOptions>>
+  readonly #named: ReadonlyMap<string, ResolvedOptions>
   readonly #streams = new Map<string, Stream>()
-  readonly #events = new Events<HubEvents>((error) => this.#log(error))
+  readonly #events = new Events<HubEvents>((error) => this.#listenerThrew(error))
   /** Closed streams, and frames that belong to none. */
   readonly #totals = new Counters()
   readonly #retired: RetiredOrigins
@@ -85,20 +86,18 @@ export class Hub {
       transport,
       nowMs = () => performance.now(),
       acceptRemoval = true,
+      maxInFlightBytes = DEFAULT_MAX_IN_FLIGHT_BYTES,
+      streams = {},
     } = checkHubOptions(options)
-    const maxBytes = options.maxInFlightBytes ?? DEFAULT_MAX_IN_FLIGHT_BYTES
     checkHubName(name)
+    checkBoolean('acceptRemoval', acceptRemoval)
+    checkNumber('maxInFlightBytes', maxInFlightBytes, 1, Number.MAX_SAFE_INTEGER, true)
+    if (typeof nowMs !== 'function') throw invalid('nowMs is a function that returns milliseconds.')
     this.#name = name
     this.#defaults = resolveOptions(options.streamDefaults, DEFAULT_OPTIONS)
-    this.#named = checkNamed(options.streams ?? {}, this.#defaults)
+    this.#named = resolveNamed(streams, this.#defaults)
     this.#retired = new RetiredOrigins(nowMs)
-    this.#link =
-      transport &&
-      new Link(
-        transport,
-        this.#linkOwner(nowMs),
-        checkNumber('maxInFlightBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER, true),
-      )
+    this.#link = transport && new Link(transport, this.#linkOwner(nowMs), maxInFlightBytes)
     this.#host = this.#channelHost(nowMs, acceptRemoval)
     void this.#link?.run()
   }
@@ -135,8 +134,7 @@ export class Hub {
       return open
     }
     checkStreamName(name)
-    const named = Object.hasOwn(this.#named, name) ? this.#named[name] : undefined
-    const resolved = resolveOptions(options, resolveOptions(named, this.#defaults))
+    const resolved = resolveOptions(options, this.#named.get(name) ?? this.#defaults)
     const stream = new Stream(new Channel(name, resolved, this.#host))
     this.#streams.set(name, stream)
     return stream
@@ -188,14 +186,20 @@ export class Hub {
    * five seconds whatever the broker does. Any number of times. Same as `Symbol.asyncDispose`.
    */
   close(): Promise<Ledger> {
+    if (this.#closing !== undefined) return this.#closing
     this.#isClosed = true
-    this.#closing ??= this.#close()
+    let settle: (ledger: Promise<Ledger>) => void = () => {}
+    this.#closing = new Promise<Ledger>((resolve) => {
+      settle = resolve
+    })
+    settle(this.#close()) // what ends with a stream may call `close` again
     return this.#closing
   }
 
   async #close(): Promise<Ledger> {
     for (const stream of [...this.#streams.values()]) stream.close()
-    await this.#link?.close()
+    if (this.#link === undefined) this.#events.emit('status', () => 'closed' as const)
+    else await this.#link.close()
     this.#events.clear()
     return this.ledger()
   }
@@ -221,8 +225,10 @@ export class Hub {
     return {
       nowMs,
       statusChanged: (status: LinkStatus) => this.#events.emit('status', () => status),
-      failed: (error: unknown) => {
-        if (!this.#report(error)) this.#log(error)
+      failed: (error: unknown, topic?: Topic) => {
+        const stream = topic === undefined ? undefined : this.#streams.get(streamNameOf(topic))
+        if (stream !== undefined) Stream.channelOf(stream).report(error)
+        else if (!this.#report(error)) this.#log(error)
       },
       receivedUnasked: () => {
         this.#totals.received++
@@ -235,8 +241,13 @@ export class Hub {
     this.#streams.delete(channel.name)
     channel.counters.foldInto(this.#totals)
     const { maxAgeMs } = channel.options
-    if (channel.origin !== undefined) this.#retired.add(channel.origin, maxAgeMs)
+    if (this.#link !== undefined && channel.origin !== undefined) this.#retired.add(channel.origin, maxAgeMs)
     if (removal !== undefined) this.#events.emit('streamRemoved', () => ({ ...removal, name: channel.name }))
+  }
+
+  #listenerThrew(error: unknown): void {
+    this.#totals.listenerErrors++
+    this.#log(error)
   }
 
   #report(error: unknown): boolean {
@@ -247,7 +258,7 @@ export class Hub {
 
   /** Once for each kind of error, so that a broken broker does not fill the log. */
   #log(error: unknown): void {
-    const kind = RivuletError.is(error) ? error.code : String(error)
+    const kind = RivuletError.is(error) ? error.code : error instanceof Error ? error.name : typeof error
     if (this.#logged.has(kind)) return
     this.#logged.add(kind)
     globalThis.console?.error(
@@ -282,11 +293,15 @@ function checkHubOptions(options: HubOptions): HubOptions {
   return options
 }
 
-function checkNamed(streams: Readonly<Record<string, StreamOptions>>, defaults: ResolvedOptions) {
+function resolveNamed(
+  streams: Readonly<Record<string, StreamOptions>>,
+  defaults: ResolvedOptions,
+): ReadonlyMap<string, ResolvedOptions> {
   if (!isRecord(streams)) throw invalid('streams is an object of stream options by stream name.')
+  const named = new Map<string, ResolvedOptions>()
   for (const [name, options] of Object.entries(streams)) {
     checkStreamName(name)
-    resolveOptions(options, defaults)
+    named.set(name, resolveOptions(options, defaults))
   }
-  return streams
+  return named
 }

@@ -87,8 +87,10 @@ export class InFlight {
     this.#waitingSinceMs = undefined
   }
 
+  /** After a miss another barrier runs even if nothing was sent since, to tell whether the connection lives. */
   #schedule(): void {
-    if (this.#timer !== undefined || this.#covered !== undefined || this.#sent.counts.size === 0) return
+    if (this.#timer !== undefined || this.#covered !== undefined) return
+    if (this.#sent.counts.size === 0 && this.#misses === 0) return
     const waitMs = Math.max(0, this.#lastStartMs + BARRIER_SPACING_MS - this.#barrier.nowMs())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
@@ -122,7 +124,7 @@ export class InFlight {
   #missed(covered: Batch, cause: Error): void {
     this.#misses++
     this.#finish(covered, 'unconfirmed')
-    if (this.#misses >= MISSES_TO_DOWN) this.#barrier.dead(cause)
+    if (this.#misses === MISSES_TO_DOWN) this.#barrier.dead(cause)
   }
 
   #finish(covered: Batch, outcome: CounterName): void {

@@ -1,8 +1,16 @@
-import { decodeFrame, endsWithOrigin, type FrameEntry, maxIncomingBytes } from './frame.ts'
+import {
+  type DecodedFrame,
+  decodeFrame,
+  endsWithOrigin,
+  type FrameEntry,
+  maxIncomingBytes,
+  tailSid,
+} from './frame.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import type { CounterName, Counters } from './ledger.ts'
 import { Message, newOrigin } from './message.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { Peer, Verdict } from './peer.ts'
 import { type HubPeers, StreamPeers } from './peers.ts'
 import { validate } from './schema.ts'
 import { seal } from './seal.ts'
@@ -18,15 +26,17 @@ export interface IngressPort {
   readonly origin: string | undefined
   /** Whether somebody subscribes. */
   readonly isListening: boolean
+  /** Whether too many messages wait for the running fan-out to end. */
+  readonly isFull: boolean
   nowMs(): number
   /** Whether an origin is or lately was one of this hub's own streams. */
   isOwn(origin: string): boolean
   /** For how long the connection's barrier has been waiting, in milliseconds. */
   overdueMs(): number
-  /** Hands a message to the subscribers; false when too many wait already. */
-  deliver(message: Message, nowMs: number): boolean
-  /** Another process removed the stream. */
-  removedByPeer(): void
+  /** Hands a message to the subscribers. */
+  deliver(message: Message, nowMs: number): void
+  /** Another process removed the stream; tells whether it ends here too. */
+  removedByPeer(): boolean
 }
 
 /** Takes the frames of one stream: nothing that comes from outside is trusted, and every message is counted. */
@@ -35,7 +45,7 @@ export class Ingress {
   readonly #peers: StreamPeers
   readonly #maxFrameBytes: number
   readonly #maxAgeMs: number
-  /** Filled by frames in which nothing can be delivered, so that garbage cannot silence the stream. */
+  /** Filled by frames in which nothing can be delivered: a flood of garbage is mostly not decoded. */
   readonly #garbage: LeakyBucket | undefined
   /** Counts the joins: gaps in the numbers are counted within one. */
   #join = 0
@@ -71,64 +81,81 @@ export class Ingress {
     if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#dropFrame('droppedEcho')
     const nowMs = port.nowMs()
     if (!this.#hasRoom(nowMs)) return this.#dropFrame('droppedRateLimited')
+    const isFlooded = this.#garbage?.hasRoom(nowMs) === false
+    const voucher = isFlooded ? this.#voucherOf(bytes) : undefined
+    if (isFlooded && voucher === undefined) return this.#dropFrame('droppedRateLimited')
     const decoded = decodeFrame(bytes)
-    if (decoded === undefined) {
-      this.#garbage?.take(nowMs)
-      return this.#dropFrame('droppedMalformed')
-    }
-    const isUseful =
-      'entries' in decoded
-        ? this.#takeEntries(decoded.entries, nowMs)
-        : this.#takeRemoval(decoded.removedBy, nowMs)
-    if (!isUseful) this.#garbage?.take(nowMs)
+    if (decoded === undefined) this.#dropFrame('droppedMalformed')
+    else if (this.#takeDecoded(decoded, nowMs)) return
+    this.#garbage?.take(nowMs)
+    if (voucher !== undefined) voucher.isDoubted = true
   }
 
   #hasRoom(nowMs: number): boolean {
     const { sharedBucket } = this.#port
-    if (sharedBucket === undefined || this.#garbage === undefined) return true
-    return sharedBucket.hasRoom(nowMs, sharedBucket.remoteCeiling) && this.#garbage.hasRoom(nowMs)
+    return sharedBucket === undefined || sharedBucket.hasRoom(nowMs, sharedBucket.remoteCeiling)
+  }
+
+  /** While garbage floods the stream, a frame is decoded when its tail has a new number of a proven publisher. */
+  #voucherOf(bytes: Uint8Array): Peer | undefined {
+    const sid = tailSid(bytes)
+    if (sid === undefined) return undefined
+    const peer = this.#peers.find(sid.origin)
+    return peer?.vouchesFor(sid.sequence) ? peer : undefined
   }
 
   #dropFrame(bucket: CounterName): void {
-    this.#port.counters.count('received')
-    this.#port.counters.count(bucket)
+    this.#port.counters.receive(bucket)
   }
 
-  /** Tells whether anything in the frame could be delivered, if only there is room. */
+  /** Tells whether anything in the frame could be delivered, if only there is room, or ended the stream. */
+  #takeDecoded(decoded: DecodedFrame, nowMs: number): boolean {
+    if ('entries' in decoded) return this.#takeEntries(decoded.entries, nowMs)
+    return this.#takeRemoval(decoded.removedBy, nowMs)
+  }
+
   #takeEntries(entries: readonly (FrameEntry | undefined)[], nowMs: number): boolean {
     let isUseful = false
     for (const entry of entries) {
-      this.#port.counters.count('received')
       const outcome = this.#take(entry, nowMs)
-      this.#port.counters.count(outcome)
-      isUseful ||= outcome === 'delivered' || outcome === 'droppedRateLimited'
+      const isMessage = typeof outcome !== 'string'
+      this.#port.counters.receive(isMessage ? 'delivered' : outcome)
+      if (isMessage) this.#port.deliver(outcome, nowMs)
+      isUseful ||= isMessage || outcome === 'droppedRateLimited'
     }
     return isUseful
   }
 
-  /** Takes one message and tells which counter it belongs to. */
-  #take(entry: FrameEntry | undefined, nowMs: number): CounterName {
+  /** Takes one message: returns what is to be delivered, or the counter of why it is not. */
+  #take(entry: FrameEntry | undefined, nowMs: number): Message | CounterName {
     const port = this.#port
     if (!port.isListening) return 'droppedNotJoined'
     if (entry === undefined) return 'droppedMalformed'
     if (entry.origin !== undefined && port.isOwn(entry.origin)) return 'droppedEcho'
     const filtered = this.#filter(entry, nowMs)
     if (filtered !== undefined) return filtered
-    const { data } = entry
-    const sealed = seal(data, port.options.maxBytes)
-    if (sealed !== 'sealed') return sealed === 'malformed' ? 'droppedMalformed' : 'droppedTooLarge'
-    const checked = this.#checkSchema(data)
-    if (checked === undefined) return 'droppedSchema'
-    const { sharedBucket } = port
-    if (sharedBucket !== undefined && !sharedBucket.take(nowMs, sharedBucket.remoteCeiling))
-      return 'droppedRateLimited'
-    return port.deliver(this.#messageOf(entry, checked.value), nowMs) ? 'delivered' : 'droppedRateLimited'
+    const checked = this.#check(entry.data)
+    if (typeof checked === 'string') return checked
+    const { sharedBucket, isFull } = port
+    const hasRoom = sharedBucket === undefined || sharedBucket.take(nowMs, sharedBucket.remoteCeiling)
+    return hasRoom && !isFull ? this.#messageOf(entry, checked.value) : 'droppedRateLimited'
   }
 
   /** Applies what is known of the publisher: repeats, age, and gaps in its numbers. */
   #filter({ origin, sequence, tMs }: FrameEntry, arrivalMs: number): CounterName | undefined {
     const mayBeOld = this.#port.overdueMs() >= this.#maxAgeMs
     if (origin === undefined) return mayBeOld ? 'droppedStale' : undefined
+    return DROPPED[this.#judge(origin, sequence, tMs, arrivalMs, mayBeOld)]
+  }
+
+  /** Judges a number of a publisher, and counts the gaps and disorder that it shows. */
+  #judge(
+    origin: string,
+    sequence: number,
+    tMs: number | undefined,
+    arrivalMs: number,
+    mayBeOld: boolean,
+  ): Verdict {
     const peer = this.#peers.of(origin)
     const verdict = peer.judge({
       sequence,
@@ -140,16 +167,20 @@ export class Ingress {
     })
     if (peer.gapChange !== 0) this.#port.counters.count('missed', peer.gapChange)
     if (peer.isReordered) this.#port.counters.count('reordered')
-    return DROPPED[verdict]
+    return verdict
   }
 
-  #checkSchema(data: object): { value: unknown } | undefined {
-    const { schema } = this.#port.options
-    if (schema === undefined) return { value: data }
+  /** Seals the data and applies the schema. Never throws, whatever a validator or a polluted prototype does. */
+  #check(data: object): { readonly value: unknown } | CounterName {
+    const { schema, maxBytes } = this.#port.options
+    let failure: CounterName = 'droppedMalformed'
     try {
-      return { value: validate(schema, data) }
+      const sealed = seal(data, maxBytes)
+      if (sealed !== 'sealed') return sealed === 'malformed' ? 'droppedMalformed' : 'droppedTooLarge'
+      failure = 'droppedSchema'
+      return { value: schema === undefined ? data : validate(schema, data) }
     } catch {
-      return undefined
+      return failure
     }
   }
 
@@ -162,13 +193,9 @@ export class Ingress {
   /** A removal is no message: it is not counted unless it was dropped unread. Tells whether it ended the stream. */
   #takeRemoval({ origin, sequence }: { origin: string; sequence: number }, arrivalMs: number): boolean {
     if (this.#port.isOwn(origin)) return false
-    const judged = this.#peers.of(origin).judge({
-      ...{ sequence, tMs: undefined, arrivalMs, maxAgeMs: this.#maxAgeMs, join: this.#join },
-      mayBeOld: this.#port.overdueMs() >= this.#maxAgeMs,
-    })
-    if (judged !== 'deliver') return false
-    this.#port.removedByPeer()
-    return true
+    const mayBeOld = this.#port.overdueMs() >= this.#maxAgeMs
+    if (this.#judge(origin, sequence, undefined, arrivalMs, mayBeOld) !== 'deliver') return false
+    return this.#port.removedByPeer()
   }
 }
 

@@ -38,6 +38,10 @@ export class Joins {
     this.#transport = transport
   }
 
+  get size(): number {
+    return this.#byTopic.size
+  }
+
   /** Returns the stream that takes the frames of a topic: it wants them, and has joined or is joining. */
   memberOf(topic: Topic): Member | undefined {
     const join = this.#byTopic.get(topic)

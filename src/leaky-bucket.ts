@@ -2,10 +2,14 @@
 // a millionth of a message counts as room.
 const EPSILON = 1e-6
 
+// A time that lies less than this back was read before slow user code ran; one that lies farther back comes from a
+// clock that was set, and waiting until it catches up could take hours.
+const LONGEST_LAG_MS = 10_000
+
 /**
  * Meters messages as a leaky bucket: `level` leaks at `ratePerSecond`, a message adds 1, and there is room while
  * that does not exceed `burst`. In any T seconds it admits at most `burst + ratePerSecond × T`.
- * Pure arithmetic over the time it is given, in milliseconds; a clock that steps back stands still.
+ * Pure arithmetic over the time it is given, in milliseconds; nothing leaks while a clock steps back.
  * Source: ITU-T I.371, the generic cell rate algorithm, in its leaky-bucket form.
  */
 export class LeakyBucket {
@@ -42,8 +46,10 @@ export class LeakyBucket {
   /** Returns the whole milliseconds until `count` more messages fit; `Infinity` at a rate of 0. */
   retryAfterMs(nowMs: number, count = 1): number {
     this.#leak(nowMs)
-    const excess = this.#level + count - this.#burst - EPSILON
-    return excess <= 0 ? 0 : Math.ceil(excess / this.#ratePerMs)
+    const excess = this.#level + count - this.#burst
+    if (excess <= EPSILON) return 0
+    // Half of it, so that the other half is left for rounding when the wait is over.
+    return Math.ceil((excess - EPSILON / 2) / this.#ratePerMs + this.#atMs - nowMs)
   }
 
   /** The part of the burst that messages from other processes may fill, so that they cannot shut out our own. */
@@ -52,8 +58,9 @@ export class LeakyBucket {
   }
 
   #leak(nowMs: number): void {
-    if (nowMs <= this.#atMs) return
-    this.#level = Math.max(0, this.#level - (nowMs - this.#atMs) * this.#ratePerMs)
+    const elapsedMs = nowMs - this.#atMs
+    if (elapsedMs > 0) this.#level = Math.max(0, this.#level - elapsedMs * this.#ratePerMs)
+    else if (elapsedMs > -LONGEST_LAG_MS) return
     this.#atMs = nowMs
   }
 }

@@ -12,6 +12,7 @@ export interface Ledger {
   readonly attempts: number
   /** Attempts that were delivered to the subscribers in this process. */
   readonly accepted: number
+  /** Attempts that were refused, by why. */
   readonly refused: {
     readonly invalidData: number
     readonly tooLarge: number
@@ -46,6 +47,7 @@ export interface Ledger {
   readonly received: number
   /** Received and handed to the subscribers. */
   readonly delivered: number
+  /** Received, and not handed to the subscribers, by why. */
   readonly dropped: {
     readonly malformed: number
     readonly tooLarge: number
@@ -69,7 +71,13 @@ export interface Ledger {
 }
 
 /** A counter's name: a member of {@link Ledger}, nested ones joined. */
-export type CounterName = Exclude<keyof Counters, 'ledger' | 'count' | 'foldInto' | 'addTo' | 'refused'>
+export type CounterName = Exclude<
+  keyof Counters,
+  'ledger' | 'count' | 'receive' | 'attempt' | 'leftLine' | 'foldInto' | 'addTo' | 'refused'
+>
+
+/** How an attempt that was not accepted ended, or that it waits. */
+type Attempted = Extract<CounterName, `refused${string}` | 'conflated' | 'waiting'>
 
 /** The numbers behind a ledger. Mutable, and flat so that counting costs one addition. */
 export class Counters {
@@ -115,9 +123,30 @@ export class Counters {
     if (this.#total !== undefined) this.#total[name] += amount
   }
 
+  /** Counts an attempt with how it ended, both or, when the stack is exhausted, neither. */
+  attempt(outcome: Attempted): void {
+    this.attempts++
+    this[outcome]++
+    if (this.#total === undefined) return
+    this.#total.attempts++
+    this.#total[outcome]++
+  }
+
+  /** Counts a message from outside with where it ended. */
+  receive(outcome: CounterName): void {
+    this.count('received')
+    this.count(outcome)
+  }
+
   /** Counts a refused attempt. */
   refused(code: RefusalCode): void {
-    this.count(REFUSED[code])
+    this.attempt(REFUSED[code])
+  }
+
+  /** Takes back an attempt that stood in line, to be counted again with how it ended. */
+  leftLine(): void {
+    this.count('attempts', -1)
+    this.count('waiting', -1)
   }
 
   /** Adds everything to the hub's totals for closed streams; from now on `count` adds there too. */
@@ -162,7 +191,7 @@ export class Counters {
   }
 }
 
-const REFUSED: Record<RefusalCode, CounterName> = {
+const REFUSED: Record<RefusalCode, Attempted> = {
   INVALID_DATA: 'refusedInvalidData',
   PAYLOAD_TOO_LARGE: 'refusedTooLarge',
   SCHEMA_MISMATCH: 'refusedSchema',

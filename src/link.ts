@@ -11,7 +11,7 @@ import type { Transport, TransportHost } from './transport.ts'
 const OPEN_TIMEOUT_MS = 5_000
 const FLUSH_TIMEOUT_MS = 2_000
 const CLOSE_TIMEOUT_MS = 1_000
-/** Exponential back-off with jitter between attempts to connect. */
+/** Exponential back-off with jitter between attempts to connect: the least and the most that it waits. */
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5_000
 /** After a refusal that trying again will hardly change: credentials, a certificate. */
@@ -25,7 +25,8 @@ export type LinkStatus = 'opening' | 'up' | 'down' | 'closed'
 export interface LinkOwner {
   nowMs(): number
   statusChanged(status: LinkStatus): void
-  failed(error: Error): void
+  /** `topic`: the stream that it concerns, when known. */
+  failed(error: Error, topic?: Topic): void
   /** A frame came of a topic that no stream has joined. */
   receivedUnasked(): void
 }
@@ -41,7 +42,7 @@ export class Link implements Sender {
   readonly #waiting = new Set<{ resolve(): void; reject(reason: unknown): void }>()
   #status: LinkStatus = 'opening'
   /** Ends the connection that lives now, if one does. */
-  #drop: (cause?: Error) => void = () => {}
+  #drop: (cause?: Error) => void = ignore
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
   #maxFrameBytes = Number.POSITIVE_INFINITY
@@ -84,12 +85,15 @@ export class Link implements Sender {
   async ready(signal: AbortSignal | undefined): Promise<void> {
     if (this.isUp) return
     if (this.#refusal !== undefined) throw this.#refusal
-    const up = new Promise<void>((resolve, reject) => this.#waiting.add({ resolve, reject }))
-    await abortable(up, signal)
+    let waiter = { resolve: ignore, reject: ignore as (reason: unknown) => void }
+    const up = new Promise<void>((resolve, reject) => {
+      waiter = { resolve, reject }
+    })
+    this.#waiting.add(waiter)
+    await abortable(up, signal).finally(() => this.#waiting.delete(waiter))
   }
 
   send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason {
-    if (!this.isUp) return 'offline'
     if (!this.inFlight.hasRoom(frame.length)) return 'congested'
     try {
       if (this.#transport.send(topic, frame) === 'offline') return 'offline'
@@ -102,7 +106,9 @@ export class Link implements Sender {
   }
 
   soon(outbox: Outbox): void {
-    if (this.#dirty.push(outbox) === 1) queueMicrotask(() => this.#flushOutboxes())
+    // Scheduled first: when the stack is exhausted, nothing waits for a flush that does not come.
+    if (this.#dirty.length === 0) queueMicrotask(() => this.#flushOutboxes())
+    this.#dirty.push(outbox)
   }
 
   /** Resolves when everything published before is confirmed, unconfirmed or lost. */
@@ -140,7 +146,7 @@ export class Link implements Sender {
       this.#failedWith(error)
     }
     connection.isLive = false
-    this.#drop = () => {}
+    this.#drop = ignore
     if (this.#closing.signal.aborted) return 0
     this.#setStatus('down')
     await this.#disconnect(0)
@@ -149,14 +155,14 @@ export class Link implements Sender {
 
   async #open(host: TransportHost, gone: Promise<Error | undefined>): Promise<void> {
     const { signal } = this.#closing
-    await withDeadline('Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
-      this.#transport.open(host, deadline),
-    )
-    const goneEarly = gone.then((cause) =>
-      Promise.reject(cause ?? new Error('The connection ended at once.')),
-    )
+    const goneEarly = gone.then((cause) => {
+      throw cause ?? new Error('The connection ended at once.')
+    })
     goneEarly.catch(ignore)
-    await abortable(Promise.race([this.joins.connect(), goneEarly]), signal)
+    await withDeadline('Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
+      Promise.race([goneEarly, this.#transport.open(host, deadline)]),
+    )
+    await abortable(Promise.race([goneEarly, this.joins.connect()]), signal)
   }
 
   #hostOf(connection: { isLive: boolean }): TransportHost {
@@ -170,10 +176,7 @@ export class Link implements Sender {
       },
       down: (cause) => drop(cause),
       error: (topic, cause) => {
-        if (!connection.isLive) return
-        const member = topic === undefined ? undefined : this.joins.memberOf(topic)
-        if (member === undefined) this.#owner.failed(cause)
-        else member.failed(cause)
+        if (connection.isLive) this.#owner.failed(cause, topic)
       },
     }
   }
@@ -183,7 +186,6 @@ export class Link implements Sender {
     this.#maxFrameBytes = this.#transport.capabilities.maxFrameBytes
     this.#setStatus('up')
     for (const waiter of this.#waiting) waiter.resolve()
-    this.#waiting.clear()
   }
 
   #failedWith(cause: unknown): void {
@@ -193,16 +195,18 @@ export class Link implements Sender {
     this.#owner.failed(error)
     if (this.#refusal === undefined) return
     for (const waiter of this.#waiting) waiter.reject(error)
-    this.#waiting.clear()
   }
 
-  /** Drops what is left of a connection: after `timeoutMs` it is not waited for. */
+  /** Drops what is left of a connection: it may hand over for `timeoutMs`, and is soon not waited for any more. */
   async #disconnect(timeoutMs: number): Promise<void> {
     this.joins.disconnect()
     this.inFlight.abandon()
-    const task = (signal: AbortSignal) =>
-      this.#transport.close(timeoutMs === 0 ? AbortSignal.abort() : signal)
+    const handOver = new AbortController()
+    if (timeoutMs === 0) handOver.abort()
+    const timer = setTimeout(() => handOver.abort(), timeoutMs)
+    const task = () => this.#transport.close(handOver.signal)
     await withDeadline('Closing', timeoutMs + CLOSE_TIMEOUT_MS, undefined, task).catch(ignore)
+    clearTimeout(timer)
   }
 
   #flushOutboxes(): void {
@@ -227,8 +231,8 @@ export class Link implements Sender {
 }
 
 function retryMs(attempt: number): number {
-  const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, attempt - 1))
-  return waitMs * (0.5 + Math.random() / 2)
+  const mostMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(1, attempt))
+  return mostMs * (0.5 + Math.random() / 2)
 }
 
 function away(name: string, cause: unknown): RivuletError {

@@ -1,7 +1,7 @@
 import { within } from './deadline.ts'
 import { RivuletError } from './errors.ts'
 import { createHub, type Hub, type HubOptions } from './hub.ts'
-import { checkNumber, invalid } from './options.ts'
+import { checkNumber, invalid, shown } from './options.ts'
 import { isRecord } from './snapshot.ts'
 import type { Transport, TransportModule } from './transport.ts'
 
@@ -10,6 +10,7 @@ export type HubConfig = string | readonly string[] | HubConfigObject
 
 /** A configuration as it may stand in a JSON file; a transport may also be given as an object. */
 export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
+  /** A URL, URLs of several servers of one scheme, or a transport of a third party. */
   readonly transport: string | readonly string[] | Transport
 }
 
@@ -70,8 +71,12 @@ export async function openHub(
 }
 
 function lateMessage(timeoutMs: number, lastCause: unknown): string {
-  const reason = lastCause instanceof Error ? ` Last: ${lastCause.message}` : ''
+  const reason = lastCause === undefined ? '' : ` Last: ${messageOf(lastCause)}`
   return `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${reason}`
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : shown(cause)
 }
 
 async function hubOptionsOf(config: HubConfig): Promise<HubOptions> {
@@ -95,8 +100,20 @@ async function withTransport(urls: string | readonly string[], options: HubOptio
     throw invalid('The URLs of one hub have one scheme.')
   const { transportFromUrls } = await load(PACKAGES[SCHEMES[first.scheme] as string] as Package)
   const name = options.name ?? parsed.find((url) => url.name !== undefined)?.name
-  const transport = transportFromUrls(parsed.map(({ url }) => url))
+  const transport = makeTransport(
+    parsed.map(({ url }) => url),
+    transportFromUrls,
+  )
   return name === undefined ? { ...options, transport } : { ...options, name, transport }
+}
+
+function makeTransport(urls: readonly string[], fromUrls: TransportModule['transportFromUrls']): Transport {
+  try {
+    return fromUrls(urls)
+  } catch (cause) {
+    if (RivuletError.is(cause)) throw cause
+    throw new RivuletError('INVALID_OPTIONS', `The transport refuses its URL: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** Takes `?name=` out of a URL; the rest is the transport's. No part of it goes into an error: it may be a secret. */
@@ -107,11 +124,12 @@ function parse(url: unknown): { scheme: string; url: string; name: string | unde
       `A transport's URL starts with ${Object.keys(SCHEMES).join(' ')}, not ${scheme ?? 'without a scheme'}.`,
     )
   }
-  const [address = '', query = ''] = (url as string).split('?', 2)
-  const parameters = new URLSearchParams(query)
-  const name = parameters.get('name') ?? undefined
-  parameters.delete('name')
-  return { scheme, name, url: parameters.size > 0 ? `${address}?${parameters}` : address }
+  const [, address = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(url as string) as RegExpExecArray
+  // By hand: `URLSearchParams` is not everywhere, and would write the rest anew.
+  const parameters = query.split('&')
+  const rest = parameters.filter((parameter) => !parameter.startsWith('name=')).join('&')
+  const name = parameters.find((parameter) => parameter.startsWith('name='))?.slice('name='.length)
+  return { scheme, name, url: rest === '' ? address : `${address}?${rest}` }
 }
 
 async function load({ name, load }: Package): Promise<TransportModule> {

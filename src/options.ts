@@ -27,7 +27,7 @@ export interface LimitOptions {
 }
 
 /** How a stream behaves; all of it optional. The first `hub.stream(name, options)` decides for the name. */
-export interface StreamOptions<In = unknown, Out = unknown> {
+export interface StreamOptions<In extends object = object, Out = unknown> {
   /** A synchronous Standard Schema validator (zod, valibot, …). Subscribers get its output. @default none */
   readonly schema?: StandardSchemaV1<In, Out>
   /** The largest message, in bytes of UTF-8 JSON. 2 to 65 536; above 4096 needs a reason. @default 4096 */
@@ -81,20 +81,17 @@ export function resolveOptions(given: StreamOptions | undefined, base: ResolvedO
       )
     }
   }
+  const { schema = base.schema, limit = base.limit, maxBytes = base.maxBytes } = given
+  const { maxWaiting = base.maxWaiting, ttlSeconds = base.ttlSeconds } = given
+  const { batch = base.batch, maxAgeMs = base.maxAgeMs } = given
   return Object.freeze({
-    schema: given.schema === undefined ? base.schema : checkSchema(given.schema),
-    maxBytes: checkNumber('maxBytes', given.maxBytes ?? base.maxBytes, 2, LARGEST_MAX_BYTES, true),
-    limit: given.limit === undefined ? base.limit : resolveLimit(given.limit, base.limit),
-    maxWaiting: checkNumber(
-      'maxWaiting',
-      given.maxWaiting ?? base.maxWaiting,
-      0,
-      Number.MAX_SAFE_INTEGER,
-      true,
-    ),
-    ttlSeconds: checkTtl(given.ttlSeconds ?? base.ttlSeconds),
-    batch: checkBoolean('batch', given.batch ?? base.batch),
-    maxAgeMs: checkMaxAge(given.maxAgeMs ?? base.maxAgeMs),
+    schema: schema === undefined ? undefined : checkSchema(schema),
+    maxBytes: checkNumber('maxBytes', maxBytes, 2, LARGEST_MAX_BYTES, true),
+    limit: limit === base.limit ? base.limit : resolveLimit(limit, base.limit),
+    maxWaiting: checkNumber('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER, true),
+    ttlSeconds: checkTtl(ttlSeconds),
+    batch: checkBoolean('batch', batch),
+    maxAgeMs: checkMaxAge(maxAgeMs),
   })
 }
 
@@ -128,9 +125,20 @@ export function checkNumber(
     typeof value === 'number' && value >= least && value <= most && (!isWhole || Number.isInteger(value))
   if (!isRight) {
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`
-    throw invalid(`${name} is a ${isWhole ? 'whole ' : ''}number ${range}, not ${String(value)}.`)
+    throw invalid(`${name} is a ${isWhole ? 'whole ' : ''}number ${range}, not ${shown(value)}.`)
   }
   return value
+}
+
+/** Checks a switch. Throws `INVALID_OPTIONS`. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalid(`${name} is true or false, not ${shown(value)}.`)
+  return value
+}
+
+/** Shows a wrong value in a message; `String` alone throws on some objects. */
+export function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)
 }
 
 /** Makes an `INVALID_OPTIONS` error. */
@@ -152,7 +160,7 @@ function resolveLimit(given: unknown, base: ResolvedOptions['limit']): ResolvedO
     scope = under.scope,
   } = given as LimitOptions
   if (scope !== 'stream' && scope !== 'process')
-    throw invalid(`limit.scope is 'stream' or 'process', not ${scope}.`)
+    throw invalid(`limit.scope is 'stream' or 'process', not ${shown(scope)}.`)
   return Object.freeze({
     ratePerSecond: checkNumber('limit.ratePerSecond', ratePerSecond, 0, Number.MAX_SAFE_INTEGER, false),
     burst: checkNumber('limit.burst', burst, 1, Number.MAX_SAFE_INTEGER, false),
@@ -170,11 +178,6 @@ function checkSchema(schema: unknown): StandardSchemaV1 {
     )
   }
   return schema as unknown as StandardSchemaV1
-}
-
-function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw invalid(`${name} is true or false, not ${String(value)}.`)
-  return value
 }
 
 function checkMaxAge(value: unknown): number | false {

@@ -11,7 +11,7 @@ export type LossReason = 'offline' | 'congested' | 'failed'
 export interface Sender {
   readonly isUp: boolean
   readonly maxFrameBytes: number
-  /** Hands over one frame with so many messages in it, which `counters` count as in flight. */
+  /** Hands over one frame with so many messages in it, which `counters` count as in flight; only while up. */
   send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason
   /** Calls `flush` of the outbox at the end of the tick. */
   soon(outbox: Outbox): void
@@ -44,9 +44,9 @@ export class Outbox {
 
   /** Takes a message; `wire` is the snapshot that was published, `tMs` counts since its origin began. */
   add(message: Message, wire: object, tMs: number): void {
+    if (this.#batches && this.#waiting.length === 0) this.#sender.soon(this)
     this.#waiting.push({ message, wire, tMs })
     if (!this.#batches || this.#waiting.length === MAX_MESSAGES_PER_FRAME) this.flush()
-    else if (this.#waiting.length === 1) this.#sender.soon(this)
   }
 
   /** Tells the other processes that the stream ends, after everything that was published. */

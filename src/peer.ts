@@ -33,6 +33,8 @@ export class Peer {
   gapChange = 0
   /** Whether this arrival came after a later one. Read after `judge`. */
   isReordered = false
+  /** Whether garbage came under this origin; until it delivers again, it does not stand out in a flood. */
+  isDoubted = false
   #messages = 0
   #window: ReplayWindow | undefined
   #baseline: DelayBaseline | undefined
@@ -50,11 +52,18 @@ export class Peer {
     return this.#messages >= PROVEN_MESSAGES
   }
 
+  /** Tells whether a message of this number is worth decoding while garbage floods the stream. */
+  vouchesFor(sequence: number): boolean {
+    if (!this.isProven || this.isDoubted) return false
+    const place = this.#placeOf(sequence)
+    return place === 'ahead' || place === 'behind'
+  }
+
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge(arrival: Arrival): Verdict {
     this.gapChange = 0
     this.isReordered = false
-    const place = this.#placeOf(arrival)
+    const place = this.#placeOf(arrival.sequence)
     if (place === 'far') return this.#judgeJump(arrival)
     if (place === 'seen') return 'duplicate'
     const freshness = this.#freshness(arrival)
@@ -65,27 +74,31 @@ export class Peer {
       this.#startAgain(arrival)
     } else this.#accept(arrival, place === 'behind')
     if (freshness === 'stale') return 'stale'
-    this.#acceptedMs = arrival.arrivalMs
+    return this.#deliver(arrival)
+  }
+
+  #deliver({ arrivalMs }: Arrival): Verdict {
+    this.#acceptedMs = arrivalMs
+    this.isDoubted = false
     return 'deliver'
   }
 
-  #placeOf({ sequence }: Arrival): 'first' | 'far' | 'ahead' | 'behind' | 'seen' | 'old' {
+  #placeOf(sequence: number): 'first' | 'far' | 'ahead' | 'behind' | 'seen' | 'old' {
     if (this.#window === undefined) return 'first'
     return sequence - this.#window.highest > MAX_JUMP ? 'far' : this.#window.place(sequence)
   }
 
   #judgeJump(arrival: Arrival): Verdict {
     const { sequence } = arrival
-    const last = this.#jump?.last ?? Number.POSITIVE_INFINITY
-    const follows = sequence > last && sequence - last <= MAX_JUMP
-    this.#jump = { last: sequence, count: follows ? (this.#jump?.count ?? 0) + 1 : 1 }
+    const jump = this.#jump
+    const follows = jump !== undefined && sequence > jump.last && sequence - jump.last <= MAX_JUMP
+    this.#jump = { last: sequence, count: follows ? jump.count + 1 : 1 }
     if (this.#jump.count < CONSISTENT_JUMPS) return 'malformed'
     const freshness = this.#freshness(arrival)
     if (freshness === 'malformed') return 'malformed'
     this.#startAgain(arrival)
     if (freshness === 'stale') return 'stale'
-    this.#acceptedMs = arrival.arrivalMs
-    return 'deliver'
+    return this.#deliver(arrival)
   }
 
   #freshness({ tMs, arrivalMs, maxAgeMs, mayBeOld }: Arrival): 'fresh' | 'stale' | 'malformed' {
@@ -118,9 +131,11 @@ export class Peer {
     if (isBehind) {
       this.isReordered = true
       if (join === this.#join && sequence > this.#joinedAt) this.gapChange = -1
-    } else if (join === this.#join) this.gapChange = sequence - window.highest - 1
-    else this.#joinedAt = sequence
-    this.#join = join
+    } else {
+      if (join === this.#join) this.gapChange = sequence - window.highest - 1
+      else this.#joinedAt = sequence
+      this.#join = join
+    }
     window.mark(sequence)
   }
 }

@@ -7,8 +7,6 @@ const MAX_PEERS_PER_HUB = 65_536
 
 /** From this many on, who speaks moves to the end of the line for eviction; below it that would be wasted work. */
 const MANY_PEERS = MAX_PEERS_PER_STREAM / 2
-/** So many proven origins in front are passed over in one eviction, so that it costs a bounded time. */
-const PASSED_OVER = 64
 
 /** The origins that one stream has heard, bounded: who floods it with invented ones evicts those first. */
 export class StreamPeers {
@@ -34,6 +32,11 @@ export class StreamPeers {
     return peer
   }
 
+  /** Returns the peer of an origin that is known. */
+  find(origin: string): Peer | undefined {
+    return this.#byOrigin.get(origin)
+  }
+
   delete(peer: Peer): void {
     this.#byOrigin.delete(peer.origin)
     this.#all.delete(peer)
@@ -52,33 +55,37 @@ export class StreamPeers {
 
   #evictOne(): void {
     const peers = [...this.#byOrigin.values()]
-    const victim = peers.find((peer) => !peer.isProven) ?? peers[0]
-    if (victim !== undefined) this.delete(victim)
+    this.delete(peers.find((peer) => !peer.isProven) ?? (peers[0] as Peer))
   }
 }
 
 /** Bounds the origins of all streams of one hub. */
 export class HubPeers {
-  readonly #streamOf = new Map<Peer, StreamPeers>()
+  /** Those that came, in that order; they may be proven by now. */
+  readonly #newcomers = new Map<Peer, StreamPeers>()
+  /** Those that were found proven when a newcomer had to go. */
+  readonly #proven = new Map<Peer, StreamPeers>()
+
+  get size(): number {
+    return this.#newcomers.size + this.#proven.size
+  }
 
   add(peer: Peer, stream: StreamPeers): void {
-    if (this.#streamOf.size >= MAX_PEERS_PER_HUB) this.#evictOne()
-    this.#streamOf.set(peer, stream)
+    if (this.size >= MAX_PEERS_PER_HUB) this.#evictOne()
+    this.#newcomers.set(peer, stream)
   }
 
   delete(peer: Peer): void {
-    this.#streamOf.delete(peer)
+    if (!this.#newcomers.delete(peer)) this.#proven.delete(peer)
   }
 
+  /** Costs O(1) amortized: an origin moves over once. */
   #evictOne(): void {
-    let passedOver = 0
-    for (const [peer, stream] of this.#streamOf) {
-      if (!peer.isProven || ++passedOver > PASSED_OVER) {
-        stream.delete(peer)
-        return
-      }
-      this.#streamOf.delete(peer)
-      this.#streamOf.set(peer, stream)
+    for (const [peer, stream] of this.#newcomers) {
+      if (!peer.isProven) return stream.delete(peer)
+      this.#newcomers.delete(peer)
+      this.#proven.set(peer, stream)
     }
+    for (const [peer, stream] of this.#proven) return stream.delete(peer)
   }
 }

@@ -16,7 +16,9 @@ export type RefusalCode =
  * flood of refusals captures no stacks.
  */
 export class Refusal {
+  /** Tells it from what `tryPublish` gives when the message was accepted. */
   readonly ok = false
+  /** Why it was refused. */
   readonly code: RefusalCode
   /** The numbers behind the code; the same fields are on `error`. */
   readonly details: ErrorDetails

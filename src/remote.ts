@@ -100,10 +100,6 @@ export class Remote implements Member {
     this.#port.report(cause)
   }
 
-  overdueMs(): number {
-    return this.#link.inFlight.overdueMs()
-  }
-
   /** Leaves the topic; what was accepted before still goes out. */
   close(): void {
     this.#link.joins.unwant(this)

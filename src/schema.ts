@@ -8,30 +8,32 @@ import { isRecord } from './snapshot.ts'
  * Source of the interface: https://standardschema.dev
  */
 export function validate(schema: StandardSchemaV1, data: object): unknown {
-  const result = callValidator(schema, data)
-  if (result instanceof Promise || (isRecord(result) && typeof result.then === 'function')) {
-    Promise.resolve(result).catch(() => {}) // its answer comes too late to matter
-    throw new Refusal('INVALID_OPTIONS')
-  }
-  if (result.issues !== undefined) throw mismatch(result.issues)
-  if (result.value !== data) freezeDeep(result.value)
-  return result.value
-}
-
-function callValidator(
-  schema: StandardSchemaV1,
-  data: object,
-): ReturnType<StandardSchemaV1['~standard']['validate']> {
+  let outcome: { readonly value: unknown } | Refusal
   try {
-    return schema['~standard'].validate(data)
+    outcome = outcomeOf(schema, data)
   } catch (cause) {
     throw new Refusal('SCHEMA_MISMATCH', { reason: 'the validator threw', cause })
   }
+  if (outcome instanceof Refusal) throw outcome
+  return outcome.value
 }
 
-function mismatch(issues: readonly StandardSchemaV1.Issue[]): Refusal {
-  const reason = issues.map(describeIssue).join('; ')
-  return new Refusal('SCHEMA_MISMATCH', { reason, issues })
+/** Reads the validator's answer, which may throw as well: it is the user's code. */
+function outcomeOf(schema: StandardSchemaV1, data: object): { readonly value: unknown } | Refusal {
+  const result: unknown = schema['~standard'].validate(data)
+  if (!isRecord(result)) throw new TypeError('The validator answered no result.')
+  if (typeof result.then === 'function') {
+    Promise.resolve(result).catch(() => {}) // its answer comes too late to matter
+    return new Refusal('INVALID_OPTIONS')
+  }
+  const { issues } = result as { readonly issues?: readonly StandardSchemaV1.Issue[] }
+  if (issues !== undefined) {
+    return new Refusal('SCHEMA_MISMATCH', { reason: issues.map(describeIssue).join('; '), issues })
+  }
+  if (!('value' in result)) throw new TypeError('The validator answered neither issues nor a value.')
+  const { value } = result
+  if (value !== data) freezeDeep(value)
+  return { value }
 }
 
 function describeIssue(issue: StandardSchemaV1.Issue): string {
@@ -48,7 +50,7 @@ function freezeDeep(output: unknown): void {
     const value = rest.pop()
     if (!isPlain(value) || seen.has(value)) continue
     seen.add(value)
-    rest.push(...Object.values(value))
+    for (const member of Object.values(value)) rest.push(member)
     Object.freeze(value)
   }
 }

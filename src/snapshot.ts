@@ -8,6 +8,12 @@ export const MAX_DEPTH = 100
 // most the 24 of -2.2250738585072014e-308 and a few to spare.
 const BYTES_PER_UNIT = 6
 const MOST_NUMBER_BYTES = 25
+// `"0":0,` is the least that an element of a typed array takes.
+const LEAST_ELEMENT_BYTES = 6
+// What JSON leaves out has no size, so the limit on size alone would let an object of nothing but `undefined`, shared
+// by a thousand others, be read for seconds.
+const MAX_LEFT_OUT = 65_536
+const LONGEST_KEY_SHOWN = 80
 
 /**
  * What a subscriber gets of a `T`: what `JSON.parse(JSON.stringify(value))` makes of it, read-only all the way
@@ -23,15 +29,21 @@ export type Snapshot<T> = unknown extends T
         ? never
         : T extends readonly unknown[]
           ? { readonly [K in keyof T]: SnapshotElement<T[K]> }
-          : {
-              readonly [K in keyof T as K extends symbol
-                ? never
-                : T[K] extends Unwritable
-                  ? never
-                  : K]: Snapshot<Exclude<T[K], Unwritable>>
-            }
+          : Flat<
+              { readonly [K in keyof T as KeyOf<T, K, 'always'>]: Snapshot<T[K]> } & {
+                readonly [K in keyof T as KeyOf<T, K, 'sometimes'>]?: Snapshot<Exclude<T[K], Unwritable>>
+              }
+            >
 
 type Unwritable = undefined | symbol | ((...args: never[]) => unknown)
+type KeyOf<T, K extends keyof T, When extends 'always' | 'sometimes'> = K extends symbol
+  ? never
+  : T[K] extends Unwritable
+    ? never
+    : When extends ([Extract<T[K], Unwritable>] extends [never] ? 'always' : 'sometimes')
+      ? K
+      : never
+type Flat<T> = { [K in keyof T]: T[K] }
 type SnapshotElement<E> =
   | Snapshot<Exclude<E, Unwritable>>
   | (Extract<E, Unwritable> extends never ? never : null)
@@ -48,8 +60,8 @@ export function snapshot(data: unknown, maxBytes: number): object {
   try {
     copy = walk.root(data)
   } catch (thrown) {
-    if (thrown instanceof Refusal) throw thrown
-    throw walk.invalid('Reading the data threw', thrown)
+    // What the data itself throws may be the refusal of another publish.
+    throw thrown === walk.refusal ? thrown : walk.invalid('Reading the data threw', thrown)
   }
   if (!isRecord(copy)) throw walk.invalid('The JSON of the data is not an object')
   walk.checkExactSize(copy)
@@ -82,12 +94,15 @@ class Frame {
 }
 
 class Walk {
+  /** Why the walk ended early. */
+  refusal: Refusal | undefined = undefined
   readonly #maxBytes: number
   #frame: Frame | undefined = undefined
   /** No JSON of what has been read so far is shorter than this. */
   #leastBytes = 0
   /** No JSON of what has been read so far is longer than this. */
   #mostBytes = 0
+  #leftOut = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -95,7 +110,8 @@ class Walk {
 
   /** Walks the whole data; a root that cannot be an object is not walked. */
   root(data: unknown): unknown {
-    const replaced = this.#replaced(data, '')
+    const canReplace = typeof data === 'object' || typeof data === 'function' || typeof data === 'bigint'
+    const replaced = canReplace ? this.#replaced(data, '') : data
     return isRecord(replaced) ? this.#container(replaced) : undefined
   }
 
@@ -116,15 +132,13 @@ class Walk {
   checkExactSize(copy: object): void {
     if (this.#mostBytes <= this.#maxBytes) return
     const bytes = utf8Length(JSON.stringify(copy))
-    if (bytes > this.#maxBytes) throw tooLarge(bytes, this.#maxBytes, false)
+    if (bytes > this.#maxBytes) throw this.#tooLarge(bytes, false)
   }
 
   invalid(reason: string, cause?: unknown): Refusal {
-    return new Refusal('INVALID_DATA', {
-      reason,
-      path: pathOf(this.#frame),
-      ...(cause === undefined ? {} : { cause }),
-    })
+    const details = { reason, path: pathOf(this.#frame), ...(cause === undefined ? {} : { cause }) }
+    this.refusal = new Refusal('INVALID_DATA', details)
+    return this.refusal
   }
 
   /** Applies `toJSON`, which JSON.stringify looks for on objects, functions and BigInts. */
@@ -166,15 +180,16 @@ class Walk {
     if (prototype !== Object.prototype && prototype !== null) {
       const unboxed = unbox(source)
       if (unboxed !== source) return this.#primitive(unboxed)
+      this.#checkTypedArray(source)
     }
     return this.#record(source as Record<string, unknown>)
   }
 
   #array(source: readonly unknown[]): readonly unknown[] {
     const frame = this.#enter(source)
-    const length = Math.max(0, Math.trunc(Number(source.length)) || 0)
+    const length = lengthOf(source)
     // Brackets, commas and at least one byte an element: a sparse array of ten million ends here.
-    if (this.#leastBytes + 2 * length + 1 > this.#maxBytes) this.#charge(2 * length + 1, 0)
+    this.#checkRoom(2 * length + 1)
     this.#charge(1, 2)
     const copy: unknown[] = []
     for (let index = 0; index < length; index++) {
@@ -195,7 +210,10 @@ class Walk {
       frame.key = key
       if (key === '__proto__') throw this.invalid('A key named __proto__')
       const value = this.value(source[key], key)
-      if (value === undefined) continue
+      if (value === undefined) {
+        this.#leaveOut()
+        continue
+      }
       if (isPoison(key, value)) throw this.invalid('A key named constructor that holds a prototype')
       this.#charge(key.length + 4, key.length * BYTES_PER_UNIT + 4)
       copy[key] = value
@@ -217,15 +235,47 @@ class Walk {
   #charge(leastBytes: number, mostBytes: number): void {
     this.#leastBytes += leastBytes
     this.#mostBytes += mostBytes
-    if (this.#leastBytes > this.#maxBytes) throw tooLarge(this.#leastBytes, this.#maxBytes, true)
+    if (this.#leastBytes > this.#maxBytes) throw this.#tooLarge(this.#leastBytes, true)
+  }
+
+  /** Refuses, before it is walked, what takes so many bytes at the least. */
+  #checkRoom(leastBytes: number): void {
+    const bytes = this.#leastBytes + leastBytes
+    if (bytes > this.#maxBytes) throw this.#tooLarge(bytes, true)
+  }
+
+  /** The keys of a typed array are made when they are asked for: a hundred million of them exhaust the memory. */
+  #checkTypedArray(source: object): void {
+    if (!ArrayBuffer.isView(source) || !('length' in source)) return
+    this.#checkRoom(LEAST_ELEMENT_BYTES * lengthOf(source as { length: unknown }) + 1)
+  }
+
+  #leaveOut(): void {
+    if (++this.#leftOut > MAX_LEFT_OUT) {
+      throw this.invalid(`More than ${MAX_LEFT_OUT} members that JSON leaves out`)
+    }
+  }
+
+  #tooLarge(bytes: number, atLeast: boolean): Refusal {
+    this.refusal = new Refusal('PAYLOAD_TOO_LARGE', { bytes, maxBytes: this.#maxBytes, atLeast })
+    return this.refusal
   }
 }
 
-/** Returns the primitive inside a `Number`, `String`, `Boolean` or `BigInt` object of any realm, else the source. */
+/** Reads a length as JSON.stringify does. */
+function lengthOf(source: { readonly length: unknown }): number {
+  const length = Math.trunc(+(source.length as number)) || 0
+  return Math.min(Math.max(length, 0), Number.MAX_SAFE_INTEGER)
+}
+
+/**
+ * Returns the primitive inside a `Number`, `String`, `Boolean` or `BigInt` object of any realm, else the source.
+ * One that hides its kind by a `Symbol.toStringTag` of its own is taken for an ordinary object.
+ */
 function unbox(source: object): unknown {
   switch (Object.prototype.toString.call(source)) {
     case '[object Number]':
-      return hasSlot(Number.prototype.valueOf, source) ? Number(source) : source
+      return hasSlot(Number.prototype.valueOf, source) ? +(source as unknown as number) : source
     case '[object String]':
       return hasSlot(String.prototype.valueOf, source) ? String(source) : source
     case '[object Boolean]':
@@ -252,12 +302,7 @@ function pathOf(frame: Frame | undefined): string {
   const { key } = frame
   if (key === undefined) return pathOf(frame.parent)
   if (typeof key === 'number') return `${pathOf(frame.parent)}[${key}]`
-  return (
-    pathOf(frame.parent) +
-    (/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 80))}]`)
-  )
-}
-
-function tooLarge(bytes: number, maxBytes: number, atLeast: boolean): Refusal {
-  return new Refusal('PAYLOAD_TOO_LARGE', { bytes, maxBytes, atLeast })
+  const shown = key.slice(0, LONGEST_KEY_SHOWN)
+  const isName = shown === key && /^[A-Za-z_$][\w$]*$/.test(key)
+  return pathOf(frame.parent) + (isName ? `.${key}` : `[${JSON.stringify(shown)}]`)
 }

@@ -4,7 +4,7 @@ import type { Channel, StreamEvents } from './channel.ts'
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
 import { bufferOf, type IterateOptions, MessageIterator } from './message-iterator.ts'
-import { checkNumber, checkTtl, invalid } from './options.ts'
+import { checkNumber, checkTtl, invalid, shown } from './options.ts'
 import { Refusal } from './refusal.ts'
 import type { Snapshot } from './snapshot.ts'
 import { observableOf, type StreamSubject, subjectOf } from './stream-subject.ts'
@@ -118,8 +118,9 @@ export class Stream<In extends object = object, Out = Snapshot<In>> {
     const { buffer = DEFAULT_BUFFER, overflow = 'dropOldest', key, signal } = options
     checkNumber('buffer', buffer, 1, Number.MAX_SAFE_INTEGER, true)
     if (!['dropOldest', 'dropNewest', 'latest'].includes(overflow)) {
-      throw invalid(`overflow is 'dropOldest', 'dropNewest' or 'latest', not ${String(overflow)}.`)
+      throw invalid(`overflow is 'dropOldest', 'dropNewest' or 'latest', not ${shown(overflow)}.`)
     }
+    if (key !== undefined && typeof key !== 'function') throw invalid('key is a function of the message.')
     const channel = this.#channel
     let callOff: (() => void) | undefined
     const iterator: MessageIterator<Out> = new MessageIterator(

@@ -43,7 +43,8 @@ export function checkStreamName(name: unknown): asserts name is string {
 /** Throws `INVALID_NAME` unless `name` is 1–64 characters of `[A-Za-z0-9_-]`. */
 export function checkHubName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || !HUB_NAME.test(name)) {
-    throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${JSON.stringify(name)}.`)
+    const given = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name
+    throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${given}.`)
   }
 }
 

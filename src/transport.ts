@@ -22,6 +22,7 @@ export interface Capabilities {
 export interface Transport {
   /** A short name for messages, e.g. `nats`. Holds no credentials. */
   readonly name: string
+  /** What it can do; final once `open` has resolved. */
   readonly capabilities: Capabilities
 
   /**

@@ -51,7 +51,9 @@ export class WaitingLine {
       this.#waiters.delete(waiter)
       waiter.admit(nowMs)
     }
+    // Who joined meanwhile has started the timer, and may have been admitted since.
     if (this.size > 0) this.#wait(nowMs)
+    else this.#timer.stop()
   }
 
   #wait(nowMs: number): void {

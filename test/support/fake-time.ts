@@ -8,7 +8,9 @@ export function stopTime(): void {
 
 /** Stops the clock and the timers from now on. */
 export function holdTime(): void {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
+  })
 }
 
 /** Lets every promise and microtask that is due run. */

@@ -39,7 +39,7 @@ export async function openScene(
   const hub = createHub({ transport, ...hubOptions })
   const errors: unknown[] = []
   hub.on('error', (error) => errors.push(error))
-  const stream = hub.stream('scene', streamOptions)
+  const stream = hub.stream('scene', streamOptions) as unknown as Stream
   const heard: Message[] = []
   const subscription = stream.subscribe((message) => heard.push(message))
   await subscription.ready

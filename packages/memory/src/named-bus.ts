@@ -96,15 +96,17 @@ function parseUrl(url: string): Address {
       `"${url}" names no memory bus; write memory:name, with a name of 1 to 64 characters of A-Z a-z 0-9 _ -.`,
     )
   }
-  return { name, options: resolveOptions(optionsOf(new URLSearchParams(query))) }
+  return { name, options: resolveOptions(optionsOf(query)) }
 }
 
-function optionsOf(query: URLSearchParams): MemoryBusOptions {
+// By hand: `URLSearchParams` is not in every runtime.
+function optionsOf(query = ''): MemoryBusOptions {
   const options = new Map<string, unknown>()
-  query.forEach((value, key) => {
+  for (const pair of query.split('&').filter((pair) => pair !== '')) {
+    const [key = '', value = ''] = pair.split(/=(.*)/s, 2).map(decodeURIComponent)
     if (options.has(key)) throw new TypeError(`The option "${key}" is given twice.`)
     options.set(key, readValue(key, value))
-  })
+  }
   return Object.fromEntries(options)
 }
 

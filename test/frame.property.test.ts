@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decodeFrame, encodeMessage, endsWithOrigin, joinMessages } from '../src/frame.ts'
+import { Message } from '../src/message.ts'
+import { snapshot } from '../src/snapshot.ts'
+
+const RUNS = { numRuns: 1_000 }
+const toBytes = (text: string) => new TextEncoder().encode(text)
+
+const hex16 = fc.stringMatching(/^[0-9a-f]{16}$/)
+const data = fc
+  .dictionary(
+    fc.string({ unit: 'binary' }).filter((key) => key !== '__proto__' && key !== 'constructor'),
+    fc.jsonValue({ maxDepth: 4 }),
+    { maxKeys: 5 },
+  )
+  .filter((value) => !JSON.stringify(value).includes('"__proto__"'))
+const message = fc.record({
+  data,
+  sequence: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  tMs: fc.nat({ max: 2 ** 31 - 1 }),
+})
+const frame = fc.record({ origin: hex16, messages: fc.array(message, { minLength: 1, maxLength: 8 }) })
+
+function encode({ origin, messages }: typeof frame extends fc.Arbitrary<infer F> ? F : never): Uint8Array {
+  const texts = messages.map(({ data, sequence, tMs }) => {
+    const copy = snapshot(data, 1e9)
+    return encodeMessage(new Message(copy, true, origin, sequence), copy, tMs)
+  })
+  return toBytes(joinMessages(texts))
+}
+
+describe('a frame', () => {
+  test('reads back as what was written, whatever the data', () => {
+    fc.assert(
+      fc.property(frame, ({ origin, messages }) => {
+        const expected = messages.map(({ data, sequence, tMs }) => ({
+          ...{ origin, sequence, tMs, data: JSON.parse(JSON.stringify(data)) },
+        }))
+        expect(decodeFrame(encode({ origin, messages }))).toEqual({ entries: expected })
+      }),
+      RUNS,
+    )
+  }, 120_000)
+
+  test('shows its own origin in its tail, and no other, whatever the data', () => {
+    fc.assert(
+      fc.property(frame, hex16, (written, other) => {
+        const bytes = encode(written)
+        expect(endsWithOrigin(bytes, written.origin)).toBe(true)
+        expect(endsWithOrigin(bytes, other)).toBe(other === written.origin)
+      }),
+      RUNS,
+    )
+  }, 120_000)
+
+  test('never throws at what is read, random bytes or a good frame with some bytes changed', () => {
+    const change = fc.tuple(fc.nat(), fc.nat({ max: 255 }))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), frame, fc.array(change), (random, good, changes) => {
+        const mutated = encode(good)
+        for (const [at, value] of changes) mutated[at % mutated.length] = value
+        for (const bytes of [random, mutated]) {
+          const decoded = decodeFrame(bytes)
+          if (decoded === undefined || !('entries' in decoded)) continue
+          for (const entry of decoded.entries) {
+            if (entry === undefined) continue
+            expect(typeof entry.data === 'object' && !Array.isArray(entry.data)).toBe(true)
+            expect(Number.isSafeInteger(entry.sequence)).toBe(true)
+            expect((entry.tMs ?? 0) >= 0 && Number.isFinite(entry.tMs ?? 0)).toBe(true)
+          }
+          endsWithOrigin(bytes, good.origin)
+        }
+      }),
+      RUNS,
+    )
+  }, 120_000)
+})

@@ -1,0 +1,577 @@
+import {
+  createHub,
+  type Hub,
+  type HubOptions,
+  type HubStatus,
+  openHub,
+  RivuletError,
+  type Topic,
+} from 'rivulet'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { expectLawful, openScene, stateOf, tick } from './support/remote-scene.ts'
+import { ScriptedTransport } from './support/scripted-transport.ts'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+const TOPIC = 'rivulet/default/scene' as Topic
+const away = new Error('connection refused')
+const refused = () => new RivuletError('TRANSPORT_FAILED', 'bad password')
+
+interface Linked {
+  readonly hub: Hub
+  readonly transport: ScriptedTransport
+  readonly statuses: HubStatus[]
+  readonly errors: unknown[]
+}
+
+/** A hub whose transport answers as told from its first open on. */
+function link(answers: Partial<ScriptedTransport['answers']> = {}, options: HubOptions = {}): Linked {
+  const transport = new ScriptedTransport()
+  Object.assign(transport.answers, answers)
+  const hub = createHub({ transport, ...options })
+  const statuses: HubStatus[] = [hub.status]
+  const errors: unknown[] = []
+  hub.on('status', (status) => statuses.push(status))
+  hub.on('error', (error) => errors.push(error))
+  return { hub, transport, statuses, errors }
+}
+
+/** Advances until the next open, and tells how long that took. */
+async function untilNextOpen({ transport }: Linked, mostMs: number): Promise<number> {
+  const before = transport.opens.length
+  const startMs = performance.now()
+  while (transport.opens.length === before && performance.now() - startMs <= mostMs) {
+    await vi.advanceTimersByTimeAsync(1)
+  }
+  return performance.now() - startMs
+}
+
+describe('a hub', () => {
+  test('without a transport is local, ready and flushed at once', async () => {
+    const hub = createHub()
+    expect(hub.status).toBe('local')
+    await hub.ready()
+    await hub.flush()
+    await hub.close()
+    expect(hub.status).toBe('closed')
+  })
+
+  test('starts opening when it is created, and is up once the transport is open', async () => {
+    const { hub, transport, statuses } = link({ open: 'hang' })
+    expect(transport.opens).toHaveLength(1)
+    const ready = hub.ready()
+    expect(await stateOf(ready)).toBe('pending')
+    transport.opens[0]?.resolve()
+    expect(await stateOf(ready)).toBe('resolved')
+    await hub.ready()
+    expect(statuses).toEqual(['opening', 'up'])
+  })
+
+  test('reads the capabilities again after each open', async () => {
+    const { hub, transport } = link()
+    transport.capabilities = { ...transport.capabilities, maxFrameBytes: 10 }
+    const stream = hub.stream('scene')
+    await hub.ready()
+    stream.publish({})
+    await tick()
+    expect(stream.ledger().lost.failed).toBe(1)
+    transport.capabilities = { ...transport.capabilities, maxFrameBytes: 1_000 }
+    transport.host.down()
+    await vi.advanceTimersByTimeAsync(1_000)
+    stream.publish({})
+    await tick()
+    expect(stream.ledger()).toMatchObject({ confirmed: 1, lost: { failed: 1 } })
+  })
+})
+
+describe('at most once, and now or never', () => {
+  // RELIABILITY 1, 2
+  test('delivers here and counts as offline what is published while the broker is away or not yet up', async () => {
+    const linked = link({ open: 'hang' })
+    const { hub, transport } = linked
+    const stream = hub.stream('scene')
+    const heard: unknown[] = []
+    const lost: unknown[] = []
+    stream.subscribe(({ data }) => heard.push(data))
+    stream.on('lost', (payload) => lost.push(payload))
+    stream.publish({ n: 1 })
+    await tick()
+    transport.opens[0]?.resolve()
+    await hub.ready()
+    transport.host.down()
+    await tick()
+    stream.publish({ n: 2 })
+    stream.publish({ n: 3 })
+    await tick()
+    await untilNextOpen(linked, 5_000)
+    transport.opens[1]?.resolve()
+    await hub.ready()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(heard).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    expect(transport.sent).toEqual([])
+    expect(stream.ledger()).toMatchObject({ accepted: 3, confirmed: 0, lost: { offline: 3 } })
+    expect(lost).toEqual([
+      { reason: 'offline', count: 1 },
+      { reason: 'offline', count: 2 },
+    ])
+  })
+
+  test('counts what is handed over while the connection ends as unconfirmed, never sent again', async () => {
+    const scene = await openScene()
+    scene.stream.publish({ n: 1 })
+    await Promise.resolve()
+    scene.transport.host.down()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(scene.hub.status).toBe('up')
+    expect(scene.transport.sent).toHaveLength(1)
+    expect(scene.ledger).toMatchObject({ accepted: 1, unconfirmed: 1, confirmed: 0 })
+  })
+})
+
+describe('reconnecting', () => {
+  // RELIABILITY 6, 9
+  test('goes on without limit, each wait longer than the last up to 5 s, with jitter from 0.1 s', async () => {
+    const linked = link({ open: away })
+    const ready = linked.hub.ready()
+    const bounds = [
+      ...[
+        [100, 200],
+        [200, 400],
+        [400, 800],
+        [800, 1_600],
+        [1_600, 3_200],
+      ],
+      ...Array.from({ length: 30 }, () => [2_500, 5_000]),
+    ] as [number, number][]
+    await tick()
+    const waits: number[] = []
+    for (const [leastMs, mostMs] of bounds) {
+      const waitMs = await untilNextOpen(linked, 6_000)
+      expect(waitMs).toBeGreaterThanOrEqual(leastMs)
+      expect(waitMs).toBeLessThanOrEqual(mostMs + 1)
+      waits.push(waitMs)
+    }
+    expect(new Set(waits.slice(5)).size).toBeGreaterThan(5)
+    expect(linked.statuses).toEqual(['opening', 'down'])
+    expect(await stateOf(ready)).toBe('pending')
+    linked.transport.answers.open = 'resolve'
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(await stateOf(ready)).toBe('resolved')
+  })
+
+  test('starts anew with short waits after a connection that lived, and not after one that did not', async () => {
+    const linked = link({ open: away })
+    for (let count = 0; count < 8; count++) await untilNextOpen(linked, 6_000)
+    linked.transport.answers.open = 'resolve'
+    await untilNextOpen(linked, 6_000)
+    await vi.advanceTimersByTimeAsync(1_000)
+    linked.transport.host.down()
+    expect(await untilNextOpen(linked, 6_000)).toBeGreaterThan(2_000)
+    await vi.advanceTimersByTimeAsync(6_000)
+    linked.transport.host.down()
+    expect(await untilNextOpen(linked, 6_000)).toBeLessThanOrEqual(201)
+  })
+
+  test('closes what is left of the old connection first, without waiting for it, and opens with a fresh host', async () => {
+    const linked = link()
+    await linked.hub.ready()
+    const { transport } = linked
+    transport.log.length = 0
+    transport.answers.close = 'hang'
+    transport.host.down()
+    await untilNextOpen(linked, 5_000)
+    expect(transport.log).toEqual(['close', 'open'])
+    expect(transport.closes[0]?.signal.aborted).toBe(true)
+    expect(transport.hosts[1]).not.toBe(transport.hosts[0])
+  })
+
+  test('reports each loss of the connection with its cause', async () => {
+    const { hub, transport, errors, statuses } = link()
+    await hub.ready()
+    const cause = new Error('ECONNRESET')
+    transport.host.down(cause)
+    transport.host.down(new Error('again'))
+    await tick()
+    expect(errors).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE', cause }])
+    await vi.advanceTimersByTimeAsync(1_000)
+    transport.host.down()
+    await tick()
+    expect(errors).toMatchObject([{}, { code: 'TRANSPORT_UNAVAILABLE' }])
+    expect((errors[1] as Error).message).toContain('the connection ended')
+    expect(statuses).toEqual(['opening', 'up', 'down', 'up', 'down'])
+  })
+
+  test('also happens when the connection ends while it is being opened', async () => {
+    const { hub, transport, errors, statuses } = link({ open: 'hang' })
+    transport.host.down()
+    transport.opens[0]?.resolve()
+    await tick()
+    expect(statuses).toEqual(['opening', 'down'])
+    expect(errors).toMatchObject([{ cause: { message: 'The connection ended at once.' } }])
+    transport.answers.open = 'resolve'
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(hub.status).toBe('up')
+    transport.answers.open = 'hang'
+    transport.host.down()
+    await vi.advanceTimersByTimeAsync(1_000)
+    const cause = new Error('reset')
+    transport.host.down(cause) // and the opening never settles
+    await tick()
+    expect(errors.at(-1)).toMatchObject({ cause })
+  })
+
+  test('ignores calls on the host of an earlier open', async () => {
+    const scene = await openScene()
+    const [old] = scene.transport.hosts as [typeof scene.transport.host]
+    old.down()
+    await tick()
+    old.receive(scene.topic, '{"data":{"n":1}}')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(scene.hub.status).toBe('up')
+    old.receive(scene.topic, '{"data":{"n":2}}')
+    old.error(scene.topic, new Error('old'))
+    old.error(undefined, new Error('old'))
+    old.down(new Error('old'))
+    await tick()
+    expect(scene.hub.status).toBe('up')
+    expect(scene.heard).toEqual([])
+    expect(scene.errors).toHaveLength(1)
+    expect(scene.hub.ledger().received).toBe(0)
+    scene.receive({ data: { n: 3 } })
+    expect(scene.data).toEqual([{ n: 3 }])
+  })
+
+  test('three hundred times leaves no listener, no timer and no join behind', async () => {
+    const listeners = new Set<unknown>()
+    const { addEventListener, removeEventListener } = EventTarget.prototype
+    const watch = vi.spyOn(AbortSignal.prototype, 'addEventListener').mockImplementation(function (
+      this: AbortSignal,
+      ...args: unknown[]
+    ) {
+      listeners.add(args[1])
+      Reflect.apply(addEventListener, this, args)
+    })
+    const unwatch = vi.spyOn(AbortSignal.prototype, 'removeEventListener').mockImplementation(function (
+      this: AbortSignal,
+      ...args: unknown[]
+    ) {
+      listeners.delete(args[1])
+      Reflect.apply(removeEventListener, this, args)
+    })
+    const scene = await openScene()
+    await vi.advanceTimersByTimeAsync(10_000)
+    const before = { listeners: listeners.size, timers: vi.getTimerCount() }
+    for (let count = 0; count < 300; count++) {
+      scene.stream.publish({})
+      await vi.advanceTimersByTimeAsync(30)
+      if (count % 3 === 0) scene.transport.answers.open = away
+      scene.transport.host.down()
+      await vi.advanceTimersByTimeAsync(6_000)
+      scene.transport.answers.open = 'resolve'
+      await vi.advanceTimersByTimeAsync(6_000)
+      expect(scene.hub.status).toBe('up')
+    }
+    expect({ listeners: listeners.size, timers: vi.getTimerCount() }).toEqual(before)
+    expect(scene.transport.joins).toHaveLength(301)
+    expectLawful(scene.ledger)
+    await scene.hub.close()
+    expect(listeners.size).toBe(0)
+    expect(vi.getTimerCount()).toBe(0)
+    watch.mockRestore()
+    unwatch.mockRestore()
+  })
+})
+
+describe('a fatal refusal', () => {
+  // RELIABILITY 10
+  test('rejects ready at once while it stands, and is retried slowly', async () => {
+    const linked = link({ open: refused() })
+    const { hub, transport, errors } = linked
+    const early = hub.ready()
+    expect(await stateOf(early)).toMatchObject({ code: 'TRANSPORT_FAILED', message: 'bad password' })
+    expect(await stateOf(hub.ready())).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    expect(errors).toMatchObject([{ code: 'TRANSPORT_FAILED' }])
+    expect(await untilNextOpen(linked, 60_000)).toBeGreaterThanOrEqual(30_000)
+    transport.answers.open = 'hang'
+    await untilNextOpen(linked, 60_000)
+    expect(await stateOf(hub.ready())).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    transport.opens.at(-1)?.resolve()
+    await tick()
+    expect(hub.status).toBe('up')
+    await hub.ready()
+  })
+
+  // RELIABILITY 11
+  test('while connected stands too, until another attempt finds an outage or comes up', async () => {
+    const linked = link()
+    await linked.hub.ready()
+    linked.transport.answers.open = away
+    linked.transport.host.down(refused())
+    await tick()
+    expect(await stateOf(linked.hub.ready())).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    expect(await untilNextOpen(linked, 60_000)).toBeGreaterThanOrEqual(30_000)
+    await tick()
+    expect(await stateOf(linked.hub.ready())).toBe('pending')
+  })
+})
+
+describe('ready', () => {
+  test('rejects with the reason of its signal, and keeps nothing of it', async () => {
+    const { hub, transport } = link({ open: 'hang' })
+    const abort = new AbortController()
+    const ready = hub.ready({ signal: abort.signal })
+    abort.abort('impatient')
+    await expect(ready).rejects.toBe('impatient')
+    await expect(hub.ready({ signal: abort.signal })).rejects.toBe('impatient')
+    transport.opens[0]?.resolve()
+    await hub.ready()
+  })
+
+  test('rejects when the hub is closed', async () => {
+    const { hub } = link({ open: 'hang' })
+    const ready = hub.ready()
+    void hub.close()
+    expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
+    expect(await stateOf(hub.ready())).toMatchObject({ code: 'HUB_CLOSED' })
+  })
+})
+
+describe('openHub', () => {
+  test('resolves when the transport is up', async () => {
+    const transport = new ScriptedTransport()
+    const hub = await openHub({ transport })
+    expect(hub.status).toBe('up')
+  })
+
+  // RELIABILITY 6, 8
+  test('closes the hub and rejects with the last cause past its time', async () => {
+    const transport = new ScriptedTransport()
+    transport.answers.open = away
+    const opening = openHub({ transport }, { timeoutMs: 3_000 })
+    const state = stateOf(opening)
+    await state
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(await stateOf(opening)).toMatchObject({
+      code: 'TRANSPORT_UNAVAILABLE',
+      cause: { cause: away },
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(transport.log.at(-1)).toBe('close')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  // RELIABILITY 10
+  test('rejects at once when the broker refuses for good', async () => {
+    const transport = new ScriptedTransport()
+    transport.answers.open = refused()
+    expect(await stateOf(openHub({ transport }))).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(transport.opens).toHaveLength(1)
+  })
+})
+
+describe('every wait has a deadline', () => {
+  // RELIABILITY 7, 8
+  test('opening is given up after 5 s and tried again', async () => {
+    const linked = link({ open: 'hang' })
+    await vi.advanceTimersByTimeAsync(4_999)
+    expect(linked.errors).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(linked.errors).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE' }])
+    expect(linked.transport.opens[0]?.signal.aborted).toBe(true)
+    await untilNextOpen(linked, 1_000)
+    linked.transport.opens[0]?.resolve() // deaf to its signal, and late: it brings nothing up
+    await tick()
+    expect(linked.hub.status).toBe('down')
+    linked.transport.opens[1]?.resolve()
+    await tick()
+    expect(linked.hub.status).toBe('up')
+  })
+
+  test('an old connection that does not close holds the next one up for a second at the most', async () => {
+    const linked = link()
+    await linked.hub.ready()
+    linked.transport.answers.close = 'hang'
+    linked.transport.host.down()
+    await tick()
+    expect(await untilNextOpen(linked, 5_000)).toBeLessThanOrEqual(1_201)
+  })
+
+  test('an opening that throws, and a close that rejects or throws, are outages', async () => {
+    const linked = link({ close: new Error('no') })
+    await linked.hub.ready()
+    linked.transport.host.down()
+    linked.transport.open = () => {
+      throw new Error('thrown')
+    }
+    linked.transport.close = () => {
+      throw new Error('thrown')
+    }
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(linked.errors.at(-1)).toMatchObject({
+      code: 'TRANSPORT_UNAVAILABLE',
+      cause: { message: 'thrown' },
+    })
+    const closing = linked.hub.close()
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(await stateOf(closing)).toBe('resolved')
+  })
+
+  test('what is not an error is named as an outage too', async () => {
+    const { errors, transport } = link({ open: 'hang' })
+    transport.opens[0]?.reject('odd' as never)
+    await tick()
+    expect(errors).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE', cause: 'odd' }])
+  })
+})
+
+describe('close', () => {
+  type Prepare = (linked: Linked) => Promise<void> | void
+  const deaf: Linked['transport']['answers'] = { open: 'hang', join: 'hang', flush: 'hang', close: 'hang' }
+  const states: [string, Prepare][] = [
+    ['while it opens', () => {}],
+    [
+      'while it joins again',
+      async (linked) => {
+        linked.hub.stream('scene').subscribe(() => {})
+        linked.transport.opens[0]?.resolve()
+        await tick()
+      },
+    ],
+    [
+      'while it is up',
+      async ({ hub, transport }) => {
+        transport.opens[0]?.resolve()
+        await hub.ready()
+      },
+    ],
+    [
+      'with messages in flight',
+      async ({ hub, transport }) => {
+        transport.opens[0]?.resolve()
+        await hub.ready()
+        hub.stream('scene').publish({})
+        await tick()
+        hub.stream('scene').publish({})
+      },
+    ],
+    [
+      'while an old connection does not close',
+      async ({ hub, transport }) => {
+        transport.opens[0]?.resolve()
+        await hub.ready()
+        transport.host.down()
+        await tick()
+      },
+    ],
+    [
+      'while it waits to try again',
+      async ({ transport }) => {
+        transport.answers.close = 'resolve'
+        transport.opens[0]?.reject(away)
+        await tick()
+        transport.answers.close = 'hang'
+      },
+    ],
+    [
+      'while a fatal refusal stands',
+      async ({ transport }) => {
+        transport.answers.close = 'resolve'
+        transport.opens[0]?.reject(refused())
+        await tick()
+        transport.answers.close = 'hang'
+      },
+    ],
+  ]
+
+  test.each(states)(
+    'is bounded in time %s, whatever the broker does, and leaves no timer',
+    async (_, prepare) => {
+      const linked = link(deaf)
+      await prepare(linked)
+      const { hub, transport } = linked
+      const startMs = performance.now()
+      const closing = hub.close()
+      expect(hub.status).toBe('closed')
+      while ((await stateOf(closing)) === 'pending') await vi.advanceTimersByTimeAsync(10)
+      expect(performance.now() - startMs).toBeLessThanOrEqual(5_000)
+      const ledger = await closing
+      expectLawful(ledger)
+      expect(ledger.inFlight).toBe(0)
+      const opens = transport.opens.length
+      for (const call of [transport.opens, transport.joins, transport.flushes, transport.closes].flat())
+        call.resolve()
+      await vi.advanceTimersByTimeAsync(120_000)
+      expect(vi.getTimerCount()).toBe(0)
+      expect(transport.opens).toHaveLength(opens)
+      expect(linked.statuses.at(-1)).toBe('closed')
+      expect(await hub.close()).toEqual(ledger)
+    },
+  )
+
+  // RELIABILITY 30
+  test('flushes what was published and counts it confirmed', async () => {
+    const scene = await openScene({ limit: false })
+    for (let n = 0; n < 1_000; n++) scene.stream.publish({ n })
+    const closing = scene.hub.close()
+    await vi.advanceTimersByTimeAsync(100)
+    expect(await closing).toMatchObject({ accepted: 1_000, confirmed: 1_000, inFlight: 0, unconfirmed: 0 })
+    expect(scene.transport.log.slice(-2)).toEqual(['flush', 'close'])
+    expect(scene.transport.closes[0]?.signal.aborted).toBe(false)
+  })
+
+  test('lets the transport hand over for a second, then tells it to stop', async () => {
+    const scene = await openScene()
+    scene.transport.answers.close = 'hang'
+    const closing = scene.hub.close()
+    await vi.advanceTimersByTimeAsync(999)
+    expect(scene.transport.closes[0]?.signal.aborted).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(scene.transport.closes[0]?.signal.aborted).toBe(true)
+    expect(await stateOf(closing)).toBe('pending')
+    scene.transport.closes[0]?.resolve()
+    expect(await stateOf(closing)).toBe('resolved')
+  })
+
+  test('ends the back-off at once', async () => {
+    const { hub, transport } = link({ open: away })
+    await tick()
+    expect(vi.getTimerCount()).toBe(1)
+    await hub.close()
+    expect(vi.getTimerCount()).toBe(0)
+    expect(transport.opens).toHaveLength(1)
+  })
+
+  // RELIABILITY 31
+  test('is followed by nothing: no frame is taken, no event comes, every call gives HUB_CLOSED', async () => {
+    const scene = await openScene()
+    const events: unknown[] = []
+    await scene.hub.close()
+    scene.hub.off('status', () => {})
+    scene.receive({ data: {} })
+    scene.transport.host.down()
+    scene.transport.host.error(TOPIC, new Error('late'))
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([events, scene.heard, scene.errors]).toEqual([[], [], []])
+    expect(() => scene.stream.publish({})).toThrow(expect.objectContaining({ code: 'HUB_CLOSED' }))
+    expect(() => scene.hub.stream('another')).toThrow(expect.objectContaining({ code: 'HUB_CLOSED' }))
+    await expect(scene.hub.flush()).rejects.toMatchObject({ code: 'HUB_CLOSED' })
+    await expect(scene.hub.ready()).rejects.toMatchObject({ code: 'HUB_CLOSED' })
+    expect(scene.transport.opens).toHaveLength(1)
+  })
+})
+
+describe('errors without a listener', () => {
+  // RELIABILITY 76
+  test('are logged once for each kind, and never thrown', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const transport = new ScriptedTransport()
+    transport.answers.open = away
+    const hub = createHub({ transport })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(log).toHaveBeenCalledTimes(1)
+    await hub.close()
+    log.mockRestore()
+  })
+})

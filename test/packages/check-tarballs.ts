@@ -1,0 +1,31 @@
+import { execa } from 'execa'
+import { ROOT } from '../support/source-files.ts'
+import type { CheckList } from './check-list.ts'
+import type { PackedPackage } from './packed-package.ts'
+
+const NOT_TO_BE_PUBLISHED = /(^|\/)(test|tests|coverage|node_modules|bench|examples)\/|\.test\.ts$|\.tgz$/
+
+/** Looks at what each tarball holds, then lets publint and are-the-types-wrong look. */
+export async function checkTarballs(list: CheckList, packages: readonly PackedPackage[]): Promise<void> {
+  for (const packed of packages) {
+    await list.check(`${packed.name} holds what it should`, async () => checkFiles(packed))
+    await list.check(`${packed.name} pleases publint`, async () => {
+      await execa('npx', ['publint', 'run', packed.tarball, '--strict'], { cwd: ROOT, all: true })
+      return undefined
+    })
+    // `node16`: no promise is made to the resolution of Node 10, which knows no `exports`.
+    await list.check(`${packed.name} pleases are-the-types-wrong`, async () => {
+      const options = ['--profile', 'node16', '--no-definitely-typed', '--format', 'ascii']
+      await execa('npx', ['attw', packed.tarball, ...options], { cwd: ROOT, all: true })
+      return undefined
+    })
+  }
+}
+
+function checkFiles({ files, targets }: PackedPackage): string {
+  const missing = ['README.md', 'LICENSE', ...targets].filter((path) => !files.includes(path))
+  const stray = files.filter((path) => NOT_TO_BE_PUBLISHED.test(path))
+  if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`)
+  if (stray.length > 0) throw new Error(`should not be in it: ${stray.join(', ')}`)
+  return `${files.length} files`
+}

@@ -1,0 +1,17 @@
+const { memoryBus } = require('@rivulet/memory')
+const { createHub } = require('rivulet')
+
+async function main() {
+  const bus = memoryBus()
+  const near = createHub({ transport: bus.transport() })
+  const far = createHub({ transport: bus.transport() })
+  const arrived = new Promise((resolve) => far.stream('positions').subscribe(resolve))
+  await far.stream('positions').subscribe(() => {}).ready
+  await near.ready()
+  near.stream('positions').publish({ truck: 7 })
+  const { data, isLocal } = await arrived
+  await Promise.all([near.close(), far.close()])
+  console.log(JSON.stringify({ data, isLocal }))
+}
+
+main()

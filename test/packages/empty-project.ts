@@ -1,0 +1,79 @@
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { ROOT } from '../support/source-files.ts'
+
+const STRICT = {
+  target: 'es2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+  outDir: 'out',
+}
+
+/** A folder outside this repository, so that nothing resolves but what was installed into it. */
+export class EmptyProject {
+  readonly folder: string
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** Makes the folder and installs tarballs and packages of the registry into it, side by side. */
+  async install(packages: readonly string[]): Promise<void> {
+    await mkdir(this.folder, { recursive: true })
+    await this.write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
+    await execa('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], {
+      cwd: this.folder,
+    })
+  }
+
+  /** Runs a program of `consumers/` with Node, and gives what it prints. */
+  async run(program: string): Promise<string> {
+    await this.#copyConsumer(program, program)
+    return this.#node(program)
+  }
+
+  /** Runs a text with Node under a file name, whose ending decides how imports work in it. */
+  async runText(name: string, text: string): Promise<string> {
+    await this.write(name, text)
+    return this.#node(name)
+  }
+
+  /**
+   * Compiles `consumers/typed.ts` under a file name, strictly and with the library's declarations checked too,
+   * and runs what comes out.
+   */
+  async compileAndRun(name: string, options: Record<string, unknown>): Promise<string> {
+    await this.#copyConsumer('typed.ts', name)
+    await this.#compile(name, options)
+    return this.#node(join('out', name.replace(/ts$/, 'js')))
+  }
+
+  /** Compiles a text under a file name, as strictly. */
+  async compileText(name: string, text: string, options: Record<string, unknown>): Promise<void> {
+    await this.write(name, text)
+    await this.#compile(name, options)
+  }
+
+  /** Writes a file into the folder. */
+  async write(name: string, text: string): Promise<void> {
+    await writeFile(join(this.folder, name), text)
+  }
+
+  async #compile(name: string, options: Record<string, unknown>): Promise<void> {
+    const config = { compilerOptions: { ...STRICT, ...options }, files: [name] }
+    await this.write('tsconfig.json', JSON.stringify(config))
+    await this.#node(join(ROOT, 'node_modules/typescript/bin/tsc'))
+  }
+
+  async #copyConsumer(program: string, name: string): Promise<void> {
+    await copyFile(join(import.meta.dirname, 'consumers', program), join(this.folder, name))
+  }
+
+  async #node(script: string): Promise<string> {
+    const { stdout } = await execa('node', [script], { cwd: this.folder, timeout: 60_000 })
+    return stdout
+  }
+}

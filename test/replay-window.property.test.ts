@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ReplayWindow, WINDOW_SIZE } from '../src/replay-window.ts'
+
+/** The same by a list of everything that came. */
+class Model {
+  highest: number
+  readonly #seen = new Set<number>()
+
+  constructor(first: number) {
+    this.highest = first
+    this.#seen.add(first)
+  }
+
+  place(number: number): string {
+    if (number > this.highest) return 'ahead'
+    if (this.highest - number >= WINDOW_SIZE) return 'old'
+    return this.#seen.has(number) ? 'seen' : 'behind'
+  }
+
+  mark(number: number): void {
+    this.#seen.add(number)
+    this.highest = Math.max(this.highest, number)
+  }
+}
+
+test('a replay window places every number as a list of all of them would', () => {
+  const start = fc.oneof(
+    fc.integer({ min: 1, max: 5_000 }),
+    fc.integer({ min: 2 ** 53 - 200_000, max: 2 ** 53 - 100_000 }),
+  )
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: -40, max: 40 }) },
+    { weight: 2, arbitrary: fc.integer({ min: -1_100, max: 1_100 }) },
+    { weight: 1, arbitrary: fc.constantFrom(-1_024, -1_023, 31, 32, 33, 1_023, 1_024, 1_056, 1_057, 3_000) },
+  )
+  fc.assert(
+    fc.property(start, fc.array(step, { maxLength: 100 }), (first, steps) => {
+      const window = new ReplayWindow(first)
+      const model = new Model(first)
+      for (const size of steps) {
+        const number = Math.min(2 ** 53 - 1, Math.max(1, model.highest + size))
+        const place = window.place(number)
+        expect(place).toBe(model.place(number))
+        if (place === 'seen' || place === 'old') continue
+        window.mark(number)
+        model.mark(number)
+        expect(window.highest).toBe(model.highest)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+}, 120_000)

@@ -1,0 +1,141 @@
+import { basename } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { packageFolders, parse, readSourceFiles, type SourceFile } from './support/source-files.ts'
+import {
+  codeLinesOf,
+  findImportCycle,
+  importsOf,
+  longFunctionsOf,
+  nodeGlobalsOf,
+  relativeImportsOf,
+  starExportsOf,
+} from './support/source-rules.ts'
+
+const MAX_FUNCTION_LINES = 40
+const MAX_CORE_LINES = 1500
+const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
+
+const everythingInSrc = readSourceFiles('src')
+const isTesting = (file: SourceFile) => file.path.startsWith('src/testing/')
+const core = everythingInSrc.filter((file) => !isTesting(file))
+const memory = readSourceFiles('packages/memory/src')
+const packages = packageFolders().map((folder) => ({ folder, files: readSourceFiles(`${folder}/src`) }))
+const shipped = [...everythingInSrc, ...packages.flatMap(({ files }) => files)]
+
+/** What each file does against a rule, with the file's name in front; empty when all keep it. */
+function offences(files: readonly SourceFile[], rule: (file: SourceFile) => string[]): string[] {
+  return files.flatMap((file) => rule(file).map((offence) => `${file.path}: ${offence}`))
+}
+
+describe('the source tree', () => {
+  test('has no circle of imports in src', () => {
+    expect(findImportCycle(everythingInSrc)?.join(' -> ')).toBeUndefined()
+  })
+
+  test.each(packages)('has no circle of imports in $folder', ({ files }) => {
+    expect(findImportCycle(files)?.join(' -> ')).toBeUndefined()
+  })
+
+  test('lets nothing in src import its index or its testing entry', () => {
+    const entries = (file: SourceFile) =>
+      relativeImportsOf(file).filter((path) => path === 'src/index.ts' || path.startsWith('src/testing/'))
+    expect(offences(core, entries)).toEqual([])
+  })
+
+  test('lets a package name the core only as rivulet, and no other package', () => {
+    for (const { folder, files } of packages) {
+      const strays = (file: SourceFile) =>
+        importsOf(file).filter((specifier) => leaves(folder, file, specifier))
+      expect(offences(files, strays)).toEqual([])
+    }
+  })
+
+  test('uses no Node built-in in the core and the memory package', () => {
+    const builtins = (file: SourceFile) =>
+      importsOf(file).filter((specifier) => specifier.startsWith('node:'))
+    expect(offences([...core, ...memory], builtins)).toEqual([])
+    expect(offences([...core, ...memory], nodeGlobalsOf)).toEqual([])
+  })
+
+  test('has no file named after nothing', () => {
+    expect(shipped.map(({ path }) => path).filter((path) => OWNERLESS_NAMES.test(basename(path)))).toEqual([])
+  })
+
+  test('has kebab-case file names only', () => {
+    const isKebab = (path: string) => /^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(path))
+    expect(shipped.map(({ path }) => path).filter((path) => !isKebab(path))).toEqual([])
+  })
+
+  test('spells every public name out', () => {
+    expect(offences(shipped, starExportsOf)).toEqual([])
+  })
+
+  test(`has no function over ${MAX_FUNCTION_LINES} lines`, () => {
+    const files = [...shipped, ...readSourceFiles('examples')]
+    expect(offences(files, (file) => longFunctionsOf(file, MAX_FUNCTION_LINES))).toEqual([])
+  })
+
+  test(`has a core of at most ${MAX_CORE_LINES} lines of code`, () => {
+    const counts = core.map((file) => ({ file: file.path, lines: codeLinesOf(file) }))
+    const total = counts.reduce((sum, { lines }) => sum + lines, 0)
+    console.info(`core: ${total} lines of code in ${counts.length} files`)
+    const largest = counts.sort((a, b) => b.lines - a.lines).slice(0, 5)
+    expect(total, `the largest: ${JSON.stringify(largest)}`).toBeLessThanOrEqual(MAX_CORE_LINES)
+  })
+})
+
+/** Tells whether an import of a package reaches the core by path, or another package at all. */
+function leaves(folder: string, file: SourceFile, specifier: string): boolean {
+  if (specifier.startsWith('@rivulet/')) return true
+  if (specifier.startsWith('rivulet/')) return true
+  if (!specifier.startsWith('.')) return false
+  const [target] = relativeImportsOf({ ...file, tree: parse(file.path, `import '${specifier}'`).tree })
+  return !target?.startsWith(`${folder}/src/`)
+}
+
+describe('the rules', () => {
+  test('find a circle through type-only and dynamic imports', () => {
+    const files = [
+      parse('src/a.ts', "import type { B } from './b.ts'"),
+      parse('src/b.ts', "const c = () => import('./c.ts')"),
+      parse('src/c.ts', "export { a } from './a.ts'"),
+    ]
+    expect(findImportCycle(files)).toEqual(['src/a.ts', 'src/b.ts', 'src/c.ts', 'src/a.ts'])
+    expect(findImportCycle(files.slice(1))).toBeUndefined()
+  })
+
+  test('find globals of Node, and take no property for one', () => {
+    const file = parse(
+      'src/a.ts',
+      'process.exit()\nglobalThis.Buffer\nobject.process\nconst o = { require: 1 }',
+    )
+    expect(nodeGlobalsOf(file)).toEqual(['process in line 1', 'Buffer in line 2'])
+    expect(nodeGlobalsOf(parse('src/a.ts', 'declare global {}\nclass Buffer {}\nnew Buffer()'))).toEqual([])
+  })
+
+  test('find what leaves a package', () => {
+    const file = parse('packages/memory/src/bus.ts', '')
+    const strays = [
+      '../../../src/hub.ts',
+      '../../nats/src/index.ts',
+      '@rivulet/nats',
+      'rivulet/testing',
+      '../test/x.ts',
+    ]
+    expect(strays.filter((specifier) => leaves('packages/memory', file, specifier))).toEqual(strays)
+    expect(['rivulet', './link.ts', 'mqtt'].filter((name) => leaves('packages/memory', file, name))).toEqual(
+      [],
+    )
+  })
+
+  test('find a long function and an export of everything', () => {
+    expect(longFunctionsOf(parse('a.ts', 'function f() {\n\n\n}'), 3)).toEqual(['4 lines from line 1'])
+    expect(longFunctionsOf(parse('a.ts', 'function f() {\n\n}'), 3)).toEqual([])
+    expect(starExportsOf(parse('a.ts', "export * from './b.ts'"))).toEqual(['line 1'])
+  })
+
+  test('count lines of code without blanks and comments', () => {
+    const text = '/** Doc. */\n\n// Why.\nconst a = `x\ny` /* tail */\n  ;\nfunction f() {\n  return 1\n}\n'
+    expect(codeLinesOf(parse('a.ts', text))).toBe(6)
+  })
+})

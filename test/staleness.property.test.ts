@@ -1,0 +1,87 @@
+import { memoryBus } from '@rivulet/memory'
+import fc from 'fast-check'
+import { createHub } from 'rivulet'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+const MAX_AGE_MS = 1_500
+
+/** Published this many milliseconds after the one before. */
+const pause = fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 2_500 }))
+const pauses = (minLength: number) => fc.array(pause, { minLength, maxLength: 12 })
+
+/** A frozen link over all of the pauses; then a healthy one, in whose midst a clock may step. */
+const round = fc.record({
+  frozen: pauses(0),
+  healthy: pauses(1),
+  step: fc.option(
+    fc.record({
+      who: fc.constantFrom('publisher', 'receiver'),
+      byMs: fc.oneof(fc.integer({ min: -200_000, max: 200_000 }), fc.integer({ min: -3_000, max: 3_000 })),
+    }),
+  ),
+  afterStep: pauses(3),
+})
+const scenario = fc.record({
+  offsetMs: fc.record({
+    publisher: fc.integer({ min: 0, max: 1e9 }),
+    receiver: fc.integer({ min: 0, max: 1e9 }),
+  }),
+  first: pauses(3),
+  rounds: fc.array(round, { minLength: 1, maxLength: 4 }),
+})
+
+/** Two hubs whose clocks are each their own; a message carries the true time at which it was published. */
+async function openPair(offsetMs: { publisher: number; receiver: number }) {
+  const clocks: Record<string, number> = { ...offsetMs }
+  const bus = memoryBus()
+  const open = (who: string) =>
+    createHub({ transport: bus.transport(), nowMs: () => performance.now() + (clocks[who] ?? 0) })
+  const [publisher, receiver] = [open('publisher'), open('receiver')]
+  for (const hub of [publisher, receiver]) hub.on('error', () => {})
+  const options = { limit: false, maxAgeMs: MAX_AGE_MS, batch: false } as const
+  const source = publisher.stream<{ atMs: number }>('s', options)
+  const target = receiver.stream<{ atMs: number }>('s', options)
+  const ages: number[] = []
+  await target.subscribe(({ data }) => ages.push(performance.now() - data.atMs)).ready
+  const publish = async (after: readonly number[]) => {
+    for (const pauseMs of after) {
+      await vi.advanceTimersByTimeAsync(pauseMs)
+      source.publish({ atMs: performance.now() })
+      await vi.advanceTimersByTimeAsync(0)
+    }
+  }
+  return { bus, clocks, ages, publish, hubs: [publisher, receiver], target }
+}
+
+test('nobody who had heard an origin before sees a message of it older than maxAgeMs after freeze and thaw, whatever offset the clocks have and whatever steps they take while the link is healthy', async () => {
+  let stale = 0
+  await fc.assert(
+    fc.asyncProperty(scenario, async ({ offsetMs, first, rounds }) => {
+      const { bus, clocks, ages, publish, hubs, target } = await openPair(offsetMs)
+      await publish(first)
+      for (const { frozen, healthy, step, afterStep } of rounds) {
+        bus.freeze()
+        await publish(frozen)
+        bus.thaw()
+        await vi.advanceTimersByTimeAsync(0)
+        // A frozen publisher may have gone down and come back.
+        await vi.advanceTimersByTimeAsync(6_000)
+        await publish(healthy)
+        if (step !== null) {
+          clocks[step.who] = (clocks[step.who] ?? 0) + step.byMs
+          await publish(afterStep)
+        }
+      }
+      for (const ageMs of ages) expect(ageMs).toBeLessThanOrEqual(MAX_AGE_MS)
+      stale += target.ledger().dropped.stale
+      const closing = hubs.map((hub) => hub.close())
+      await vi.advanceTimersByTimeAsync(5_000)
+      await Promise.all(closing)
+    }),
+    { numRuns: 1_000 },
+  )
+  expect(stale).toBeGreaterThan(1_000) // the freezes were long enough to matter
+}, 300_000)

@@ -1,0 +1,53 @@
+import { createHub, type Hub, type HubConfig, type HubOptions, type Ledger, openHub } from 'rivulet'
+import { expect, onTestFinished } from 'vitest'
+import { type Broker, startMosquitto, startNats } from './brokers.ts'
+import { expectLaws } from './ledger-laws.ts'
+
+/** A broker, and how a hub is told to use it. */
+export interface BrokerKind {
+  readonly kind: 'nats' | 'mqtt 5' | 'mqtt 3.1.1'
+  readonly start: typeof startNats | typeof startMosquitto
+  /** What the URL of the broker needs at its end. */
+  readonly query: string
+}
+
+/** Every broker and protocol that the adapters speak. */
+export const BROKER_KINDS: readonly BrokerKind[] = [
+  { kind: 'nats', start: startNats, query: '' },
+  { kind: 'mqtt 5', start: startMosquitto, query: '?protocol=5' },
+  { kind: 'mqtt 3.1.1', start: startMosquitto, query: '?protocol=4' },
+]
+
+/** Hands a broker over to the test, which ends it. */
+export async function ending(starting: Promise<Broker>): Promise<Broker> {
+  const broker = await starting
+  onTestFinished(() => broker.close())
+  return broker
+}
+
+/** Opens a hub that the test closes, and whose ledger is lawful then. */
+export async function openLive(config: HubConfig): Promise<Hub> {
+  return lawful(await openHub(config))
+}
+
+/** Makes a hub, up or not, that the test closes, and whose ledger is lawful then. */
+export function makeLive(options: HubOptions): Hub {
+  return lawful(createHub(options))
+}
+
+/** Closes hubs and checks the laws of their ledgers. */
+export async function closeLawfully(...hubs: readonly Hub[]): Promise<Ledger[]> {
+  const ledgers = await Promise.all(hubs.map((hub) => hub.close()))
+  for (const ledger of ledgers) expectLaws(ledger)
+  return ledgers
+}
+
+/** Expects of a value that it becomes right, without asserting when. */
+export function eventually<Value>(read: () => Value) {
+  return expect.poll(read, { timeout: 20_000, interval: 20 })
+}
+
+function lawful(hub: Hub): Hub {
+  onTestFinished(async () => void (await closeLawfully(hub)))
+  return hub
+}
