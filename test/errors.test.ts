@@ -140,7 +140,7 @@ describe('a RivuletError', () => {
   test('tells a lower bound where the exact size was not measured', async () => {
     const error = await errorOf(() => open().publish({ a: 'x'.repeat(5202) }))
     expect(error.message).toBe(
-      'Payload is at least 5205 bytes, the limit is 4096; send a reference instead, or split it.',
+      'Payload is at least 5210 bytes, the limit is 4096; send a reference instead, or split it.',
     )
     expect(error.atLeast).toBe(true)
   })

@@ -197,12 +197,12 @@ describe('data', () => {
   })
 
   // RELIABILITY 66
-  test('is counted malformed, and nothing throws, when other code has polluted Object.prototype', async () => {
+  test('is counted malformed where it must be measured, and nothing throws, when Object.prototype is polluted', async () => {
     const scene = await openScene()
     const prototype = Object.prototype as { toJSON?: unknown }
     prototype.toJSON = () => undefined
     try {
-      scene.receive('{"data":{"n":1}}')
+      scene.receive(`{"data":{"text":"${'x'.repeat(1000)}"}}`)
     } finally {
       delete prototype.toJSON
     }
