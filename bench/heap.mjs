@@ -1,0 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Counts the bytes of live objects. The process runs with `--expose-gc`. */
+export async function liveBytes() {
+  // Twice with a pause: what a finalizer or a finished promise still held is gone the second time.
+  globalThis.gc()
+  await delay(5)
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
+}

@@ -1,0 +1,84 @@
+import Benchmark from 'benchmark'
+import { median } from './median.mjs'
+
+/**
+ * What is measured side by side in a case.
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group what it does: all of it (Rivulet), the same by hand,
+ *   less, or the least possible
+ * @property {() => Run | Promise<Run>} open sets it up, and proves that it works before anything is timed
+ *
+ * @typedef {object} Run
+ * @property {() => unknown} run one call; a promise when `isAsync`
+ * @property {boolean} [isAsync]
+ * @property {number} [operations] how many operations one call does; 1 unless given
+ * @property {() => unknown} check throws unless everything that was timed had its effect
+ * @property {() => unknown} close
+ */
+
+/** How long and how often is measured. Seconds, as `benchmark` has them. */
+export function paceOf({ isQuick, rounds }) {
+  return isQuick
+    ? { rounds, warmUps: 0, minTime: 0.002, maxTime: 0.004, minSamples: 1, isQuick }
+    : { rounds, warmUps: 1, minTime: 0.04, maxTime: 0.12, minSamples: 3, isQuick }
+}
+
+/**
+ * Makes a case whose contenders are timed in alternating rounds: there and back, so that what drifts meanwhile
+ * hits all of them.
+ * @param {{ name: string, parameters?: object, unit: string, contenders: Contender[] }} description
+ */
+export function timedCase({ name, parameters = {}, unit, contenders }) {
+  return {
+    ...{ name, parameters, unit: `ns ${unit}`, isLessBetter: true },
+    measure: (pace, onProgress) => compare(contenders, pace, onProgress),
+  }
+}
+
+async function compare(contenders, pace, onProgress) {
+  const racers = []
+  for (const { name, group, open } of contenders) {
+    const run = await open()
+    racers.push({ name, group, run, bench: benchmarkOf(name, run, pace), rounds: [] })
+  }
+  const rounds = pace.warmUps + pace.rounds
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, racer] of (round % 2 === 0 ? racers : racers.toReversed()).entries()) {
+      const nanoseconds = await timeOf(racer)
+      if (round >= pace.warmUps) racer.rounds.push(nanoseconds)
+      onProgress((round + (index + 1) / racers.length) / rounds)
+    }
+  }
+  for (const { run } of racers) {
+    await run.check()
+    await run.close()
+  }
+  return racers.map(({ name, group, rounds }) => ({ name, group, value: median(rounds), rounds }))
+}
+
+function benchmarkOf(name, { run, isAsync = false }, { minTime, maxTime, minSamples }) {
+  const fn = isAsync ? deferring(run) : () => void run()
+  return new Benchmark(name, fn, { defer: isAsync, minTime, maxTime, minSamples })
+}
+
+function deferring(run) {
+  return (deferred) => {
+    run().then(
+      () => deferred.resolve(),
+      (error) => {
+        deferred.benchmark.error = error
+        deferred.benchmark.abort()
+      },
+    )
+  }
+}
+
+async function timeOf({ name, bench, run: { operations = 1, isAsync } }) {
+  const finished = new Promise((resolve) => bench.on('complete', resolve))
+  bench.run({ async: isAsync })
+  await finished
+  bench.off('complete')
+  if (bench.error) throw new Error(`${name} failed while it was timed.`, { cause: bench.error })
+  return (median(bench.stats.sample) * 1e9) / operations
+}

@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+
+/** Every suite, in the order in which they run. */
+export const SUITE_NAMES = [
+  'fanout',
+  'publish',
+  'refuse',
+  'churn',
+  'memory',
+  'streams',
+  'iterate',
+  'transport',
+]
+
+const HELP = `
+Suites:
+  fanout     publish to N subscribers
+  publish    payload sizes and shapes, with and without a schema
+  refuse     what a refused publish costs
+  churn      subscribe and unsubscribe
+  memory     bytes a stream, bytes a subscriber
+  streams    publish round robin on many streams
+  iterate    read through async iterators
+  transport  two processes over the memory bus, NATS and MQTT
+
+Examples:
+  npm run bench                                              all suites; redraws bench/results
+  npm run bench -- fanout --subscribers 1,100,10000 --payload 53,700,4000
+  npm run bench -- fanout transport --transport nats://127.0.0.1:4222
+  npm run bench -- publish --message my-message.json
+
+Exit code 0: every suite ran and every message that was to arrive did. 1: one did not, or a bad option.`
+
+const RESULTS = join(import.meta.dirname, 'results')
+const SCRATCH = join(import.meta.dirname, '..', '.cache', 'bench')
+const SCHEMES = /^(nats|tls|mqtt|mqtts|memory):/
+
+/**
+ * What is to be run.
+ * @typedef {object} Settings
+ * @property {string[]} suites
+ * @property {number[]} [subscribers]
+ * @property {number[]} [payload] bytes
+ * @property {string[]} transport URLs
+ * @property {object} [message] the user's own
+ * @property {number} rounds
+ * @property {boolean} isQuick
+ * @property {boolean} isJson
+ * @property {string} out folder of the results
+ * @property {string} command what to type to run this again
+ */
+
+/**
+ * Reads the command line. Prints help or what is wrong, and ends the process, when there is nothing to run.
+ * @returns {Settings}
+ */
+export function parseOptions(args) {
+  const command = commandLine().parse(args, { from: 'user' })
+  const { subscribers, payload, transport = [], message, rounds, quick, json, out } = command.opts()
+  const suites = command.processedArgs[0]
+  const isOwn = subscribers || payload || message || transport.length > 0 || quick
+  return {
+    suites: suites.length === 0 ? SUITE_NAMES : suites,
+    ...{ subscribers, payload, transport, message, rounds: rounds ?? (quick ? 2 : 5) },
+    isQuick: quick,
+    isJson: json,
+    out: out ?? (isOwn ? SCRATCH : RESULTS),
+    command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+  }
+}
+
+function commandLine() {
+  const transport = new Option('--transport <url...>', 'own brokers: nats:, tls:, mqtt:, mqtts: or memory:')
+  return new Command('npm run bench --')
+    .description(
+      'Measures Rivulet against what a user would pick instead, side by side in one process and one run.',
+    )
+    .addArgument(
+      new Argument('[suites...]', 'which to run; all of them when none is named').choices(SUITE_NAMES),
+    )
+    .option('--subscribers <list>', 'numbers of subscribers, for fanout', wholeNumbers(1, 1_000_000))
+    .option(
+      '--payload <list>',
+      'sizes in bytes, 53 to 65000, for fanout and publish',
+      wholeNumbers(53, 65_000),
+    )
+    .addOption(transport.argParser(transportUrl))
+    .option(
+      '--message <file>',
+      'a JSON file with an object to publish in place of the generated ones',
+      messageFile,
+    )
+    .option('--rounds <n>', 'alternating rounds, 1 to 100 (default: 5, with --quick 2)', wholeNumber(1, 100))
+    .option('--quick', 'small and short: shows that everything works, the figures mean little', false)
+    .option('--json', 'print the results as JSON only', false)
+    .option(
+      '--out <folder>',
+      'where results go (default: bench/results; .cache/bench when not everything is run as usual)',
+    )
+    .addHelpText('after', HELP)
+    .showHelpAfterError('(--help lists the options)')
+}
+
+function wholeNumber(least, most) {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d{1,9}$/.test(text) && value >= least && value <= most) return value
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`)
+  }
+}
+
+function wholeNumbers(least, most) {
+  const one = wholeNumber(least, most)
+  return (text) => text.split(',').map((part) => one(part.trim()))
+}
+
+function transportUrl(text, earlier = []) {
+  if (SCHEMES.test(text)) return [...earlier, text]
+  throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: or memory:.')
+}
+
+function messageFile(file) {
+  const value = readJson(file)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new InvalidArgumentError('It holds JSON, but not an object.')
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new InvalidArgumentError(cause.message)
+  }
+}

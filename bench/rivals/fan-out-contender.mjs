@@ -1,0 +1,56 @@
+import { countingReaders, keepingReaders } from '../readers.mjs'
+
+const CHECKED_SUBSCRIBERS = 100
+
+/**
+ * Makes a contender that publishes to so many subscribers. Before anything is timed, subscribers that keep what
+ * they get are shown the messages; while it is timed, each subscriber counts.
+ * @param {import('./rivulet.mjs').Rival} rival
+ * @returns {import('../measure.mjs').Contender}
+ */
+export function fanOutContender(rival, subscribers, messages) {
+  return {
+    name: rival.name,
+    group: rival.group,
+    async open() {
+      await checkContent(rival, Math.min(subscribers, CHECKED_SUBSCRIBERS), messages)
+      const readers = countingReaders(subscribers)
+      const opened = await rival.open(readers.listeners)
+      return rival.isAsync
+        ? runLater(rival, opened, readers, messages)
+        : runNow(rival, opened, readers, messages)
+    },
+  }
+}
+
+async function checkContent(rival, subscribers, messages) {
+  const readers = keepingReaders(subscribers, rival.read)
+  const { publish, close } = await rival.open(readers.listeners)
+  for (const message of messages) await publish(message)
+  readers.check(rival.name, messages)
+  await close()
+}
+
+function runNow({ name }, { publish, close }, readers, messages) {
+  const mask = messages.length - 1
+  let published = 0
+  return {
+    run: () => publish(messages[published++ & mask]),
+    check: () => readers.check(name, published),
+    close,
+  }
+}
+
+/** Several publishes a call, or else the bench's own promise would weigh more than the rival's. */
+function runLater({ name }, { publish, close }, readers, messages) {
+  const operations = Math.max(1, Math.min(100, Math.floor(1000 / readers.listeners.length)))
+  const mask = messages.length - 1
+  let published = 0
+  return {
+    ...{ isAsync: true, operations, close },
+    async run() {
+      for (let index = 0; index < operations; index++) await publish(messages[published++ & mask])
+    },
+    check: () => readers.check(name, published),
+  }
+}

@@ -1,0 +1,157 @@
+import { EventEmitter } from 'node:events'
+import { Bus } from '@boringnode/bus'
+import { MemoryTransport } from '@boringnode/bus/transports/memory'
+import { MqttTransport } from '@boringnode/bus/transports/mqtt'
+import { connect as connectNats } from '@nats-io/transport-node'
+import { connectAsync as connectMqtt } from 'mqtt'
+import { openHub } from 'rivulet'
+import { HIGH_LIMIT } from '../limit.mjs'
+
+/**
+ * A way to move messages from one process to another. `publisher` is asked once a topic and gives the function
+ * to publish with; `subscribe` resolves when what is published from then on arrives, and gives `listener` the data.
+ * @typedef {object} Client
+ * @property {string} name
+ * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group
+ * @property {(url: string) => Promise<{
+ *   publisher(topic: string): (data: object) => unknown,
+ *   subscribe(topic: string, listener: (data: object) => void): Promise<unknown>,
+ *   close(): unknown,
+ * }>} connect
+ */
+
+/** @type {Client} */
+const rivulet = {
+  ...{ name: 'Rivulet', group: 'rivulet' },
+  async connect(url) {
+    return connectionOf(
+      await openHub({ transport: url, streamDefaults: { limit: HIGH_LIMIT, maxBytes: 65_536 } }),
+    )
+  },
+}
+
+function connectionOf(hub) {
+  return {
+    publisher(topic) {
+      const stream = hub.stream(topic)
+      return (data) => stream.publish(data)
+    },
+    subscribe: (topic, listener) => hub.stream(topic).subscribe((message) => listener(message.data)).ready,
+    close: () => hub.close(),
+  }
+}
+
+/** @type {Client} */
+const bareNats = {
+  ...{ name: 'bare @nats-io/transport-node + JSON', group: 'bare' },
+  async connect(url) {
+    const connection = await connectNats({
+      servers: url.replace(/^\w+:\/\//, ''),
+      ...(url.startsWith('tls:') && { tls: {} }),
+    })
+    return {
+      publisher: (topic) => (data) => connection.publish(topic, JSON.stringify(data)),
+      async subscribe(topic, listener) {
+        connection.subscribe(topic, { callback: (_error, message) => listener(JSON.parse(message.string())) })
+        await connection.flush()
+      },
+      close: () => connection.close(),
+    }
+  },
+}
+
+/** @type {Client} */
+const bareMqtt = {
+  ...{ name: 'bare mqtt + JSON', group: 'bare' },
+  async connect(url) {
+    const client = await connectMqtt(url, { protocolVersion: 5 })
+    const listeners = new Map()
+    client.on('message', (topic, payload) => listeners.get(topic)?.(JSON.parse(payload.toString())))
+    return {
+      publisher: (topic) => (data) => client.publish(topic, JSON.stringify(data)),
+      subscribe(topic, listener) {
+        listeners.set(topic, listener)
+        return client.subscribeAsync(topic)
+      },
+      close: () => client.end(true),
+    }
+  },
+}
+
+/** As it comes it connects twice with one client id, and the two throw each other out for seconds. */
+class SteadyMqttTransport extends MqttTransport {
+  onReconnect() {}
+}
+
+/** @type {Client} */
+const boringMqtt = {
+  ...{ name: '@boringnode/bus', group: 'bare' },
+  async connect(url) {
+    const { hostname, port, protocol } = new URL(url)
+    return busOf(
+      new Bus(
+        new SteadyMqttTransport({
+          host: hostname,
+          port: Number(port) || 1883,
+          protocol: protocol.slice(0, -1),
+        }),
+      ),
+    )
+  },
+}
+
+/** @type {Client} */
+const boringMemory = {
+  ...{ name: '@boringnode/bus', group: 'bare' },
+  async connect() {
+    const transport = new MemoryTransport()
+    const bus = busOf(new Bus(transport))
+    const subscribe = (topic, listener) =>
+      bus.subscribe(topic, (data) => {
+        transport.receivedMessages.length = 0 // it keeps every message for its users' tests
+        listener(data)
+      })
+    return { ...bus, subscribe }
+  },
+}
+
+function busOf(bus) {
+  return {
+    publisher: (topic) => (data) => bus.publish(topic, data),
+    subscribe: (topic, listener) => bus.subscribe(topic, listener),
+    close: () => bus.disconnect(),
+  }
+}
+
+// Emitters by the name of the bus, as the memory bus has its hubs by name.
+const emitters = new Map()
+
+/** What a user without a bus does: JSON both ways, delivered in a microtask. @type {Client} */
+const emitterJson = {
+  ...{ name: 'Node EventEmitter + JSON, in a microtask', group: 'contract' },
+  async connect(url) {
+    if (!emitters.has(url)) emitters.set(url, new EventEmitter().setMaxListeners(0))
+    const emitter = emitters.get(url)
+    return {
+      publisher: (topic) => (data) => {
+        const text = JSON.stringify(data)
+        queueMicrotask(() => emitter.emit(topic, text))
+      },
+      subscribe: async (topic, listener) => void emitter.on(topic, (text) => listener(JSON.parse(text))),
+      close: () => emitters.delete(url),
+    }
+  },
+}
+
+/** Rivulet first, and then what a user of that backend would take instead. @type {Record<string, Client[]>} */
+export const CLIENTS = {
+  memory: [rivulet, emitterJson, boringMemory],
+  nats: [rivulet, bareNats],
+  mqtt: [rivulet, bareMqtt, boringMqtt],
+}
+
+/** Names the backend of a URL. */
+export function backendOf(url) {
+  const scheme = url.slice(0, url.indexOf(':'))
+  return { nats: 'nats', tls: 'nats', mqtt: 'mqtt', mqtts: 'mqtt', memory: 'memory' }[scheme]
+}

@@ -1,0 +1,31 @@
+import type { Server } from 'node:http'
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { PROBLEMS, type ProblemName, problemBody } from './api-error.ts'
+
+/** Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. */
+export function answerBrokenRequests(server: Server): void {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => end(socket, problemOf(error.code)))
+  // A tunnel is not what this is for; without a listener Node would just hang up.
+  server.on('connect', (_request, socket) => end(socket, 'methodNotAllowed'))
+}
+
+function problemOf(code: string | undefined): ProblemName {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headersTooLarge'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timedOut'
+  return 'badRequest'
+}
+
+function end(socket: Duplex, problem: ProblemName): void {
+  const { status } = PROBLEMS[problem]
+  const body = problemBody(problem)
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // A client that goes on sending must not keep the connection half open.
+  setTimeout(() => socket.destroy(), 1000).unref()
+}

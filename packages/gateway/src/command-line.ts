@@ -1,0 +1,50 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { CommandOptions } from './settings.ts'
+
+const EXAMPLES = `
+Examples:
+  rivulet-gateway --open --playground
+      a local hub for this machine; then see http://127.0.0.1:8080/playground
+  RIVULET_GATEWAY_KEYS=AC…:token rivulet-gateway --host 0.0.0.0 --transport nats://10.0.0.5:4222 --registry nats
+      one of several gateways on a NATS server with JetStream
+
+Environment, since arguments show in process lists:
+  RIVULET_GATEWAY_KEYS       keys, separated by white space
+  RIVULET_GATEWAY_TRANSPORT  URLs, separated by white space`
+
+/** Describes the command line. */
+export function commandLine(run: (options: CommandOptions) => Promise<void>): Command {
+  const list = (value: string, before: readonly string[] = []) => [...before, value]
+  return new Command('rivulet-gateway')
+    .description("Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events for listeners.")
+    .option('-p, --port <number>', 'where to listen; 0 takes a free port (default: 8080)', portOf)
+    .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
+    .option(
+      '--transport <url>',
+      "a broker's URL; repeatable for the servers of one cluster (default: none, local)",
+      list,
+    )
+    .option('--name <name>', "the hub's name")
+    .option('--service <sid>', "the service's sid, IS and 32 hex digits; it is also called default")
+    .option('--key <sid:secret>', 'who may ask: AC…:token or SK…:secret; repeatable', list)
+    .option('--key-file <file>', 'a file with a key in each line; repeatable', list)
+    .option('--open', 'without keys: everybody on this machine may ask')
+    .option('--allowed-host <name>', 'with --open: a further name of this machine; repeatable', list)
+    .option('--cors <origin>', 'an origin whose pages may ask; repeatable', list)
+    .option(
+      '--registry <kind>',
+      "memory, nats (on the transport's server), or a nats:// URL (default: memory)",
+    )
+    .option('--public-url <url>', 'how clients reach it, for the URLs in answers')
+    .option('--playground', 'serve a page to try it out, /playground')
+    .option('--log-level <level>', 'debug (every request), info, warn, error or silent (default: info)')
+    .option('--config <file>', 'a JSON file with services, keys and their grants, and the options above')
+    .addHelpText('after', EXAMPLES)
+    .action(run)
+}
+
+function portOf(value: string): number {
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN
+  if (!(port <= 65_535)) throw new InvalidArgumentError('It is a number from 0 to 65535.')
+  return port
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import { RivuletError } from 'rivulet'
+import { commandLine } from './command-line.ts'
+import { runGateway } from './run-gateway.ts'
+import { settingsOf } from './settings.ts'
+
+commandLine(async (options) => {
+  const running = await runGateway(settingsOf(options, process.env))
+  let isClosing = false
+  const end = async () => {
+    // Whoever asks twice does not want to wait.
+    if (isClosing) process.exit(1)
+    isClosing = true
+    await running.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+})
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(`rivulet-gateway: ${sentenceOf(error)}`)
+    process.exit(1)
+  })
+
+/** Only messages that are known to hold no secret. */
+function sentenceOf(error: unknown): string {
+  if (RivuletError.is(error)) return error.message
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  if (code === 'EADDRINUSE') return 'The port is taken; choose another one with --port.'
+  return `It failed${typeof code === 'string' ? ` with ${code}` : ''}${syscall ? ` in ${syscall}` : ''}.`
+}

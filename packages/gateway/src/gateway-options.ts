@@ -1,0 +1,134 @@
+import { type Hub, RivuletError } from 'rivulet'
+import { type ApiKey, type KeyRing, keyRing } from './api-key.ts'
+import { type GatewayLog, SILENT_LOG } from './gateway-log.ts'
+import type { ListeningOptions } from './listening.ts'
+import { memoryRegistry } from './memory-registry.ts'
+import type { StreamRegistry } from './registry.ts'
+
+/** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
+export interface GatewayOptions {
+  /** The hub of the only service, whose sid is then `IS` and 32 zeros. */
+  readonly hub?: Hub
+  /** The hub of each service by its sid (`IS` and 32 hex digits). The first is also called `default`. */
+  readonly services?: Readonly<Record<string, Hub>>
+  /** Who may ask, and for what. */
+  readonly keys?: readonly ApiKey[]
+  /** Lets everybody on this machine ask, without keys; see `allowedHosts`. @default false */
+  readonly open?: boolean
+  /** Without keys: names of this machine, beside localhost, 127.0.0.1 and [::1], that requests may be sent to. */
+  readonly allowedHosts?: readonly string[]
+  /** Origins of web pages that may ask, e.g. `https://app.example`; `'*'` is any (with keys only). @default none */
+  readonly corsOrigins?: readonly string[]
+  /** Knows which streams there are. @default memoryRegistry() */
+  readonly registry?: StreamRegistry
+  /** What stands as `account_sid` in answers. @default the first account among the keys, else `AC` and 32 zeros */
+  readonly accountSid?: string
+  /** How clients reach the gateway, e.g. `https://sync.example`; for the URLs in answers. @default as each one asks */
+  readonly publicUrl?: string
+  /** The path under which a server mounts the gateway, e.g. `/sync`. @default none */
+  readonly basePath?: string
+  /** Whether there is a page to try it out, `/playground`. @default false */
+  readonly playground?: boolean
+  /** How many listeners each key may have at once. @default 2000 */
+  readonly maxListenersPerKey?: number
+  /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
+  readonly maxWaitingMessages?: number
+  /** Bytes that may wait for one. @default 1048576 */
+  readonly maxWaitingBytes?: number
+  /** Milliseconds between signs of life to idle listeners. @default 15000 */
+  readonly heartbeatMs?: number
+  /** Milliseconds after which a listener whose client takes nothing is dropped. @default 60000 */
+  readonly stallMs?: number
+  /** Takes log lines; a pino logger fits. @default nothing is logged */
+  readonly log?: GatewayLog
+}
+
+/** Options with every default filled in. */
+export interface ResolvedGatewayOptions extends ListeningOptions {
+  readonly services: ReadonlyMap<string, Hub>
+  readonly keys: KeyRing
+  readonly isOpen: boolean
+  readonly allowedHosts: readonly string[]
+  readonly corsOrigins: readonly string[]
+  readonly registry: StreamRegistry
+  readonly accountSid: string
+  readonly publicUrl: string | undefined
+  readonly basePath: string
+  readonly playground: boolean
+  readonly log: GatewayLog
+}
+
+/** The sid of the service when none is given. */
+export const DEFAULT_SERVICE_SID = `IS${'0'.repeat(32)}`
+const DEFAULT_ACCOUNT_SID = `AC${'0'.repeat(32)}`
+const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
+const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
+const BASE_PATH = /^(\/[\w.~-]+)+$/
+
+/** Checks the options. Throws `INVALID_OPTIONS`, without any secret. */
+export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  const { open = false, corsOrigins = [], basePath = '', publicUrl } = options
+  const keys = keyRing(options.keys ?? [])
+  if (keys.isEmpty && !open) {
+    throw invalid(
+      'There are no keys; give some, or `open: true` (--open) to let everybody on this machine ask.',
+    )
+  }
+  if (!keys.isEmpty && open) throw invalid('Give either keys or open, not both.')
+  if (open && corsOrigins.includes('*')) throw invalid('Without keys, name the origins of pages one by one.')
+  if (basePath !== '' && !BASE_PATH.test(basePath))
+    throw invalid('basePath is like "/sync", without a slash at its end.')
+  const accountSid = options.accountSid ?? keys.accountSid ?? DEFAULT_ACCOUNT_SID
+  if (!ACCOUNT_SID.test(accountSid)) throw invalid('accountSid is AC followed by 32 hex digits.')
+  return Object.freeze({
+    services: servicesOf(options),
+    keys,
+    isOpen: open,
+    allowedHosts: options.allowedHosts ?? [],
+    corsOrigins,
+    registry: options.registry ?? memoryRegistry(),
+    accountSid,
+    publicUrl: publicUrl === undefined ? undefined : originOf(publicUrl),
+    basePath,
+    playground: options.playground ?? false,
+    log: options.log ?? SILENT_LOG,
+    ...limitsOf(options),
+  })
+}
+
+function limitsOf(options: GatewayOptions): ListeningOptions {
+  return {
+    maxListenersPerKey: atLeastOne('maxListenersPerKey', options.maxListenersPerKey ?? 2000),
+    maxWaitingMessages: atLeastOne('maxWaitingMessages', options.maxWaitingMessages ?? 256),
+    maxWaitingBytes: atLeastOne('maxWaitingBytes', options.maxWaitingBytes ?? 1_048_576),
+    heartbeatMs: atLeastOne('heartbeatMs', options.heartbeatMs ?? 15_000),
+    stallMs: atLeastOne('stallMs', options.stallMs ?? 60_000),
+  }
+}
+
+function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub> {
+  if ((hub === undefined) === (services === undefined)) throw invalid('Give either a hub or services.')
+  const map = new Map(hub === undefined ? Object.entries(services ?? {}) : [[DEFAULT_SERVICE_SID, hub]])
+  if (map.size === 0) throw invalid('There is no service; name at least one.')
+  for (const sid of map.keys()) {
+    if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
+  }
+  return map
+}
+
+function originOf(publicUrl: string): string {
+  const isUrl = URL.canParse(publicUrl) && /^https?:$/.test(new URL(publicUrl).protocol)
+  if (!isUrl) throw invalid('publicUrl is an http or https URL.')
+  return publicUrl.replace(/\/+$/, '')
+}
+
+function atLeastOne(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
+    throw invalid(`${name} is a whole number from 1.`)
+  }
+  return value
+}
+
+function invalid(message: string): RivuletError {
+  return new RivuletError('INVALID_OPTIONS', message)
+}

@@ -1,0 +1,88 @@
+import { type Hub, RivuletError } from 'rivulet'
+import type { GatewayLog } from './gateway-log.ts'
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
+import { Listening, type ListeningCounts } from './listening.ts'
+import { LiveStreams } from './live-streams.ts'
+import { Publishing } from './publishing.ts'
+import { makeRouter } from './router.ts'
+import { StreamsApi } from './streams-api.ts'
+
+/** Hubs behind HTTP. */
+export interface Gateway {
+  /** Whether it lets everybody on this machine ask. A server must then take connections on loopback only. */
+  readonly isOpen: boolean
+  /** What became of the messages for listeners. */
+  readonly counts: ListeningCounts
+  /**
+   * Answers a request; never rejects. `bindings` is what Hono's adapter of the runtime hands over; with Node's,
+   * the connection of a client that has vanished can be ended.
+   */
+  fetch(request: Request, bindings?: object): Response | Promise<Response>
+  /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
+  close(): Promise<void>
+}
+
+/**
+ * Puts hubs behind Twilio Sync's HTTP API, as a web-standard handler: mount `gateway.fetch` in a server, or give
+ * the gateway to `serve`. Throws `INVALID_OPTIONS`.
+ */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new HttpGateway(resolveOptions(options))
+}
+
+class HttpGateway implements Gateway {
+  readonly #options: ResolvedGatewayOptions
+  readonly #live: LiveStreams
+  readonly #listening: Listening
+  readonly #router: ReturnType<typeof makeRouter>
+  readonly #unwatch: readonly (() => void)[]
+  #isClosed = false
+
+  constructor(options: ResolvedGatewayOptions) {
+    const { registry, services, accountSid, log } = options
+    this.#options = options
+    this.#live = new LiveStreams(services, registry)
+    this.#listening = new Listening(registry, this.#live, options)
+    this.#router = makeRouter(options, {
+      streams: new StreamsApi(registry, this.#live, accountSid),
+      publishing: new Publishing(registry, this.#live),
+      listening: this.#listening,
+      isClosed: () => this.#isClosed,
+    })
+    this.#unwatch = [...services.values()].map((hub) => watch(hub, log))
+  }
+
+  get isOpen(): boolean {
+    return this.#options.isOpen
+  }
+
+  get counts(): ListeningCounts {
+    return this.#listening.counts
+  }
+
+  fetch(request: Request, bindings: object = {}): Response | Promise<Response> {
+    return this.#router.fetch(request, bindings)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#live.close()
+    for (const unwatch of this.#unwatch) unwatch()
+    await this.#options.registry.close()
+  }
+}
+
+/** Writes a hub's errors and changes of status to the log, until the function that it gives is called. */
+function watch(hub: Hub, log: GatewayLog): () => void {
+  const onError = (error: unknown) => log.warn({ code: codeOf(error) }, 'a hub reports an error')
+  const onStatus = (status: string) => log.info({ hub: hub.name, status }, 'the status of a hub changed')
+  hub.on('error', onError).on('status', onStatus)
+  return () => void hub.off('error', onError).off('status', onStatus)
+}
+
+/** The message of an error may hold anything. */
+function codeOf(error: unknown): string {
+  if (RivuletError.is(error)) return error.code
+  return error instanceof Error ? error.name : typeof error
+}

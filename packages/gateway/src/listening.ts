@@ -1,0 +1,109 @@
+import { ApiError } from './api-error.ts'
+import type { Broadcast } from './broadcast.ts'
+import { demandStream, type Exchange } from './exchange.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { LiveStreams } from './live-streams.ts'
+import type { StreamRegistry } from './registry.ts'
+import { statusEvent } from './sse-event.ts'
+import { type ListenerLimits, SseListener } from './sse-listener.ts'
+
+/** How many may listen, and how. */
+export interface ListeningOptions extends ListenerLimits {
+  readonly maxListenersPerKey: number
+  readonly heartbeatMs: number
+  readonly stallMs: number
+}
+
+/** What became of the messages for listeners, over all streams. */
+export interface ListeningCounts {
+  /** How many listen now. */
+  readonly listeners: number
+  /** Messages handed to a listener's connection. */
+  readonly sent: number
+  /** Messages that a listener's client was too slow to take. */
+  readonly dropped: number
+}
+
+const EVENT_STREAM = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  // Nginx would gather events before it passes them on.
+  'x-accel-buffering': 'no',
+}
+// While the broker is away a topic is not joined; messages of this gateway come nevertheless.
+const LONGEST_JOIN_MS = 2000
+
+/** Answers who listens with Server-Sent Events. */
+export class Listening {
+  readonly #registry: StreamRegistry
+  readonly #live: LiveStreams
+  readonly #options: ListeningOptions
+  readonly #heartbeat: Heartbeat
+  readonly #perKey = new Map<string, number>()
+  #counts = { listeners: 0, sent: 0, dropped: 0 }
+
+  constructor(registry: StreamRegistry, live: LiveStreams, options: ListeningOptions) {
+    this.#registry = registry
+    this.#live = live
+    this.#options = options
+    this.#heartbeat = new Heartbeat(options.heartbeatMs, options.stallMs)
+  }
+
+  get counts(): ListeningCounts {
+    return { ...this.#counts }
+  }
+
+  async listen(exchange: Exchange): Promise<Response> {
+    const { method, headers } = exchange.request
+    const isAsked = method === 'GET' && headers.get('accept')?.includes('text/event-stream')
+    if (!isAsked) throw new ApiError('listenBySse', { allow: 'POST, GET' })
+    const record = await demandStream(exchange, this.#registry, ['listen'])
+    const { keySid } = exchange.caller
+    if ((this.#perKey.get(keySid) ?? 0) >= this.#options.maxListenersPerKey) {
+      throw new ApiError('tooManyListeners', { 'retry-after': '10' })
+    }
+    const broadcast = this.#live.broadcastOf(record)
+    const listener = this.#open(exchange, broadcast)
+    await withinMs(LONGEST_JOIN_MS, broadcast.joined)
+    return new Response(listener.body, { headers: EVENT_STREAM })
+  }
+
+  #open({ caller, destroy }: Exchange, broadcast: Broadcast): SseListener {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const listener: SseListener = new SseListener(this.#options, {
+      count: (outcome, messages) => {
+        this.#counts[outcome] += messages
+      },
+      ended: () => {
+        clearTimeout(timer)
+        this.#add(caller.keySid, -1)
+        this.#heartbeat.delete(listener)
+        broadcast.delete(listener)
+      },
+    })
+    if (caller.expiresMs !== undefined) {
+      const last = statusEvent('closing', { reason: 'tokenExpired' })
+      timer = setTimeout(() => listener.finish(last), Math.max(caller.expiresMs - Date.now(), 0))
+    }
+    this.#add(caller.keySid, 1)
+    this.#heartbeat.add(listener, destroy)
+    broadcast.add(listener)
+    return listener
+  }
+
+  #add(keySid: string, change: 1 | -1): void {
+    this.#counts.listeners += change
+    const count = (this.#perKey.get(keySid) ?? 0) + change
+    if (count === 0) this.#perKey.delete(keySid)
+    else this.#perKey.set(keySid, count)
+  }
+}
+
+async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,68 @@
+import type { Hub, Stream } from 'rivulet'
+import { Broadcast } from './broadcast.ts'
+import type { RemovalReason, StreamRegistry } from './registry.ts'
+import { hubNameOf, type StreamRecord } from './stream-record.ts'
+
+/** The streams of the registry that are in use here, each with its stream in the hub. */
+export class LiveStreams {
+  readonly #services: ReadonlyMap<string, Hub>
+  readonly #registry: StreamRegistry
+  /** Sids of streams whose removal was asked for here. */
+  readonly #removing = new Set<string>()
+  readonly #streams = new Map<string, Stream>()
+  readonly #broadcasts = new Map<string, Broadcast>()
+
+  constructor(services: ReadonlyMap<string, Hub>, registry: StreamRegistry) {
+    this.#services = services
+    this.#registry = registry
+    registry.onRemoved((record, reason) => this.#ended(record, reason))
+  }
+
+  /** Gives the hub's stream of a record. Throws `HUB_CLOSED`. */
+  streamOf(record: StreamRecord): Stream {
+    const open = this.#streams.get(record.sid)
+    if (open !== undefined && !open.closed) return open
+    const stream = this.#hubOf(record).stream(hubNameOf(record)) as unknown as Stream
+    this.#streams.set(record.sid, stream)
+    return stream
+  }
+
+  /** Gives what listeners of a record listen to. */
+  broadcastOf(record: StreamRecord): Broadcast {
+    const { sid } = record
+    const running = this.#broadcasts.get(sid)
+    if (running !== undefined) return running
+    const broadcast: Broadcast = new Broadcast(this.streamOf(record), (over) => {
+      if (this.#broadcasts.get(sid) === over) this.#broadcasts.delete(sid)
+    })
+    this.#broadcasts.set(sid, broadcast)
+    return broadcast
+  }
+
+  /** Tells all listeners that the gateway ends. */
+  close(): void {
+    for (const broadcast of [...this.#broadcasts.values()]) broadcast.end('closing', { reason: 'shutdown' })
+  }
+
+  /** Removes a stream everywhere: other gateways hear of it from the registry, other programs through the hub. */
+  async remove(record: StreamRecord): Promise<boolean> {
+    this.#removing.add(record.sid)
+    try {
+      const isRemoved = await this.#registry.remove(record)
+      if (isRemoved) this.#hubOf(record).stream(hubNameOf(record)).remove()
+      return isRemoved
+    } finally {
+      this.#removing.delete(record.sid)
+    }
+  }
+
+  #ended(record: StreamRecord, reason: RemovalReason): void {
+    this.#broadcasts.get(record.sid)?.end('removed', { reason })
+    if (!this.#removing.has(record.sid)) this.#streams.get(record.sid)?.close()
+    this.#streams.delete(record.sid)
+  }
+
+  #hubOf(record: StreamRecord): Hub {
+    return this.#services.get(record.serviceSid) as Hub
+  }
+}

@@ -1,0 +1,66 @@
+import { RecordIndex } from './record-index.ts'
+import type { RemovalListener, RemovalReason, StreamRegistry } from './registry.ts'
+import { newRecord, type StreamRecord, withTtl } from './stream-record.ts'
+
+/**
+ * Makes a registry in this process's memory: for one gateway. Its streams are gone when the process ends.
+ * `nowMs` is a wall clock, for tests.
+ */
+export function memoryRegistry(options: { readonly nowMs?: () => number } = {}): StreamRegistry {
+  return new MemoryRegistry(options.nowMs ?? Date.now)
+}
+
+class MemoryRegistry implements StreamRegistry {
+  readonly #nowMs: () => number
+  readonly #listeners = new Set<RemovalListener>()
+  readonly #index: RecordIndex
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+    this.#index = new RecordIndex(nowMs, (record) => this.#tell(record, 'expired'))
+  }
+
+  async create(serviceSid: string, uniqueName: string | null, ttlSeconds: number) {
+    if (uniqueName !== null && this.#index.find(serviceSid, uniqueName)?.uniqueName === uniqueName) {
+      return undefined
+    }
+    const record = newRecord(serviceSid, uniqueName, ttlSeconds, this.#nowMs())
+    this.#index.put(record)
+    return record
+  }
+
+  find(serviceSid: string, id: string): StreamRecord | undefined {
+    return this.#index.find(serviceSid, id)
+  }
+
+  async setTtl(record: StreamRecord, ttlSeconds: number) {
+    const current = this.#index.find(record.serviceSid, record.sid)
+    if (current === undefined) return undefined
+    const updated = withTtl(current, ttlSeconds, this.#nowMs())
+    this.#index.put(updated)
+    return updated
+  }
+
+  async remove(record: StreamRecord) {
+    const isRemoved = this.#index.delete(record)
+    if (isRemoved) this.#tell(record, 'removed')
+    return isRemoved
+  }
+
+  async list(serviceSid: string) {
+    return this.#index.list(serviceSid)
+  }
+
+  onRemoved(listener: RemovalListener): void {
+    this.#listeners.add(listener)
+  }
+
+  async close() {
+    this.#index.close()
+    this.#listeners.clear()
+  }
+
+  #tell(record: StreamRecord, reason: RemovalReason): void {
+    for (const listener of this.#listeners) listener(record, reason)
+  }
+}

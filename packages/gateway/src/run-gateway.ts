@@ -1,0 +1,76 @@
+import { pino } from 'pino'
+import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
+import { createGateway } from './gateway.ts'
+import type { GatewayLog } from './gateway-log.ts'
+import { memoryRegistry } from './memory-registry.ts'
+import { openNatsRegistry } from './nats-registry.ts'
+import { natsOptionsOf } from './nats-url.ts'
+import type { StreamRegistry } from './registry.ts'
+import { serve } from './serve.ts'
+import type { ServiceSettings, Settings } from './settings.ts'
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
+
+/** A gateway with its hubs and its registry. */
+export interface RunningGateway {
+  readonly log: GatewayLog
+  /** Tells the listeners, closes everything in turn, and is bounded in time. */
+  close(): Promise<void>
+}
+
+/** Opens what the settings describe, and serves it. What was opened is closed again when something fails. */
+export async function runGateway(settings: Settings): Promise<RunningGateway> {
+  if (!LOG_LEVELS.includes(settings.logLevel)) {
+    throw new RivuletError('INVALID_OPTIONS', `The log level is one of ${LOG_LEVELS.join(', ')}.`)
+  }
+  const log = pino({ level: settings.logLevel, base: undefined })
+  const hubs: Hub[] = []
+  let registry: StreamRegistry | undefined
+  try {
+    const services: Record<string, Hub> = {}
+    for (const [sid, service] of Object.entries(settings.services)) {
+      services[sid] = await hubOf(service)
+      hubs.push(services[sid])
+    }
+    registry = await registryOf(settings)
+    const server = await serve(createGateway({ ...optionsOf(settings), services, registry, log }), {
+      port: settings.port,
+      hostname: settings.host,
+    })
+    log.info({ url: server.url, pid: process.pid }, 'listening')
+    const close = async () => {
+      log.info({}, 'closing')
+      await server.close()
+      await Promise.all(hubs.map((hub) => hub.close()))
+      log.info({}, 'closed')
+    }
+    return { log, close }
+  } catch (error) {
+    await Promise.all([registry?.close(), ...hubs.map((hub) => hub.close())])
+    throw error
+  }
+}
+
+async function hubOf(service: ServiceSettings): Promise<Hub> {
+  const { transport, ...options } = service
+  if (transport === undefined) return createHub(options)
+  return openHub({ ...options, transport } as HubConfig)
+}
+
+async function registryOf({ registry, services }: Settings): Promise<StreamRegistry> {
+  if (registry === 'memory') return memoryRegistry()
+  const [first] = Object.values(services)
+  const { transport = [] } = first ?? {}
+  const urls = registry === 'nats' ? transport : registry
+  return openNatsRegistry(natsOptionsOf([urls].flat().filter((url) => typeof url === 'string')))
+}
+
+function optionsOf(settings: Settings) {
+  const { keys, open, allowedHosts, playground, accountSid, publicUrl, maxListenersPerKey } = settings
+  return {
+    ...{ keys, open, allowedHosts, playground, corsOrigins: settings.cors },
+    ...(accountSid !== undefined && { accountSid }),
+    ...(publicUrl !== undefined && { publicUrl }),
+    ...(maxListenersPerKey !== undefined && { maxListenersPerKey }),
+  }
+}

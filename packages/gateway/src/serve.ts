@@ -1,0 +1,104 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { RivuletError } from 'rivulet'
+import { problemResponse } from './api-error.ts'
+import { answerBrokenRequests } from './broken-request.ts'
+import type { Gateway } from './gateway.ts'
+
+/** Where a gateway listens, and what it puts up with. */
+export interface ServeOptions {
+  /** 0 takes a free one. @default 8080 */
+  readonly port?: number
+  /** The address to listen on; beyond this machine only with keys. @default '127.0.0.1' */
+  readonly hostname?: string
+  /** Connections at once; further ones are closed. @default 10000 */
+  readonly maxConnections?: number
+  /** Milliseconds that the headers of a request may take. @default 10000 */
+  readonly headersTimeoutMs?: number
+  /** Milliseconds that a whole request may take, body included. @default 30000 */
+  readonly requestTimeoutMs?: number
+  /** Milliseconds that an idle connection is kept; longer than a proxy in front keeps it. @default 65000 */
+  readonly keepAliveTimeoutMs?: number
+}
+
+/** A gateway that takes connections. */
+export interface GatewayServer {
+  /** Where it listens, e.g. `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** The port that it got. */
+  readonly port: number
+  /**
+   * Closes the gateway, answers what has begun, and ends what is left after `timeoutMs` (5000). Any number of
+   * times. The hubs stay open.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+}
+
+// The request line counts too: enough for a name of 320 characters, percent-encoded, beside a token.
+const MAX_HEADER_BYTES = 16_384
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
+const CLOSE_TIMEOUT_MS = 5000
+
+/**
+ * Serves a gateway on Node, and resolves when it takes connections. Rejects with what Node says when the port is
+ * taken, and `INVALID_OPTIONS` for a gateway without keys that would be reachable from other machines.
+ */
+export async function serve(gateway: Gateway, options: ServeOptions = {}): Promise<GatewayServer> {
+  const { port = 8080, hostname = '127.0.0.1' } = options
+  if (gateway.isOpen && !LOOPBACK.test(hostname)) {
+    const advice = 'listen on 127.0.0.1, or give it keys.'
+    throw new RivuletError('INVALID_OPTIONS', `A gateway without keys is for this machine only; ${advice}`)
+  }
+  const server = await serverOf(gateway, options)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, hostname.replace(/^\[|\]$/g, ''), resolve)
+  })
+  const address = server.address() as AddressInfo
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  let closing: Promise<void> | undefined
+  return {
+    url: `http://${host}:${address.port}`,
+    port: address.port,
+    close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
+      closing ??= close(gateway, server, timeoutMs)
+      return closing
+    },
+  }
+}
+
+async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server> {
+  // Only here, so that the handler itself runs where there is no Node.
+  const [{ createServer }, { getRequestListener }] = await Promise.all([
+    import('node:http'),
+    import('@hono/node-server'),
+  ])
+  const listener = getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
+    errorHandler: () => problemResponse('badRequest'),
+  })
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: options.headersTimeoutMs ?? 10_000,
+      requestTimeout: options.requestTimeoutMs ?? 30_000,
+      keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
+      connectionsCheckingInterval: 1000,
+    },
+    listener,
+  )
+  server.maxConnections = options.maxConnections ?? 10_000
+  answerBrokenRequests(server)
+  return server
+}
+
+async function close(gateway: Gateway, server: Server, timeoutMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  await gateway.close()
+  server.closeIdleConnections()
+  // Those that were answering just now become idle only later.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20)
+  await closed
+  clearInterval(sweep)
+  clearTimeout(timer)
+}

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs'
+import { type HubConfigObject, RivuletError } from 'rivulet'
+import type { ApiKey } from './api-key.ts'
+import { DEFAULT_SERVICE_SID } from './gateway-options.ts'
+import type { Grant } from './grant.ts'
+
+/** How the command's hubs are opened; without a transport they are local. */
+export type ServiceSettings = Partial<HubConfigObject>
+
+/** What the command was told, by options, environment and files together. */
+export interface Settings {
+  readonly port: number
+  readonly host: string
+  readonly services: Readonly<Record<string, ServiceSettings>>
+  readonly keys: readonly ApiKey[]
+  readonly open: boolean
+  readonly allowedHosts: readonly string[]
+  readonly cors: readonly string[]
+  /** `memory`, `nats` (where the transport is), or URLs. */
+  readonly registry: string | readonly string[]
+  readonly playground: boolean
+  readonly logLevel: string
+  readonly accountSid?: string
+  readonly publicUrl?: string
+  readonly maxListenersPerKey?: number
+}
+
+/** The options of the command line, as commander gives them; those that were not given are absent. */
+export interface CommandOptions {
+  readonly port?: number
+  readonly host?: string
+  readonly transport?: readonly string[]
+  readonly name?: string
+  readonly service?: string
+  readonly key?: readonly string[]
+  readonly keyFile?: readonly string[]
+  readonly open?: true
+  readonly allowedHost?: readonly string[]
+  readonly cors?: readonly string[]
+  readonly registry?: string
+  readonly publicUrl?: string
+  readonly playground?: true
+  readonly logLevel?: string
+  readonly config?: string
+}
+
+type Config = Record<string, unknown>
+type Environment = Readonly<Record<string, string | undefined>>
+
+const CONFIG_FIELDS = [
+  ...['port', 'host', 'services', 'keys', 'open', 'allowedHosts', 'cors', 'registry', 'playground'],
+  ...['logLevel', 'accountSid', 'publicUrl', 'maxListenersPerKey'],
+]
+
+/** Puts together what the command was told: an option counts more than the file. Throws `INVALID_OPTIONS`. */
+export function settingsOf(options: CommandOptions, environment: Environment): Settings {
+  const config = options.config === undefined ? {} : readConfig(options.config)
+  const given = {
+    port: options.port,
+    host: options.host,
+    open: options.open,
+    allowedHosts: options.allowedHost,
+    cors: options.cors,
+    registry: options.registry,
+    playground: options.playground,
+    logLevel: options.logLevel,
+    publicUrl: options.publicUrl,
+  }
+  const defaults = {
+    ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
+    ...{ playground: false, logLevel: 'info' },
+  }
+  return {
+    ...defaults,
+    ...config,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    services: servicesOf(options, config, environment),
+    keys: keysOf(options, config, environment),
+  } as Settings
+}
+
+function readConfig(file: string): Config {
+  let config: unknown
+  try {
+    config = JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    // No cause: a syntax error quotes what stands there, which may be a secret.
+    throw invalid(`The file ${file} can't be read as JSON.`)
+  }
+  if (typeof config !== 'object' || config === null) throw invalid(`The file ${file} holds no JSON object.`)
+  const stray = Object.keys(config).find((field) => !CONFIG_FIELDS.includes(field))
+  if (stray !== undefined) {
+    throw invalid(`The file ${file} has an unknown field; there are ${CONFIG_FIELDS.join(', ')}.`)
+  }
+  return config as Config
+}
+
+function servicesOf(options: CommandOptions, config: Config, environment: Environment) {
+  const { transport = environment.RIVULET_GATEWAY_TRANSPORT?.split(/\s+/).filter(Boolean) } = options
+  if (config.services !== undefined) {
+    if (transport?.length || options.name !== undefined || options.service !== undefined) {
+      throw invalid('Give services in the file, or --transport, --name and --service, not both.')
+    }
+    return config.services as Settings['services']
+  }
+  const service: ServiceSettings = {
+    ...(transport?.length ? { transport } : {}),
+    ...(options.name !== undefined && { name: options.name }),
+  }
+  return { [options.service ?? DEFAULT_SERVICE_SID]: service }
+}
+
+/** Secrets come from anywhere; what a key allows, from the file, where its secret may be left out. */
+function keysOf(options: CommandOptions, config: Config, environment: Environment): ApiKey[] {
+  const lines = [
+    ...(options.key ?? []),
+    ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/),
+    ...(options.keyFile ?? []).flatMap(linesOf),
+  ]
+  const secrets = new Map(lines.filter((line) => line !== '').map(parseKey))
+  const configured = (config.keys ?? []) as { sid: string; secret?: string; grants?: readonly Grant[] }[]
+  if (!Array.isArray(configured)) throw invalid('The keys in the file are a list of { sid, secret, grants }.')
+  const keys = configured.map(({ sid, secret, grants }) => {
+    const found = secret ?? secrets.get(sid)
+    if (found === undefined) throw invalid('A key in the file has no secret, and none is given elsewhere.')
+    secrets.delete(sid)
+    return { sid, secret: found, ...(grants && { grants }) }
+  })
+  return [...keys, ...[...secrets].map(([sid, secret]) => ({ sid, secret }))]
+}
+
+function parseKey(line: string): [sid: string, secret: string] {
+  const colon = line.indexOf(':')
+  if (colon === -1) throw invalid('A key is "AC…:token" or "SK…:secret".')
+  return [line.slice(0, colon), line.slice(colon + 1)]
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'))
+  } catch {
+    throw invalid(`The file ${file} can't be read.`)
+  }
+}
+
+function invalid(message: string): RivuletError {
+  return new RivuletError('INVALID_OPTIONS', message)
+}

@@ -1,0 +1,80 @@
+/** What the registry knows of one stream. Frozen. Times are milliseconds since 1970. */
+export interface StreamRecord {
+  /** `TO` and 32 hex digits. */
+  readonly sid: string
+  /** The service it belongs to: `IS` and 32 hex digits. */
+  readonly serviceSid: string
+  /** The name it was created with, or `null`. */
+  readonly uniqueName: string | null
+  /** When it was created. */
+  readonly createdMs: number
+  /** When its time to live was last set. */
+  readonly updatedMs: number
+  /** When it expires, or `null` for never. */
+  readonly expiresMs: number | null
+}
+
+// Twilio keeps this form for its own identifiers, and the core refuses it as a stream's name.
+const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
+const STREAM_SID = /^TO[0-9a-fA-F]{32}$/
+const ANONYMOUS_NAME = /^anonymous\/[0-9a-f]{32}$/
+const LONE_SURROGATE = /\p{Surrogate}/u
+const MAX_NAME_LENGTH = 320
+
+/** Makes the record of a new stream. `ttlSeconds` 0 is never. */
+export function newRecord(
+  serviceSid: string,
+  uniqueName: string | null,
+  ttlSeconds: number,
+  nowMs: number,
+): StreamRecord {
+  return Object.freeze({
+    sid: `TO${randomHex(16)}`,
+    serviceSid,
+    uniqueName,
+    createdMs: nowMs,
+    updatedMs: nowMs,
+    expiresMs: expiryOf(ttlSeconds, nowMs),
+  })
+}
+
+/** Gives the record with its time to live counted anew from now. */
+export function withTtl(record: StreamRecord, ttlSeconds: number, nowMs: number): StreamRecord {
+  return Object.freeze({ ...record, updatedMs: nowMs, expiresMs: expiryOf(ttlSeconds, nowMs) })
+}
+
+/** Tells whether a stream's time is over. */
+export function isExpired(record: StreamRecord, nowMs: number): boolean {
+  return record.expiresMs !== null && record.expiresMs <= nowMs
+}
+
+/** Gives the name of a record's stream in its hub: the unique name verbatim, or `anonymous/<hex>`. */
+export function hubNameOf(record: StreamRecord): string {
+  return record.uniqueName ?? `anonymous/${record.sid.slice(2).toLowerCase()}`
+}
+
+/** Tells whether a name may be given to a stream. Names of anonymous streams are kept free for them. */
+export function isUniqueName(name: string): boolean {
+  if (name.length < 1 || name.length > MAX_NAME_LENGTH) return false
+  return !SID_FORM.test(name) && !ANONYMOUS_NAME.test(name) && !LONE_SURROGATE.test(name)
+}
+
+/** Tells whether an identifier has the form of a stream's sid. */
+export function isStreamSid(id: string): boolean {
+  return STREAM_SID.test(id)
+}
+
+/** Orders records by their age, oldest first. */
+export function byAge(one: StreamRecord, other: StreamRecord): number {
+  return one.createdMs - other.createdMs || (one.sid < other.sid ? -1 : Number(one.sid > other.sid))
+}
+
+function expiryOf(ttlSeconds: number, nowMs: number): number | null {
+  return ttlSeconds === 0 ? null : nowMs + ttlSeconds * 1000
+}
+
+function randomHex(bytes: number): string {
+  let hex = ''
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) hex += byte.toString(16).padStart(2, '0')
+  return hex
+}

@@ -1,0 +1,27 @@
+import type { StreamRecord } from './stream-record.ts'
+
+/** Gives a stream as Twilio's API shows it. `servicesUrl` is absolute and ends in `/Services`. */
+export function streamResource(
+  record: StreamRecord,
+  accountSid: string,
+  servicesUrl: string,
+): Record<string, unknown> {
+  const url = `${servicesUrl}/${record.serviceSid}/Streams/${record.sid}`
+  return {
+    sid: record.sid,
+    unique_name: record.uniqueName,
+    account_sid: accountSid,
+    service_sid: record.serviceSid,
+    url,
+    links: { messages: `${url}/Messages` },
+    // Always there: the SDK reads an absent date as "now".
+    date_expires: record.expiresMs === null ? null : isoSeconds(record.expiresMs),
+    date_created: isoSeconds(record.createdMs),
+    date_updated: isoSeconds(record.updatedMs),
+    created_by: 'system',
+  }
+}
+
+function isoSeconds(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace(/\.\d+Z$/, 'Z')
+}

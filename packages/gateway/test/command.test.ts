@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { ApiClient, BASIC, basic } from './support/api-client.ts'
+import { GatewayProcess } from './support/gateway-process.ts'
+import { ACCOUNT, SERVICE, TOKEN } from './support/served-gateway.ts'
+import { listenAt } from './support/sse-client.ts'
+
+const LOCAL = ['--port', '0', '--service', SERVICE]
+const READER = `SK${'4'.repeat(32)}`
+
+function fileWith(name: string, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rivulet-gateway-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+test('the command serves a local hub, and ends in good order when it is told to', async () => {
+  const running = new GatewayProcess([...LOCAL, '--log-level', 'debug'], {
+    RIVULET_GATEWAY_KEYS: `${ACCOUNT}:${TOKEN}`,
+  })
+  const url = await running.url()
+  const api = new ApiClient(url)
+  await api.create({ UniqueName: 'secret-plans' })
+  const client = await listenAt(api.messagesOf('secret-plans'), BASIC)
+  expect((await api.publish('secret-plans', { password: 'swordfish' })).status).toBe(201)
+  await client.count(1)
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up' })
+  const idle = connect(Number(new URL(url).port), '127.0.0.1')
+  idle.on('error', () => {})
+
+  expect(await running.kill('SIGTERM')).toBe(0)
+  await client.ended
+  expect(client.events.at(-1)).toMatchObject({ event: 'closing', data: { reason: 'shutdown' } })
+  expect(running.lines).toContainEqual(
+    expect.objectContaining({ msg: 'answered', route: 'publish', status: 201 }),
+  )
+  expect(running.lines.at(-1)).toMatchObject({ msg: 'closed' })
+  for (const secret of [TOKEN, 'swordfish', 'secret-plans', BASIC.authorization as string]) {
+    expect(running.output).not.toContain(secret)
+  }
+})
+
+test('the command takes keys with their grants from files', async () => {
+  const keys = fileWith('keys', `# the reader\n${READER}:a-secret\n`)
+  const grants = [{ streams: 'news/*', allow: ['listen'] }]
+  const services = { [SERVICE]: { name: 'fleet', streams: { 'news/a': { maxBytes: 100 } } } }
+  const config = fileWith(
+    'config.json',
+    JSON.stringify({
+      ...{ port: 0, services },
+      keys: [
+        { sid: ACCOUNT, secret: TOKEN },
+        { sid: READER, grants },
+      ],
+    }),
+  )
+  const running = new GatewayProcess(['--config', config, '--key-file', keys])
+  const url = await running.url()
+  const owner = new ApiClient(url)
+  for (const UniqueName of ['news/a', 'other']) expect((await owner.create({ UniqueName })).status).toBe(201)
+  expect((await owner.publish('news/a', { text: 'x'.repeat(100) })).body.code).toBe(54006)
+  const reader = new ApiClient(url, basic(READER, 'a-secret'))
+  expect((await reader.fetch('news/a')).status).toBe(200)
+  expect((await reader.publish('news/a', {})).status).toBe(403)
+  expect((await reader.fetch('other')).status).toBe(403)
+})
+
+test('the command says in one sentence why it does not start', async () => {
+  const refusals: [args: string[], sentence: RegExp][] = [
+    [['--port', '0'], /There are no keys/],
+    [['--port', '0', '--open', '--host', '0.0.0.0'], /without keys is for this machine only/],
+    [['--port', '0', '--key', 'the-secret'], /A key is "AC…:token"/],
+    [['--port', '0', '--key', 'AC1:the-secret'], /The sid of a key is/],
+    [['--port', 'x'], /number from 0 to 65535/],
+  ]
+  await Promise.all(
+    refusals.map(async ([args, sentence]) => {
+      const running = new GatewayProcess(args)
+      expect(await running.ended()).toBe(1)
+      expect(running.output).toMatch(sentence)
+      expect(running.output.split('\n').filter((line) => line !== '' && !line.startsWith('{'))).toHaveLength(
+        1,
+      )
+      expect(running.output).not.toContain('the-secret')
+    }),
+  )
+})
+
+test('the command shows what it can be told', async () => {
+  const running = new GatewayProcess(['--help'])
+  expect(await running.ended()).toBe(0)
+  for (const option of ['--port', '--transport', '--key', '--open', '--registry', '--playground']) {
+    expect(running.output).toContain(option)
+  }
+})

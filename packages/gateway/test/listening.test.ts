@@ -1,0 +1,219 @@
+import { connect } from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
+import { ApiClient, BASIC } from './support/api-client.ts'
+import { served } from './support/served-gateway.ts'
+import { listenAt } from './support/sse-client.ts'
+
+describe('a listener', () => {
+  test('gets what is published from now on, once and in order', async () => {
+    const { url, hub } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'positions' })
+    hub.stream('positions').publish({ n: 0 })
+    const client = await listenAt(api.messagesOf('positions'), BASIC)
+    const { body } = await api.publish('positions', { n: 1 })
+    hub.stream('positions').publish({ n: 2 })
+    await client.count(2)
+    expect(client.events).toEqual([
+      { event: 'messagePublished', id: body.sid, data: { n: 1 } },
+      { event: 'messagePublished', id: expect.stringMatching(/^TZ/), data: { n: 2 } },
+    ])
+    expect(client.response.headers.get('content-type')).toMatch(/^text\/event-stream/)
+  })
+
+  test('does not hear other streams', async () => {
+    const { url } = await served()
+    const api = new ApiClient(url)
+    for (const UniqueName of ['a', 'b']) await api.create({ UniqueName })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    await api.publish('b', { n: 1 })
+    await api.publish('a', { n: 2 })
+    expect((await client.count(1)).map(({ data }) => data)).toEqual([{ n: 2 }])
+  })
+
+  test('is told that the stream was removed, and that it expired', async () => {
+    const { url } = await served()
+    const api = new ApiClient(url)
+    const { body } = await api.create()
+    await api.create({ UniqueName: 'brief', Ttl: '1' })
+    const removed = await listenAt(api.messagesOf(body.sid), BASIC)
+    const expired = await listenAt(api.messagesOf('brief'), BASIC)
+    expect((await api.remove(body.sid)).status).toBe(204)
+    await Promise.all([removed.ended, expired.ended])
+    expect(removed.events).toEqual([{ event: 'removed', id: undefined, data: { reason: 'removed' } }])
+    expect(expired.events).toEqual([{ event: 'removed', id: undefined, data: { reason: 'expired' } }])
+    expect((await api.fetch('brief')).body.code).toBe(20404)
+    expect((await api.create({ UniqueName: 'brief' })).status).toBe(201)
+  })
+
+  test('is told that a program removed or closed the stream of the hub', async () => {
+    const { url, hub } = await served()
+    const api = new ApiClient(url)
+    for (const UniqueName of ['a', 'b']) await api.create({ UniqueName })
+    const [a, b] = [await listenAt(api.messagesOf('a'), BASIC), await listenAt(api.messagesOf('b'), BASIC)]
+    hub.stream('a').remove()
+    hub.stream('b').close()
+    await Promise.all([a.ended, b.ended])
+    expect(a.events).toEqual([{ event: 'removed', id: undefined, data: { reason: 'removed' } }])
+    expect(b.events).toEqual([{ event: 'closing', id: undefined, data: { reason: 'closed' } }])
+    expect((await api.publish('a', { n: 1 })).status).toBe(201)
+  })
+
+  test('is told that the gateway ends', async () => {
+    const { url, server } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    await server.close()
+    await client.ended
+    expect(client.events).toEqual([{ event: 'closing', id: undefined, data: { reason: 'shutdown' } }])
+  })
+
+  test('leaves nothing behind when its client goes', async () => {
+    const { url, hub, gateway } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    expect(gateway.counts.listeners).toBe(1)
+    expect(hub.ledger().subscribers).toBe(1)
+    client.close()
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+    expect(hub.ledger().subscribers).toBe(0)
+  })
+
+  test('gets a sign of life while nothing is published', async () => {
+    const { url } = await served({ heartbeatMs: 20 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    await client.until(() => client.comments.length >= 3)
+    expect(client.events).toEqual([])
+  })
+
+  test('is refused beyond the limit of its key', async () => {
+    const { url } = await served({ maxListenersPerKey: 1 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    const listen = () => api.send('GET', api.messagesOf('a'), undefined, { accept: 'text/event-stream' })
+    const refused = await listen()
+    expect(refused).toMatchObject({ status: 429, body: { code: 20429 } })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    client.close()
+    await vi.waitFor(() => listenAt(api.messagesOf('a'), BASIC))
+  })
+
+  test('that asks without the header is told how to listen', async () => {
+    const { url } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const { status, body, headers } = await api.send('GET', api.messagesOf('a'))
+    expect([status, headers.get('allow')]).toEqual([405, 'POST, GET'])
+    expect(body.message).toContain('Accept: text/event-stream')
+    expect(
+      (await api.send('HEAD', api.messagesOf('a'), undefined, { accept: 'text/event-stream' })).status,
+    ).toBe(405)
+  })
+})
+
+describe('a client that stops reading', () => {
+  const request = (api: ApiClient) =>
+    [
+      `GET ${new URL(api.messagesOf('a')).pathname} HTTP/1.1`,
+      'Host: 127.0.0.1',
+      'Accept: text/event-stream',
+      `Authorization: ${BASIC.authorization}`,
+      '\r\n',
+    ].join('\r\n')
+
+  test('loses the oldest messages, which are counted, and delays nobody', async () => {
+    const { url, hub, server, gateway } = await served({ maxWaitingMessages: 4 })
+    hub.stream('a', { limit: false, maxBytes: 65_536 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const stalled = connect(server.port, '127.0.0.1').pause()
+    stalled.write(request(api))
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    const reader = await listenAt(api.messagesOf('a'), BASIC)
+
+    const filling = 'x'.repeat(60_000)
+    let published = 0
+    while (gateway.counts.dropped < 20) {
+      hub.stream('a').publish({ n: ++published, filling })
+      await reader.until(() => reader.events.length === published)
+    }
+    expect(reader.events.map(({ data }) => (data as { n: number }).n)).toEqual(
+      Array.from({ length: published }, (_, index) => index + 1),
+    )
+    stalled.destroy()
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+  })
+
+  test('is told how much it lost when it reads again', async () => {
+    const { url, hub, server, gateway } = await served({ maxWaitingMessages: 2 })
+    hub.stream('a', { limit: false, maxBytes: 65_536 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const socket = connect(server.port, '127.0.0.1').pause()
+    socket.write(request(api))
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    const filling = 'x'.repeat(60_000)
+    let published = 0
+    while (gateway.counts.dropped < 20) {
+      hub.stream('a').publish({ n: ++published, filling })
+      await new Promise(setImmediate)
+    }
+    const { dropped } = gateway.counts
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.resume()
+    await vi.waitFor(() => expect(text).toContain(`"n":${published},`))
+    const told = [...text.matchAll(/event: dropped\s+data: \{"count":(\d+)\}/g)].map(([, count]) =>
+      Number(count),
+    )
+    expect(told.reduce((sum, count) => sum + count, 0)).toBe(dropped)
+    const arrived = [...text.matchAll(/event: messagePublished/g)].length
+    expect(arrived + dropped).toBe(published)
+    socket.destroy()
+  })
+
+  test('is hung up on after a while', async () => {
+    const { url, hub, server, gateway } = await served({ heartbeatMs: 20, stallMs: 100 })
+    hub.stream('a', { limit: false, maxBytes: 65_536 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const stalled = connect(server.port, '127.0.0.1').pause()
+    stalled.on('error', () => {})
+    stalled.write(request(api))
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    const filling = 'x'.repeat(60_000)
+    while (gateway.counts.listeners > 0) {
+      hub.stream('a').publish({ filling })
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    stalled.resume()
+    await new Promise((resolve) => stalled.once('close', resolve))
+    expect(hub.ledger().subscribers).toBe(0)
+  })
+})
+
+test('a hundred listeners on five streams get everything, and nothing twice', async () => {
+  const { url, hub, gateway } = await served()
+  const api = new ApiClient(url)
+  const names = Array.from({ length: 5 }, (_, number) => `s${number}`)
+  for (const UniqueName of names) await api.create({ UniqueName })
+  const places = names.flatMap((name) => Array.from({ length: 20 }, () => name))
+  const clients = await Promise.all(places.map((name) => listenAt(api.messagesOf(name), BASIC)))
+  for (let n = 1; n <= 20; n++) {
+    for (const name of names) hub.stream(name).publish({ n, name })
+    await new Promise(setImmediate)
+  }
+  await Promise.all(clients.map((client) => client.count(20)))
+  for (const [index, client] of clients.entries()) {
+    const expected = Array.from({ length: 20 }, (_, n) => ({ n: n + 1, name: places[index] }))
+    expect(client.events.map(({ data }) => data)).toEqual(expected)
+  }
+  expect(gateway.counts).toEqual({ listeners: 100, sent: 2000, dropped: 0 })
+})

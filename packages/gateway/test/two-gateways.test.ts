@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type Broker, startNats } from '../../../test/support/brokers.ts'
+import { ApiClient, BASIC } from './support/api-client.ts'
+import { GatewayProcess } from './support/gateway-process.ts'
+import { ACCOUNT, SERVICE, TOKEN } from './support/served-gateway.ts'
+import { listenAt } from './support/sse-client.ts'
+
+let broker: Broker
+beforeAll(async () => {
+  broker = await startNats({ jetstream: true })
+})
+afterAll(() => broker.close())
+
+function start(): GatewayProcess {
+  const args = ['--port', '0', '--service', SERVICE, '--registry', 'nats']
+  return new GatewayProcess(args, {
+    RIVULET_GATEWAY_KEYS: `${ACCOUNT}:${TOKEN}`,
+    RIVULET_GATEWAY_TRANSPORT: broker.url,
+  })
+}
+
+async function two() {
+  const processes = [start(), start()] as const
+  const [here, there] = await Promise.all(
+    processes.map(async (process) => new ApiClient(await process.url())),
+  )
+  return { processes, here: here as ApiClient, there: there as ApiClient }
+}
+
+describe('two gateways on one NATS server', { timeout: 120_000 }, () => {
+  test('share streams, messages, removals and times to live', async () => {
+    const { here, there } = await two()
+    const created = await here.create({ UniqueName: 'positions' })
+    const client = await listenAt(here.messagesOf('positions'), BASIC)
+    const published = await there.publish('positions', { n: 1 })
+    expect(published.status).toBe(201)
+    expect((await there.fetch(created.body.sid)).body).toMatchObject({ unique_name: 'positions' })
+    await client.count(1)
+    expect(client.events).toEqual([{ event: 'messagePublished', id: published.body.sid, data: { n: 1 } }])
+
+    expect((await there.remove('positions')).status).toBe(204)
+    await client.ended
+    expect(client.events.at(-1)).toMatchObject({ event: 'removed', data: { reason: 'removed' } })
+    expect((await here.fetch('positions')).status).toBe(404)
+    expect((await here.fetch(created.body.sid)).status).toBe(404)
+
+    const anonymous = await there.create({ Ttl: '100' })
+    const listener = await listenAt(here.messagesOf(anonymous.body.sid), BASIC)
+    expect((await there.update(anonymous.body.sid, { Ttl: '1' })).status).toBe(200)
+    await listener.ended
+    expect(listener.events).toEqual([{ event: 'removed', id: undefined, data: { reason: 'expired' } }])
+    expect((await there.fetch(anonymous.body.sid)).status).toBe(404)
+  })
+
+  test('let exactly one of many creates of a name succeed', async () => {
+    const { here, there } = await two()
+    const creates = Array.from({ length: 50 }, (_, index) =>
+      (index % 2 === 0 ? here : there).create({ UniqueName: 'contested' }),
+    )
+    const answers = await Promise.all(creates)
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1)
+    expect(answers.filter(({ body }) => body.code === 54301)).toHaveLength(49)
+    await here.remove('contested')
+    expect((await there.create({ UniqueName: 'contested' })).status).toBe(201)
+    await there.remove('contested')
+  })
+
+  test('find their streams again after one is killed', async () => {
+    const { processes, here, there } = await two()
+    const names = Array.from({ length: 60 }, (_, number) => `stream ${number} é/☃`)
+    for (const UniqueName of names) expect((await here.create({ UniqueName })).status).toBe(201)
+    const brief = await here.create({ UniqueName: 'brief', Ttl: '1' })
+    const listener = await listenAt(there.messagesOf('brief'), BASIC)
+    await Promise.all(processes.map((process) => process.kill('SIGKILL')))
+    await listener.ended
+    const leftMs = Date.parse(brief.body.date_created) + 2000 - Date.now()
+    await new Promise((resolve) => setTimeout(resolve, leftMs))
+
+    const again = new ApiClient(await start().url())
+    const { body } = await again.list('?PageSize=100')
+    expect(body.streams.map((stream: { unique_name: string }) => stream.unique_name)).toEqual(names)
+    expect((await again.publish(names[0] as string, { n: 1 })).status).toBe(201)
+    // Its time ended while no gateway was there to take it out of the bucket.
+    expect((await again.fetch(brief.body.sid)).status).toBe(404)
+    expect((await again.create({ UniqueName: 'brief' })).status).toBe(201)
+  })
+
+  test('answer 503 while the server is away, and go on when it is back', async () => {
+    const { here, there } = await two()
+    const { body } = await here.create({ UniqueName: 'before' })
+    await broker.kill()
+    expect(await here.create({ UniqueName: 'during' })).toMatchObject({ status: 503, body: { code: 20503 } })
+    expect((await here.fetch('before')).status).toBe(200)
+    await broker.start()
+    await vi.waitFor(async () => expect((await here.create()).status).toBe(201), 30_000)
+    await vi.waitFor(async () => expect((await there.remove(body.sid)).status).toBe(204), 30_000)
+    await vi.waitFor(async () => expect((await here.fetch('before')).status).toBe(404), 30_000)
+  })
+})

@@ -1,0 +1,126 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from './support/source-files.ts'
+
+const SUITES = ['fanout', 'publish', 'refuse', 'churn', 'memory', 'streams', 'iterate', 'transport']
+const OUT = join(ROOT, '.cache', 'bench-test')
+const FIRST_RUN_MS = 300_000
+
+interface Row {
+  readonly name: string
+  readonly group: string
+  readonly value: number
+  readonly rounds: readonly number[]
+  readonly rivuletIsBetterBy: number
+}
+
+interface Result {
+  readonly suite: string
+  readonly date: string
+  readonly machine: Record<string, unknown>
+  readonly cases: readonly { readonly name: string; readonly rows: readonly Row[] }[]
+}
+
+function bench(...args: string[]) {
+  return execa('node', ['bench/bench.mjs', ...args, '--out', OUT], { cwd: ROOT, reject: false })
+}
+
+function quick(...args: string[]) {
+  return bench(...args, '--quick', '--rounds', '1')
+}
+
+beforeAll(async () => {
+  rmSync(OUT, { recursive: true, force: true })
+  // On a fresh clone this installs what the benches need; a stale build is built anew.
+  const script = "(await import('./bench/prepare.mjs')).prepare(true)"
+  await execa('node', ['--input-type=module', '-e', script], { cwd: ROOT })
+}, FIRST_RUN_MS)
+
+describe('the benches', () => {
+  test.each(SUITES)('%s runs, finds its own results right, and compares with rivals', async (suite) => {
+    const { stdout, stderr, exitCode } = await quick(suite, '--json')
+    expect({ stderr: exitCode === 0 ? '' : stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
+    const [result] = JSON.parse(stdout) as Result[]
+    expect(result?.suite).toBe(suite)
+    expect(result?.machine).toMatchObject({ node: process.version, rivulet: expect.any(String) })
+    expect(result?.cases.length).toBeGreaterThan(0)
+    for (const { rows } of result?.cases ?? []) {
+      expect(rows.map(({ group }) => group)).toContain('rivulet')
+      expect(new Set(rows.map(({ group }) => group)).size).toBeGreaterThan(1)
+      for (const { name, value, rivuletIsBetterBy } of rows) {
+        expect(value, name).toBeGreaterThan(0)
+        expect(rivuletIsBetterBy, name).toBeGreaterThan(0)
+      }
+    }
+  })
+
+  test('draw pictures and one page that needs nothing else', () => {
+    const page = readFileSync(join(OUT, 'report.html'), 'utf8')
+    for (const suite of SUITES) expect(page).toContain(`(suite ${suite})`)
+    expect(page).not.toMatch(/<(script|link|img)\b|\bsrc=|url\((?!#)/)
+    expect(readFileSync(join(OUT, 'streams.svg'), 'utf8')).toMatch(/^<svg [\s\S]*same contract, hand-made/)
+  })
+
+  test('take an own message, and numbers of subscribers', async () => {
+    const file = join(OUT, 'own.json.txt')
+    writeFileSync(file, JSON.stringify({ greeting: 'grüß dich', tags: ['a', 'b'] }))
+    const { stdout } = await quick('fanout', '--json', '--subscribers', '3', '--message', file)
+    const [result] = JSON.parse(stdout) as Result[]
+    expect(result?.cases.map(({ name }) => name)).toEqual(['3 subscribers, 43 bytes'])
+  })
+
+  test('take an own transport', async () => {
+    const { stdout } = await quick('fanout', '--json', '--subscribers', '3', '--transport', 'memory:own')
+    const [result] = JSON.parse(stdout) as Result[]
+    expect(result?.cases[0]?.name).toBe('3 subscribers, 53 bytes, through memory')
+  })
+
+  test('fail when a suite fails', async () => {
+    const file = join(OUT, 'too-large.json.txt')
+    writeFileSync(file, JSON.stringify({ text: 'x'.repeat(70_000) }))
+    const { stderr, exitCode } = await quick('fanout', '--subscribers', '1', '--message', file)
+    expect(stderr).toContain('PAYLOAD_TOO_LARGE')
+    expect(stderr).toContain('The suite fanout failed.')
+    expect(exitCode).toBe(1)
+  })
+
+  test('fail when a single subscriber misses a message', async () => {
+    const script = `
+      import { countingReaders } from './bench/readers.mjs'
+      const readers = countingReaders(3)
+      for (const listener of readers.listeners.slice(0, 2)) listener()
+      readers.check('lossy', 1)`
+    const node = execa('node', ['--input-type=module', '-e', script], { cwd: ROOT, reject: false })
+    const { stderr, exitCode } = await node
+    expect(stderr).toContain('lossy: subscriber 2 of 3 got 0 of 1 messages.')
+    expect(exitCode).toBe(1)
+  })
+
+  test.each([
+    ['fanout', '--subscribers', 'many', 'a whole number from 1 to 1000000'],
+    ['fanout', '--payload', '10', 'a whole number from 53 to 65000'],
+    ['fanout', '--transport', 'http://127.0.0.1', 'a URL that starts with nats:'],
+    ['publish', '--message', 'package-lock.txt', 'no such file'],
+    ['speed', '--rounds', '1', 'Allowed choices are fanout'],
+  ])('say what is wrong with %s %s %s', async (suite, option, value, advice) => {
+    const { stdout, stderr, exitCode } = await bench(suite, option, value)
+    expect(stderr).toContain(advice)
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 })
+  })
+
+  test('list suites and options with --help', async () => {
+    const { stdout, exitCode } = await bench('--help')
+    for (const word of [...SUITES, '--subscribers', '--payload', '--transport', '--message', '--quick']) {
+      expect(stdout).toContain(word)
+    }
+    expect(exitCode).toBe(0)
+  })
+})
+
+test('a hundred thousand streams that were used and closed return the heap to where it was', async () => {
+  const check = execa('node', ['--expose-gc', 'bench/heap-check.mjs'], { cwd: ROOT, reject: false })
+  const { stdout, stderr, exitCode } = await check
+  expect({ stderr, exitCode }, stdout).toEqual({ stderr: '', exitCode: 0 })
+})

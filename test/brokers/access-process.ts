@@ -1,0 +1,67 @@
+// Run as a process of its own: `refused <url>` tries to open a hub that the broker refuses; `close <url>` opens one,
+// publishes, and closes it when told to, however the broker fares. Both end only if nothing keeps them alive.
+import { once } from 'node:events'
+import { createHub, openHub, RivuletError, type Transport } from 'rivulet'
+
+const [act, url = ''] = process.argv.slice(2)
+
+if (act === 'refused') await refused()
+else await close()
+process.stdin.destroy()
+
+async function refused(): Promise<void> {
+  const before = resources()
+  const opening = await rejection(() => openHub(url))
+  const hub = createHub({ transport: await transportOf(url) })
+  const errors: string[] = []
+  hub.on('error', (error) => errors.push(RivuletError.is(error) ? error.code : 'unknown'))
+  const waiting = await rejection(() => hub.ready())
+  // The refusal stands: who asks later is told at once.
+  const later = await rejection(() => hub.ready())
+  const { status } = hub
+  await hub.close()
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  console.log(
+    `refused ${JSON.stringify({ opening, waiting, later, status, errors, before, after: resources() })}`,
+  )
+}
+
+async function close(): Promise<void> {
+  const hub = createHub({ transport: await transportOf(url) })
+  hub.on('error', () => {})
+  hub.on('status', (status) => console.log(status))
+  const stream = hub.stream('close', { limit: false })
+  stream.subscribe(() => {})
+  const publishing = setInterval(() => stream.publish({ text: 'x'.repeat(1000) }), 20)
+  console.log('started')
+  await once(process.stdin, 'data')
+  clearInterval(publishing)
+  const startMs = performance.now()
+  const ledger = await hub.close()
+  console.log(`result ${JSON.stringify({ tookMs: performance.now() - startMs, ledger })}`)
+}
+
+async function rejection(run: () => Promise<unknown>) {
+  const startMs = performance.now()
+  try {
+    await run()
+    return { code: 'none' }
+  } catch (error) {
+    const { code, message } = error as RivuletError
+    return { code, message, tookMs: performance.now() - startMs }
+  }
+}
+
+async function transportOf(url: string): Promise<Transport> {
+  const { transportFromUrls } = await (url.startsWith('mqtt')
+    ? import('@rivulet/mqtt')
+    : import('@rivulet/nats'))
+  return transportFromUrls([url])
+}
+
+function resources(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((kind) => /TCP|TLS|Timeout|Immediate/.test(kind))
+    .sort()
+}

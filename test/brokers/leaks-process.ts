@@ -1,0 +1,65 @@
+// Run as a process of its own with `--expose-gc` and the URL of a broker: subscribes and unsubscribes 10 000 times,
+// opens and closes 200 hubs, and prints what it holds in between. Goes on whenever it is told to.
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Hub, openHub } from 'rivulet'
+
+const SIDE_BY_SIDE = 100
+const WARM_UP = 20
+const ROUNDS = 100
+const CONNECTIONS = 200
+const STREAMS = Array.from({ length: SIDE_BY_SIDE }, (_, index) => `stream/${index}`)
+
+const [url = ''] = process.argv.slice(2)
+const hub = await openHub(url)
+for (let round = 0; round < WARM_UP; round++) await subscribeAll()
+for (let round = 0; round < WARM_UP; round++) await connectOnce()
+await report('baseline')
+
+const subscriptions = STREAMS.map((name) => hub.stream(name).subscribe(() => {}))
+const further = Array.from({ length: 9 }, () => hub.stream(STREAMS[0] as string).subscribe(() => {}))
+await Promise.all([...subscriptions, ...further].map(({ ready }) => ready))
+await report('subscribed')
+for (const subscription of [...subscriptions, ...further]) subscription.unsubscribe()
+
+for (let round = 0; round < ROUNDS; round++) await subscribeAll(round % 2 === 0)
+await report('rounds')
+
+for (let round = 0; round < CONNECTIONS; round++) await connectOnce()
+await report('connections')
+
+console.log(`ledger ${JSON.stringify(await hub.close())}`)
+process.stdin.destroy()
+
+/** One round on each stream; some wait for the broker, some are gone in the same tick. */
+async function subscribeAll(waits = true): Promise<void> {
+  const subscriptions = STREAMS.map((name) => hub.stream(name).subscribe(() => {}))
+  if (waits) await Promise.all(subscriptions.map(({ ready }) => ready))
+  for (const subscription of subscriptions) subscription.unsubscribe()
+  if (!waits) await undefined
+}
+
+async function connectOnce(): Promise<void> {
+  const other: Hub = await openHub(url)
+  const stream = other.stream('connections')
+  await stream.subscribe(() => {}).ready
+  stream.publish({ n: 1 })
+  await other.close()
+}
+
+async function report(what: string): Promise<void> {
+  await hub.flush()
+  // Timers that were cleared and sockets that were destroyed leave in the next turns.
+  await sleep(50)
+  globalThis.gc?.()
+  await new Promise(setImmediate)
+  globalThis.gc?.()
+  const handles = process.getActiveResourcesInfo().filter((kind) => /TCP|TLS|Timeout/.test(kind))
+  const { heapUsed } = process.memoryUsage()
+  const listeners = process
+    .eventNames()
+    .map((name) => process.listenerCount(name))
+    .reduce((sum, count) => sum + count, 0)
+  console.log(`${what} ${JSON.stringify({ handles: handles.sort(), heapUsed, listeners })}`)
+  await once(process.stdin, 'data')
+}

@@ -1,0 +1,171 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import type { Hub, Message } from 'rivulet'
+import { openHub } from 'rivulet'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { mosquittoPasswords, startMosquitto, startNats } from '../support/brokers.ts'
+import { BROKER_KINDS, closeLawfully, ending, eventually, openLive } from '../support/live.ts'
+
+const CODE_OF_REFUSAL = { code: 'TRANSPORT_FAILED' }
+
+async function listen(hub: Hub, name: string): Promise<Message[]> {
+  const heard: Message[] = []
+  await hub.stream(name).subscribe((message) => heard.push(message)).ready
+  return heard
+}
+
+function errorsOf(source: { on(event: 'error', listener: (error: unknown) => void): unknown }): unknown[] {
+  const errors: unknown[] = []
+  source.on('error', (error) => errors.push(error))
+  return errors
+}
+
+const text = (length: number) => ({ text: 'x'.repeat(length) })
+const dataOf = (heard: readonly Message[]) => heard.map(({ data }) => data)
+
+// Row 55: a broker that takes less than a message.
+describe('a size limit of the broker', () => {
+  test.each([
+    ['NATS', () => startNats({ config: 'max_payload: 1024' })],
+    ['MQTT 5', () => startMosquitto({ config: 'max_packet_size 4096' })],
+  ] as const)('makes a larger message local and lost, and leaves %s up', async (_, start) => {
+    const { url } = await ending(start())
+    const [sender, receiver] = [await openLive(url), await openLive(url)]
+    const [here, there] = [await listen(sender, 'sizes'), await listen(receiver, 'sizes')]
+    const statuses: string[] = []
+    sender.on('status', (status) => statuses.push(status))
+    const losses: unknown[] = []
+    const stream = sender.stream('sizes')
+    stream.on('lost', (loss) => losses.push(loss))
+    // What fits one by one must not become too large together.
+    const sizes = [500, 2000, ...Array.from({ length: 9 }, () => 300)]
+    for (const size of sizes) stream.publish(text(size))
+    await sender.flush()
+    const fitting = sizes.filter((size) => size < 1000).map(text)
+    await eventually(() => dataOf(there)).toEqual(fitting)
+    expect(dataOf(here)).toEqual(sizes.map(text))
+    expect(losses).toEqual([{ reason: 'failed', count: 1 }])
+    expect(statuses).toEqual([])
+    const [sent, got] = await closeLawfully(sender, receiver)
+    expect(sent).toMatchObject({ accepted: sizes.length, confirmed: fitting.length, lost: { failed: 1 } })
+    // The number of the lost one is a gap.
+    expect(got).toMatchObject({ delivered: fitting.length, missed: 1 })
+  })
+
+  test('that mosquitto keeps to itself shows as a gap at the receiver', async () => {
+    const { url } = await ending(startMosquitto({ config: 'message_size_limit 1000' }))
+    const [sender, receiver] = [await openLive(url), await openLive(url)]
+    const heard = await listen(receiver, 'sizes')
+    for (const size of [10, 2000, 20]) {
+      sender.stream('sizes').publish(text(size))
+      await sender.flush()
+    }
+    await eventually(() => dataOf(heard)).toEqual([text(10), text(20)])
+    const [sent, got] = await closeLawfully(sender, receiver)
+    expect([sent?.confirmed, got?.missed]).toEqual([3, 1])
+  })
+})
+
+const NATS_PERMISSIONS = `authorization { users: [
+  { user: guest, password: guest, permissions: {
+    publish: { deny: "rivulet.default.no-writing" }, subscribe: { deny: "rivulet.default.no-reading" } } }
+  { user: owner, password: owner }
+] }`
+const MOSQUITTO_ACL = ['guest', 'owner'].flatMap((user) => [
+  `user ${user}`,
+  'topic readwrite rivulet/#',
+  ...(user === 'guest'
+    ? ['topic deny rivulet/default/no-writing', 'topic deny rivulet/default/no-reading']
+    : []),
+])
+
+const as = (user: string, url: string) => url.replace('//', `//${user}:${user}@`)
+
+// Rows 74 and 75: permissions, as each broker lets them be seen.
+describe('a permission that is denied', () => {
+  test('to publish comes to the stream on NATS, and hurts no other stream', async () => {
+    const { url } = await ending(startNats({ config: NATS_PERMISSIONS }))
+    const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
+    const heard = { denied: await listen(owner, 'no-writing'), allowed: await listen(owner, 'open') }
+    const errors = { hub: errorsOf(guest), stream: errorsOf(guest.stream('no-writing')) }
+    // A fault finds its stream by the topic that it reads.
+    await listen(guest, 'no-writing')
+    guest.stream('no-writing').publish({ n: 1 })
+    guest.stream('open').publish({ n: 2 })
+    await eventually(() => errors.stream.map(String)).toEqual([expect.stringMatching(/permission/i)])
+    await eventually(() => dataOf(heard.allowed)).toEqual([{ n: 2 }])
+    expect([errors.hub, heard.denied, guest.status]).toEqual([[], [], 'up'])
+    await closeLawfully(guest, owner)
+  })
+
+  test.each([
+    ['NATS', {}],
+    ['MQTT on a nats-server', { mqtt: true }],
+  ])('to subscribe rejects ready over %s, and hurts no other stream', async (_, options) => {
+    const broker = await ending(startNats({ ...options, config: NATS_PERMISSIONS }))
+    const url = 'mqtt' in options ? `mqtt://127.0.0.1:${broker.portOf('mqtt')}` : broker.url
+    const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
+    const stream = guest.stream('no-reading')
+    const errors = errorsOf(stream)
+    const subscription = stream.subscribe(() => {})
+    await expect(subscription.ready).rejects.toMatchObject(CODE_OF_REFUSAL)
+    await expect.poll(() => errors.length).toBeGreaterThan(0)
+    expect([subscription.closed, guest.status]).toEqual([false, 'up'])
+    const heard = await listen(guest, 'open')
+    owner.stream('open').publish({ n: 1 })
+    await eventually(() => dataOf(heard)).toEqual([{ n: 1 }])
+    await closeLawfully(guest, owner)
+  })
+
+  test('on mosquitto is silent, both ways, and looks like an idle stream', async () => {
+    const files = { acl: `${MOSQUITTO_ACL.join('\n')}\n` }
+    const config = (folder: string) => `acl_file ${join(folder, 'acl')}`
+    const users = { guest: 'guest', owner: 'owner' }
+    const { url } = await ending(startMosquitto({ users, files, config }))
+    const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
+    const errors = [guest, owner].map(errorsOf)
+    const heard = [await listen(owner, 'no-writing'), await listen(guest, 'no-reading')]
+    const open = await listen(owner, 'open')
+    guest.stream('no-writing').publish({ n: 1 })
+    owner.stream('no-reading').publish({ n: 2 })
+    await Promise.all([guest.flush(), owner.flush()])
+    guest.stream('open').publish({ n: 3 })
+    await eventually(() => dataOf(open)).toEqual([{ n: 3 }])
+    expect([heard, errors]).toEqual([
+      [[], []],
+      [[], []],
+    ])
+    expect(guest.ledger().confirmed).toBe(2)
+    await closeLawfully(guest, owner)
+  })
+})
+
+// Row 11 on mosquitto, which looks at everybody again when it reads its passwords anew.
+test('credentials that mosquitto revokes end the connection, and are refused for good', async () => {
+  const broker = await ending(startMosquitto({ users: { fleet: 'fleet' } }))
+  const hub = await openLive(as('fleet', broker.url))
+  const errors = errorsOf(hub)
+  writeFileSync(join(broker.folder, 'passwords'), mosquittoPasswords({ fleet: 'another' }))
+  broker.signal('SIGHUP')
+  await eventually(() => errors.at(-1)).toMatchObject(CODE_OF_REFUSAL)
+  await expect(hub.ready()).rejects.toMatchObject({
+    ...CODE_OF_REFUSAL,
+    message: expect.stringMatching(/not authori[sz]ed/i),
+  })
+  expect(hub.status).toBe('down')
+  await closeLawfully(hub)
+})
+
+// Row 77: secrets.
+test.each(BROKER_KINDS)('a password is in no error and no log over $kind', async ({ start, query }) => {
+  const { url } = await ending(start({ users: { fleet: 'right' } }))
+  const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+  onTestFinished(() => log.mockRestore())
+  const secret = 'p4ss:w@rd/?#%'
+  const target = url.replace('//', `//fleet:${encodeURIComponent(secret)}@`) + query
+  const error = await openHub(target).catch((refusal) => refusal)
+  expect(error).toMatchObject(CODE_OF_REFUSAL)
+  const said = inspect([error, log.mock.calls], { depth: 20, showHidden: true }) + String(error.stack)
+  for (const form of [secret, encodeURIComponent(secret), 'p4ss']) expect(said).not.toContain(form)
+})

@@ -1,0 +1,80 @@
+import type { Ledger } from 'rivulet'
+import { expect, test } from 'vitest'
+import { expectLaws } from '../support/ledger-laws.ts'
+import { BROKER_KINDS } from '../support/live.ts'
+import { type Program, startProgram } from '../support/program.ts'
+
+// Row 68 of the catalogue of faults, with a bucket that belongs to the stream and not to a process.
+const PROCESSES = ['a', 'b', 'c']
+const ATTEMPTS = 250
+const BURST = 30
+const PER_SECOND = 30
+
+interface Result {
+  readonly seenMs: readonly number[]
+  readonly ledger: Ledger
+}
+
+test.concurrent.for(BROKER_KINDS)(
+  'no subscriber sees more than the stream may carry over $kind',
+  {
+    timeout: 90_000,
+  },
+  async ({ start, query }, { onTestFinished }) => {
+    const broker = await start()
+    onTestFinished(() => broker.close())
+    const programs = PROCESSES.map((name) =>
+      startProgram('test/brokers/rate-process.ts', [broker.url + query, name]),
+    )
+    onTestFinished(() => {
+      for (const program of programs) program.kill()
+    })
+    await together(programs, 'ready')
+    await together(programs, 'published')
+    const results = await Promise.all(programs.map((program) => program.json<Result>('result ')))
+
+    for (const { seenMs, ledger } of results) {
+      expect(mostAbove(seenMs)).toBeLessThanOrEqual(BURST)
+      expectLaws(ledger)
+      const { attempts, accepted, refused, received, delivered, dropped, lost, missed } = ledger
+      expect({ attempts, lost }).toEqual({
+        attempts: ATTEMPTS,
+        lost: { offline: 0, congested: 0, failed: 0 },
+      })
+      // Frames that were dropped unread look like gaps; beyond them the network lost nothing.
+      expect(missed).toBeLessThanOrEqual(dropped.rateLimited)
+      // The rest is counted: refused to its publisher, or dropped where it arrived.
+      expect(accepted + refused.rateLimited).toBe(ATTEMPTS)
+      expect(delivered + dropped.rateLimited + dropped.echo).toBe(received)
+      expect(seenMs).toHaveLength(accepted + delivered)
+      // It is full, not silent.
+      expect(seenMs.length).toBeGreaterThan(PER_SECOND * 5)
+    }
+    const accepted = results.reduce((sum, { ledger }) => sum + ledger.accepted, 0)
+    for (const { ledger } of results) {
+      expect(ledger.received - ledger.dropped.echo).toBe(accepted - ledger.accepted)
+    }
+    const endings = await Promise.all(programs.map(({ ended }) => ended))
+    expect(endings).toEqual(PROCESSES.map(() => ({ code: 0, signal: null, stderr: '' })))
+  },
+)
+
+/** Waits until all have printed a line, and lets all go on. */
+async function together(programs: readonly Program[], line: string): Promise<void> {
+  await Promise.all(programs.map((program) => program.line(line)))
+  for (const program of programs) program.tell('go')
+}
+
+/** Finds, over every window, the most messages beyond what leaked meanwhile. */
+function mostAbove(timesMs: readonly number[]): number {
+  let most = 0
+  let level = 0
+  let lastMs = timesMs[0] ?? 0
+  for (const timeMs of timesMs) {
+    level = Math.max(0, level - ((timeMs - lastMs) / 1000) * PER_SECOND) + 1
+    lastMs = timeMs
+    most = Math.max(most, level)
+  }
+  // The limiter compares with an epsilon.
+  return Math.floor(most * 1000) / 1000
+}

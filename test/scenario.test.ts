@@ -1,0 +1,111 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { runScenario } from './scenario.ts'
+import { startMosquitto, startNats } from './support/brokers.ts'
+import { expectLaws } from './support/ledger-laws.ts'
+
+type Broker = Awaited<ReturnType<typeof startNats>>
+
+/** The transports, each as the one string that names it. */
+const transports: [string, () => Promise<string>][] = [
+  ['memory:', async () => 'memory:scenario'],
+  ['mqtt://', async () => urlOf(await startMosquitto())],
+  ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
+  ['nats://', async () => urlOf(await startNats())],
+]
+
+function urlOf(broker: Broker): string {
+  onTestFinished(() => broker.close())
+  return broker.url
+}
+
+test.each(transports)('the scenario sees the same over %s', async (_, urlOfTransport) => {
+  const { ledgers, ...seen } = await runScenario(await urlOfTransport())
+  expect(seen).toEqual(OBSERVATIONS)
+  expect(ledgers).toEqual([WEST, EAST].map((expected) => expect.objectContaining(expected)))
+  for (const ledger of ledgers as Parameters<typeof expectLaws>[0][]) expectLaws(ledger)
+})
+
+const numbers = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => ({ n: first + index }))
+const from = (source: string) => numbers(1, 5).map(({ n }) => ({ from: source, n }))
+const VALUE = {
+  when: '1970-01-01T00:00:00.000Z',
+  list: [null, null, 0],
+  text: 'é 🌊 \0 \ud800',
+  in: { a: 1 },
+}
+const NAMES = 13
+
+const OBSERVATIONS = {
+  status: ['up', 'up'],
+  exchange: {
+    west: { own: from('west'), other: from('east') },
+    east: { own: from('east'), other: from('west') },
+  },
+  values: { here: VALUE, there: VALUE, frozen: [true, true], sameSid: true },
+  sizes: {
+    outcomes: ['ok', 'ok', 'PAYLOAD_TOO_LARGE', 'INVALID_DATA', 'INVALID_DATA', 'INVALID_DATA'],
+    bytes: [4096, 4096],
+  },
+  rate: {
+    accepted: [...Array.from({ length: 8 }, () => true), false, false],
+    heard: numbers(0, 5),
+    refused: 2,
+    dropped: 2,
+  },
+  latest: { heard: [{ n: 1 }, { n: 4 }], conflated: 2 },
+  line: numbers(1, 4),
+  republishing: {
+    west: [{ ask: 1 }, { answer: 1 }, { thanks: 1 }],
+    east: [{ ask: 1 }, { answer: 1 }, { thanks: 1 }],
+  },
+  throwing: {
+    heard: numbers(1, 3),
+    errors: ['rejected at', 'thrown at'].flatMap((what) => [1, 2, 3].map((n) => `${what} ${n}`)),
+    counted: 6,
+  },
+  schemas: {
+    outcomes: ['ok', 'ok', 'SCHEMA_MISMATCH'],
+    heardHere: [0, 2000],
+    heardThere: [2000],
+    dropped: 1,
+  },
+  names: Array.from({ length: NAMES }, (_, index) => [{ index }]),
+  comingAndGoing: [[{ n: 2 }], [{ n: 4 }]],
+  iterating: { read: numbers(7, 10), dropped: 6 },
+  observing: [1, 4, 9],
+  namespaces: { heard: numbers(1, 1), stray: [], received: 0 },
+  removal: {
+    event: { reason: 'removed', isLocal: false },
+    code: 'STREAM_CLOSED',
+    before: numbers(1, 1),
+    after: numbers(3, 3),
+    isNew: true,
+  },
+  afterClose: 'HUB_CLOSED',
+}
+
+const NOTHING_LOST = { offline: 0, congested: 0, failed: 0 }
+const NOTHING_REFUSED = {
+  ...{ invalidData: 0, tooLarge: 0, schema: 0 },
+  ...{ rateLimited: 0, waitingLineFull: 0, aborted: 0, closed: 0 },
+}
+const NOTHING_DROPPED = {
+  ...{ malformed: 0, tooLarge: 0, echo: 0, duplicate: 0 },
+  ...{ stale: 0, schema: 0, rateLimited: 0, notJoined: 0 },
+}
+
+const WEST = {
+  ...{ attempts: 72, accepted: 63, conflated: 2, waiting: 0, confirmed: 63, inFlight: 0, unconfirmed: 0 },
+  refused: { ...NOTHING_REFUSED, invalidData: 3, tooLarge: 1, schema: 1, rateLimited: 2 },
+  lost: NOTHING_LOST,
+  ...{ received: 6, delivered: 6, dropped: NOTHING_DROPPED, missed: 0, reordered: 0, listenerErrors: 0 },
+}
+
+const EAST = {
+  ...{ attempts: 7, accepted: 6, conflated: 0, waiting: 0, confirmed: 6, inFlight: 0, unconfirmed: 0 },
+  refused: { ...NOTHING_REFUSED, closed: 1 },
+  lost: NOTHING_LOST,
+  ...{ received: 61, delivered: 58, missed: 0, reordered: 0, listenerErrors: 6, iteratorDrops: 6 },
+  dropped: { ...NOTHING_DROPPED, schema: 1, rateLimited: 2 },
+}

@@ -1,0 +1,115 @@
+import { memoryBus } from '@rivulet/memory'
+import { mqtt } from '@rivulet/mqtt'
+import { nats } from '@rivulet/nats'
+import type { Capabilities, Transport } from 'rivulet'
+import { type Broker, startMosquitto, startNats } from './brokers.ts'
+
+const MARKS = /<!-- transports -->\n[\s\S]*?<!-- \/transports -->/
+const SMALL_FRAME_BYTES = 65_536
+
+/** A transport's package, its schemes, and what it claims on one broker and on one that takes small frames only. */
+interface Row {
+  readonly name: string
+  readonly schemes: readonly string[]
+  /** By protocol, where there are several. */
+  readonly claims: ReadonlyMap<string, { readonly usual: Capabilities; readonly limited: Capabilities }>
+}
+
+/** The schemes of each package, as `openHub` knows them. */
+export const SCHEMES = {
+  '@rivulet/memory': ['memory:'],
+  '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
+  '@rivulet/nats': ['nats:', 'tls:'],
+} as const
+
+const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
+|---|---|---|---|---|---|
+| none | none | this process | no | yes | none |`
+
+/** Opens every transport on real brokers, and writes the table of what they then claim. */
+export async function transportTable(): Promise<string> {
+  const brokers = await Promise.all([
+    startNats(),
+    startNats({ config: `max_payload: ${SMALL_FRAME_BYTES}` }),
+    startMosquitto(),
+    startMosquitto({ config: `max_packet_size ${SMALL_FRAME_BYTES}` }),
+  ])
+  try {
+    const rows = await rowsOf(brokers as [Broker, Broker, Broker, Broker])
+    return [HEADER, ...rows.map(lineOf)].join('\n')
+  } finally {
+    await Promise.all(brokers.map((broker) => broker.close()))
+  }
+}
+
+/** Puts a table between the marks of a Markdown text. */
+export function withTable(markdown: string, table: string): string {
+  return markdown.replace(MARKS, () => `<!-- transports -->\n${table}\n<!-- /transports -->`)
+}
+
+async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, Broker, Broker]): Promise<
+  Row[]
+> {
+  const overMqtt = (broker: Broker, protocol: 4 | 5) => mqtt({ url: broker.url, protocol })
+  const overNats = (broker: Broker) => nats({ servers: `127.0.0.1:${broker.port}` })
+  const bus = memoryBus()
+  return [
+    await rowOf('@rivulet/memory', { '': [bus.transport(), bus.transport()] }),
+    await rowOf('@rivulet/mqtt', {
+      'MQTT 5': [overMqtt(mosquitto1, 5), overMqtt(mosquitto2, 5)],
+      '3.1.1': [overMqtt(mosquitto1, 4), overMqtt(mosquitto2, 4)],
+    }),
+    await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
+  ]
+}
+
+async function rowOf(
+  name: keyof typeof SCHEMES,
+  transports: Record<string, [Transport, Transport]>,
+): Promise<Row> {
+  const claims = new Map<string, { usual: Capabilities; limited: Capabilities }>()
+  for (const [protocol, [usual, limited]] of Object.entries(transports)) {
+    claims.set(protocol, { usual: await claimOf(usual), limited: await claimOf(limited) })
+  }
+  return { name, schemes: SCHEMES[name], claims }
+}
+
+/** What is claimed once the connection is up. */
+async function claimOf(transport: Transport): Promise<Capabilities> {
+  const host = { receive() {}, down() {}, error() {} }
+  await transport.open(host, AbortSignal.timeout(10_000))
+  const claim = { ...transport.capabilities }
+  await transport.close(AbortSignal.timeout(1000))
+  return claim
+}
+
+function lineOf({ name, schemes, claims }: Row): string {
+  const cells = [
+    `\`${name}\``,
+    schemes.map((scheme) => `\`${scheme}\``).join(' '),
+    perProtocol(claims, ({ scope }) => REACHES[scope]),
+    perProtocol(claims, ({ echoes }) => (echoes ? 'yes, filtered' : 'no')),
+    perProtocol(claims, ({ ordered }) => (ordered ? 'yes' : 'no')),
+    largestFrame(claims),
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+const REACHES = { process: 'this process', host: 'this machine', network: 'the network' } as const
+
+/** Says it once when all protocols agree, else for each. */
+function perProtocol(claims: Row['claims'], say: (claim: Capabilities) => string): string {
+  const said = [...claims].map(([protocol, { usual }]) => [protocol, say(usual)] as const)
+  const [first] = said
+  if (said.every(([, text]) => text === first?.[1])) return first?.[1] ?? ''
+  return said.map(([protocol, text]) => `${protocol}: ${text}`).join('; ')
+}
+
+/** A number that is the same on both brokers is the transport's own; else, or where only MQTT 5 tells, the broker's. */
+function largestFrame(claims: Row['claims']): string {
+  const own = [...claims.values()].every(
+    ({ usual, limited }) => usual.maxFrameBytes === limited.maxFrameBytes,
+  )
+  const [{ usual } = { usual: undefined }] = claims.values()
+  return own ? `${usual?.maxFrameBytes} bytes` : 'as the broker says'
+}
