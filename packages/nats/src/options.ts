@@ -23,8 +23,11 @@ export interface NatsOptions {
    * @default 'rivulet'
    */
   readonly name?: string
+  /** The user, for servers that ask for user and password. */
   readonly user?: string
+  /** The password that belongs to `user`. */
   readonly password?: string
+  /** The token, for servers that ask for one. */
   readonly token?: string
   /** The seed of an nkey (`SU…`). It signs the server's challenge and is never sent. */
   readonly nkey?: string
@@ -52,6 +55,7 @@ export interface NatsTlsOptions {
   readonly ca?: string
   /** The client's own certificate, where the server asks for one; `key` belongs to it. */
   readonly cert?: string
+  /** The private key of `cert`, as PEM text. */
   readonly key?: string
   /** The name to expect in the server's certificate, when it is not the host that is dialled. */
   readonly servername?: string
