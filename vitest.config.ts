@@ -10,8 +10,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
     globalSetup: existsSync(brokers) ? [brokers] : [],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Much of a run is waiting for brokers that are stopped or cut off, so files share the two cores well.
+    maxWorkers: 3,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // The file is what `.ci/run` counts from.
     reporters: ['default', ['json', { outputFile: '.cache/test-results.json' }]],
     coverage: {

@@ -12,7 +12,7 @@ let nowMs = 0
 const hub = createHub({ nowMs: () => nowMs })
 let received = 0
 
-await openPublishClose(1_000)
+await openPublishClose(20_000)
 const before = await liveBytes()
 received = 0
 await openPublishClose(STREAMS)

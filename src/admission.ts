@@ -127,13 +127,13 @@ export class Admission {
   }
 
   #refuse(refusal: Refusal): Refusal {
-    this.#port.counters.refused(refusal.code)
+    this.#port.counters.refuse(refusal.code)
     this.#port.refused(refusal)
     return refusal
   }
 
   #abortedBy(signal: AbortSignal): unknown {
-    this.#port.counters.attempt('refusedAborted')
+    this.#port.counters.refuse('ABORTED')
     return signal.reason
   }
 

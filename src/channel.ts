@@ -65,8 +65,6 @@ export class Channel implements RemotePort {
   #events: Events<StreamEvents> | undefined
   #expiry: Expiry | undefined
   #signals: SignalActions | undefined
-  /** What iterators and observers do at the end. */
-  #atClose: Set<() => void> | undefined
   #origin: string | undefined
   #sequence = 0
   #isClosed = false
@@ -111,6 +109,10 @@ export class Channel implements RemotePort {
 
   get isFull(): boolean {
     return this.#delivery?.isFull === true
+  }
+
+  get isJoined(): boolean {
+    return this.#host.link === undefined || this.#remote?.isJoined === true
   }
 
   get isListening(): boolean {
@@ -166,19 +168,14 @@ export class Channel implements RemotePort {
   /** Takes a seat in the fan-out; `atClose` is called when the stream ends before the seat is left. */
   subscribe(listener: Listener, signal?: AbortSignal, atClose?: () => void): StreamSubscription {
     this.assertOpen()
-    const subscription = new StreamSubscription(this)
+    const subscription = new StreamSubscription(this, atClose)
     if (signal?.aborted) return subscription
     const { fanOut } = this.#deliveryNow
     fanOut.add(subscription, listener)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 1) this.#remoteNow?.listen(true)
     if (signal !== undefined) {
-      subscription.atEnd(this.signals.add(signal, () => subscription.unsubscribe()))
-    }
-    if (atClose !== undefined) {
-      this.#atClose ??= new Set()
-      this.#atClose.add(atClose)
-      subscription.atEnd(() => this.#atClose?.delete(atClose))
+      subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
     }
     return subscription
   }
@@ -190,8 +187,8 @@ export class Channel implements RemotePort {
     if (fanOut.size === 0) this.#remote?.listen(false)
   }
 
-  async whenJoined(enlist: (reject: (error: RivuletError) => void) => void): Promise<void> {
-    await this.#remoteNow?.whenJoined(enlist)
+  joined(refusal?: RivuletError): void {
+    for (const seat of this.#deliveryNow.fanOut.seats) seat.joined(refusal)
   }
 
   isOwn(origin: string): boolean {
@@ -226,7 +223,6 @@ export class Channel implements RemotePort {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#expiry?.stop()
-    const atClose = [...(this.#atClose ?? [])]
     const seats = this.#delivery?.fanOut.clear() ?? []
     this.counters.subscribers = 0
     if (removal?.reason === 'removed' && removal.isLocal) this.#sendRemoval()
@@ -235,7 +231,6 @@ export class Channel implements RemotePort {
     this.#host.retire(this, removal)
     this.#admission?.close()
     for (const seat of seats) seat.end(() => this.closedRefusal().error)
-    for (const end of atClose) end()
     if (removal !== undefined) this.#events?.emit('removed', () => removal)
     this.#events?.clear()
   }
@@ -279,7 +274,7 @@ export class Channel implements RemotePort {
 
   /** A listener of `error` that throws is not told of that again: the hub is. */
   #listenerThrew(error: unknown, event?: keyof StreamEvents): void {
-    this.counters.count('listenerErrors')
+    this.counters.count((counts) => counts.listenerErrors++)
     if (event === 'error') this.#reportToHub(error)
     else this.report(error)
   }

@@ -8,6 +8,8 @@ export type Listener<Data = unknown> = (message: Message<Data>) => unknown
 export interface Seat {
   /** Where the listener stands; −1 once it has left. Written by the fan-out only. */
   index: number
+  /** Told that the topic is joined, or why the broker refused that. */
+  joined(refusal: RivuletError | undefined): void
   /** Told that the stream ended; `reason` makes the error for whoever waits. */
   end(reason: () => RivuletError): void
 }
@@ -35,6 +37,11 @@ export class FanOut {
     return this.#size
   }
 
+  /** The seats that are taken. */
+  get seats(): Seat[] {
+    return this.#seats.filter((seat) => seat !== undefined)
+  }
+
   add(seat: Seat, listener: Listener): void {
     seat.index = this.#listeners.length
     this.#listeners.push(listener)
@@ -54,7 +61,7 @@ export class FanOut {
 
   /** Empties every seat, and returns those that were taken. */
   clear(): Seat[] {
-    const left = this.#seats.filter((seat) => seat !== undefined)
+    const left = this.seats
     for (const seat of left) seat.index = -1
     this.#listeners.fill(nobody)
     this.#seats.fill(undefined)

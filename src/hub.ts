@@ -7,8 +7,10 @@ import { Events } from './events.ts'
 import { Counters, type Ledger } from './ledger.ts'
 import { Link, type LinkStatus } from './link.ts'
 import {
+  type Checks,
   checkBoolean,
   checkNumber,
+  checkOptions,
   checkSameOptions,
   DEFAULT_OPTIONS,
   invalid,
@@ -55,7 +57,30 @@ export interface HubEvents {
   streamRemoved: StreamEvents['removed'] & { readonly name: string }
 }
 
-const DEFAULT_MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+interface ResolvedHubOptions extends Required<Omit<HubOptions, 'transport' | 'streamDefaults'>> {
+  readonly transport: Transport | undefined
+  readonly streamDefaults: ResolvedOptions
+}
+
+const DEFAULTS: ResolvedHubOptions = {
+  name: 'default',
+  transport: undefined,
+  streamDefaults: DEFAULT_OPTIONS,
+  streams: {},
+  maxInFlightBytes: 8 * 1024 * 1024,
+  acceptRemoval: true,
+  nowMs: () => performance.now(),
+}
+
+const CHECKS: Checks<ResolvedHubOptions> = {
+  name: checkHubName,
+  transport: checkTransport,
+  streamDefaults: (value) => resolveOptions(value as StreamOptions, DEFAULT_OPTIONS),
+  streams: checkStreams,
+  maxInFlightBytes: (value) => checkNumber('maxInFlightBytes', value, 1),
+  acceptRemoval: (value) => checkBoolean('acceptRemoval', value),
+  nowMs: checkClock,
+}
 
 /** Opens a hub. Synchronous: with a transport it starts connecting; see `ready`. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
 export function createHub(options: HubOptions = {}): Hub {
@@ -81,21 +106,20 @@ export class Hub {
 
   /** Use `createHub`. */
   constructor(options: HubOptions) {
-    const {
-      name = 'default',
-      transport,
-      nowMs = () => performance.now(),
-      acceptRemoval = true,
-      maxInFlightBytes = DEFAULT_MAX_IN_FLIGHT_BYTES,
-      streams = {},
-    } = checkHubOptions(options)
-    checkHubName(name)
-    checkBoolean('acceptRemoval', acceptRemoval)
-    checkNumber('maxInFlightBytes', maxInFlightBytes, 1, Number.MAX_SAFE_INTEGER, true)
-    if (typeof nowMs !== 'function') throw invalid('nowMs is a function that returns milliseconds.')
+    const { name, transport, streamDefaults, streams, maxInFlightBytes, acceptRemoval, nowMs } = checkOptions(
+      'Hub',
+      options,
+      DEFAULTS,
+      CHECKS,
+    )
     this.#name = name
-    this.#defaults = resolveOptions(options.streamDefaults, DEFAULT_OPTIONS)
-    this.#named = resolveNamed(streams, this.#defaults)
+    this.#defaults = streamDefaults
+    this.#named = new Map(
+      Object.entries(streams).map(([stream, given]) => [
+        checkStreamName(stream),
+        resolveOptions(given, streamDefaults),
+      ]),
+    )
     this.#retired = new RetiredOrigins(nowMs)
     this.#link = transport && new Link(transport, this.#linkOwner(nowMs), maxInFlightBytes)
     this.#host = this.#channelHost(nowMs, acceptRemoval)
@@ -230,10 +254,7 @@ export class Hub {
         if (stream !== undefined) Stream.channelOf(stream).report(error)
         else if (!this.#report(error)) this.#log(error)
       },
-      receivedUnasked: () => {
-        this.#totals.received++
-        this.#totals.droppedNotJoined++
-      },
+      receivedUnasked: () => this.#totals.drop('notJoined'),
     }
   }
 
@@ -270,38 +291,17 @@ export class Hub {
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
 
-const HUB_OPTIONS = [
-  'name',
-  'transport',
-  'streamDefaults',
-  'streams',
-  'maxInFlightBytes',
-  'acceptRemoval',
-  'nowMs',
-]
-
-function checkHubOptions(options: HubOptions): HubOptions {
-  if (!isRecord(options)) throw invalid('Hub options are an object.')
-  for (const key of Object.keys(options)) {
-    if (!HUB_OPTIONS.includes(key))
-      throw invalid(`There is no hub option "${key}"; there are ${HUB_OPTIONS.join(', ')}.`)
-  }
-  const { transport } = options
-  if (transport !== undefined && (!isRecord(transport) || typeof transport.open !== 'function')) {
-    throw invalid('transport is a Transport object; for a URL use openHub.')
-  }
-  return options
+function checkTransport(value: unknown): Transport {
+  if (isRecord(value) && typeof value.open === 'function') return value as unknown as Transport
+  throw invalid('transport is a Transport object; for a URL use openHub.')
 }
 
-function resolveNamed(
-  streams: Readonly<Record<string, StreamOptions>>,
-  defaults: ResolvedOptions,
-): ReadonlyMap<string, ResolvedOptions> {
-  if (!isRecord(streams)) throw invalid('streams is an object of stream options by stream name.')
-  const named = new Map<string, ResolvedOptions>()
-  for (const [name, options] of Object.entries(streams)) {
-    checkStreamName(name)
-    named.set(name, resolveOptions(options, defaults))
-  }
-  return named
+function checkStreams(value: unknown): Record<string, StreamOptions> {
+  if (isRecord(value)) return value as Record<string, StreamOptions>
+  throw invalid('streams is an object of stream options by stream name.')
+}
+
+function checkClock(value: unknown): () => number {
+  if (typeof value === 'function') return value as () => number
+  throw invalid('nowMs is a function that returns milliseconds.')
 }

@@ -1,5 +1,6 @@
 import { withDeadline } from './deadline.ts'
-import type { CounterName, Counters } from './ledger.ts'
+import { deferred } from './deferred.ts'
+import type { Counters } from './ledger.ts'
 
 /** A barrier that is not answered within this has missed; two in a row mean that the connection is dead. */
 const BARRIER_TIMEOUT_MS = 2_000
@@ -17,32 +18,40 @@ export interface Barrier {
 }
 
 /** Messages that one barrier will confirm, by the stream that counts them. */
-interface Batch {
-  readonly counts: Map<Counters, number>
-  bytes: number
-  readonly settled: Promise<void>
-  settle(): void
+class Batch {
+  readonly counts = new Map<Counters, number>()
+  readonly settled = deferred()
+
+  settle(outcome: 'confirmed' | 'unconfirmed'): void {
+    for (const [counters, messages] of this.counts) {
+      counters.count((counts) => {
+        counts.inFlight -= messages
+        counts[outcome] += messages
+      })
+    }
+    this.settled.resolve()
+  }
 }
 
 /**
  * Follows what was handed to the broker until a barrier confirms it, one barrier at a time, and bounds how much
- * that may be. One instance lives as long as its hub.
+ * that may be. One instance lives as long as its connection.
  */
 export class InFlight {
   readonly #barrier: Barrier
   readonly #maxBytes: number
   /** Sent since the running barrier began. */
-  #sent = newBatch()
+  #sent = new Batch()
   /** What the running barrier covers. */
   #covered: Batch | undefined
-  /** Bytes that the client may still hold: freed by a barrier that is answered, or with the connection. */
+  /** Bytes that the client may still hold: freed by a barrier that is answered. */
   #bytes = 0
   #misses = 0
   #lastStartMs = Number.NEGATIVE_INFINITY
   /** When the oldest barrier that was not answered began. */
   #waitingSinceMs: number | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  #connection = new AbortController()
+  readonly #gone = new AbortController()
 
   constructor(barrier: Barrier, maxBytes: number) {
     this.#barrier = barrier
@@ -57,15 +66,14 @@ export class InFlight {
   /** Notes a frame that was sent, with the messages in it. */
   add(counters: Counters, messages: number, bytes: number): void {
     this.#bytes += bytes
-    this.#sent.bytes += bytes
     this.#sent.counts.set(counters, (this.#sent.counts.get(counters) ?? 0) + messages)
     this.#schedule()
   }
 
   /** Resolves when everything noted so far is confirmed or unconfirmed. */
   async settled(): Promise<void> {
-    if (this.#sent.counts.size > 0) await this.#sent.settled
-    else await this.#covered?.settled
+    if (this.#sent.counts.size > 0) await this.#sent.settled.promise
+    else await this.#covered?.settled.promise
   }
 
   /** Tells for how long the barrier that runs, and missed ones before it, have been waiting. */
@@ -76,15 +84,9 @@ export class InFlight {
   /** The connection is gone: whatever is in flight becomes unconfirmed. */
   abandon(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#connection.abort()
-    this.#connection = new AbortController()
-    for (const batch of [this.#covered, this.#sent]) if (batch !== undefined) settle(batch, 'unconfirmed')
-    this.#covered = undefined
-    this.#sent = newBatch()
-    this.#bytes = 0
-    this.#misses = 0
-    this.#waitingSinceMs = undefined
+    this.#gone.abort()
+    this.#covered?.settle('unconfirmed')
+    this.#sent.settle('unconfirmed')
   }
 
   /** After a miss another barrier runs even if nothing was sent since, to tell whether the connection lives. */
@@ -99,53 +101,31 @@ export class InFlight {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#connection
+    const { signal } = this.#gone
     const covered = this.#sent
+    const bytes = this.#bytes
     this.#covered = covered
-    this.#sent = newBatch()
+    this.#sent = new Batch()
     this.#lastStartMs = this.#barrier.nowMs()
     this.#waitingSinceMs ??= this.#lastStartMs
-    const task = (deadline: AbortSignal) => this.#barrier.flush(deadline)
     try {
-      await withDeadline('The barrier', BARRIER_TIMEOUT_MS, signal, task)
-      if (!signal.aborted) this.#answered(covered)
+      await withDeadline('The barrier', BARRIER_TIMEOUT_MS, signal, (deadline) => this.#barrier.flush(deadline))
+      if (signal.aborted) return
+      this.#misses = 0
+      this.#waitingSinceMs = undefined
+      this.#bytes -= bytes
+      this.#finish(covered, 'confirmed')
     } catch (error) {
-      if (!signal.aborted) this.#missed(covered, error as Error)
+      if (signal.aborted) return
+      this.#misses++
+      this.#finish(covered, 'unconfirmed')
+      if (this.#misses === MISSES_TO_DOWN) this.#barrier.dead(error as Error)
     }
   }
 
-  #answered(covered: Batch): void {
-    this.#misses = 0
-    this.#waitingSinceMs = undefined
-    this.#bytes = this.#sent.bytes
-    this.#finish(covered, 'confirmed')
-  }
-
-  #missed(covered: Batch, cause: Error): void {
-    this.#misses++
-    this.#finish(covered, 'unconfirmed')
-    if (this.#misses === MISSES_TO_DOWN) this.#barrier.dead(cause)
-  }
-
-  #finish(covered: Batch, outcome: CounterName): void {
+  #finish(covered: Batch, outcome: 'confirmed' | 'unconfirmed'): void {
     this.#covered = undefined
-    settle(covered, outcome)
+    covered.settle(outcome)
     this.#schedule()
   }
-}
-
-function newBatch(): Batch {
-  let settle = () => {}
-  const settled = new Promise<void>((resolve) => {
-    settle = resolve
-  })
-  return { counts: new Map(), bytes: 0, settled, settle }
-}
-
-function settle(batch: Batch, outcome: CounterName): void {
-  for (const [counters, messages] of batch.counts) {
-    counters.count('inFlight', -messages)
-    counters.count(outcome, messages)
-  }
-  batch.settle()
 }

@@ -7,7 +7,7 @@ import {
   tailSid,
 } from './frame.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
-import type { CounterName, Counters } from './ledger.ts'
+import type { Counters, DropReason } from './ledger.ts'
 import { Message, newOrigin } from './message.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Peer, Verdict } from './peer.ts'
@@ -77,15 +77,15 @@ export class Ingress {
   receive(frame: Uint8Array | string): void {
     const port = this.#port
     const bytes = typeof frame === 'string' ? encodeUtf8(frame) : frame
-    if (bytes.length > this.#maxFrameBytes) return this.#dropFrame('droppedMalformed')
-    if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#dropFrame('droppedEcho')
+    if (bytes.length > this.#maxFrameBytes) return this.#dropFrame('malformed')
+    if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#dropFrame('echo')
     const nowMs = port.nowMs()
-    if (!this.#hasRoom(nowMs)) return this.#dropFrame('droppedRateLimited')
+    if (!this.#hasRoom(nowMs)) return this.#dropFrame('rateLimited')
     const isFlooded = this.#garbage?.hasRoom(nowMs) === false
     const voucher = isFlooded ? this.#voucherOf(bytes) : undefined
-    if (isFlooded && voucher === undefined) return this.#dropFrame('droppedRateLimited')
+    if (isFlooded && voucher === undefined) return this.#dropFrame('rateLimited')
     const decoded = decodeFrame(bytes)
-    if (decoded === undefined) this.#dropFrame('droppedMalformed')
+    if (decoded === undefined) this.#dropFrame('malformed')
     else if (this.#takeDecoded(decoded, nowMs)) return
     this.#garbage?.take(nowMs)
     if (voucher !== undefined) voucher.isDoubted = true
@@ -104,8 +104,8 @@ export class Ingress {
     return peer?.vouchesFor(sid.sequence) ? peer : undefined
   }
 
-  #dropFrame(bucket: CounterName): void {
-    this.#port.counters.receive(bucket)
+  #dropFrame(reason: DropReason): void {
+    this.#port.counters.drop(reason)
   }
 
   /** Tells whether anything in the frame could be delivered, if only there is room, or ended the stream. */
@@ -118,34 +118,37 @@ export class Ingress {
     let isUseful = false
     for (const entry of entries) {
       const outcome = this.#take(entry, nowMs)
-      const isMessage = typeof outcome !== 'string'
-      this.#port.counters.receive(isMessage ? 'delivered' : outcome)
-      if (isMessage) this.#port.deliver(outcome, nowMs)
-      isUseful ||= isMessage || outcome === 'droppedRateLimited'
+      isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
+      if (typeof outcome === 'string') this.#port.counters.drop(outcome)
+      else {
+        this.#port.counters.deliver()
+        this.#port.deliver(outcome, nowMs)
+      }
     }
     return isUseful
   }
 
-  /** Takes one message: returns what is to be delivered, or the counter of why it is not. */
-  #take(entry: FrameEntry | undefined, nowMs: number): Message | CounterName {
+  /** Takes one message: returns what is to be delivered, or why it is not. */
+  #take(entry: FrameEntry | undefined, nowMs: number): Message | DropReason {
     const port = this.#port
-    if (!port.isListening) return 'droppedNotJoined'
-    if (entry === undefined) return 'droppedMalformed'
-    if (entry.origin !== undefined && port.isOwn(entry.origin)) return 'droppedEcho'
+    if (!port.isListening) return 'notJoined'
+    if (entry === undefined) return 'malformed'
+    if (entry.origin !== undefined && port.isOwn(entry.origin)) return 'echo'
     const filtered = this.#filter(entry, nowMs)
     if (filtered !== undefined) return filtered
     const checked = this.#check(entry.data)
     if (typeof checked === 'string') return checked
     const { sharedBucket, isFull } = port
     const hasRoom = sharedBucket === undefined || sharedBucket.take(nowMs, sharedBucket.remoteCeiling)
-    return hasRoom && !isFull ? this.#messageOf(entry, checked.value) : 'droppedRateLimited'
+    return hasRoom && !isFull ? this.#messageOf(entry, checked.value) : 'rateLimited'
   }
 
   /** Applies what is known of the publisher: repeats, age, and gaps in its numbers. */
-  #filter({ origin, sequence, tMs }: FrameEntry, arrivalMs: number): CounterName | undefined {
+  #filter({ origin, sequence, tMs }: FrameEntry, arrivalMs: number): DropReason | undefined {
     const mayBeOld = this.#port.overdueMs() >= this.#maxAgeMs
-    if (origin === undefined) return mayBeOld ? 'droppedStale' : undefined
-    return DROPPED[this.#judge(origin, sequence, tMs, arrivalMs, mayBeOld)]
+    if (origin === undefined) return mayBeOld ? 'stale' : undefined
+    const verdict = this.#judge(origin, sequence, tMs, arrivalMs, mayBeOld)
+    return verdict === 'deliver' ? undefined : verdict
   }
 
   /** Judges a number of a publisher, and counts the gaps and disorder that it shows. */
@@ -165,19 +168,19 @@ export class Ingress {
       join: this.#join,
       mayBeOld,
     })
-    if (peer.gapChange !== 0) this.#port.counters.count('missed', peer.gapChange)
-    if (peer.isReordered) this.#port.counters.count('reordered')
+    if (peer.gapChange !== 0) this.#port.counters.count((counts) => (counts.missed += peer.gapChange))
+    if (peer.isReordered) this.#port.counters.count((counts) => counts.reordered++)
     return verdict
   }
 
   /** Seals the data and applies the schema. Never throws, whatever a validator or a polluted prototype does. */
-  #check(data: object): { readonly value: unknown } | CounterName {
+  #check(data: object): { readonly value: unknown } | DropReason {
     const { schema, maxBytes } = this.#port.options
-    let failure: CounterName = 'droppedMalformed'
+    let failure: DropReason = 'malformed'
     try {
       const sealed = seal(data, maxBytes)
-      if (sealed !== 'sealed') return sealed === 'malformed' ? 'droppedMalformed' : 'droppedTooLarge'
-      failure = 'droppedSchema'
+      if (sealed !== 'sealed') return sealed === 'malformed' ? 'malformed' : 'tooLarge'
+      failure = 'schema'
       return { value: schema === undefined ? data : validate(schema, data) }
     } catch {
       return failure
@@ -198,10 +201,3 @@ export class Ingress {
     return this.#port.removedByPeer()
   }
 }
-
-const DROPPED = {
-  deliver: undefined,
-  duplicate: 'droppedDuplicate',
-  stale: 'droppedStale',
-  malformed: 'droppedMalformed',
-} as const

@@ -1,4 +1,4 @@
-import { Overdue, withDeadline } from './deadline.ts'
+import { withDeadline } from './deadline.ts'
 import type { Topic } from './topic.ts'
 import type { Transport } from './transport.ts'
 
@@ -11,20 +11,19 @@ export interface Member {
   readonly topic: Topic
   /** The broker has confirmed: what others send from now on arrives. */
   joined(): void
-  /** The broker refused. The join is tried again. */
-  joinRefused(cause: Error): void
+  /** The broker refused, or its answer is `Overdue`. The join is tried again. */
+  joinFailed(cause: Error): void
   /** Frames do not arrive any more: the connection is gone. */
   left(): void
   /** Takes a frame of the topic. */
   receive(frame: Uint8Array | string): void
-  /** Takes a fault of the topic, e.g. a permission violation. */
-  failed(cause: Error): void
 }
 
-interface Join {
+/** How a topic stands: who wants it, if still somebody does, and what the broker was told. */
+class Join {
   member: Member | undefined
-  state: 'out' | 'joining' | 'in'
-  abort: AbortController
+  state: 'out' | 'joining' | 'in' = 'out'
+  abort = new AbortController()
   retry: ReturnType<typeof setTimeout> | undefined
 }
 
@@ -49,7 +48,7 @@ export class Joins {
   }
 
   want(member: Member): void {
-    const join = this.#byTopic.get(member.topic) ?? newJoin()
+    const join = this.#byTopic.get(member.topic) ?? new Join()
     this.#byTopic.set(member.topic, join)
     join.member = member
     if (join.state === 'in') member.joined()
@@ -118,12 +117,7 @@ export class Joins {
   #failed(topic: Topic, join: Join, cause: Error): void {
     join.state = 'out'
     this.#transport.leave(topic)
-    join.member?.failed(cause)
-    if (!(cause instanceof Overdue)) join.member?.joinRefused(cause)
+    join.member?.joinFailed(cause)
     join.retry = setTimeout(() => void this.#settle(topic, join), RETRY_MS)
   }
-}
-
-function newJoin(): Join {
-  return { member: undefined, state: 'out', abort: new AbortController(), retry: undefined }
 }

@@ -1,4 +1,5 @@
-import { abortable, withDeadline } from './deadline.ts'
+import { abortable, pause, withDeadline } from './deadline.ts'
+import { type Deferred, deferred } from './deferred.ts'
 import { RivuletError } from './errors.ts'
 import { InFlight } from './in-flight.ts'
 import { Joins } from './joins.ts'
@@ -34,18 +35,18 @@ export interface LinkOwner {
 /** A hub's connection: opens it, opens it again whenever it is gone, and carries frames both ways. */
 export class Link implements Sender {
   readonly joins: Joins
-  readonly inFlight: InFlight
+  inFlight: InFlight
   readonly #transport: Transport
   readonly #owner: LinkOwner
+  readonly #newInFlight: () => InFlight
   readonly #closing = new AbortController()
+  /** Aborted when the connection that lives now, if one does, is gone. */
+  #connection = new AbortController()
   readonly #dirty: Outbox[] = []
-  readonly #waiting = new Set<{ resolve(): void; reject(reason: unknown): void }>()
+  readonly #waiting = new Set<Deferred>()
   #status: LinkStatus = 'opening'
-  /** Ends the connection that lives now, if one does. */
-  #drop: (cause?: Error) => void = ignore
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
-  #maxFrameBytes = Number.POSITIVE_INFINITY
 
   constructor(transport: Transport, owner: LinkOwner, maxInFlightBytes: number) {
     this.#transport = transport
@@ -54,9 +55,10 @@ export class Link implements Sender {
     const barrier = {
       nowMs: () => owner.nowMs(),
       flush: (signal: AbortSignal) => transport.flush(signal),
-      dead: (cause: Error) => this.#drop(cause),
+      dead: (cause: Error) => this.#connection.abort(cause),
     }
-    this.inFlight = new InFlight(barrier, maxInFlightBytes)
+    this.#newInFlight = () => new InFlight(barrier, maxInFlightBytes)
+    this.inFlight = this.#newInFlight()
   }
 
   get status(): LinkStatus {
@@ -68,7 +70,7 @@ export class Link implements Sender {
   }
 
   get maxFrameBytes(): number {
-    return this.#maxFrameBytes
+    return this.#transport.capabilities.maxFrameBytes
   }
 
   /** Connects, and again whenever the connection is gone, until `close`. */
@@ -77,7 +79,7 @@ export class Link implements Sender {
     while (!this.#closing.signal.aborted) {
       const upForMs = await this.#live()
       attempt = upForMs > GOOD_CONNECTION_MS ? 0 : attempt + 1
-      await this.#pause(this.#refusal === undefined ? retryMs(attempt) : REFUSED_RETRY_MS)
+      await pause(this.#refusal === undefined ? retryMs(attempt) : REFUSED_RETRY_MS, this.#closing.signal)
     }
   }
 
@@ -85,12 +87,9 @@ export class Link implements Sender {
   async ready(signal: AbortSignal | undefined): Promise<void> {
     if (this.isUp) return
     if (this.#refusal !== undefined) throw this.#refusal
-    let waiter = { resolve: ignore, reject: ignore as (reason: unknown) => void }
-    const up = new Promise<void>((resolve, reject) => {
-      waiter = { resolve, reject }
-    })
+    const waiter = deferred()
     this.#waiting.add(waiter)
-    await abortable(up, signal).finally(() => this.#waiting.delete(waiter))
+    await abortable(waiter.promise, signal).finally(() => this.#waiting.delete(waiter))
   }
 
   send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason {
@@ -123,67 +122,56 @@ export class Link implements Sender {
     if (this.isUp)
       await withDeadline('The last flush', FLUSH_TIMEOUT_MS, undefined, () => this.flush()).catch(ignore)
     this.#flushOutboxes()
-    this.#closing.abort(new RivuletError('HUB_CLOSED', 'The hub was closed.'))
+    const closed = new RivuletError('HUB_CLOSED', 'The hub was closed.')
+    this.#closing.abort()
     this.#setStatus('closed')
-    for (const waiter of this.#waiting) waiter.reject(this.#closing.signal.reason)
-    this.#drop()
+    for (const waiter of this.#waiting) waiter.reject(closed)
+    this.#connection.abort(closed)
     await this.#disconnect(CLOSE_TIMEOUT_MS)
   }
 
   /** Lives through one connection; resolves, when it is gone, to how long it was up. */
   async #live(): Promise<number> {
-    const gone = new Promise<Error | undefined>((resolve) => {
-      this.#drop = resolve
-    })
-    const connection = { isLive: true }
+    this.#connection = new AbortController()
+    const { signal } = this.#connection
+    const host = this.#hostOf(this.#connection)
     let upSinceMs: number | undefined
     try {
-      await this.#open(this.#hostOf(connection), gone)
+      await withDeadline('Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
+        this.#transport.open(host, deadline),
+      )
+      await abortable(this.joins.connect(), signal)
       upSinceMs = this.#owner.nowMs()
       this.#rise()
-      this.#failedWith(await gone)
+      await abortable(new Promise<never>(() => {}), signal)
     } catch (error) {
       this.#failedWith(error)
     }
-    connection.isLive = false
-    this.#drop = ignore
+    this.#connection.abort()
     if (this.#closing.signal.aborted) return 0
     this.#setStatus('down')
     await this.#disconnect(0)
     return upSinceMs === undefined ? 0 : this.#owner.nowMs() - upSinceMs
   }
 
-  async #open(host: TransportHost, gone: Promise<Error | undefined>): Promise<void> {
-    const { signal } = this.#closing
-    const goneEarly = gone.then((cause) => {
-      throw cause ?? new Error('The connection ended at once.')
-    })
-    goneEarly.catch(ignore)
-    await withDeadline('Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
-      Promise.race([goneEarly, this.#transport.open(host, deadline)]),
-    )
-    await abortable(Promise.race([goneEarly, this.joins.connect()]), signal)
-  }
-
-  #hostOf(connection: { isLive: boolean }): TransportHost {
-    const drop = this.#drop
+  #hostOf(connection: AbortController): TransportHost {
+    const { signal } = connection
     return {
       receive: (topic, frame) => {
-        if (!connection.isLive) return
+        if (signal.aborted) return
         const member = this.joins.memberOf(topic)
         if (member === undefined) this.#owner.receivedUnasked()
         else member.receive(frame)
       },
-      down: (cause) => drop(cause),
+      down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
-        if (connection.isLive) this.#owner.failed(cause, topic)
+        if (!signal.aborted) this.#owner.failed(cause, topic)
       },
     }
   }
 
   #rise(): void {
     this.#refusal = undefined
-    this.#maxFrameBytes = this.#transport.capabilities.maxFrameBytes
     this.#setStatus('up')
     for (const waiter of this.#waiting) waiter.resolve()
   }
@@ -201,6 +189,7 @@ export class Link implements Sender {
   async #disconnect(timeoutMs: number): Promise<void> {
     this.joins.disconnect()
     this.inFlight.abandon()
+    this.inFlight = this.#newInFlight()
     const handOver = new AbortController()
     if (timeoutMs === 0) handOver.abort()
     const timer = setTimeout(() => handOver.abort(), timeoutMs)
@@ -217,16 +206,6 @@ export class Link implements Sender {
     if (this.#status === status) return
     this.#status = status
     this.#owner.statusChanged(status)
-  }
-
-  /** Waits, or until `close`. */
-  async #pause(waitMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const wait = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, waitMs)
-    })
-    await abortable(wait, this.#closing.signal).catch(ignore)
-    clearTimeout(timer)
   }
 }
 

@@ -1,5 +1,8 @@
+import type { Channel } from './channel.ts'
 import { Fifo } from './fifo.ts'
 import type { Message } from './message.ts'
+import { checkNumber, invalid, shown } from './options.ts'
+import type { StreamSubscription } from './subscription.ts'
 
 /** How an iterator buffers what its reader has not taken yet. */
 export interface IterateOptions<Data = unknown> {
@@ -16,60 +19,51 @@ export interface IterateOptions<Data = unknown> {
   readonly signal?: AbortSignal
 }
 
-/** A bounded buffer; `push` returns how many messages gave way. */
-interface Buffer {
-  readonly size: number
-  push(message: Message): number
-  shift(): Message | undefined
-  clear(): void
-}
-
-/** Makes the buffer that the options ask for. */
-export function bufferOf(
-  capacity: number,
-  overflow: IterateOptions['overflow'],
-  key: IterateOptions['key'],
-): Buffer {
-  return overflow === 'latest'
-    ? new LatestBuffer(capacity, key)
-    : new OrderedBuffer(capacity, overflow === 'dropNewest')
-}
-
-/** What an iterator tells the stream. */
-interface IteratorOwner {
-  /** So many messages gave way. */
-  dropped(count: number): void
-  /** No more messages are wanted. Told once. */
-  ended(): void
-  /** The reader has, or gave up, everything that was buffered. Told once. */
-  drained(): void
-}
-
 type Result<Data> = IteratorResult<Message<Data>, undefined>
 
 /** Reads messages one at a time through a bounded buffer. Calls of `next` queue; `return` settles at once. */
 export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Message<Data>, undefined> {
-  readonly #buffer: Buffer
-  readonly #owner: IteratorOwner
+  readonly #channel: Channel
+  readonly #subscription: StreamSubscription
+  readonly #capacity: number
+  readonly #overflow: IterateOptions['overflow']
+  readonly #keyOf: (message: Message<Data>) => unknown
+  /** What its reader has not taken yet, oldest first: a Map keeps the place of a key whose value is replaced. */
+  readonly #buffer = new Map<unknown, Message<Data>>()
+  /** Stands before the oldest key, so that finding it does not pass those that were taken. */
+  readonly #oldest = this.#buffer.keys()
   readonly #readers = new Fifo<(result: Result<Data>) => void>()
-  #isEnded = false
-  #isDrained = false
+  /** Calls the abort action off. */
+  #callOff: (() => void) | undefined
 
-  constructor(buffer: Buffer, owner: IteratorOwner) {
-    this.#buffer = buffer
-    this.#owner = owner
+  /** Subscribes. Throws `INVALID_OPTIONS`, `STREAM_CLOSED`, `HUB_CLOSED`. */
+  constructor(channel: Channel, options: IterateOptions<Data>) {
+    const { buffer = 256, overflow = 'dropOldest', key = theOnly, signal } = options
+    checkNumber('buffer', buffer, 1)
+    if (!['dropOldest', 'dropNewest', 'latest'].includes(overflow)) {
+      throw invalid(`overflow is 'dropOldest', 'dropNewest' or 'latest', not ${shown(overflow)}.`)
+    }
+    if (typeof key !== 'function') throw invalid('key is a function of the message.')
+    this.#channel = channel
+    this.#capacity = buffer
+    this.#overflow = overflow
+    this.#keyOf = overflow === 'latest' ? key : itself
+    const take = (message: Message) => this.#take(message as Message<Data>)
+    this.#subscription = channel.subscribe(take, undefined, () => this.#ended())
+    if (signal?.aborted) this.#discard()
+    else if (signal !== undefined) this.#callOff = channel.signals.add(signal, () => this.#discard())
   }
 
   next(): Promise<Result<Data>> {
-    const message = this.#buffer.shift() as Message<Data> | undefined
-    this.#checkDrained()
-    if (message !== undefined) return Promise.resolve({ done: false, value: message })
-    if (this.#isEnded) return Promise.resolve({ done: true, value: undefined })
+    const value = this.#shift()
+    this.#tidy()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
+    if (this.#subscription.closed) return Promise.resolve({ done: true, value })
     return new Promise((resolve) => this.#readers.push(resolve))
   }
 
   return(): Promise<Result<Data>> {
-    this.discard()
+    this.#discard()
     return Promise.resolve({ done: true, value: undefined })
   }
 
@@ -77,105 +71,61 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
     return this
   }
 
-  /** Takes a message from the fan-out. */
-  push(message: Message): void {
+  #take(message: Message<Data>): void {
     const reader = this.#readers.shift()
-    if (reader !== undefined) reader({ done: false, value: message as Message<Data> })
-    else {
-      const dropped = this.#buffer.push(message)
-      if (dropped > 0) this.#owner.dropped(dropped)
-    }
+    if (reader === undefined) this.#hold(message)
+    else reader({ done: false, value: message })
   }
 
-  /** The stream ended: what is buffered comes first, then `done`. */
-  end(): void {
-    if (this.#isEnded) return
-    this.#isEnded = true
+  /** Buffers a message; when the buffer is full, or has one of the same key, one gives way. */
+  #hold(message: Message<Data>): void {
+    const key = this.#keyOf(message)
+    const isHeld = this.#buffer.has(key)
+    const isFull = !isHeld && this.#buffer.size >= this.#capacity
+    if (isHeld || isFull) this.#dropped(1)
+    if (isFull && this.#overflow === 'dropNewest') return
+    if (isFull) this.#shift()
+    this.#buffer.set(key, message)
+  }
+
+  #shift(): Message<Data> | undefined {
+    if (this.#buffer.size === 0) return undefined
+    const key = this.#oldest.next().value
+    const message = this.#buffer.get(key)
+    this.#buffer.delete(key)
+    return message
+  }
+
+  #dropped(count: number): void {
+    this.#channel.counters.count((counts) => (counts.iteratorDrops += count))
+  }
+
+  /** Nothing comes any more: what is buffered comes first, then `done`. */
+  #ended(): void {
     for (let reader = this.#readers.shift(); reader !== undefined; reader = this.#readers.shift()) {
       reader({ done: true, value: undefined })
     }
-    this.#owner.ended()
-    this.#checkDrained()
+    this.#tidy()
   }
 
   /** Ends now; what is buffered is given up. */
-  discard(): void {
-    const { size } = this.#buffer
+  #discard(): void {
+    this.#dropped(this.#buffer.size)
     this.#buffer.clear()
-    if (size > 0) this.#owner.dropped(size)
-    if (this.#isEnded) this.#checkDrained()
-    else this.end()
+    this.#subscription.unsubscribe()
+    this.#ended()
   }
 
-  #checkDrained(): void {
-    if (!this.#isEnded || this.#isDrained || this.#buffer.size > 0) return
-    this.#isDrained = true
-    this.#owner.drained()
+  /** The signal is listened to as long as there is something to discard. */
+  #tidy(): void {
+    if (this.#subscription.closed && this.#buffer.size === 0) this.#callOff?.()
   }
 }
 
-class OrderedBuffer implements Buffer {
-  readonly #messages = new Fifo<Message>()
-  readonly #capacity: number
-  readonly #keepsOld: boolean
-
-  constructor(capacity: number, keepsOld: boolean) {
-    this.#capacity = capacity
-    this.#keepsOld = keepsOld
-  }
-
-  get size(): number {
-    return this.#messages.size
-  }
-
-  push(message: Message): number {
-    const isFull = this.size >= this.#capacity
-    if (isFull && this.#keepsOld) return 1
-    if (isFull) this.#messages.shift()
-    this.#messages.push(message)
-    return isFull ? 1 : 0
-  }
-
-  shift(): Message | undefined {
-    return this.#messages.shift()
-  }
-
-  clear(): void {
-    this.#messages.clear()
-  }
+function theOnly(): unknown {
+  return undefined
 }
 
-class LatestBuffer implements Buffer {
-  // A Map keeps the place of a key whose value is replaced.
-  readonly #byKey = new Map<unknown, Message>()
-  readonly #capacity: number
-  readonly #keyOf: (message: Message) => unknown
-
-  constructor(capacity: number, keyOf: (message: Message) => unknown = () => undefined) {
-    this.#capacity = capacity
-    this.#keyOf = keyOf
-  }
-
-  get size(): number {
-    return this.#byKey.size
-  }
-
-  push(message: Message): number {
-    const key = this.#keyOf(message)
-    const givesWay = this.#byKey.has(key) || (this.size >= this.#capacity && this.shift() !== undefined)
-    this.#byKey.set(key, message)
-    return givesWay ? 1 : 0
-  }
-
-  shift(): Message | undefined {
-    for (const [key, message] of this.#byKey) {
-      this.#byKey.delete(key)
-      return message
-    }
-    return undefined
-  }
-
-  clear(): void {
-    this.#byKey.clear()
-  }
+function itself(message: unknown): unknown {
+  return message
 }

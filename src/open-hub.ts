@@ -50,7 +50,7 @@ export async function openHub(
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): Promise<Hub> {
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
-  checkNumber('timeoutMs', timeoutMs, 1, 2 ** 31 - 1, true)
+  checkNumber('timeoutMs', timeoutMs, 1, 2 ** 31 - 1)
   signal?.throwIfAborted()
   const hub = createHub(await hubOptionsOf(config))
   let lastCause: unknown

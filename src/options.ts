@@ -2,12 +2,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { RivuletError } from './errors.ts'
 import { isRecord } from './snapshot.ts'
 
-/** The source of the defaults is Twilio Sync's published limits: 4 KiB a message, 30 messages a second a stream. */
-const DEFAULT_MAX_BYTES = 4096
-const DEFAULT_RATE_PER_SECOND = 30
-const DEFAULT_BURST = 30
-const DEFAULT_MAX_WAITING = 1_000
-const DEFAULT_MAX_AGE_MS = 5_000
+/** No bound but that of whole numbers. */
+const LARGEST = Number.MAX_SAFE_INTEGER
 /** Larger messages would starve small ones on the same connection. */
 const LARGEST_MAX_BYTES = 65_536
 /** A year, as Twilio Sync has it. */
@@ -45,95 +41,107 @@ export interface StreamOptions<In extends object = object, Out = unknown> {
 }
 
 /** Options with every default filled in; frozen. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends Required<Omit<StreamOptions, 'schema' | 'limit'>> {
   readonly schema: StandardSchemaV1 | undefined
-  readonly maxBytes: number
   readonly limit: Readonly<Required<LimitOptions>> | false
-  readonly maxWaiting: number
-  readonly ttlSeconds: number
-  readonly batch: boolean
-  readonly maxAgeMs: number | false
 }
 
-/** What a stream has when nothing is said. */
+const DEFAULT_LIMIT = Object.freeze({ ratePerSecond: 30, burst: 30, scope: 'stream' as const })
+
+/** What a stream has when nothing is said. Source: Twilio Sync's limits, 4 KiB a message, 30 messages a second. */
 export const DEFAULT_OPTIONS: ResolvedOptions = Object.freeze({
   schema: undefined,
-  maxBytes: DEFAULT_MAX_BYTES,
-  limit: Object.freeze({
-    ratePerSecond: DEFAULT_RATE_PER_SECOND,
-    burst: DEFAULT_BURST,
-    scope: 'stream' as const,
-  }),
-  maxWaiting: DEFAULT_MAX_WAITING,
+  maxBytes: 4096,
+  limit: DEFAULT_LIMIT,
+  maxWaiting: 1_000,
   ttlSeconds: 0,
   batch: true,
-  maxAgeMs: DEFAULT_MAX_AGE_MS,
+  maxAgeMs: 5_000,
 })
 
-/** Lays options over a base. Throws `INVALID_OPTIONS` naming what is wrong, also for a name that does not exist. */
+/** How each option is checked: returns what the value stands for; `base` is what the option is when not given. */
+export type Checks<Options> = {
+  readonly [Name in keyof Options]: (value: unknown, base: Options[Name]) => Options[Name]
+}
+
+const LIMIT_CHECKS: Checks<Required<LimitOptions>> = {
+  ratePerSecond: (value) => checkNumber('limit.ratePerSecond', value, 0, LARGEST, 'number'),
+  burst: (value) => checkNumber('limit.burst', value, 1, LARGEST, 'number'),
+  scope: checkScope,
+}
+
+const STREAM_CHECKS: Checks<ResolvedOptions> = {
+  schema: checkSchema,
+  maxBytes: (value) => checkNumber('maxBytes', value, 2, LARGEST_MAX_BYTES),
+  limit: checkLimit,
+  maxWaiting: (value) => checkNumber('maxWaiting', value, 0),
+  ttlSeconds: checkTtl,
+  batch: (value) => checkBoolean('batch', value),
+  maxAgeMs: (value) => value !== false && checkNumber('maxAgeMs', value, 1, LARGEST, 'number'),
+}
+
+/** Lays a stream's options over a base. Throws `INVALID_OPTIONS` naming what is wrong. */
 export function resolveOptions(given: StreamOptions | undefined, base: ResolvedOptions): ResolvedOptions {
-  if (given === undefined) return base
-  if (!isRecord(given)) throw invalid('Stream options are an object.')
-  for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(base, key)) {
-      throw invalid(
-        `There is no stream option "${key}"; there are ${Object.keys(DEFAULT_OPTIONS).join(', ')}.`,
-      )
-    }
+  return given === undefined ? base : checkOptions('Stream', given, base, STREAM_CHECKS)
+}
+
+/** Lays options over a base, each read once and checked; frozen. A name that does not exist is refused, too. */
+export function checkOptions<Options extends object>(
+  kind: 'Hub' | 'Stream' | 'Limit',
+  given: unknown,
+  base: Options,
+  checks: Checks<Options>,
+): Options {
+  if (!isRecord(given)) throw invalid(`${kind} options are an object.`)
+  const names = Object.keys(checks) as (keyof Options & string)[]
+  const stray = Object.keys(given).find((name) => !Object.hasOwn(checks, name))
+  if (stray !== undefined) {
+    throw invalid(`There is no ${kind.toLowerCase()} option "${stray}"; there are ${names.join(', ')}.`)
   }
-  const { schema = base.schema, limit = base.limit, maxBytes = base.maxBytes } = given
-  const { maxWaiting = base.maxWaiting, ttlSeconds = base.ttlSeconds } = given
-  const { batch = base.batch, maxAgeMs = base.maxAgeMs } = given
-  return Object.freeze({
-    schema: schema === undefined ? undefined : checkSchema(schema),
-    maxBytes: checkNumber('maxBytes', maxBytes, 2, LARGEST_MAX_BYTES, true),
-    limit: limit === base.limit ? base.limit : resolveLimit(limit, base.limit),
-    maxWaiting: checkNumber('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER, true),
-    ttlSeconds: checkTtl(ttlSeconds),
-    batch: checkBoolean('batch', batch),
-    maxAgeMs: checkMaxAge(maxAgeMs),
-  })
+  const resolved = { ...base }
+  for (const name of names) {
+    const value = given[name]
+    if (value !== undefined) resolved[name] = checks[name](value, base[name])
+  }
+  return Object.freeze(resolved)
 }
 
 /** Throws `STREAM_OPTIONS_CONFLICT` when options given later differ from those that the stream was opened with. */
 export function checkSameOptions(name: string, given: StreamOptions, first: ResolvedOptions): void {
   const later = resolveOptions(given, first)
   for (const key of Object.keys(first) as (keyof ResolvedOptions)[]) {
-    if (!isSame(later[key], first[key])) {
-      throw new RivuletError(
-        'STREAM_OPTIONS_CONFLICT',
-        `Stream "${name}" is open with another ${key}; close it first, or leave the option out.`,
-      )
-    }
+    if (isSame(later[key], first[key])) continue
+    throw new RivuletError(
+      'STREAM_OPTIONS_CONFLICT',
+      `Stream "${name}" is open with another ${key}; close it first, or leave the option out.`,
+    )
   }
 }
 
 /** Checks a time to live: whole seconds, 0 (never) to a year. */
 export function checkTtl(seconds: unknown): number {
-  return checkNumber('ttlSeconds', seconds, 0, LONGEST_TTL_SECONDS, true)
+  return checkNumber('ttlSeconds', seconds, 0, LONGEST_TTL_SECONDS)
 }
 
-/** Checks a number's range, and with `isWhole` that it is whole. Throws `INVALID_OPTIONS`. */
+/** Checks a number's kind and range. Throws `INVALID_OPTIONS`. */
 export function checkNumber(
   name: string,
   value: unknown,
   least: number,
-  most: number,
-  isWhole: boolean,
+  most = LARGEST,
+  kind: 'number' | 'whole number' = 'whole number',
 ): number {
-  const isRight =
-    typeof value === 'number' && value >= least && value <= most && (!isWhole || Number.isInteger(value))
-  if (!isRight) {
-    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`
-    throw invalid(`${name} is a ${isWhole ? 'whole ' : ''}number ${range}, not ${shown(value)}.`)
+  if (typeof value === 'number' && value >= least && value <= most) {
+    if (kind === 'number' || Number.isInteger(value)) return value
   }
-  return value
+  const upTo = most === LARGEST ? '' : ` to ${most}`
+  throw invalid(`${name} is a ${kind} from ${least}${upTo}, not ${shown(value)}.`)
 }
 
 /** Checks a switch. Throws `INVALID_OPTIONS`. */
 export function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw invalid(`${name} is true or false, not ${shown(value)}.`)
-  return value
+  if (typeof value === 'boolean') return value
+  throw invalid(`${name} is true or false, not ${shown(value)}.`)
 }
 
 /** Shows a wrong value in a message; `String` alone throws on some objects. */
@@ -146,42 +154,27 @@ export function invalid(message: string): RivuletError {
   return new RivuletError('INVALID_OPTIONS', message)
 }
 
-function resolveLimit(given: unknown, base: ResolvedOptions['limit']): ResolvedOptions['limit'] {
-  if (given === false) return false
-  if (!isRecord(given)) throw invalid('limit is an object { ratePerSecond, burst, scope }, or false.')
-  const under = base === false ? (DEFAULT_OPTIONS.limit as Required<LimitOptions>) : base
-  for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(under, key))
-      throw invalid(`There is no limit.${key}; there are ratePerSecond, burst, scope.`)
-  }
-  const {
-    ratePerSecond = under.ratePerSecond,
-    burst = under.burst,
-    scope = under.scope,
-  } = given as LimitOptions
-  if (scope !== 'stream' && scope !== 'process')
-    throw invalid(`limit.scope is 'stream' or 'process', not ${shown(scope)}.`)
-  return Object.freeze({
-    ratePerSecond: checkNumber('limit.ratePerSecond', ratePerSecond, 0, Number.MAX_SAFE_INTEGER, false),
-    burst: checkNumber('limit.burst', burst, 1, Number.MAX_SAFE_INTEGER, false),
-    scope,
-  })
+function checkLimit(value: unknown, base: ResolvedOptions['limit']): ResolvedOptions['limit'] {
+  if (value === false) return false
+  if (!isRecord(value)) throw invalid('limit is an object { ratePerSecond, burst, scope }, or false.')
+  return checkOptions('Limit', value, base === false ? DEFAULT_LIMIT : base, LIMIT_CHECKS)
+}
+
+function checkScope(value: unknown): 'stream' | 'process' {
+  if (value === 'stream' || value === 'process') return value
+  throw invalid(`limit.scope is 'stream' or 'process', not ${shown(value)}.`)
 }
 
 function checkSchema(schema: unknown): StandardSchemaV1 {
   const isCallable = typeof schema === 'function' // some validators are functions
   if (!isRecord(schema) && !isCallable) throw invalid('schema is a Standard Schema validator.')
   const standard = (schema as Record<string, unknown>)['~standard']
-  if (!isRecord(standard) || typeof standard.validate !== 'function') {
-    throw invalid(
-      'schema has no ["~standard"].validate; pass a Standard Schema validator, e.g. of zod or valibot.',
-    )
+  if (isRecord(standard) && typeof standard.validate === 'function') {
+    return schema as unknown as StandardSchemaV1
   }
-  return schema as unknown as StandardSchemaV1
-}
-
-function checkMaxAge(value: unknown): number | false {
-  return value === false ? false : checkNumber('maxAgeMs', value, 1, Number.MAX_SAFE_INTEGER, false)
+  throw invalid(
+    'schema has no ["~standard"].validate; pass a Standard Schema validator, e.g. of zod or valibot.',
+  )
 }
 
 function isSame(left: unknown, right: unknown): boolean {

@@ -17,8 +17,6 @@ export interface Sender {
   soon(outbox: Outbox): void
 }
 
-const LOST = { offline: 'lostOffline', congested: 'lostCongested', failed: 'lostFailed' } as const
-
 /** Gathers what one stream publishes in a tick and hands it over in as few frames as the limits allow. */
 export class Outbox {
   readonly #topic: Topic
@@ -86,8 +84,10 @@ export class Outbox {
   }
 
   #lose(reason: LossReason, count: number): void {
-    this.#counters.count('inFlight', -count)
-    this.#counters.count(LOST[reason], count)
+    this.#counters.count((counts) => {
+      counts.inFlight -= count
+      counts.lost[reason] += count
+    })
     this.#onLost(reason, count)
   }
 }

@@ -1,3 +1,4 @@
+import { Overdue } from './deadline.ts'
 import { RivuletError } from './errors.ts'
 import { Ingress, type IngressPort } from './ingress.ts'
 import type { Member } from './joins.ts'
@@ -12,11 +13,8 @@ export interface RemotePort extends IngressPort {
   /** Takes an error of the connection that concerns this stream. */
   report(error: Error): void
   lost(reason: LossReason, count: number): void
-}
-
-interface ReadyWaiter {
-  resolve(): void
-  reject(error: RivuletError): void
+  /** Tells the subscribers that the topic is joined, or why the broker refused that. */
+  joined(refusal?: RivuletError): void
 }
 
 /** The side of a stream that faces other processes: its outbox, its ingress, and its place among the joins. */
@@ -27,7 +25,6 @@ export class Remote implements Member {
   readonly #outbox: Outbox
   readonly #ingress: Ingress
   readonly #startedMs: number
-  readonly #waiting = new Set<ReadyWaiter>()
   #isJoined = false
 
   constructor(topic: Topic, port: RemotePort, link: Link, peers: HubPeers) {
@@ -60,31 +57,20 @@ export class Remote implements Member {
     }
   }
 
-  /** Resolves at the next confirmed join, at once when joined; `enlist` is given how to reject it. */
-  whenJoined(enlist: (reject: (error: RivuletError) => void) => void): Promise<void> {
-    if (this.#isJoined) return Promise.resolve()
-    return new Promise<void>((resolve, reject) => {
-      const waiter = { resolve, reject }
-      this.#waiting.add(waiter)
-      enlist((error) => {
-        this.#waiting.delete(waiter)
-        reject(error)
-      })
-    })
+  get isJoined(): boolean {
+    return this.#isJoined
   }
 
   joined(): void {
     this.#isJoined = true
-    for (const waiter of this.#waiting) waiter.resolve()
-    this.#waiting.clear()
+    this.#port.joined()
   }
 
-  joinRefused(cause: Error): void {
-    const error = new RivuletError('TRANSPORT_FAILED', `The broker refused the join: ${cause.message}`, {
-      cause,
-    })
-    for (const waiter of this.#waiting) waiter.reject(error)
-    this.#waiting.clear()
+  joinFailed(cause: Error): void {
+    this.#port.report(cause)
+    if (cause instanceof Overdue) return
+    const message = `The broker refused the join: ${cause.message}`
+    this.#port.joined(new RivuletError('TRANSPORT_FAILED', message, { cause }))
   }
 
   left(): void {
@@ -94,10 +80,6 @@ export class Remote implements Member {
 
   receive(frame: Uint8Array | string): void {
     this.#ingress.receive(frame)
-  }
-
-  failed(cause: Error): void {
-    this.#port.report(cause)
   }
 
   /** Leaves the topic; what was accepted before still goes out. */

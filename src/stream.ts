@@ -3,8 +3,8 @@ import type { Budget } from './admission.ts'
 import type { Channel, StreamEvents } from './channel.ts'
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
-import { bufferOf, type IterateOptions, MessageIterator } from './message-iterator.ts'
-import { checkNumber, checkTtl, invalid, shown } from './options.ts'
+import { type IterateOptions, MessageIterator } from './message-iterator.ts'
+import { checkTtl, invalid } from './options.ts'
 import { Refusal } from './refusal.ts'
 import type { Snapshot } from './snapshot.ts'
 import { observableOf, type StreamSubject, subjectOf } from './stream-subject.ts'
@@ -12,8 +12,6 @@ import type { Subscription } from './subscription.ts'
 
 /** What `tryPublish` gives. */
 export type PublishResult<Data> = { readonly ok: true; readonly message: Message<Data> } | Refusal
-
-const DEFAULT_BUFFER = 256
 
 /**
  * A named stream of small JSON messages. Whoever is subscribed gets what is published, in this process and, over
@@ -95,13 +93,13 @@ export class Stream<In extends object = object, Out = Snapshot<In>> {
 
   /** The messages as an RxJS Observable, shared by all who ask. Completes when the stream ends. */
   get messages$(): Observable<Message<Out>> {
-    this.#messages$ ??= observableOf(this.#source)
+    this.#messages$ ??= observableOf(this.#channel)
     return this.#messages$
   }
 
   /** The stream as an RxJS Subject: `source$.subscribe(stream.subject)` publishes; refusals are counted. */
   get subject(): StreamSubject<In, Out> {
-    this.#subject ??= subjectOf(this.#source, this.messages$)
+    this.#subject ??= subjectOf(this.#channel, this.messages$)
     return this.#subject
   }
 
@@ -115,27 +113,7 @@ export class Stream<In extends object = object, Out = Snapshot<In>> {
    * `iteratorDrops`. When the stream ends, what is buffered comes first. Throws `INVALID_OPTIONS`.
    */
   iterate(options: IterateOptions<Out> = {}): AsyncIterableIterator<Message<Out>, undefined> {
-    const { buffer = DEFAULT_BUFFER, overflow = 'dropOldest', key, signal } = options
-    checkNumber('buffer', buffer, 1, Number.MAX_SAFE_INTEGER, true)
-    if (!['dropOldest', 'dropNewest', 'latest'].includes(overflow)) {
-      throw invalid(`overflow is 'dropOldest', 'dropNewest' or 'latest', not ${shown(overflow)}.`)
-    }
-    if (key !== undefined && typeof key !== 'function') throw invalid('key is a function of the message.')
-    const channel = this.#channel
-    let callOff: (() => void) | undefined
-    const iterator: MessageIterator<Out> = new MessageIterator(
-      bufferOf(buffer, overflow, key as IterateOptions['key']),
-      {
-        dropped: (count) => channel.counters.count('iteratorDrops', count),
-        ended: () => subscription.unsubscribe(),
-        drained: () => callOff?.(),
-      },
-    )
-    const push = (message: Message) => iterator.push(message)
-    const subscription = channel.subscribe(push, undefined, () => iterator.end())
-    if (signal?.aborted) iterator.discard()
-    else if (signal !== undefined) callOff = channel.signals.add(signal, () => iterator.discard())
-    return iterator
+    return new MessageIterator(this.#channel, options)
   }
 
   /** Iterates with the default options. */
@@ -197,19 +175,5 @@ export class Stream<In extends object = object, Out = Snapshot<In>> {
   /** Returns where every attempt and every received message ended. */
   ledger(): Ledger {
     return this.#channel.counters.ledger()
-  }
-
-  get #source() {
-    const channel = this.#channel
-    return {
-      get isClosed() {
-        return channel.isClosed
-      },
-      offer: (data: unknown) => void channel.admission.publish(data),
-      observe: (next: (message: Message) => void, complete: () => void) => {
-        const subscription = channel.subscribe(next, undefined, complete)
-        return () => subscription.unsubscribe()
-      },
-    }
   }
 }

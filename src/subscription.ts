@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from './deferred.ts'
 import { makeDisposable } from './disposable.ts'
 import { RivuletError } from './errors.ts'
 import type { Seat } from './fan-out.ts'
@@ -18,26 +19,27 @@ export interface Subscription {
   [Symbol.dispose](): void
 }
 
-/** What is to be undone when a subscription ends; `reason` makes the error, which few need. */
-type End = (reason: () => RivuletError) => void
-
 /** What a subscription needs of its stream. */
 export interface SubscriptionOwner {
+  /** Whether what other processes publish arrives. */
+  readonly isJoined: boolean
   leave(seat: Seat): void
-  whenJoined(enlist: (reject: (error: RivuletError) => void) => void): Promise<void>
 }
 
 /** A seat in the fan-out, as its subscriber sees it. Small, since streams may have very many. */
 export class StreamSubscription implements Subscription, Seat {
   index = -1
+  /** Calls the abort action off. */
+  callOff: (() => void) | undefined
   declare [Symbol.dispose]: () => void
   readonly #owner: SubscriptionOwner
-  #ready: Promise<void> | undefined
-  /** What else is to be undone at the end: the abort action, the rejection of `ready`. */
-  #ends: End[] | undefined
+  readonly #atClose: (() => void) | undefined
+  #ready: Deferred | undefined
 
-  constructor(owner: SubscriptionOwner) {
+  /** `atClose` is called when the stream ends before the seat is left. */
+  constructor(owner: SubscriptionOwner, atClose?: () => void) {
     this.#owner = owner
+    this.#atClose = atClose
   }
 
   get closed(): boolean {
@@ -45,36 +47,33 @@ export class StreamSubscription implements Subscription, Seat {
   }
 
   get ready(): Promise<void> {
-    this.#ready ??= this.#whenReady()
-    return this.#ready
+    if (this.#ready === undefined) {
+      this.#ready = deferred()
+      if (this.closed) this.#ready.reject(unsubscribed())
+      else if (this.#owner.isJoined) this.#ready.resolve()
+    }
+    return this.#ready.promise
   }
 
   unsubscribe(): void {
     if (this.closed) return
     this.#owner.leave(this)
-    this.end(unsubscribed)
+    this.#left(unsubscribed)
   }
 
-  /** Runs `action` when the subscription ends. */
-  atEnd(action: End): void {
-    this.#ends ??= []
-    this.#ends.push(action)
+  joined(refusal: RivuletError | undefined): void {
+    if (refusal === undefined) this.#ready?.resolve()
+    else this.#ready?.reject(refusal)
   }
 
-  /** Undoes what was to be undone; called once the seat is empty. */
   end(reason: () => RivuletError): void {
-    if (this.#ends === undefined) return
-    const ends = this.#ends
-    this.#ends = undefined
-    for (const action of ends) action(reason)
+    this.#left(reason)
+    this.#atClose?.()
   }
 
-  #whenReady(): Promise<void> {
-    const ready = this.closed
-      ? Promise.reject(unsubscribed())
-      : this.#owner.whenJoined((reject) => this.atEnd((reason) => reject(reason())))
-    ready.catch(() => {})
-    return ready
+  #left(reason: () => RivuletError): void {
+    this.callOff?.()
+    this.#ready?.reject(reason())
   }
 }
 

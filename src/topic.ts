@@ -26,8 +26,8 @@ export function streamNameOf(topic: Topic): string {
   return decodeURIComponent(topic.slice(topic.lastIndexOf('/') + 1))
 }
 
-/** Throws `INVALID_NAME` unless `name` is 1–320 UTF-16 units of well-formed Unicode that do not look like a sid. */
-export function checkStreamName(name: unknown): asserts name is string {
+/** Returns `name`. Throws `INVALID_NAME` unless it is 1–320 UTF-16 units of well-formed Unicode that do not look like a sid. */
+export function checkStreamName(name: unknown): string {
   if (typeof name !== 'string') throw invalidName(`A stream name is a string, not ${typeof name}.`)
   if (name.length < 1 || name.length > 320) {
     throw invalidName(`A stream name has 1 to 320 UTF-16 units, this one has ${name.length}; shorten it.`)
@@ -38,14 +38,14 @@ export function checkStreamName(name: unknown): asserts name is string {
   if (SID_FORM.test(name)) {
     throw invalidName(`"${name}" has the form of a sid (two capitals, 32 hex digits); choose another name.`)
   }
+  return name
 }
 
-/** Throws `INVALID_NAME` unless `name` is 1–64 characters of `[A-Za-z0-9_-]`. */
-export function checkHubName(name: unknown): asserts name is string {
-  if (typeof name !== 'string' || !HUB_NAME.test(name)) {
-    const given = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name
-    throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${given}.`)
-  }
+/** Returns `name`. Throws `INVALID_NAME` unless it is 1–64 characters of `[A-Za-z0-9_-]`. */
+export function checkHubName(name: unknown): string {
+  if (typeof name === 'string' && HUB_NAME.test(name)) return name
+  const given = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name
+  throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${given}.`)
 }
 
 function encodeName(name: string): string {

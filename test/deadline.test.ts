@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { abortable, Overdue, withDeadline, within } from '../src/deadline.ts'
+import { abortable, Overdue, withDeadline } from '../src/deadline.ts'
 import { stateOf } from './support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -34,7 +34,7 @@ describe('a wait with a deadline', () => {
   test('rejects with the reason of its parent, which it no longer listens to afterwards', async () => {
     const parent = new AbortController()
     const removed = vi.spyOn(parent.signal, 'removeEventListener')
-    const wait = within(1_000, () => new Error('late'), parent.signal, never)
+    const wait = withDeadline('It', 1_000, parent.signal, never)
     parent.abort('closing')
     await expect(wait).rejects.toBe('closing')
     expect(removed).toHaveBeenCalledTimes(1)
@@ -43,7 +43,7 @@ describe('a wait with a deadline', () => {
 
   test('of a parent that has aborted already rejects at once, and its task sees that', async () => {
     const task = vi.fn(never)
-    await expect(within(1_000, () => new Error('late'), AbortSignal.abort('closed'), task)).rejects.toBe(
+    await expect(withDeadline('It', 1_000, AbortSignal.abort('closed'), task)).rejects.toBe(
       'closed',
     )
     expect(task).toHaveBeenCalledWith(expect.objectContaining({ aborted: true }))

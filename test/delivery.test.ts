@@ -493,7 +493,7 @@ describe('the end of the stack', () => {
     )
     const deliver = (n: number) =>
       delivery.deliver(new MessageClass({ n }, true, '0'.repeat(16), n), undefined, 0)
-    const seat = { index: -1, end: () => {} }
+    const seat = { index: -1, joined: () => {}, end: () => {} }
     delivery.fanOut.add(seat, ({ data }) => {
       if ((data as { n: number }).n === 1) for (const n of [2, 3, 4]) deliver(n)
     })

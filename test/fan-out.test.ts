@@ -8,7 +8,7 @@ const MANY = 100_000
 const message = new Message({}, true, '0'.repeat(16), 1)
 
 function seat(): Seat {
-  return { index: -1, end: () => {} }
+  return { index: -1, joined: () => {}, end: () => {} }
 }
 
 function fanOut(onError: (error: unknown) => void = (error) => expect.fail(String(error))): FanOut {

@@ -94,7 +94,7 @@ describe('a topic', () => {
     const joins = new Joins(transport)
     await joins.connect()
     const member = (name: string): Member => ({
-      ...{ topic: topicOf('h', name), joined() {}, joinRefused() {}, left() {}, receive() {}, failed() {} },
+      ...{ topic: topicOf('h', name), joined() {}, joinFailed() {}, left() {}, receive() {} },
     })
     const members = Array.from({ length: 10_000 }, (_, nth) => member(String(nth)))
     for (const one of members) joins.want(one)

@@ -243,13 +243,13 @@ describe('the ledger of a hub', () => {
 describe('counters', () => {
   test('add to the total from when they are folded into it, whatever they count', () => {
     const [counters, total] = [new Counters(), new Counters()]
-    counters.count('received', 3)
+    counters.count((counts) => (counts.received += 3))
     counters.attempt('waiting')
     counters.foldInto(total)
-    counters.count('received', 2)
-    counters.refused('RATE_LIMITED')
+    counters.count((counts) => (counts.received += 2))
+    counters.refuse('RATE_LIMITED')
     counters.leftLine()
-    counters.refused('HUB_CLOSED')
+    counters.refuse('HUB_CLOSED')
     expect(total.ledger()).toEqual(counters.ledger())
     expect(total.ledger()).toMatchObject({
       attempts: 2,

@@ -208,7 +208,7 @@ describe('reconnecting', () => {
     transport.opens[0]?.resolve()
     await tick()
     expect(statuses).toEqual(['opening', 'down'])
-    expect(errors).toMatchObject([{ cause: { message: 'The connection ended at once.' } }])
+    expect(errors).toMatchObject([{ cause: { message: 'the connection ended' } }])
     transport.answers.open = 'resolve'
     await vi.advanceTimersByTimeAsync(1_000)
     expect(hub.status).toBe('up')

@@ -97,7 +97,7 @@ describe('the options of a stream', () => {
     [{ maxAgeMs: true }, 'maxAgeMs is a number from 1, not true.'],
     [{ limit: true }, 'limit is an object { ratePerSecond, burst, scope }, or false.'],
     [{ limit: null }, 'limit is an object { ratePerSecond, burst, scope }, or false.'],
-    [{ limit: { rate: 5 } }, 'There is no limit.rate; there are ratePerSecond, burst, scope.'],
+    [{ limit: { rate: 5 } }, 'There is no limit option "rate"; there are ratePerSecond, burst, scope.'],
     [{ limit: { ratePerSecond: -1 } }, 'limit.ratePerSecond is a number from 0, not -1.'],
     [{ limit: { ratePerSecond: Number.NaN } }, 'not NaN.'],
     [{ limit: { burst: 0 } }, 'limit.burst is a number from 1, not 0.'],

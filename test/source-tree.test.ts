@@ -12,7 +12,8 @@ import {
 } from './support/source-rules.ts'
 
 const MAX_FUNCTION_LINES = 40
-const MAX_CORE_LINES = 1500
+// What the contract took when it was built whole; more than this needs a reason.
+const MAX_CORE_LINES = 3700
 const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
 
 const everythingInSrc = readSourceFiles('src')

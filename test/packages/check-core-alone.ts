@@ -8,7 +8,8 @@ import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-const MAX_CORE_BYTES = 11_000
+// What the whole contract takes; more than this needs a reason.
+const MAX_CORE_BYTES = 17_500
 
 /** Installs what has no dependency on Node, with nothing else beside it: no adapter, no types of Node. */
 export async function checkCoreAlone(
