@@ -10,11 +10,11 @@ const AGREEING = 3
 /** Stale messages in a row whose delays are the same. */
 interface LateRun {
   readonly sinceMs: number
-  readonly leastMs: number
-  readonly mostMs: number
+  leastMs: number
+  mostMs: number
   /** When the last arrival came that counts as another moment, and how many do. */
-  readonly momentMs: number
-  readonly moments: number
+  momentMs: number
+  moments: number
 }
 
 /** What a delay says about its message. */
@@ -26,8 +26,8 @@ export type Freshness = 'fresh' | 'stale' | 'malformed'
  * and what a message takes beyond that is how late it is. A windowed minimum, as in BBR's RTprop filter.
  */
 export class DelayBaseline {
-  #spanStartMs: number
-  #currentMs: number
+  #spanStartMs = 0
+  #currentMs = 0
   #previousMs = Number.POSITIVE_INFINITY
   /** Delays in a row that were all stale: a backlog shows shrinking ones, a stepped clock constant ones. */
   #late: LateRun | undefined
@@ -35,8 +35,7 @@ export class DelayBaseline {
 
   /** Starts with the first delay heard, which can't be judged. */
   constructor(delayMs: number, arrivalMs: number) {
-    this.#currentMs = delayMs
-    this.#spanStartMs = arrivalMs
+    this.#restart(delayMs, arrivalMs)
   }
 
   /** Judges a delay and learns from it. All in milliseconds; `maxAgeMs` may be `Infinity`. */
@@ -71,10 +70,13 @@ export class DelayBaseline {
       this.#late = { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs, momentMs: arrivalMs, moments: 1 }
       return 'stale'
     }
-    const isAnother = arrivalMs - late.momentMs > SAME_MS
-    const moments = isAnother ? late.moments + 1 : late.moments
-    this.#late = { ...late, leastMs, mostMs, moments, momentMs: isAnother ? arrivalMs : late.momentMs }
-    if (moments < AGREEING || arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
+    late.leastMs = leastMs
+    late.mostMs = mostMs
+    if (arrivalMs - late.momentMs > SAME_MS) {
+      late.momentMs = arrivalMs
+      late.moments++
+    }
+    if (late.moments < AGREEING || arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
     this.#restart(leastMs, arrivalMs)
     return 'fresh'
   }

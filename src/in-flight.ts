@@ -109,7 +109,9 @@ export class InFlight {
     this.#lastStartMs = this.#barrier.nowMs()
     this.#waitingSinceMs ??= this.#lastStartMs
     try {
-      await withDeadline('The barrier', BARRIER_TIMEOUT_MS, signal, (deadline) => this.#barrier.flush(deadline))
+      await withDeadline('The barrier', BARRIER_TIMEOUT_MS, signal, (deadline) =>
+        this.#barrier.flush(deadline),
+      )
       if (signal.aborted) return
       this.#misses = 0
       this.#waitingSinceMs = undefined

@@ -1,4 +1,4 @@
-import { within } from './deadline.ts'
+import { Overdue, withDeadline } from './deadline.ts'
 import { RivuletError } from './errors.ts'
 import { createHub, type Hub, type HubOptions } from './hub.ts'
 import { checkNumber, invalid, shown } from './options.ts'
@@ -16,27 +16,16 @@ export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
 
 const DEFAULT_TIMEOUT_MS = 10_000
 
-interface Package {
-  readonly name: string
-  load(): Promise<unknown>
+/** The packages, with the schemes of their URLs. The imports are literal, so that bundlers see them. */
+const PACKAGES = {
+  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory') },
+  '@rivulet/mqtt': {
+    schemes: ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
+    load: () => import('@rivulet/mqtt'),
+  },
+  '@rivulet/nats': { schemes: ['nats:', 'tls:'], load: () => import('@rivulet/nats') },
 }
-
-/** The package behind each scheme. The imports are literal, so that bundlers see them. */
-const PACKAGES: Record<string, Package> = {
-  memory: { name: '@rivulet/memory', load: () => import('@rivulet/memory') },
-  mqtt: { name: '@rivulet/mqtt', load: () => import('@rivulet/mqtt') },
-  nats: { name: '@rivulet/nats', load: () => import('@rivulet/nats') },
-}
-
-const SCHEMES: Record<string, string> = {
-  'memory:': 'memory',
-  'mqtt:': 'mqtt',
-  'mqtts:': 'mqtt',
-  'mqtt+ws:': 'mqtt',
-  'mqtt+wss:': 'mqtt',
-  'nats:': 'nats',
-  'tls:': 'nats',
-}
+const SCHEMES = Object.values(PACKAGES).flatMap(({ schemes }) => schemes)
 
 /**
  * Opens a hub by configuration and resolves when its transport is up. The scheme picks the package, which must be
@@ -59,20 +48,19 @@ export async function openHub(
   }
   hub.on('error', remember)
   try {
-    const late = () =>
-      new RivuletError('TRANSPORT_UNAVAILABLE', lateMessage(timeoutMs, lastCause), { cause: lastCause })
-    await within(timeoutMs, late, signal, (deadline) => hub.ready({ signal: deadline }))
+    await withDeadline('Opening', timeoutMs, signal, (deadline) => hub.ready({ signal: deadline }))
     hub.off('error', remember)
     return hub
   } catch (error) {
     await hub.close()
-    throw error
+    throw error instanceof Overdue ? tooLate(timeoutMs, lastCause) : error
   }
 }
 
-function lateMessage(timeoutMs: number, lastCause: unknown): string {
-  const reason = lastCause === undefined ? '' : ` Last: ${messageOf(lastCause)}`
-  return `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${reason}`
+function tooLate(timeoutMs: number, cause: unknown): RivuletError {
+  const last = cause === undefined ? '' : ` Last: ${messageOf(cause)}`
+  const message = `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${last}`
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
 }
 
 function messageOf(cause: unknown): string {
@@ -80,31 +68,31 @@ function messageOf(cause: unknown): string {
 }
 
 async function hubOptionsOf(config: HubConfig): Promise<HubOptions> {
-  if (typeof config === 'string' || Array.isArray(config))
-    return withTransport(config as string | string[], {})
-  if (!isRecord(config)) throw invalid('openHub takes a URL, a list of URLs, or { transport, … }.')
-  const { transport, ...options } = config as HubConfigObject
-  if (typeof transport === 'string' || Array.isArray(transport)) {
-    return withTransport(transport as string | string[], options)
+  const given: unknown = typeof config === 'string' || Array.isArray(config) ? { transport: config } : config
+  if (!isRecord(given)) throw invalid('openHub takes a URL, a list of URLs, or { transport, … }.')
+  const { transport, ...options } = given
+  if (isRecord(transport)) return given
+  const urls = typeof transport === 'string' ? [transport] : transport
+  if (Array.isArray(urls)) {
+    const { transport, name } = await fromUrls(urls)
+    return { ...options, transport, name: options.name ?? name } as HubOptions
   }
-  if (!isRecord(transport))
-    throw invalid('The configuration has no transport: a URL, a list of URLs, or a Transport.')
-  return { ...options, transport: transport as unknown as Transport }
+  throw invalid('The configuration has no transport: a URL, a list of URLs, or a Transport.')
 }
 
-async function withTransport(urls: string | readonly string[], options: HubOptions): Promise<HubOptions> {
-  const parsed = (typeof urls === 'string' ? [urls] : urls).map(parse)
+async function fromUrls(urls: readonly unknown[]): Promise<Pick<HubOptions, 'transport' | 'name'>> {
+  const parsed = urls.map(parse)
   const [first] = parsed
   if (first === undefined) throw invalid('The list of URLs is empty.')
-  if (parsed.some(({ scheme }) => scheme !== first.scheme))
+  if (parsed.some(({ scheme }) => scheme !== first.scheme)) {
     throw invalid('The URLs of one hub have one scheme.')
-  const { transportFromUrls } = await load(PACKAGES[SCHEMES[first.scheme] as string] as Package)
-  const name = options.name ?? parsed.find((url) => url.name !== undefined)?.name
+  }
+  const { transportFromUrls } = await load(first.scheme)
   const transport = makeTransport(
     parsed.map(({ url }) => url),
     transportFromUrls,
   )
-  return name === undefined ? { ...options, transport } : { ...options, name, transport }
+  return { transport, name: parsed.find(({ name }) => name !== undefined)?.name }
 }
 
 function makeTransport(urls: readonly string[], fromUrls: TransportModule['transportFromUrls']): Transport {
@@ -119,27 +107,28 @@ function makeTransport(urls: readonly string[], fromUrls: TransportModule['trans
 /** Takes `?name=` out of a URL; the rest is the transport's. No part of it goes into an error: it may be a secret. */
 function parse(url: unknown): { scheme: string; url: string; name: string | undefined } {
   const scheme = typeof url === 'string' ? /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() : undefined
-  if (scheme === undefined || !Object.hasOwn(SCHEMES, scheme)) {
-    throw invalid(
-      `A transport's URL starts with ${Object.keys(SCHEMES).join(' ')}, not ${scheme ?? 'without a scheme'}.`,
-    )
+  if (scheme === undefined || !SCHEMES.includes(scheme)) {
+    throw invalid(`A transport's URL starts with ${SCHEMES.join(' ')}, not ${scheme ?? 'without a scheme'}.`)
   }
-  const [, address = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(url as string) as RegExpExecArray
+  const [address, ...query] = (url as string).split('?')
   // By hand: `URLSearchParams` is not everywhere, and would write the rest anew.
-  const parameters = query.split('&')
+  const parameters = query.join('?').split('&')
   const rest = parameters.filter((parameter) => !parameter.startsWith('name=')).join('&')
   const name = parameters.find((parameter) => parameter.startsWith('name='))?.slice('name='.length)
-  return { scheme, name, url: rest === '' ? address : `${address}?${rest}` }
+  return { scheme, name, url: rest === '' ? (address as string) : `${address}?${rest}` }
 }
 
-async function load({ name, load }: Package): Promise<TransportModule> {
+async function load(scheme: string): Promise<TransportModule> {
+  const [name, { load }] = Object.entries(PACKAGES).find(([, { schemes }]) => schemes.includes(scheme)) as [
+    string,
+    { load(): Promise<unknown> },
+  ]
   try {
     return (await load()) as TransportModule
   } catch (cause) {
     if (!isMissing(cause, name)) throw cause
-    throw new RivuletError('TRANSPORT_UNAVAILABLE', `${name} is not installed; run: npm install ${name}`, {
-      cause,
-    })
+    const message = `${name} is not installed; run: npm install ${name}`
+    throw new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
   }
 }
 

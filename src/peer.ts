@@ -1,8 +1,6 @@
 import { DelayBaseline } from './delay-baseline.ts'
-import { ReplayWindow } from './replay-window.ts'
+import { MAX_JUMP, ReplayWindow } from './replay-window.ts'
 
-/** The farthest step ahead that is believed at once. */
-const MAX_JUMP = 65_536
 /** So many far numbers in a row that follow each other make the window start again: the origin is real. */
 const CONSISTENT_JUMPS = 3
 /** After so long without an accepted message old numbers are taken again: a forgery mutes no longer than this. */
@@ -36,10 +34,10 @@ export class Peer {
   /** Whether garbage came under this origin; until it delivers again, it does not stand out in a flood. */
   isDoubted = false
   #messages = 0
-  #window: ReplayWindow | undefined
+  #window = new ReplayWindow()
   #baseline: DelayBaseline | undefined
-  #join = -1
-  /** The first number of the current join: what lies before it was never missed. */
+  /** The join of the last message, and its first number: what lies before that was never missed. */
+  #join: number | undefined
   #joinedAt = 0
   #jump: { last: number; count: number } | undefined
   #acceptedMs = Number.NEGATIVE_INFINITY
@@ -55,50 +53,35 @@ export class Peer {
   /** Tells whether a message of this number is worth decoding while garbage floods the stream. */
   vouchesFor(sequence: number): boolean {
     if (!this.isProven || this.isDoubted) return false
-    const place = this.#placeOf(sequence)
+    const place = this.#window.place(sequence)
     return place === 'ahead' || place === 'behind'
   }
 
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge(arrival: Arrival): Verdict {
+    const { sequence, arrivalMs } = arrival
     this.gapChange = 0
     this.isReordered = false
-    const place = this.#placeOf(arrival.sequence)
-    if (place === 'far') return this.#judgeJump(arrival)
+    const place = this.#window.place(sequence)
     if (place === 'seen') return 'duplicate'
+    if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const freshness = this.#freshness(arrival)
     if (freshness === 'malformed') return 'malformed'
-    if (place === 'old') {
-      const isMuted = freshness === 'fresh' && arrival.arrivalMs - this.#acceptedMs > MUTED_AT_MOST_MS
-      if (!isMuted) return 'duplicate'
-      this.#startAgain(arrival)
-    } else this.#accept(arrival, place === 'behind')
+    const wasMuted = freshness === 'fresh' && arrivalMs - this.#acceptedMs > MUTED_AT_MOST_MS
+    if (place === 'old' && !wasMuted) return 'duplicate'
+    if (place === 'far' || place === 'old') this.#startAgain()
+    this.#accept(arrival, place === 'behind')
     if (freshness === 'stale') return 'stale'
-    return this.#deliver(arrival)
-  }
-
-  #deliver({ arrivalMs }: Arrival): Verdict {
     this.#acceptedMs = arrivalMs
     this.isDoubted = false
     return 'deliver'
   }
 
-  #placeOf(sequence: number): 'first' | 'far' | 'ahead' | 'behind' | 'seen' | 'old' {
-    if (this.#window === undefined) return 'first'
-    return sequence - this.#window.highest > MAX_JUMP ? 'far' : this.#window.place(sequence)
-  }
-
-  #judgeJump(arrival: Arrival): Verdict {
-    const { sequence } = arrival
+  #isRealJump(sequence: number): boolean {
     const jump = this.#jump
     const follows = jump !== undefined && sequence > jump.last && sequence - jump.last <= MAX_JUMP
     this.#jump = { last: sequence, count: follows ? jump.count + 1 : 1 }
-    if (this.#jump.count < CONSISTENT_JUMPS) return 'malformed'
-    const freshness = this.#freshness(arrival)
-    if (freshness === 'malformed') return 'malformed'
-    this.#startAgain(arrival)
-    if (freshness === 'stale') return 'stale'
-    return this.#deliver(arrival)
+    return this.#jump.count >= CONSISTENT_JUMPS
   }
 
   #freshness({ tMs, arrivalMs, maxAgeMs, mayBeOld }: Arrival): 'fresh' | 'stale' | 'malformed' {
@@ -110,32 +93,23 @@ export class Peer {
     return 'fresh'
   }
 
-  #startAgain({ sequence, join }: Arrival): void {
-    this.#messages++
-    this.#jump = undefined
-    if (this.#window === undefined) this.#window = new ReplayWindow(sequence)
-    else this.#window.reset(sequence)
-    this.#join = join
-    this.#joinedAt = sequence
+  #startAgain(): void {
+    this.#window = new ReplayWindow()
+    this.#join = undefined
   }
 
-  #accept(arrival: Arrival, isBehind: boolean): void {
-    const { sequence, join } = arrival
-    const window = this.#window
-    if (window === undefined) {
-      this.#startAgain(arrival)
-      return
-    }
+  #accept({ sequence, join }: Arrival, isBehind: boolean): void {
+    const isSameJoin = join === this.#join
     this.#messages++
     this.#jump = undefined
     if (isBehind) {
       this.isReordered = true
-      if (join === this.#join && sequence > this.#joinedAt) this.gapChange = -1
+      if (isSameJoin && sequence > this.#joinedAt) this.gapChange = -1
     } else {
-      if (join === this.#join) this.gapChange = sequence - window.highest - 1
+      if (isSameJoin) this.gapChange = sequence - this.#window.highest - 1
       else this.#joinedAt = sequence
       this.#join = join
     }
-    window.mark(sequence)
+    this.#window.mark(sequence)
   }
 }

@@ -23,12 +23,15 @@ export class StreamPeers {
 
   /** Returns the peer of an origin, a new one if need be. The last one asked for is evicted last. */
   of(origin: string): Peer {
-    const known = this.#byOrigin.get(origin)
-    if (known !== undefined) return this.#byOrigin.size < MANY_PEERS ? known : this.#moveToEnd(known)
-    if (this.#byOrigin.size >= MAX_PEERS_PER_STREAM) this.#evictOne()
-    const peer = new Peer(origin)
+    let peer = this.#byOrigin.get(origin)
+    if (peer !== undefined && this.size < MANY_PEERS) return peer
+    if (peer !== undefined) this.#byOrigin.delete(origin)
+    else {
+      if (this.size >= MAX_PEERS_PER_STREAM) this.#evictOne()
+      peer = new Peer(origin)
+      this.#all.add(peer, this)
+    }
     this.#byOrigin.set(origin, peer)
-    this.#all.add(peer, this)
     return peer
   }
 
@@ -45,12 +48,6 @@ export class StreamPeers {
   clear(): void {
     for (const peer of this.#byOrigin.values()) this.#all.delete(peer)
     this.#byOrigin.clear()
-  }
-
-  #moveToEnd(peer: Peer): Peer {
-    this.#byOrigin.delete(peer.origin)
-    this.#byOrigin.set(peer.origin, peer)
-    return peer
   }
 
   #evictOne(): void {

@@ -1,15 +1,24 @@
 import { type ErrorDetails, RivuletError } from './errors.ts'
 
+/** What each refusal says. */
+const DESCRIBE = {
+  INVALID_DATA: ({ reason, path }: ErrorDetails) =>
+    `${reason} at ${path}; publish data whose JSON is an object.`,
+  PAYLOAD_TOO_LARGE: ({ atLeast, bytes, maxBytes }: ErrorDetails) =>
+    `Payload is ${atLeast ? 'at least ' : ''}${bytes} bytes, the limit is ${maxBytes}; send a reference instead, or split it.`,
+  RATE_LIMITED: ({ retryAfterMs }: ErrorDetails) =>
+    `The stream is at its rate limit; retry after ${retryAfterMs} ms, or use publishWhenReady or publishLatest.`,
+  SCHEMA_MISMATCH: ({ reason }: ErrorDetails) => `The data does not match the stream's schema: ${reason}.`,
+  INVALID_OPTIONS: () =>
+    'The schema validates asynchronously; give the stream one that validates synchronously.',
+  STREAM_CLOSED: () => 'The stream is closed; open it again with hub.stream(name).',
+  HUB_CLOSED: () => 'The hub is closed; create another one.',
+  WAITING_LINE_FULL: ({ maxWaiting }: ErrorDetails) =>
+    `${maxWaiting} messages are waiting already; publish less, or raise maxWaiting.`,
+}
+
 /** The codes with which a publish can be refused. `INVALID_OPTIONS`: the stream's schema is asynchronous. */
-export type RefusalCode =
-  | 'INVALID_DATA'
-  | 'PAYLOAD_TOO_LARGE'
-  | 'RATE_LIMITED'
-  | 'SCHEMA_MISMATCH'
-  | 'INVALID_OPTIONS'
-  | 'STREAM_CLOSED'
-  | 'HUB_CLOSED'
-  | 'WAITING_LINE_FULL'
+export type RefusalCode = keyof typeof DESCRIBE
 
 /**
  * Says why a publish was refused, as a value. The `RivuletError` is made only when `error` is read, so that a
@@ -36,28 +45,7 @@ export class Refusal {
 
   /** The refusal as an error, made at the first read. */
   get error(): RivuletError {
-    this.#error ??= new RivuletError(this.code, describe(this.code, this.details), this.details)
+    this.#error ??= new RivuletError(this.code, DESCRIBE[this.code](this.details), this.details)
     return this.#error
-  }
-}
-
-function describe(code: RefusalCode, details: ErrorDetails): string {
-  switch (code) {
-    case 'INVALID_DATA':
-      return `${details.reason} at ${details.path}; publish data whose JSON is an object.`
-    case 'PAYLOAD_TOO_LARGE':
-      return `Payload is ${details.atLeast ? 'at least ' : ''}${details.bytes} bytes, the limit is ${details.maxBytes}; send a reference instead, or split it.`
-    case 'RATE_LIMITED':
-      return `The stream is at its rate limit; retry after ${details.retryAfterMs} ms, or use publishWhenReady or publishLatest.`
-    case 'SCHEMA_MISMATCH':
-      return `The data does not match the stream's schema: ${details.reason}.`
-    case 'INVALID_OPTIONS':
-      return 'The schema validates asynchronously; give the stream one that validates synchronously.'
-    case 'STREAM_CLOSED':
-      return 'The stream is closed; open it again with hub.stream(name).'
-    case 'HUB_CLOSED':
-      return 'The hub is closed; create another one.'
-    case 'WAITING_LINE_FULL':
-      return `${details.maxWaiting} messages are waiting already; publish less, or raise maxWaiting.`
   }
 }

@@ -4,8 +4,11 @@ const WORDS = 33 // 1 024 numbers back, and one word that is being filled
 /** The farthest that a number may lie behind the highest and still be told apart from a repeat. */
 export const WINDOW_SIZE = (WORDS - 1) * WORD_BITS
 
-/** Where a sequence number stands: `ahead` of all, `behind` but new, `seen` before, or too `old` to tell. */
-export type Place = 'ahead' | 'behind' | 'seen' | 'old'
+/** The farthest step ahead that is believed at once. */
+export const MAX_JUMP = 65_536
+
+/** Where a number stands: too `far` ahead, `ahead` of all, `behind` but new, `seen` before, or too `old` to tell. */
+export type Place = 'far' | 'ahead' | 'behind' | 'seen' | 'old'
 
 /**
  * Remembers which sequence numbers of one origin came, in constant memory: a bitmap that slides with the highest.
@@ -13,36 +16,25 @@ export type Place = 'ahead' | 'behind' | 'seen' | 'old'
  */
 export class ReplayWindow {
   readonly #words = new Uint32Array(WORDS)
-  #highest: number
-
-  /** Starts at the first number heard, with that number marked. */
-  constructor(first: number) {
-    this.#highest = first
-    this.mark(first)
-  }
+  /** 0 until the first number is marked, which may be any. */
+  #highest = 0
 
   get highest(): number {
     return this.#highest
   }
 
   place(sequence: number): Place {
+    if (this.#highest > 0 && sequence - this.#highest > MAX_JUMP) return 'far'
     if (sequence > this.#highest) return 'ahead'
     if (this.#highest - sequence >= WINDOW_SIZE) return 'old'
     return (this.#wordOf(sequence) & bitOf(sequence)) === 0 ? 'behind' : 'seen'
   }
 
-  /** Marks a number that is `ahead` or `behind`. */
+  /** Marks a number, of any place. */
   mark(sequence: number): void {
     if (sequence > this.#highest) this.#slideTo(sequence)
     const index = indexOf(sequence)
     this.#words[index] = this.#wordOf(sequence) | bitOf(sequence)
-  }
-
-  /** Forgets everything and starts again at a number. */
-  reset(first: number): void {
-    this.#words.fill(0)
-    this.#highest = first
-    this.mark(first)
   }
 
   #slideTo(sequence: number): void {

@@ -43,9 +43,7 @@ describe('a wait with a deadline', () => {
 
   test('of a parent that has aborted already rejects at once, and its task sees that', async () => {
     const task = vi.fn(never)
-    await expect(withDeadline('It', 1_000, AbortSignal.abort('closed'), task)).rejects.toBe(
-      'closed',
-    )
+    await expect(withDeadline('It', 1_000, AbortSignal.abort('closed'), task)).rejects.toBe('closed')
     expect(task).toHaveBeenCalledWith(expect.objectContaining({ aborted: true }))
   })
 })

@@ -36,7 +36,8 @@ test('a replay window places every number as a list of all of them would', () =>
   )
   fc.assert(
     fc.property(start, fc.array(step, { maxLength: 100 }), (first, steps) => {
-      const window = new ReplayWindow(first)
+      const window = new ReplayWindow()
+      window.mark(first)
       const model = new Model(first)
       for (const size of steps) {
         const number = Math.min(2 ** 53 - 1, Math.max(1, model.highest + size))
