@@ -9,6 +9,9 @@ const PROCESSES = ['a', 'b', 'c']
 const ATTEMPTS = 250
 const BURST = 30
 const PER_SECOND = 30
+// Times are read in the subscriber. A process that is held up between admitting a message and calling the subscriber
+// sees messages closer together than they were admitted; 100 ms of that look like three more.
+const HELD_UP = 3
 
 interface Result {
   readonly seenMs: readonly number[]
@@ -34,7 +37,7 @@ test.concurrent.for(BROKER_KINDS)(
     const results = await Promise.all(programs.map((program) => program.json<Result>('result ')))
 
     for (const { seenMs, ledger } of results) {
-      expect(mostAbove(seenMs)).toBeLessThanOrEqual(BURST)
+      expect(mostAbove(seenMs)).toBeLessThanOrEqual(BURST + HELD_UP)
       expectLaws(ledger)
       const { attempts, accepted, refused, received, delivered, dropped, lost, missed } = ledger
       expect({ attempts, lost }).toEqual({
