@@ -132,6 +132,7 @@ async function load(scheme: string): Promise<TransportModule> {
   }
 }
 
+// Proven in a process of its own, where no transport is installed, so coverage does not see it.
 /** Only that very package counts: one that is installed and fails to load has its own story to tell. */
 function isMissing(cause: unknown, name: string): boolean {
   const { code, message } = cause as { code?: unknown; message?: unknown }
