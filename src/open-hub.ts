@@ -18,12 +18,12 @@ const DEFAULT_TIMEOUT_MS = 10_000
 
 /** The packages, with the schemes of their URLs. The imports are literal, so that bundlers see them. */
 const PACKAGES = {
-  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory') },
+  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
   '@rivulet/mqtt': {
     schemes: ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
-    load: () => import('@rivulet/mqtt'),
+    load: () => import('@rivulet/mqtt').catch(fail),
   },
-  '@rivulet/nats': { schemes: ['nats:', 'tls:'], load: () => import('@rivulet/nats') },
+  '@rivulet/nats': { schemes: ['nats:', 'tls:'], load: () => import('@rivulet/nats').catch(fail) },
 }
 const SCHEMES = Object.values(PACKAGES).flatMap(({ schemes }) => schemes)
 
@@ -116,6 +116,11 @@ function parse(url: unknown): { scheme: string; url: string; name: string | unde
   const rest = parameters.filter((parameter) => !parameter.startsWith('name=')).join('&')
   const name = parameters.find((parameter) => parameter.startsWith('name='))?.slice('name='.length)
   return { scheme, name, url: rest === '' ? (address as string) : `${address}?${rest}` }
+}
+
+/** Throws on: the `.catch` tells bundlers that the package may be missing. */
+function fail(cause: unknown): never {
+  throw cause
 }
 
 async function load(scheme: string): Promise<TransportModule> {
