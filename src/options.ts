@@ -30,7 +30,7 @@ export interface StreamOptions<In extends object = object, Out = unknown> {
   readonly maxBytes?: number
   /** The rate limit, or `false` for none. @default 30 a second, 30 at once */
   readonly limit?: LimitOptions | false
-  /** How many may wait in line for room, and inside subscribers for a fan-out to end. 0 or more. @default 1000 */
+  /** How many may wait in line for room, and be published inside one running fan-out. 0 or more. @default 1000 */
   readonly maxWaiting?: number
   /** Seconds until the stream is removed in this process; 0 for never, at most 31 536 000. @default 0 */
   readonly ttlSeconds?: number
