@@ -31,7 +31,7 @@ export class DelayBaseline {
   #previousMs = Number.POSITIVE_INFINITY
   /** Delays in a row that were all stale: a backlog shows shrinking ones, a stepped clock constant ones. */
   #late: LateRun | undefined
-  #early: { delayMs: number; count: number } | undefined
+  #early: { leastMs: number; count: number } | undefined
 
   /** Starts with the first delay heard, which can't be judged. */
   constructor(delayMs: number, arrivalMs: number) {
@@ -42,6 +42,8 @@ export class DelayBaseline {
   judge(delayMs: number, arrivalMs: number, maxAgeMs: number): Freshness {
     const lateMs = delayMs - Math.min(this.#currentMs, this.#previousMs)
     if (lateMs < -FAR_BELOW_MS) return this.#judgeEarly(delayMs, arrivalMs)
+    // If the publisher's clock has stepped, this one is as late as it is behind the one in doubt.
+    if (lateMs < 0 && this.#early !== undefined && delayMs - this.#early.leastMs > maxAgeMs) return 'stale'
     this.#early = undefined
     if (lateMs > maxAgeMs) return this.#judgeLate(delayMs, arrivalMs, maxAgeMs)
     this.#late = undefined
@@ -51,10 +53,11 @@ export class DelayBaseline {
 
   #judgeEarly(delayMs: number, arrivalMs: number): Freshness {
     const early = this.#early
-    const agrees = early !== undefined && Math.abs(early.delayMs - delayMs) <= SAME_MS
-    this.#early = { delayMs, count: agrees ? early.count + 1 : 1 }
+    const agrees = early !== undefined && Math.abs(early.leastMs - delayMs) <= SAME_MS
+    const leastMs = agrees ? Math.min(early.leastMs, delayMs) : delayMs
+    this.#early = { leastMs, count: agrees ? early.count + 1 : 1 }
     if (this.#early.count < AGREEING) return 'malformed'
-    this.#restart(delayMs, arrivalMs)
+    this.#restart(leastMs, arrivalMs)
     return 'fresh'
   }
 

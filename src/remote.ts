@@ -24,7 +24,8 @@ export class Remote implements Member {
   readonly #link: Link
   readonly #outbox: Outbox
   readonly #ingress: Ingress
-  readonly #startedMs: number
+  #startedMs: number
+  #latestMs: number
   #isJoined = false
 
   constructor(topic: Topic, port: RemotePort, link: Link, peers: HubPeers) {
@@ -32,6 +33,7 @@ export class Remote implements Member {
     this.#port = port
     this.#link = link
     this.#startedMs = port.nowMs()
+    this.#latestMs = this.#startedMs
     this.#ingress = new Ingress(port, peers)
     this.#outbox = new Outbox(topic, port.counters, link, port.options.batch, (reason, count) =>
       port.lost(reason, count),
@@ -40,7 +42,10 @@ export class Remote implements Member {
 
   /** Sends a message that was accepted at `nowMs`. */
   send(message: Message, wire: object, nowMs: number): void {
-    this.#outbox.add(message, wire, Math.max(0, Math.floor(nowMs - this.#startedMs)))
+    // A clock that steps back stands still for receivers: they measure ages against it.
+    if (nowMs < this.#latestMs) this.#startedMs -= this.#latestMs - nowMs
+    this.#latestMs = nowMs
+    this.#outbox.add(message, wire, Math.floor(nowMs - this.#startedMs))
   }
 
   /** Tells the other processes that the stream ends. */

@@ -61,13 +61,13 @@ describe('a delay baseline', () => {
     ])
   })
 
-  test('believes far smaller delays when three in a row agree', () => {
+  test('believes far smaller delays, of which the least, when three in a row agree', () => {
     run([
       [1, -900_000, 'malformed'],
       [2, -900_400, 'malformed'],
       [3, -900_000, 'fresh'],
-      [4, -895_000, 'fresh'],
-      [5, -894_999, 'stale'],
+      [4, -895_400, 'fresh'],
+      [5, -895_399, 'stale'],
     ])
   })
 
