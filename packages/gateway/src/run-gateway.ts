@@ -23,7 +23,8 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   if (!LOG_LEVELS.includes(settings.logLevel)) {
     throw new RivuletError('INVALID_OPTIONS', `The log level is one of ${LOG_LEVELS.join(', ')}.`)
   }
-  const log = pino({ level: settings.logLevel, base: undefined })
+  // Written at once: what is still on its way when the process exits comes out of order, or not at all.
+  const log = pino({ level: settings.logLevel, base: undefined }, pino.destination({ sync: true }))
   const hubs: Hub[] = []
   let registry: StreamRegistry | undefined
   try {
