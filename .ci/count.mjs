@@ -10,6 +10,13 @@ const failedInVitest = (results?.numFailedTests ?? 0) + filesThatDidNotLoad()
 const isBroken = gateStatus !== '0' || passed === 0
 const failed = failedInVitest === 0 && isBroken ? 1 : failedInVitest
 
+// The end of a long log is what people see first.
+for (const { name, message, assertionResults } of results?.testResults ?? []) {
+  if (message && assertionResults.length === 0) console.log(`did not load: ${name}\n${message}`)
+  for (const { fullName, status, failureMessages } of assertionResults) {
+    if (status === 'failed') console.log(`failed: ${fullName}\n${failureMessages.join('\n')}`)
+  }
+}
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed === 0 ? 0 : 1
 

@@ -19,8 +19,10 @@ const wrongTransports = [
 describe.concurrent('the contract suite notices a transport that', () => {
   for (const transport of wrongTransports) {
     test(transport.flaw, async () => {
-      const failed = await failuresOf(transport.create)
-      assert.deepStrictEqual(failed.sort(), [...transport.fails].sort())
+      const expected = [...transport.fails].sort()
+      let failed = await failuresOf(transport.create)
+      if (failed.join() !== expected.join()) failed = await failsEachTime(failed, transport.create)
+      assert.deepStrictEqual(failed, expected)
     })
   }
 })
@@ -35,7 +37,13 @@ test('each check of the contract suite has a wrong transport that it fails', () 
   )
 })
 
-/** Runs the suite with a `test` that only records, and gives the names of the tests that fail. */
+/** A flaw fails its checks each time; what a busy machine held up once does not fail again. */
+async function failsEachTime(failed: string[], create: WrongTransport['create']): Promise<string[]> {
+  const again = await failuresOf(create)
+  return failed.filter((name) => again.includes(name))
+}
+
+/** Runs the suite with a `test` that only records, and gives the names of the tests that fail, sorted. */
 async function failuresOf(create: WrongTransport['create']): Promise<string[]> {
   const failed: string[] = []
   const running: Promise<void>[] = []
@@ -44,5 +52,5 @@ async function failuresOf(create: WrongTransport['create']): Promise<string[]> {
   }
   testTransport({ test: record, create: async () => create(), waitMs: 2000 })
   await Promise.all(running)
-  return failed
+  return failed.sort()
 }
