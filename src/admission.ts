@@ -1,4 +1,4 @@
-import type { LeakyBucket } from './leaky-bucket.ts'
+import { type LeakyBucket, UNREAD } from './leaky-bucket.ts'
 import type { Counters } from './ledger.ts'
 import type { Message } from './message.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -21,6 +21,8 @@ export interface AdmissionPort {
   readonly options: ResolvedOptions
   readonly counters: Counters
   readonly isClosed: boolean
+  /** Whether messages go to a transport, which tells their time. */
+  readonly isSent: boolean
   /** Whether too many messages wait for the running fan-out to end. */
   readonly isFull: boolean
   readonly signals: SignalActions
@@ -51,19 +53,19 @@ interface Kept extends Waiter {
 export class Admission {
   readonly #port: AdmissionPort
   readonly #bucket: LeakyBucket | undefined
-  readonly #line: WaitingLine | undefined
-  readonly #kept = new Map<unknown, Kept>()
+  // Made when first needed: most streams never wait.
+  #line: WaitingLine | undefined
+  #kept: Map<unknown, Kept> | undefined
 
   constructor(port: AdmissionPort, bucket: LeakyBucket | undefined) {
     this.#port = port
     this.#bucket = bucket
-    this.#line = bucket && new WaitingLine(bucket, () => port.nowMs())
   }
 
   /** Publishes now, or refuses. */
   publish(data: unknown): Message | Refusal {
     const port = this.#port
-    const nowMs = port.nowMs()
+    let nowMs = this.#readClock(UNREAD)
     let refusal = this.#whyNotNow(nowMs)
     if (refusal !== undefined) return this.#refuse(refusal)
     let wire: object
@@ -75,9 +77,11 @@ export class Admission {
     } catch (thrown) {
       return this.#refuse(asRefusal(thrown))
     }
+    nowMs = this.#readClock(nowMs)
     refusal = this.#whyNotNow(nowMs)
     if (refusal !== undefined) return this.#refuse(refusal)
-    this.#bucket?.take(nowMs)
+    if (Number.isNaN(nowMs)) this.#bucket?.takeAnyway()
+    else this.#bucket?.take(nowMs)
     return port.accept(wire, output, nowMs)
   }
 
@@ -94,9 +98,9 @@ export class Admission {
 
   /** Publishes now, or keeps the newest value per key until there is room and returns `undefined`. */
   publishLatest(data: unknown, key: unknown): Message | Refusal | undefined {
-    const checked = this.#check(data, this.#kept.has(key))
+    const checked = this.#check(data, this.#kept?.has(key) === true)
     if (checked instanceof Refusal) return this.#refuse(checked)
-    const kept = this.#kept.get(key)
+    const kept = this.#kept?.get(key)
     if (kept !== undefined) {
       kept.checked = checked
       this.#port.counters.attempt('conflated')
@@ -111,19 +115,26 @@ export class Admission {
   budget(): Budget {
     if (this.#bucket === undefined) return { available: Number.POSITIVE_INFINITY, retryAfterMs: 0 }
     const nowMs = this.#port.nowMs()
-    const isLineEmpty = this.#lineSize === 0
+    const isLineEmpty = this.#lineSize() === 0
     const available = isLineEmpty ? this.#bucket.available(nowMs) : 0
-    return { available, retryAfterMs: this.#bucket.retryAfterMs(nowMs, this.#lineSize + 1) }
+    return { available, retryAfterMs: this.#bucket.retryAfterMs(nowMs, this.#lineSize() + 1) }
   }
 
   /** Refuses whoever stands in line. */
   close(): void {
-    this.#kept.clear()
+    this.#kept?.clear()
     this.#line?.close()
   }
 
-  get #lineSize(): number {
+  #lineSize(): number {
     return this.#line === undefined ? 0 : this.#line.size
+  }
+
+  /** Reads the clock unless it was read, or nothing depends on the time. */
+  #readClock(nowMs: number): number {
+    if (!Number.isNaN(nowMs)) return nowMs
+    const isNeeded = this.#port.isSent || this.#bucket?.hasRoomAnyway === false || this.#lineSize() > 0
+    return isNeeded ? this.#port.nowMs() : UNREAD
   }
 
   #refuse(refusal: Refusal): Refusal {
@@ -137,14 +148,15 @@ export class Admission {
     return signal.reason
   }
 
-  /** Looks whether a message may be published now, taking nothing. */
+  /** Looks whether a message may be published now, taking nothing. With the clock unread there is room for sure. */
   #whyNotNow(nowMs: number): Refusal | undefined {
     const port = this.#port
     if (port.isClosed) return port.closedRefusal()
     if (port.isFull) return this.#lineFull()
     const bucket = this.#bucket
-    if (bucket === undefined || (this.#lineSize === 0 && bucket.hasRoom(nowMs))) return undefined
-    return new Refusal('RATE_LIMITED', { retryAfterMs: bucket.retryAfterMs(nowMs, this.#lineSize + 1) })
+    if (bucket === undefined || Number.isNaN(nowMs)) return undefined
+    if (this.#lineSize() === 0 && bucket.hasRoom(nowMs)) return undefined
+    return new Refusal('RATE_LIMITED', { retryAfterMs: bucket.retryAfterMs(nowMs, this.#lineSize() + 1) })
   }
 
   /** Checks everything but the limit; who replaces a kept value needs no place in line. */
@@ -166,8 +178,9 @@ export class Admission {
     if (port.isClosed) return port.closedRefusal()
     if (hasPlace) return undefined
     if (port.isFull) return this.#lineFull()
-    if (this.#lineSize < port.options.maxWaiting) return undefined
-    const isRoom = this.#lineSize === 0 && (this.#bucket === undefined || this.#bucket.hasRoom(port.nowMs()))
+    if (this.#lineSize() < port.options.maxWaiting) return undefined
+    const isRoom =
+      this.#lineSize() === 0 && (this.#bucket === undefined || this.#bucket.hasRoom(port.nowMs()))
     return isRoom ? undefined : this.#lineFull()
   }
 
@@ -177,12 +190,11 @@ export class Admission {
 
   #takeRoom(nowMs: number): boolean {
     if (this.#bucket === undefined) return true
-    return this.#lineSize === 0 && this.#bucket.take(nowMs)
+    return this.#lineSize() === 0 && this.#bucket.take(nowMs)
   }
 
   #waitInLine(checked: Checked, signal: AbortSignal | undefined): Promise<Message> {
     const port = this.#port
-    const line = this.#line as WaitingLine // there is a bucket, or there would have been room
     return new Promise<Message>((resolve, reject) => {
       const end = () => {
         port.counters.leftLine()
@@ -201,12 +213,12 @@ export class Admission {
       const callOff =
         signal &&
         port.signals.add(signal, () => {
-          line.leave(waiter)
+          this.#line?.leave(waiter)
           end()
           reject(this.#abortedBy(signal))
         })
       port.counters.attempt('waiting')
-      line.join(waiter)
+      this.#join(waiter)
     })
   }
 
@@ -214,7 +226,7 @@ export class Admission {
     const port = this.#port
     const end = () => {
       port.counters.leftLine()
-      this.#kept.delete(key)
+      this.#kept?.delete(key)
     }
     const kept: Kept = {
       checked,
@@ -227,9 +239,16 @@ export class Admission {
         this.#refuse(port.closedRefusal())
       },
     }
+    this.#kept ??= new Map()
     this.#kept.set(key, kept)
     port.counters.attempt('waiting')
-    this.#line?.join(kept)
+    this.#join(kept)
+  }
+
+  #join(waiter: Waiter): void {
+    const bucket = this.#bucket as LeakyBucket // or there would have been room
+    this.#line ??= new WaitingLine(bucket, () => this.#port.nowMs())
+    this.#line.join(waiter)
   }
 }
 

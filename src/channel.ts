@@ -54,6 +54,7 @@ export interface ChannelHost {
 export class Channel implements RemotePort {
   readonly name: string
   readonly options: ResolvedOptions
+  readonly isSent: boolean
   readonly nowMs: () => number
   readonly #host: ChannelHost
   // Made when first needed: an idle stream is small.
@@ -73,6 +74,7 @@ export class Channel implements RemotePort {
   constructor(name: string, options: ResolvedOptions, host: ChannelHost) {
     this.name = name
     this.options = options
+    this.isSent = host.link !== undefined
     this.nowMs = host.nowMs
     this.#host = host
     if (options.ttlSeconds > 0) this.expiry.set(options.ttlSeconds)
@@ -141,9 +143,8 @@ export class Channel implements RemotePort {
   accept(wire: object, data: unknown, nowMs: number): Message {
     this.#origin ??= newOrigin()
     const message = new Message(data, true, this.#origin, ++this.#sequence)
-    const { counters } = this
-    const isSent = this.#host.link !== undefined
-    const delivery = this.#deliveryNow
+    const { counters, isSent } = this
+    const delivery = this.#delivery ?? this.#openDelivery()
     counters.attempts++
     counters.accepted++
     if (isSent) counters.inFlight++
@@ -162,7 +163,7 @@ export class Channel implements RemotePort {
   }
 
   refused(refusal: Refusal): void {
-    this.#events?.emit('refused', () => refusal)
+    if (this.#events !== undefined) this.#events.emit('refused', () => refusal)
   }
 
   /** Takes a seat in the fan-out; `atClose` is called when the stream ends before the seat is left. */
@@ -170,10 +171,10 @@ export class Channel implements RemotePort {
     this.assertOpen()
     const subscription = new StreamSubscription(this, atClose)
     if (signal?.aborted) return subscription
-    const { fanOut } = this.#deliveryNow
+    const { fanOut } = this.#openDelivery()
     fanOut.add(subscription, listener)
     this.counters.subscribers = fanOut.size
-    if (fanOut.size === 1) this.#remoteNow?.listen(true)
+    if (fanOut.size === 1) this.#openRemote()?.listen(true)
     if (signal !== undefined) {
       subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
     }
@@ -181,14 +182,14 @@ export class Channel implements RemotePort {
   }
 
   leave(seat: Seat): void {
-    const { fanOut } = this.#deliveryNow
+    const { fanOut } = this.#openDelivery()
     fanOut.remove(seat)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 0) this.#remote?.listen(false)
   }
 
   joined(refusal?: RivuletError): void {
-    for (const seat of this.#deliveryNow.fanOut.seats) seat.joined(refusal)
+    for (const seat of this.#openDelivery().fanOut.seats) seat.joined(refusal)
   }
 
   isOwn(origin: string): boolean {
@@ -200,7 +201,8 @@ export class Channel implements RemotePort {
   }
 
   deliver(message: Message, nowMs: number): void {
-    this.#deliveryNow.deliver(message, undefined, nowMs)
+    const delivery = this.#delivery ?? this.#openDelivery()
+    delivery.deliver(message, undefined, nowMs)
   }
 
   removedByPeer(): boolean {
@@ -242,7 +244,7 @@ export class Channel implements RemotePort {
     return this.#bucket
   }
 
-  get #deliveryNow(): Delivery {
+  #openDelivery(): Delivery {
     this.#delivery ??= new Delivery(
       this.options.maxWaiting,
       (error) => this.#listenerThrew(error),
@@ -251,7 +253,7 @@ export class Channel implements RemotePort {
     return this.#delivery
   }
 
-  get #remoteNow(): Remote | undefined {
+  #openRemote(): Remote | undefined {
     const { link, name, peers } = this.#host
     if (link !== undefined) this.#remote ??= new Remote(topicOf(name, this.name), this, link, peers)
     return this.#remote
@@ -259,17 +261,23 @@ export class Channel implements RemotePort {
 
   /** Goes out after everything that was accepted before. */
   #sendRemoval(): void {
-    const remote = this.#remoteNow
+    const remote = this.#openRemote()
     if (remote === undefined) return
     this.#origin ??= newOrigin()
     const origin = this.#origin
-    this.#deliveryNow.whenIdle(() => remote.sendRemoval(origin, ++this.#sequence))
+    this.#openDelivery().whenIdle(() => remote.sendRemoval(origin, ++this.#sequence))
   }
 
   #delivered(message: Message, wire: object | undefined, nowMs: number): void {
-    if (wire !== undefined && this.#host.link !== undefined) this.#remoteNow?.send(message, wire, nowMs)
-    if (this.#events === undefined) return
-    this.#events.emit('messagePublished', () => ({ message, isLocal: message.isLocal }))
+    if (this.isSent && wire !== undefined) {
+      const remote = this.#remote ?? this.#openRemote()
+      remote?.send(message, wire, nowMs)
+    }
+    if (this.#events !== undefined) this.#tellPublished(message)
+  }
+
+  #tellPublished(message: Message): void {
+    this.#events?.emit('messagePublished', () => ({ message, isLocal: message.isLocal }))
   }
 
   /** A listener of `error` that throws is not told of that again: the hub is. */

@@ -69,7 +69,11 @@ const DEFAULTS: ResolvedHubOptions = {
   streams: {},
   maxInFlightBytes: 8 * 1024 * 1024,
   acceptRemoval: true,
-  nowMs: () => performance.now(),
+  get nowMs() {
+    // The global is looked up once a hub, not for each message.
+    const clock = performance
+    return () => clock.now()
+  },
 }
 
 const CHECKS: Checks<ResolvedHubOptions> = {

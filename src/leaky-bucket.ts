@@ -6,6 +6,14 @@ const EPSILON = 1e-6
 // clock that was set, and waiting until it catches up could take hours.
 const LONGEST_LAG_MS = 10_000
 
+/** Stands for a time that nobody has read. */
+export const UNREAD = Number.NaN
+
+// A clock costs a sixth of a publish. A large bucket with room for sure admits so many messages without looking at
+// it: they count from the next look on, which is late but never too early, so the bound holds.
+const MOST_UNTIMED = 64
+const LARGE_BURST = 1_024
+
 /**
  * Meters messages as a leaky bucket: `level` leaks at `ratePerSecond`, a message adds 1, and there is room while
  * that does not exceed `burst`. In any T seconds it admits at most `burst + ratePerSecond × T`.
@@ -15,13 +23,27 @@ const LONGEST_LAG_MS = 10_000
 export class LeakyBucket {
   readonly #ratePerMs: number
   readonly #burst: number
+  readonly #mostUntimed: number
   #level = 0
+  /** Messages that were admitted since the last look at the clock. */
+  #untimed = 0
   #atMs: number
 
   constructor(ratePerSecond: number, burst: number, nowMs: number) {
     this.#ratePerMs = ratePerSecond / 1000
     this.#burst = burst
+    this.#mostUntimed = burst < LARGE_BURST ? 0 : MOST_UNTIMED
     this.#atMs = nowMs
+  }
+
+  /** Whether one more message fits whatever the time is: what leaks meanwhile only makes room. */
+  get hasRoomAnyway(): boolean {
+    return this.#untimed < this.#mostUntimed && this.#level + this.#untimed + 1 <= this.#burst
+  }
+
+  /** Adds a message for which there is room anyway. */
+  takeAnyway(): void {
+    this.#untimed++
   }
 
   /** Tells whether one more message would fit below `ceiling` (the burst, unless a lower one is given). */
@@ -60,7 +82,8 @@ export class LeakyBucket {
   #leak(nowMs: number): void {
     const elapsedMs = nowMs - this.#atMs
     if (elapsedMs > 0) this.#level = Math.max(0, this.#level - elapsedMs * this.#ratePerMs)
-    else if (elapsedMs > -LONGEST_LAG_MS) return
-    this.#atMs = nowMs
+    this.#level += this.#untimed
+    this.#untimed = 0
+    if (elapsedMs > 0 || elapsedMs <= -LONGEST_LAG_MS) this.#atMs = nowMs
   }
 }

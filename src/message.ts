@@ -4,14 +4,15 @@ const SEQUENCE = Symbol('sequence')
 /** The form of a sid: `TZ`, 16 hex digits of the origin, 16 of the sequence number. */
 const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
 
+// Its fields are only declared: one that is made is stored once, not first as undefined.
 /** A published value on its way to a subscriber. Frozen; `JSON.stringify` gives `{"sid":…,"data":…}`. */
 export class Message<Data = unknown> {
   /** The data: deep-frozen JSON, or the output of the stream's schema. */
-  readonly data: Data
+  declare readonly data: Data
   /** Whether it was published in this process through the stream that delivers it. */
-  readonly isLocal: boolean
-  readonly [ORIGIN]: string
-  readonly [SEQUENCE]: number
+  declare readonly isLocal: boolean
+  declare readonly [ORIGIN]: string
+  declare readonly [SEQUENCE]: number
 
   /** Made by the library. `origin`: 16 hex digits; `sequence`: its number there, from 1. */
   constructor(data: Data, isLocal: boolean, origin: string, sequence: number) {

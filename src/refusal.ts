@@ -28,9 +28,9 @@ export class Refusal {
   /** Tells it from what `tryPublish` gives when the message was accepted. */
   readonly ok = false
   /** Why it was refused. */
-  readonly code: RefusalCode
+  declare readonly code: RefusalCode
   /** The numbers behind the code; the same fields are on `error`. */
-  readonly details: ErrorDetails
+  declare readonly details: ErrorDetails
   #error: RivuletError | undefined
 
   constructor(code: RefusalCode, details: ErrorDetails = {}) {
