@@ -171,7 +171,7 @@ export class Channel implements RemotePort {
     this.assertOpen()
     const subscription = new StreamSubscription(this, atClose)
     if (signal?.aborted) return subscription
-    const { fanOut } = this.#openDelivery()
+    const { fanOut } = this.#delivery ?? this.#openDelivery()
     fanOut.add(subscription, listener)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 1) this.#openRemote()?.listen(true)
@@ -182,7 +182,7 @@ export class Channel implements RemotePort {
   }
 
   leave(seat: Seat): void {
-    const { fanOut } = this.#openDelivery()
+    const { fanOut } = this.#delivery ?? this.#openDelivery()
     fanOut.remove(seat)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 0) this.#remote?.listen(false)

@@ -23,8 +23,8 @@ const FEW_HOLES = 32
  */
 export class FanOut {
   // Two arrays side by side, so that the loop touches nothing but the functions it calls.
-  #listeners: Listener[] = []
-  #seats: (Seat | undefined)[] = []
+  readonly #listeners: Listener[] = []
+  readonly #seats: (Seat | undefined)[] = []
   #size = 0
   #calling = false
   readonly #onError: (error: unknown) => void
@@ -98,16 +98,19 @@ export class FanOut {
   #closeUp(): void {
     const holes = this.#listeners.length - this.#size
     if (this.#calling || (holes < FEW_HOLES && this.#size > 0) || holes < this.#size) return
-    const listeners: Listener[] = []
-    const seats: Seat[] = []
-    for (const [index, seat] of this.#seats.entries()) {
+    const listeners = this.#listeners
+    const seats = this.#seats
+    let size = 0
+    for (let index = 0; index < seats.length; index++) {
+      const seat = seats[index]
       if (seat === undefined) continue
-      seat.index = listeners.length
-      listeners.push(this.#listeners[index] as Listener)
-      seats.push(seat)
+      seat.index = size
+      seats[size] = seat
+      listeners[size] = listeners[index] as Listener
+      size++
     }
-    this.#listeners = listeners
-    this.#seats = seats
+    seats.length = size
+    listeners.length = size
   }
 }
 

@@ -1,4 +1,5 @@
 import { Refusal } from './refusal.ts'
+import { unbox } from './unbox.ts'
 import { utf8Length } from './utf8.ts'
 
 /** How deep data may nest; the root is level 1. JSON.stringify itself overflows the stack at about 5 000. */
@@ -14,39 +15,6 @@ const LEAST_ELEMENT_BYTES = 6
 // by a thousand others, be read for seconds.
 const MAX_LEFT_OUT = 65_536
 const LONGEST_KEY_SHOWN = 80
-
-/**
- * What a subscriber gets of a `T`: what `JSON.parse(JSON.stringify(value))` makes of it, read-only all the way
- * down. A `Date` becomes a string; functions, symbols and `undefined` vanish from objects and are `null` in arrays.
- */
-export type Snapshot<T> = unknown extends T
-  ? T
-  : T extends { toJSON(...args: never[]): infer R }
-    ? Snapshot<R>
-    : T extends string | number | boolean | null
-      ? T
-      : T extends bigint | Unwritable
-        ? never
-        : T extends readonly unknown[]
-          ? { readonly [K in keyof T]: SnapshotElement<T[K]> }
-          : Flat<
-              { readonly [K in keyof T as KeyOf<T, K, 'always'>]: Snapshot<T[K]> } & {
-                readonly [K in keyof T as KeyOf<T, K, 'sometimes'>]?: Snapshot<Exclude<T[K], Unwritable>>
-              }
-            >
-
-type Unwritable = undefined | symbol | ((...args: never[]) => unknown)
-type KeyOf<T, K extends keyof T, When extends 'always' | 'sometimes'> = K extends symbol
-  ? never
-  : T[K] extends Unwritable
-    ? never
-    : When extends ([Extract<T[K], Unwritable>] extends [never] ? 'always' : 'sometimes')
-      ? K
-      : never
-type Flat<T> = { [K in keyof T]: T[K] }
-type SnapshotElement<E> =
-  | Snapshot<Exclude<E, Unwritable>>
-  | (Extract<E, Unwritable> extends never ? never : null)
 
 /**
  * Copies `data` as `JSON.stringify` would see it, into deep-frozen plain objects and arrays. Every value is read
@@ -213,11 +181,9 @@ class Walk {
    */
   #plain(source: Record<string, unknown>): object {
     this.#checkPlace(source)
+    this.#charge(1, 2)
     let frame: Frame | undefined
     const copy: Record<string, unknown> = {}
-    const maxBytes = this.#maxBytes
-    let leastBytes = this.#leastBytes + 1
-    let mostBytes = this.#mostBytes + 2
     let at: string | undefined
     try {
       for (const key in source) {
@@ -225,31 +191,22 @@ class Walk {
         const raw = source[key]
         if (typeof raw === 'string' && key !== '__proto__') {
           const units = key.length + raw.length
-          leastBytes += units + 6
-          mostBytes += units * BYTES_PER_UNIT + 6
+          this.#charge(units + 6, units * BYTES_PER_UNIT + 6)
           copy[key] = raw
         } else if (typeof raw === 'number' && raw - raw === 0 && key !== '__proto__') {
-          leastBytes += key.length + 5
-          mostBytes += key.length * BYTES_PER_UNIT + MOST_NUMBER_BYTES + 4
+          this.#charge(key.length + 5, key.length * BYTES_PER_UNIT + MOST_NUMBER_BYTES + 4)
           copy[key] = raw + 0
         } else {
           frame ??= this.#enter(source)
           frame.key = key
-          this.#leastBytes = leastBytes
-          this.#mostBytes = mostBytes
           this.#member(copy, key, raw)
-          leastBytes = this.#leastBytes
-          mostBytes = this.#mostBytes
         }
-        if (leastBytes > maxBytes) throw this.#tooLarge(leastBytes, true)
       }
     } catch (thrown) {
       frame ??= this.#enter(source)
       frame.key = at
       throw thrown
     }
-    this.#leastBytes = leastBytes
-    this.#mostBytes = mostBytes
     if (frame !== undefined) this.#frame = frame.parent
     return Object.freeze(copy)
   }
@@ -330,35 +287,6 @@ function isPrototypePolluted(): boolean {
 function lengthOf(source: { readonly length: unknown }): number {
   const length = Math.trunc(+(source.length as number)) || 0
   return Math.min(Math.max(length, 0), Number.MAX_SAFE_INTEGER)
-}
-
-/**
- * Returns the primitive inside a `Number`, `String`, `Boolean` or `BigInt` object of any realm, else the source.
- * One that hides its kind by a `Symbol.toStringTag` of its own is taken for an ordinary object.
- */
-function unbox(source: object): unknown {
-  switch (Object.prototype.toString.call(source)) {
-    case '[object Number]':
-      return hasSlot(Number.prototype.valueOf, source) ? +(source as unknown as number) : source
-    case '[object String]':
-      return hasSlot(String.prototype.valueOf, source) ? String(source) : source
-    case '[object Boolean]':
-      return hasSlot(Boolean.prototype.valueOf, source) ? Boolean.prototype.valueOf.call(source) : source
-    case '[object BigInt]':
-      return hasSlot(BigInt.prototype.valueOf, source) ? BigInt.prototype.valueOf.call(source) : source
-    default:
-      return source
-  }
-}
-
-/** The built-in `valueOf` throws on an object that only claims the type by its `Symbol.toStringTag`. */
-function hasSlot(read: () => unknown, source: object): boolean {
-  try {
-    read.call(source)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function pathOf(frame: Frame | undefined): string {

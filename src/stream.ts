@@ -6,7 +6,7 @@ import type { Message } from './message.ts'
 import { type IterateOptions, MessageIterator } from './message-iterator.ts'
 import { checkTtl, invalid } from './options.ts'
 import { Refusal } from './refusal.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot-type.ts'
 import { observableOf, type StreamSubject, subjectOf } from './stream-subject.ts'
 import type { Subscription } from './subscription.ts'
 
