@@ -60,6 +60,36 @@ test('never admits more than burst + rate × T of the time that went forward, ho
   )
 })
 
+test('a large bucket that looks at the clock now and then keeps the bound, and refuses at most 64 messages too early', () => {
+  const largeBursts = fc.integer({ min: 1024, max: 3000 })
+  const steps = fc.array(fc.tuple(pauses, fc.integer({ min: 1, max: 400 })), { minLength: 1, maxLength: 60 })
+  fc.assert(
+    fc.property(rates, largeBursts, steps, (rate, burst, script) => {
+      const bucket = new LeakyBucket(rate, burst, 0)
+      const exact = new LeakyBucket(rate, burst, 0)
+      const admitted: { atMs: number; count: number }[] = []
+      let nowMs = 0
+      for (const [pauseMs, ask] of script) {
+        nowMs += pauseMs
+        let count = 0
+        for (let asked = 0; asked < ask; asked++) {
+          const isSure = bucket.hasRoomAnyway
+          if (isSure) bucket.takeAnyway()
+          if (!isSure && !bucket.take(nowMs)) break
+          expect(exact.take(nowMs)).toBe(true)
+          count++
+        }
+        admitted.push({ atMs: nowMs, count })
+      }
+      const tooFew = exact.available(nowMs) - bucket.available(nowMs)
+      expect(tooFew).toBeGreaterThanOrEqual(0)
+      expect(tooFew).toBeLessThanOrEqual(64)
+      expectBound(admitted, rate, burst)
+    }),
+    runs,
+  )
+})
+
 test('always admits after retryAfterMs, whatever came before', () => {
   const jumps = fc.oneof(pauses, fc.integer({ min: -60_000, max: 0 }))
   const steps = fc.array(fc.tuple(jumps, asks), { minLength: 1, maxLength: 40 })
