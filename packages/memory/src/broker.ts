@@ -123,7 +123,6 @@ export class Broker {
   }
 
   #addRoute(subscription: Subscription): void {
-    if (!subscription.isActive) return
     const joined = this.#routes.get(subscription.topic)
     if (joined) joined.add(subscription)
     else this.#routes.set(subscription.topic, new Set([subscription]))
@@ -133,6 +132,7 @@ export class Broker {
     if (!subscription.isActive) return
     subscription.isActive = false
     const { connection, topic } = subscription
+    // The core never joins what is joined; whoever does all the same keeps the later join, and no test comes here.
     if (connection.subscriptions.get(topic) === subscription) connection.subscriptions.delete(topic)
     const joined = this.#routes.get(topic)
     joined?.delete(subscription)

@@ -103,7 +103,7 @@ function parseUrl(url: string): Address {
 function optionsOf(query = ''): MemoryBusOptions {
   const options = new Map<string, unknown>()
   for (const pair of query.split('&').filter((pair) => pair !== '')) {
-    const [key = '', value = ''] = pair.split(/=(.*)/s, 2).map(decodeURIComponent)
+    const [key, value = ''] = pair.split(/=(.*)/s, 2).map(decodeURIComponent) as [string, string?]
     if (options.has(key)) throw new TypeError(`The option "${key}" is given twice.`)
     options.set(key, readValue(key, value))
   }
