@@ -11,27 +11,31 @@ export async function readForm(request: Request): Promise<Form> {
   return new Form(await readText(request))
 }
 
-/** An urlencoded form. Fields are decoded when they are asked for: a flood is refused before that. */
+/** An urlencoded form. Fields are looked for and decoded when they are asked for: a flood is refused before that. */
 export class Form {
-  readonly #fields = new Map<string, string>()
+  readonly #text: string
 
   constructor(text: string) {
-    for (const pair of text === '' ? [] : text.split('&')) {
-      const equals = pair.indexOf('=')
-      const name = equals === -1 ? pair : pair.slice(0, equals)
-      const isFirst = !this.#fields.has(name)
-      if (isFirst) this.#fields.set(name, equals === -1 ? '' : pair.slice(equals + 1))
-    }
+    this.#text = text
   }
 
   /** Gives a field as it was sent; of one that is there twice, the first. */
   raw(name: string): string | undefined {
-    return this.#fields.get(name)
+    const text = this.#text
+    for (let start = 0, end = 0; start < text.length; start = end + 1) {
+      const ampersand = text.indexOf('&', start)
+      end = ampersand === -1 ? text.length : ampersand
+      if (!text.startsWith(name, start)) continue
+      const afterName = start + name.length
+      if (afterName === end) return ''
+      if (text[afterName] === '=') return text.slice(afterName + 1, end)
+    }
+    return undefined
   }
 
   /** Gives a field. Throws 20001 when it is not percent-encoded UTF-8. */
   get(name: string): string | undefined {
-    const raw = this.#fields.get(name)
+    const raw = this.raw(name)
     if (raw === undefined) return undefined
     try {
       return decodeField(raw)
