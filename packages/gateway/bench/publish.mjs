@@ -23,15 +23,25 @@ const reading = async (request) => {
   await request.text()
   return created()
 }
+// What no gateway can leave out, with nothing around it: the most that publish can come to.
+const bare = async (request) => {
+  atob(request.headers.get('authorization').slice('Basic '.length))
+  const text = await request.text()
+  const data = JSON.parse(decodeURIComponent(text.slice('Data='.length)))
+  const message = hub.stream('positions').publish(data)
+  return new Response(JSON.stringify(message), { status: 201, headers: JSON_HEADERS })
+}
 const gatewayServer = await serve(gateway, { port: 0 })
 const emptyServer = await serve(emptyGateway(created), { port: 0 })
 const readingServer = await serve(emptyGateway(reading), { port: 0 })
+const bareServer = await serve(emptyGateway(bare), { port: 0 })
 for (const name of ['positions', 'full']) await create(name)
 hub.stream('full').publish({})
 
 const contenders = [
   { name: 'an empty handler', port: emptyServer.port, path: PATH, status: 201, results: [] },
   { name: 'one that reads the body', port: readingServer.port, path: PATH, status: 201, results: [] },
+  { name: 'the bare steps of a publish', port: bareServer.port, path: PATH, status: 201, results: [] },
   { name: 'publish', port: gatewayServer.port, path: PATH, status: 201, results: [] },
   {
     name: 'publish, refused by the rate',
@@ -55,7 +65,7 @@ for (const { name, results } of contenders) {
     `${name.padEnd(30)} ${String(perSecond).padStart(7)} requests/s  ${median(results.map((result, round) => result / base[round])).toFixed(2)}×  (${results.join(' ')})`,
   )
 }
-await Promise.all([gatewayServer, emptyServer, readingServer].map((server) => server.close()))
+await Promise.all([gatewayServer, emptyServer, readingServer, bareServer].map((server) => server.close()))
 await hub.close()
 
 async function create(name) {
