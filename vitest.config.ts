@@ -2,14 +2,17 @@ import { existsSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['@rivulet/source']
-const brokers = './test/support/install-brokers.ts'
+const installers = [
+  './test/support/install-brokers.ts',
+  './packages/gateway/test/support/install-chromium.ts',
+]
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
-    globalSetup: existsSync(brokers) ? [brokers] : [],
+    globalSetup: installers.filter((path) => existsSync(path)),
     // Much of a run is waiting for brokers that are stopped or cut off, so files share the two cores well.
     maxWorkers: 3,
     testTimeout: 60_000,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { chromiumPath } from './support/install-chromium.ts'
+import { findExecutable } from '../../../test/support/find-executable.ts'
 import { served } from './support/served-gateway.ts'
 
 const CHROMIUM = [
@@ -14,13 +14,12 @@ const profile = mkdtempSync(join(tmpdir(), 'rivulet-chromium-'))
 let browser: BrowserContext
 
 beforeAll(async () => {
-  const executablePath = chromiumPath()
   browser = await chromium.launchPersistentContext(profile, {
-    executablePath,
+    executablePath: findExecutable('chromium'),
     headless: true,
     args: CHROMIUM,
   })
-}, 300_000)
+})
 afterAll(async () => {
   await browser?.close()
   rmSync(profile, { recursive: true, force: true })

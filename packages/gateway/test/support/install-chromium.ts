@@ -1,13 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { findExecutable, isInstalled } from '../../../../test/support/find-executable.ts'
+import { isInstalled } from '../../../../test/support/find-executable.ts'
 
-/** Gives the path of a Chromium: one in `PATH`, or Debian's, which is installed where that can be done. */
-export function chromiumPath(): string {
-  if (!isInstalled('chromium')) install()
-  return findExecutable('chromium')
-}
-
-function install(): void {
+/** Sees to it, before any test runs, that there is a Chromium: one in `PATH`, or Debian's, which is installed. */
+export default function installChromium(): void {
+  if (isInstalled('chromium')) return
   const apt = process.getuid?.() === 0 ? ['apt-get'] : ['sudo', '--non-interactive', 'apt-get']
   try {
     run([...apt, 'update'])
