@@ -1,5 +1,5 @@
-import stringify from 'fast-json-stable-stringify'
-import { type Message, parseSid } from './message.ts'
+import { canonicalJson, type Shape } from './canonical-json.ts'
+import { type Message, originAt, parseSid, sequenceAt } from './message.ts'
 import { isRecord, MAX_DEPTH } from './snapshot.ts'
 import { decodeUtf8 } from './utf8.ts'
 
@@ -28,14 +28,12 @@ export function maxIncomingBytes(maxBytes: number): number {
   return MAX_MESSAGES_PER_FRAME * (maxBytes + ENVELOPE_BYTES)
 }
 
-/** Returns the canonical JSON of a snapshot: keys sorted, no white space, the same bytes on every machine. */
-export function canonicalJson(snapshot: object): string {
-  return stringify(snapshot)
-}
-
-/** Writes one message; `wire` is the snapshot that was published, `tMs` counts since its origin began. */
-export function encodeMessage(message: Message, wire: object, tMs: number): string {
-  return `{"data":${canonicalJson(wire)},"sid":"${message.sid}","t":${tMs}}`
+/**
+ * Writes one message; `wire` is the snapshot that was published, `tMs` counts since its origin began, `shapes` is
+ * what `canonicalJson` remembers.
+ */
+export function encodeMessage(message: Message, wire: object, tMs: number, shapes?: Shape[]): string {
+  return `{"data":${canonicalJson(wire, shapes)},"sid":"${message.sid}","t":${tMs}}`
 }
 
 /** Writes the frame that ends a stream in the other processes. */
@@ -48,10 +46,15 @@ export function joinMessages(messages: readonly string[]): string {
   return messages.length === 1 ? (messages[0] as string) : `[${messages.join(',')}]`
 }
 
-/** Reads a frame; `undefined` when it is malformed as a whole. Never throws. */
-export function decodeFrame(bytes: Uint8Array): DecodedFrame | undefined {
+/**
+ * Reads a frame; `undefined` when it is malformed as a whole. Never throws. `lastOrigin` is who spoke last: most
+ * likely who speaks now, and then its string is taken instead of a new one.
+ */
+export function decodeFrame(bytes: Uint8Array, lastOrigin?: string): DecodedFrame | undefined {
   try {
     const text = decodeUtf8(bytes)
+    const entries = readCanonical(text, lastOrigin)
+    if (entries !== undefined) return { entries }
     return isTooDeep(text) ? undefined : read(JSON.parse(text))
   } catch {
     return undefined
@@ -60,6 +63,7 @@ export function decodeFrame(bytes: Uint8Array): DecodedFrame | undefined {
 
 const CODE = {
   '"': 0x22,
+  ',': 0x2c,
   '.': 0x2e,
   0: 0x30,
   9: 0x39,
@@ -101,6 +105,79 @@ function isDigit(code: number | undefined): boolean {
   return code !== undefined && ((code >= CODE[0] && code <= CODE[9]) || code === CODE['.'])
 }
 
+const DATA_START = '{"data":{'
+const SID_START = ',"sid":"TZ'
+const T_START = '","t":'
+const SID_DIGITS = 32
+const T_AT = SID_START.length + SID_DIGITS + T_START.length
+
+/**
+ * Reads what `encodeMessage` and `joinMessages` wrote: only the data is parsed, without its envelope. Returns
+ * `undefined` for anything else and whatever may be malformed: that is then read in the general way.
+ */
+function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry[] | undefined {
+  const isArray = text.startsWith('[')
+  const last = isArray ? text.length - 1 : text.length
+  if (isArray && text.charCodeAt(last) !== CODE[']']) return undefined
+  const entries: FrameEntry[] = []
+  let origin = lastOrigin
+  let at = isArray ? 1 : 0
+  while (entries.length < MAX_MESSAGES_PER_FRAME) {
+    const dataEnd = text.indexOf(SID_START, at)
+    const end = text.indexOf('}', dataEnd + T_AT)
+    const entry = dataEnd < 0 || end < 0 ? undefined : readMessage(text, at, dataEnd, end, origin)
+    if (entry === undefined) return undefined
+    entries.push(entry)
+    if (end + 1 === last) return entries
+    if (!isArray || text.charCodeAt(end + 1) !== CODE[',']) return undefined
+    origin = entry.origin
+    at = end + 2
+  }
+  return undefined
+}
+
+/** Reads a canonical message that starts at `at` and whose closing bracket is at `end`. */
+function readMessage(
+  text: string,
+  at: number,
+  dataEnd: number,
+  end: number,
+  lastOrigin: string | undefined,
+): FrameEntry | undefined {
+  const sidAt = dataEnd + SID_START.length
+  if (!text.startsWith(DATA_START, at) || !text.startsWith(T_START, sidAt + SID_DIGITS)) return undefined
+  const isSame = lastOrigin !== undefined && text.startsWith(lastOrigin, sidAt)
+  const origin = isSame ? lastOrigin : originAt(text, sidAt)
+  const sequence = sequenceAt(text, sidAt + SID_DIGITS / 2)
+  const tMs = integerIn(text, dataEnd + T_AT, end)
+  if (origin === undefined || sequence === undefined || tMs === undefined) return undefined
+  const data = parseShallow(text.slice(at + DATA_START.length - 1, dataEnd))
+  return data && { data, origin, sequence, tMs }
+}
+
+/** Reads an integer of at most 15 digits as JSON writes it. */
+function integerIn(text: string, start: number, end: number): number | undefined {
+  const digits = end - start
+  if (digits < 1 || digits > 15 || (digits > 1 && text.charCodeAt(start) === CODE[0])) return undefined
+  let value = 0
+  for (let index = start; index < end; index++) {
+    const code = text.charCodeAt(index)
+    if (code < CODE[0] || code > CODE[9]) return undefined
+    value = value * 10 + code - CODE[0]
+  }
+  return value
+}
+
+/** Parses an object that cannot be too deep: it has no more characters, or brackets, than levels are allowed. */
+function parseShallow(text: string): object | undefined {
+  if (text.length > MAX_DEPTH && !countsFewBrackets(text, MAX_DEPTH)) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 function read(root: unknown): DecodedFrame | undefined {
   if (Array.isArray(root)) {
     if (root.length === 0 || root.length > MAX_MESSAGES_PER_FRAME) return undefined
@@ -133,7 +210,7 @@ function own(record: Record<string, unknown>, key: string): unknown {
 
 /** Scans without parsing: a frame of 4 KB of `[` costs JSON.parse 25 times what a string of that size costs. */
 function isTooDeep(text: string): boolean {
-  if (countsFewBrackets(text)) return false
+  if (countsFewBrackets(text, MAX_FRAME_DEPTH)) return false
   let depth = 0
   let isInString = false
   for (let index = 0; index < text.length; index++) {
@@ -147,12 +224,12 @@ function isTooDeep(text: string): boolean {
   return false
 }
 
-/** Most frames have fewer opening brackets, wherever they stand, than levels are allowed. */
-function countsFewBrackets(text: string): boolean {
+/** Most texts have fewer opening brackets, wherever they stand, than levels are allowed. */
+function countsFewBrackets(text: string, most: number): boolean {
   let count = 0
   for (const bracket of ['[', '{']) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
-      if (++count > MAX_FRAME_DEPTH) return false
+      if (++count > most) return false
     }
   }
   return true

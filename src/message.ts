@@ -1,9 +1,6 @@
 const ORIGIN = Symbol('origin')
 const SEQUENCE = Symbol('sequence')
 
-/** The form of a sid: `TZ`, 16 hex digits of the origin, 16 of the sequence number. */
-const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
-
 // Its fields are only declared: one that is made is stored once, not first as undefined.
 /** A published value on its way to a subscriber. Frozen; `JSON.stringify` gives `{"sid":…,"data":…}`. */
 export class Message<Data = unknown> {
@@ -41,15 +38,41 @@ export class Message<Data = unknown> {
 
 /** Builds a sid from the origin (16 hex digits) and the sequence number. */
 export function sidOf(origin: string, sequence: number): string {
-  return `TZ${origin}${sequence.toString(16).padStart(16, '0')}`
+  const digits = sequence.toString(16)
+  return `TZ${origin}${'0000000000000000'.slice(digits.length)}${digits}`
 }
 
 /** Reads a sid; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. */
 export function parseSid(sid: unknown): { origin: string; sequence: number } | undefined {
-  const match = typeof sid === 'string' ? SID.exec(sid) : null
-  if (match === null) return undefined
-  const sequence = Number.parseInt(match[2] as string, 16)
-  return Number.isSafeInteger(sequence) && sequence > 0 ? { origin: match[1] as string, sequence } : undefined
+  if (typeof sid !== 'string' || sid.length !== 34 || !sid.startsWith('TZ')) return undefined
+  const origin = originAt(sid, 2)
+  const sequence = sequenceAt(sid, 18)
+  return origin === undefined || sequence === undefined ? undefined : { origin, sequence }
+}
+
+/** Reads an origin: 16 hex digits. */
+export function originAt(text: string, at: number): string | undefined {
+  if (Number.isNaN(hexAt(text, at))) return undefined
+  // A longer slice would keep the whole text in memory as long as the origin is known.
+  return text.slice(at, at + 8) + text.slice(at + 8, at + 16)
+}
+
+/** Reads a sequence number: 16 hex digits, from 1 to 2⁵³−1. */
+export function sequenceAt(text: string, at: number): number | undefined {
+  const sequence = hexAt(text, at)
+  return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : undefined
+}
+
+/** Reads 16 lower-case hex digits, which may be more than a number holds exactly; `NaN` for anything else. */
+function hexAt(text: string, at: number): number {
+  let value = 0
+  for (let index = at; index < at + 16; index++) {
+    const code = text.charCodeAt(index)
+    if (code >= 0x30 && code <= 0x39) value = value * 16 + (code - 0x30)
+    else if (code >= 0x61 && code <= 0x66) value = value * 16 + (code - 0x57)
+    else return Number.NaN
+  }
+  return value
 }
 
 /** Draws an origin: 16 hex digits, one per Stream object. */

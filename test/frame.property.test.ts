@@ -75,4 +75,41 @@ describe('a frame', () => {
       RUNS,
     )
   }, 120_000)
+
+  // A frame that starts with a space is never canonical, and means the same.
+  test('is read alike whether or not it is canonical, whatever was put into it', () => {
+    const pieces = [
+      ',"sid":"TZ',
+      '{"data":',
+      '","t":',
+      '{"data":{}',
+      '0',
+      '-',
+      '.5',
+      'e9',
+      ',',
+      '}',
+      '{',
+      ']',
+      '[',
+    ]
+    const nested = `{"a":${'['.repeat(99)}`
+    const edit = fc.record({
+      at: fc.nat(),
+      removed: fc.nat({ max: 12 }),
+      piece: fc.constantFrom('', ' ', 'A', 'g', '"', '\\', nested, '['.repeat(104), ...pieces),
+    })
+    fc.assert(
+      fc.property(frame, fc.array(edit, { maxLength: 3 }), ({ origin, messages }, edits) => {
+        let text = new TextDecoder().decode(encode({ origin, messages }))
+        for (const { at, removed, piece } of edits) {
+          const start = at % (text.length + 1)
+          text = text.slice(0, start) + piece + text.slice(start + removed)
+        }
+        expect(decodeFrame(toBytes(text))).toEqual(decodeFrame(toBytes(` ${text}`)))
+        expect(decodeFrame(toBytes(text), origin)).toEqual(decodeFrame(toBytes(` ${text}`)))
+      }),
+      { numRuns: 5_000 },
+    )
+  }, 120_000)
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { canonicalJson } from '../src/canonical-json.ts'
 import {
-  canonicalJson,
   decodeFrame,
   encodeMessage,
   encodeRemoval,

@@ -1,0 +1,68 @@
+/** The keys of an object: as they come, sorted, and as JSON writes them. */
+export interface Shape {
+  readonly keys: readonly string[]
+  readonly sorted: readonly string[]
+  readonly written: readonly string[]
+}
+
+/** How deep shapes are remembered: what is kept of messages that are gone is bounded. */
+const REMEMBERED_DEPTH = 8
+// All but what JSON never escapes; surrogates only when they stand alone.
+const PERHAPS_ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
+
+/**
+ * Returns the canonical JSON of a snapshot: keys sorted by their UTF-16 units, no white space, the same bytes on
+ * every machine. `shapes` remembers the last object of each depth: the next one most often has the same keys, and
+ * then nothing is sorted or quoted again.
+ */
+export function canonicalJson(snapshot: object, shapes: Shape[] = []): string {
+  return write(snapshot, shapes, 0)
+}
+
+function write(value: unknown, shapes: Shape[], depth: number): string {
+  if (typeof value === 'string') return quote(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Array.isArray(value) ? writeArray(value, shapes, depth) : writeRecord(value, shapes, depth)
+}
+
+function writeArray(values: readonly unknown[], shapes: Shape[], depth: number): string {
+  let json = '['
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) json += ','
+    json += write(values[index], shapes, depth)
+  }
+  return `${json}]`
+}
+
+function writeRecord(record: object, shapes: Shape[], depth: number): string {
+  const { sorted, written } = shapeOf(record, shapes, depth)
+  let json = '{'
+  for (let index = 0; index < sorted.length; index++) {
+    const value: unknown = (record as Record<string, unknown>)[sorted[index] as string]
+    json += written[index] + write(value, shapes, depth + 1)
+  }
+  return `${json}}`
+}
+
+function shapeOf(record: object, shapes: Shape[], depth: number): Shape {
+  const keys = Object.keys(record)
+  const known = shapes[depth]
+  if (known !== undefined && areSame(keys, known.keys)) return known
+  const sorted = [...keys].sort()
+  const written = sorted.map((key, index) => `${index === 0 ? '' : ','}${quote(key)}:`)
+  const shape = { keys, sorted, written }
+  if (depth < REMEMBERED_DEPTH) shapes[depth] = shape
+  return shape
+}
+
+function areSame(keys: readonly string[], others: readonly string[]): boolean {
+  if (keys.length !== others.length) return false
+  for (let index = 0; index < keys.length; index++) {
+    if (keys[index] !== others[index]) return false
+  }
+  return true
+}
+
+function quote(text: string): string {
+  return PERHAPS_ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`
+}
