@@ -1,3 +1,4 @@
+import type { Shape } from './canonical-json.ts'
 import { abortable, pause, withDeadline } from './deadline.ts'
 import { type Deferred, deferred } from './deferred.ts'
 import { RivuletError } from './errors.ts'
@@ -7,6 +8,7 @@ import type { Counters } from './ledger.ts'
 import type { LossReason, Outbox, Sender } from './outbox.ts'
 import type { Topic } from './topic.ts'
 import type { Transport, TransportHost } from './transport.ts'
+import { Utf8Writer } from './utf8.ts'
 
 /** How long opening, the last flush and closing may take, each. */
 const OPEN_TIMEOUT_MS = 5_000
@@ -35,6 +37,8 @@ export interface LinkOwner {
 /** A hub's connection: opens it, opens it again whenever it is gone, and carries frames both ways. */
 export class Link implements Sender {
   readonly joins: Joins
+  readonly shapes: Shape[] = []
+  readonly utf8 = new Utf8Writer()
   inFlight: InFlight
   readonly #transport: Transport
   readonly #owner: LinkOwner

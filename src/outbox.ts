@@ -1,8 +1,9 @@
+import type { Shape } from './canonical-json.ts'
 import { encodeMessage, encodeRemoval, joinMessages, MAX_MESSAGES_PER_FRAME } from './frame.ts'
 import type { Counters } from './ledger.ts'
 import { type Message, sidOf } from './message.ts'
 import type { Topic } from './topic.ts'
-import { encodeUtf8 } from './utf8.ts'
+import type { Utf8Writer } from './utf8.ts'
 
 /** Why a message did not reach the broker. */
 export type LossReason = 'offline' | 'congested' | 'failed'
@@ -11,10 +12,19 @@ export type LossReason = 'offline' | 'congested' | 'failed'
 export interface Sender {
   readonly isUp: boolean
   readonly maxFrameBytes: number
+  /** What writing one message tells of the next, on all streams of the hub. */
+  readonly shapes: Shape[]
+  readonly utf8: Utf8Writer
   /** Hands over one frame with so many messages in it, which `counters` count as in flight; only while up. */
   send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason
   /** Calls `flush` of the outbox at the end of the tick. */
   soon(outbox: Outbox): void
+}
+
+interface Waiting {
+  readonly message: Message
+  readonly wire: object
+  readonly tMs: number
 }
 
 /** Gathers what one stream publishes in a tick and hands it over in as few frames as the limits allow. */
@@ -24,7 +34,7 @@ export class Outbox {
   readonly #sender: Sender
   readonly #onLost: (reason: LossReason, count: number) => void
   readonly #batches: boolean
-  #waiting: { message: Message; wire: object; tMs: number }[] = []
+  #waiting: Waiting[] = []
 
   constructor(
     topic: Topic,
@@ -42,16 +52,21 @@ export class Outbox {
 
   /** Takes a message; `wire` is the snapshot that was published, `tMs` counts since its origin began. */
   add(message: Message, wire: object, tMs: number): void {
-    if (this.#batches && this.#waiting.length === 0) this.#sender.soon(this)
-    this.#waiting.push({ message, wire, tMs })
+    const entry = { message, wire, tMs }
+    if (this.#waiting.length > 0) this.#waiting.push(entry)
+    else {
+      if (this.#batches) this.#sender.soon(this)
+      this.#waiting = [entry] // most often it stays alone: an array that grows has room for 17
+    }
     if (!this.#batches || this.#waiting.length === MAX_MESSAGES_PER_FRAME) this.flush()
   }
 
   /** Tells the other processes that the stream ends, after everything that was published. */
   addRemoval(origin: string, sequence: number): void {
     this.flush()
-    if (!this.#sender.isUp) return
-    this.#sender.send(this.#topic, encodeUtf8(encodeRemoval(sidOf(origin, sequence))), this.#counters, 0)
+    const { isUp, utf8 } = this.#sender
+    if (!isUp) return
+    this.#sender.send(this.#topic, utf8.encode(encodeRemoval(sidOf(origin, sequence))), this.#counters, 0)
   }
 
   /** Hands over what has been gathered. */
@@ -59,16 +74,17 @@ export class Outbox {
     const waiting = this.#waiting
     if (waiting.length === 0) return
     this.#waiting = []
-    if (!this.#sender.isUp) {
+    const { isUp, shapes } = this.#sender
+    if (!isUp) {
       this.#lose('offline', waiting.length)
       return
     }
-    this.#send(waiting.map(({ message, wire, tMs }) => encodeMessage(message, wire, tMs)))
+    this.#send(waiting.map(({ message, wire, tMs }) => encodeMessage(message, wire, tMs, shapes)))
   }
 
   /** Sends messages as one frame, or halves them until each part is within the broker's limit. */
   #send(messages: readonly string[]): void {
-    const frame = encodeUtf8(joinMessages(messages))
+    const frame = this.#sender.utf8.encode(joinMessages(messages))
     if (frame.length > this.#sender.maxFrameBytes) {
       if (messages.length === 1) {
         this.#lose('failed', 1)

@@ -8,6 +8,24 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
+const SLAB_BYTES = 16_384
+
+/** Encodes many short strings one after the other into shared memory: a piece of its own costs each of them more. */
+export class Utf8Writer {
+  /** What is left of the memory that is being filled. Never written twice: what was encoded stays as it is. */
+  #free = new Uint8Array(0)
+
+  encode(text: string): Uint8Array {
+    const mostBytes = 3 * text.length
+    if (mostBytes > SLAB_BYTES / 4) return encoder.encode(text)
+    if (mostBytes > this.#free.length) this.#free = new Uint8Array(SLAB_BYTES)
+    const { written } = encoder.encodeInto(text, this.#free)
+    const bytes = this.#free.subarray(0, written)
+    this.#free = this.#free.subarray(written)
+    return bytes
+  }
+}
+
 /** Decodes UTF-8; throws a `TypeError` on bytes that are not. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes)
