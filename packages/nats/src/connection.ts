@@ -3,6 +3,9 @@ import type { Topic, TransportHost } from 'rivulet'
 import { lossOf } from './refusal.ts'
 import { subjectOf, topicOf } from './subject.ts'
 
+/** How many subjects are remembered: making one anew costs a send about as much as all the rest of it here. */
+const MAX_SUBJECTS = 8_192
+
 interface Join {
   readonly subscription: Subscription
   confirmed: boolean
@@ -15,6 +18,7 @@ export class Connection {
   readonly #host: TransportHost
   readonly #prefix: string
   readonly #joins = new Map<Topic, Join>()
+  readonly #subjects = new Map<Topic, string>()
   // The client never settles a flush that its connection did not survive; the end of the connection does, here.
   readonly #waits = new Set<(cause: Error) => void>()
   // While true the host may be called. Turns false once, before `down` or at `close`, and stays so.
@@ -43,7 +47,7 @@ export class Connection {
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#live) return 'offline'
     try {
-      this.#client.publish(subjectOf(topic, this.#prefix), frame)
+      this.#client.publish(this.#subjectOf(topic), frame)
       return 'sent'
     } catch {
       return 'offline'
@@ -98,6 +102,15 @@ export class Connection {
     const join: Join = { subscription, confirmed: false, refusal: undefined }
     this.#joins.set(topic, join)
     return join
+  }
+
+  #subjectOf(topic: Topic): string {
+    const known = this.#subjects.get(topic)
+    if (known !== undefined) return known
+    if (this.#subjects.size === MAX_SUBJECTS) this.#subjects.clear()
+    const subject = subjectOf(topic, this.#prefix)
+    this.#subjects.set(topic, subject)
+    return subject
   }
 
   #receive(topic: Topic, frame: Uint8Array): void {
