@@ -19,15 +19,27 @@ export interface Barrier {
 
 /** Messages that one barrier will confirm, by the stream that counts them. */
 class Batch {
-  readonly counts = new Map<Counters, number>()
+  // Side by side, in the order of the frames: looking up what a stream has already would cost each frame more.
+  readonly #counters: Counters[] = []
+  readonly #messages: number[] = []
   readonly settled = deferred()
 
+  get isEmpty(): boolean {
+    return this.#counters.length === 0
+  }
+
+  add(counters: Counters, messages: number): void {
+    const last = this.#counters.length - 1
+    if (last >= 0 && this.#counters[last] === counters) (this.#messages[last] as number) += messages
+    else {
+      this.#counters.push(counters)
+      this.#messages.push(messages)
+    }
+  }
+
   settle(outcome: 'confirmed' | 'unconfirmed'): void {
-    for (const [counters, messages] of this.counts) {
-      counters.count((counts) => {
-        counts.inFlight -= messages
-        counts[outcome] += messages
-      })
+    for (const [index, counters] of this.#counters.entries()) {
+      counters.settle(outcome, this.#messages[index] as number)
     }
     this.settled.resolve()
   }
@@ -66,13 +78,13 @@ export class InFlight {
   /** Notes a frame that was sent, with the messages in it. */
   add(counters: Counters, messages: number, bytes: number): void {
     this.#bytes += bytes
-    this.#sent.counts.set(counters, (this.#sent.counts.get(counters) ?? 0) + messages)
+    this.#sent.add(counters, messages)
     this.#schedule()
   }
 
   /** Resolves when everything noted so far is confirmed or unconfirmed. */
   async settled(): Promise<void> {
-    if (this.#sent.counts.size > 0) await this.#sent.settled.promise
+    if (!this.#sent.isEmpty) await this.#sent.settled.promise
     else await this.#covered?.settled.promise
   }
 
@@ -92,7 +104,7 @@ export class InFlight {
   /** After a miss another barrier runs even if nothing was sent since, to tell whether the connection lives. */
   #schedule(): void {
     if (this.#timer !== undefined || this.#covered !== undefined) return
-    if (this.#sent.counts.size === 0 && this.#misses === 0) return
+    if (this.#sent.isEmpty && this.#misses === 0) return
     const waitMs = Math.max(0, this.#lastStartMs + BARRIER_SPACING_MS - this.#barrier.nowMs())
     this.#timer = setTimeout(() => {
       this.#timer = undefined

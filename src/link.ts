@@ -46,7 +46,7 @@ export class Link implements Sender {
   readonly #closing = new AbortController()
   /** Aborted when the connection that lives now, if one does, is gone. */
   #connection = new AbortController()
-  readonly #dirty: Outbox[] = []
+  #dirty: Outbox[] = []
   readonly #waiting = new Set<Deferred>()
   #status: LinkStatus = 'opening'
   /** A fatal refusal that stands. */
@@ -203,7 +203,9 @@ export class Link implements Sender {
   }
 
   #flushOutboxes(): void {
-    for (const outbox of this.#dirty.splice(0)) outbox.flush()
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (const outbox of dirty) outbox.flush()
   }
 
   #setStatus(status: LinkStatus): void {
