@@ -127,6 +127,7 @@ function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry
     const end = text.indexOf('}', dataEnd + T_AT)
     const entry = dataEnd < 0 || end < 0 ? undefined : readMessage(text, at, dataEnd, end, origin)
     if (entry === undefined) return undefined
+    if (end + 1 === last && !isArray) return [entry]
     entries.push(entry)
     if (end + 1 === last) return entries
     if (!isArray || text.charCodeAt(end + 1) !== CODE[',']) return undefined

@@ -42,25 +42,26 @@ export interface IngressPort {
 /** Takes the frames of one stream: nothing that comes from outside is trusted, and every message is counted. */
 export class Ingress {
   readonly #port: IngressPort
+  readonly #counters: Counters
+  readonly #bucket: LeakyBucket | undefined
   readonly #peers: StreamPeers
   readonly #maxFrameBytes: number
   readonly #maxAgeMs: number
   /** Filled by frames in which nothing can be delivered: a flood of garbage is mostly not decoded. */
-  readonly #garbage: LeakyBucket | undefined
+  #garbage: LeakyBucket | undefined
   /** Counts the joins: gaps in the numbers are counted within one. */
   #join = 0
   #foreignOrigin: string | undefined
   #foreignSequence = 0
 
   constructor(port: IngressPort, hubPeers: HubPeers) {
-    const { maxBytes, maxAgeMs, limit } = port.options
+    const { maxBytes, maxAgeMs } = port.options
     this.#port = port
+    this.#counters = port.counters
+    this.#bucket = port.sharedBucket
     this.#peers = new StreamPeers(hubPeers)
     this.#maxFrameBytes = maxIncomingBytes(maxBytes)
     this.#maxAgeMs = maxAgeMs === false ? Number.POSITIVE_INFINITY : maxAgeMs
-    if (limit !== false && port.sharedBucket !== undefined) {
-      this.#garbage = new LeakyBucket(limit.ratePerSecond, limit.burst, port.nowMs())
-    }
   }
 
   /** What comes from now on belongs to another join. */
@@ -80,20 +81,25 @@ export class Ingress {
     if (bytes.length > this.#maxFrameBytes) return this.#dropFrame('malformed')
     if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#dropFrame('echo')
     const nowMs = port.nowMs()
-    if (!this.#hasRoom(nowMs)) return this.#dropFrame('rateLimited')
+    const bucket = this.#bucket
+    if (bucket !== undefined && !bucket.hasRoom(nowMs, bucket.remoteCeiling)) {
+      return this.#dropFrame('rateLimited')
+    }
     const isFlooded = this.#garbage?.hasRoom(nowMs) === false
     const voucher = isFlooded ? this.#voucherOf(bytes) : undefined
     if (isFlooded && voucher === undefined) return this.#dropFrame('rateLimited')
-    const decoded = decodeFrame(bytes)
+    const decoded = decodeFrame(bytes, this.#peers.last?.origin)
     if (decoded === undefined) this.#dropFrame('malformed')
     else if (this.#takeDecoded(decoded, nowMs)) return
-    this.#garbage?.take(nowMs)
+    this.#takeGarbage(nowMs)
     if (voucher !== undefined) voucher.isDoubted = true
   }
 
-  #hasRoom(nowMs: number): boolean {
-    const { sharedBucket } = this.#port
-    return sharedBucket === undefined || sharedBucket.hasRoom(nowMs, sharedBucket.remoteCeiling)
+  #takeGarbage(nowMs: number): void {
+    const { limit } = this.#port.options
+    if (limit === false || this.#bucket === undefined) return
+    this.#garbage ??= new LeakyBucket(limit.ratePerSecond, limit.burst, nowMs)
+    this.#garbage.take(nowMs)
   }
 
   /** While garbage floods the stream, a frame is decoded when its tail has a new number of a proven publisher. */
@@ -105,7 +111,7 @@ export class Ingress {
   }
 
   #dropFrame(reason: DropReason): void {
-    this.#port.counters.drop(reason)
+    this.#counters.drop(reason)
   }
 
   /** Tells whether anything in the frame could be delivered, if only there is room, or ended the stream. */
@@ -115,13 +121,14 @@ export class Ingress {
   }
 
   #takeEntries(entries: readonly (FrameEntry | undefined)[], nowMs: number): boolean {
+    const mayBeOld = this.#mayBeOld()
     let isUseful = false
     for (const entry of entries) {
-      const outcome = this.#take(entry, nowMs)
+      const outcome = this.#take(entry, nowMs, mayBeOld)
       isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
-      if (typeof outcome === 'string') this.#port.counters.drop(outcome)
+      if (typeof outcome === 'string') this.#counters.drop(outcome)
       else {
-        this.#port.counters.deliver()
+        this.#counters.deliver()
         this.#port.deliver(outcome, nowMs)
       }
     }
@@ -129,29 +136,27 @@ export class Ingress {
   }
 
   /** Takes one message: returns what is to be delivered, or why it is not. */
-  #take(entry: FrameEntry | undefined, nowMs: number): Message | DropReason {
+  #take(entry: FrameEntry | undefined, nowMs: number, mayBeOld: boolean): Message | DropReason {
     const port = this.#port
     if (!port.isListening) return 'notJoined'
     if (entry === undefined) return 'malformed'
-    if (entry.origin !== undefined && port.isOwn(entry.origin)) return 'echo'
-    const filtered = this.#filter(entry, nowMs)
-    if (filtered !== undefined) return filtered
-    const checked = this.#check(entry.data)
-    if (typeof checked === 'string') return checked
-    const { sharedBucket, isFull } = port
-    const hasRoom = sharedBucket === undefined || sharedBucket.take(nowMs, sharedBucket.remoteCeiling)
-    return hasRoom && !isFull ? this.#messageOf(entry, checked.value) : 'rateLimited'
+    const { origin } = entry
+    if (origin === undefined) {
+      if (mayBeOld) return 'stale'
+    } else {
+      if (port.isOwn(origin)) return 'echo'
+      const verdict = this.#judge(origin, entry.sequence, entry.tMs, nowMs, mayBeOld)
+      if (verdict !== 'deliver') return verdict
+    }
+    return this.#check(entry, nowMs)
   }
 
-  /** Applies what is known of the publisher: repeats, age, and gaps in its numbers. */
-  #filter({ origin, sequence, tMs }: FrameEntry, arrivalMs: number): DropReason | undefined {
-    const mayBeOld = this.#port.overdueMs() >= this.#maxAgeMs
-    if (origin === undefined) return mayBeOld ? 'stale' : undefined
-    const verdict = this.#judge(origin, sequence, tMs, arrivalMs, mayBeOld)
-    return verdict === 'deliver' ? undefined : verdict
+  /** Whether what arrives now may have waited on a frozen connection. */
+  #mayBeOld(): boolean {
+    return this.#port.overdueMs() >= this.#maxAgeMs
   }
 
-  /** Judges a number of a publisher, and counts the gaps and disorder that it shows. */
+  /** Judges a number of a publisher by what is known of it, and counts the gaps and disorder that it shows. */
   #judge(
     origin: string,
     sequence: number,
@@ -168,23 +173,27 @@ export class Ingress {
       join: this.#join,
       mayBeOld,
     })
-    if (peer.gapChange !== 0) this.#port.counters.count((counts) => (counts.missed += peer.gapChange))
-    if (peer.isReordered) this.#port.counters.count((counts) => counts.reordered++)
+    if (peer.gapChange !== 0) this.#counters.count((counts) => (counts.missed += peer.gapChange))
+    if (peer.isReordered) this.#counters.count((counts) => counts.reordered++)
     return verdict
   }
 
-  /** Seals the data and applies the schema. Never throws, whatever a validator or a polluted prototype does. */
-  #check(data: object): { readonly value: unknown } | DropReason {
+  /** Seals the data, applies the schema, and takes room. A validator or a polluted prototype may throw. */
+  #check(entry: FrameEntry, nowMs: number): Message | DropReason {
     const { schema, maxBytes } = this.#port.options
+    let data: unknown = entry.data
     let failure: DropReason = 'malformed'
     try {
-      const sealed = seal(data, maxBytes)
-      if (sealed !== 'sealed') return sealed === 'malformed' ? 'malformed' : 'tooLarge'
+      const sealed = seal(entry.data, maxBytes)
+      if (sealed !== 'sealed') return sealed
       failure = 'schema'
-      return { value: schema === undefined ? data : validate(schema, data) }
+      if (schema !== undefined) data = validate(schema, entry.data)
     } catch {
       return failure
     }
+    const bucket = this.#bucket
+    const hasRoom = bucket === undefined || bucket.take(nowMs, bucket.remoteCeiling)
+    return hasRoom && !this.#port.isFull ? this.#messageOf(entry, data) : 'rateLimited'
   }
 
   #messageOf({ origin, sequence }: FrameEntry, data: unknown): Message {
@@ -196,8 +205,7 @@ export class Ingress {
   /** A removal is no message: it is not counted unless it was dropped unread. Tells whether it ended the stream. */
   #takeRemoval({ origin, sequence }: { origin: string; sequence: number }, arrivalMs: number): boolean {
     if (this.#port.isOwn(origin)) return false
-    const mayBeOld = this.#port.overdueMs() >= this.#maxAgeMs
-    if (this.#judge(origin, sequence, undefined, arrivalMs, mayBeOld) !== 'deliver') return false
+    if (this.#judge(origin, sequence, undefined, arrivalMs, this.#mayBeOld()) !== 'deliver') return false
     return this.#port.removedByPeer()
   }
 }

@@ -12,9 +12,15 @@ const MANY_PEERS = MAX_PEERS_PER_STREAM / 2
 export class StreamPeers {
   readonly #byOrigin = new Map<string, Peer>()
   readonly #all: HubPeers
+  #last: Peer | undefined
 
   constructor(all: HubPeers) {
     this.#all = all
+  }
+
+  /** The peer that was asked for last, most likely the next one too. */
+  get last(): Peer | undefined {
+    return this.#last
   }
 
   get size(): number {
@@ -23,8 +29,12 @@ export class StreamPeers {
 
   /** Returns the peer of an origin, a new one if need be. The last one asked for is evicted last. */
   of(origin: string): Peer {
+    if (this.#last?.origin === origin) return this.#last
     let peer = this.#byOrigin.get(origin)
-    if (peer !== undefined && this.size < MANY_PEERS) return peer
+    if (peer !== undefined && this.size < MANY_PEERS) {
+      this.#last = peer
+      return peer
+    }
     if (peer !== undefined) this.#byOrigin.delete(origin)
     else {
       if (this.size >= MAX_PEERS_PER_STREAM) this.#evictOne()
@@ -32,6 +42,7 @@ export class StreamPeers {
       this.#all.add(peer, this)
     }
     this.#byOrigin.set(origin, peer)
+    this.#last = peer
     return peer
   }
 
@@ -41,6 +52,7 @@ export class StreamPeers {
   }
 
   delete(peer: Peer): void {
+    if (this.#last === peer) this.#last = undefined
     this.#byOrigin.delete(peer.origin)
     this.#all.delete(peer)
   }
@@ -48,6 +60,7 @@ export class StreamPeers {
   clear(): void {
     for (const peer of this.#byOrigin.values()) this.#all.delete(peer)
     this.#byOrigin.clear()
+    this.#last = undefined
   }
 
   #evictOne(): void {

@@ -22,6 +22,11 @@ function freeze(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 5
   if (depth > MAX_DEPTH) return Number.NaN
   let mostBytes = 2
+  if (Array.isArray(value)) {
+    for (const element of value) mostBytes += freeze(element, depth + 1) + 1
+    Object.freeze(value)
+    return mostBytes
+  }
   for (const key of Object.keys(value)) {
     const member: unknown = (value as Record<string, unknown>)[key]
     if (isPoison(key, member)) return Number.NaN
