@@ -5,7 +5,6 @@ import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/t
 import { refusalOf } from './refusal.ts'
 
 const SOCKET_CHANNEL = 'net.client.socket'
-const dialing = new AsyncLocalStorage<Set<Socket>>()
 
 /** Dials the servers one after another until one answers; each takes at most the client's `timeout`. */
 export async function dialAny(
@@ -36,6 +35,8 @@ async function dial(
   signal: AbortSignal,
 ): Promise<NatsConnection> {
   const sockets = new Set<Socket>()
+  // One for each dial, to be disabled after it: while one is enabled, every promise of the process costs more.
+  const dialing = new AsyncLocalStorage<Set<Socket>>()
   const dropped = new AbortController()
   const takeNote = (message: unknown) => {
     if (dialing.getStore() !== sockets) return
@@ -61,6 +62,7 @@ async function dial(
   } finally {
     signal.removeEventListener('abort', drop)
     unsubscribe(SOCKET_CHANNEL, takeNote)
+    dialing.disable()
   }
 }
 
