@@ -22,16 +22,8 @@ export function canonicalJson(snapshot: object, shapes: Shape[] = []): string {
 function write(value: unknown, shapes: Shape[], depth: number): string {
   if (typeof value === 'string') return quote(value)
   if (typeof value !== 'object' || value === null) return String(value)
-  return Array.isArray(value) ? writeArray(value, shapes, depth) : writeRecord(value, shapes, depth)
-}
-
-function writeArray(values: readonly unknown[], shapes: Shape[], depth: number): string {
-  let json = '['
-  for (let index = 0; index < values.length; index++) {
-    if (index > 0) json += ','
-    json += write(values[index], shapes, depth)
-  }
-  return `${json}]`
+  if (!Array.isArray(value)) return writeRecord(value, shapes, depth)
+  return `[${value.map((element) => write(element, shapes, depth)).join(',')}]`
 }
 
 function writeRecord(record: object, shapes: Shape[], depth: number): string {
@@ -47,20 +39,13 @@ function writeRecord(record: object, shapes: Shape[], depth: number): string {
 function shapeOf(record: object, shapes: Shape[], depth: number): Shape {
   const keys = Object.keys(record)
   const known = shapes[depth]
-  if (known !== undefined && areSame(keys, known.keys)) return known
+  if (known?.keys.length === keys.length && keys.every((key, index) => key === known.keys[index]))
+    return known
   const sorted = [...keys].sort()
   const written = sorted.map((key, index) => `${index === 0 ? '' : ','}${quote(key)}:`)
   const shape = { keys, sorted, written }
   if (depth < REMEMBERED_DEPTH) shapes[depth] = shape
   return shape
-}
-
-function areSame(keys: readonly string[], others: readonly string[]): boolean {
-  if (keys.length !== others.length) return false
-  for (let index = 0; index < keys.length; index++) {
-    if (keys[index] !== others[index]) return false
-  }
-  return true
 }
 
 function quote(text: string): string {

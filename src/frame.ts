@@ -1,5 +1,5 @@
 import { canonicalJson, type Shape } from './canonical-json.ts'
-import { type Message, originAt, parseSid, sequenceAt } from './message.ts'
+import { type Message, parseSid } from './message.ts'
 import { isRecord, MAX_DEPTH } from './snapshot.ts'
 import { decodeUtf8 } from './utf8.ts'
 
@@ -61,19 +61,16 @@ export function decodeFrame(bytes: Uint8Array, lastOrigin?: string): DecodedFram
   }
 }
 
-const CODE = {
-  '"': 0x22,
-  ',': 0x2c,
-  '.': 0x2e,
-  0: 0x30,
-  9: 0x39,
-  ':': 0x3a,
-  '[': 0x5b,
-  '\\': 0x5c,
-  ']': 0x5d,
-  '{': 0x7b,
-  '}': 0x7d,
-}
+const QUOTE = 0x22
+const POINT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
+const COLON = 0x3a
+const ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const ARRAY_END = 0x5d
+const OBJECT = 0x7b
+const OBJECT_END = 0x7d
 
 /** Tells from the last bytes of a canonical frame whether its last message has this origin, without decoding it. */
 export function endsWithOrigin(bytes: Uint8Array, origin: string): boolean {
@@ -93,32 +90,33 @@ export function tailSid(bytes: Uint8Array): { origin: string; sequence: number }
 /** Finds the quote that closes the sid in `…"sid":"TZ<origin><sequence>","t":1234}` and perhaps `]`; −1 if none. */
 function endOfTailSid(bytes: Uint8Array): number {
   let end = bytes.length - 1
-  if (bytes[end] === CODE[']']) end--
-  if (bytes[end--] !== CODE['}']) return -1
+  if (bytes[end] === ARRAY_END) end--
+  if (bytes[end--] !== OBJECT_END) return -1
   while (isDigit(bytes[end])) end--
   // `end` is at the colon of `","t":`, or at the quote that closes a sid.
-  if (bytes[end] === CODE[':']) end -= 5
-  return bytes[end] === CODE['"'] ? end : -1
+  if (bytes[end] === COLON) end -= 5
+  return bytes[end] === QUOTE ? end : -1
 }
 
 function isDigit(code: number | undefined): boolean {
-  return code !== undefined && ((code >= CODE[0] && code <= CODE[9]) || code === CODE['.'])
+  return code !== undefined && ((code >= ZERO && code <= NINE) || code === POINT)
 }
 
 const DATA_START = '{"data":{'
 const SID_START = ',"sid":"TZ'
 const T_START = '","t":'
-const SID_DIGITS = 32
-const T_AT = SID_START.length + SID_DIGITS + T_START.length
+/** How far the end of the sid and `t` are behind the end of the data. */
+const SID_END = SID_START.length + 32
+const T_AT = SID_END + T_START.length
 
 /**
  * Reads what `encodeMessage` and `joinMessages` wrote: only the data is parsed, without its envelope. Returns
  * `undefined` for anything else and whatever may be malformed: that is then read in the general way.
  */
 function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry[] | undefined {
-  const isArray = text.startsWith('[')
+  const isArray = text[0] === '['
   const last = isArray ? text.length - 1 : text.length
-  if (isArray && text.charCodeAt(last) !== CODE[']']) return undefined
+  if (isArray && text[last] !== ']') return undefined
   const entries: FrameEntry[] = []
   let origin = lastOrigin
   let at = isArray ? 1 : 0
@@ -130,7 +128,7 @@ function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry
     if (end + 1 === last && !isArray) return [entry]
     entries.push(entry)
     if (end + 1 === last) return entries
-    if (!isArray || text.charCodeAt(end + 1) !== CODE[',']) return undefined
+    if (!isArray || text[end + 1] !== ',') return undefined
     origin = entry.origin
     at = end + 2
   }
@@ -145,28 +143,13 @@ function readMessage(
   end: number,
   lastOrigin: string | undefined,
 ): FrameEntry | undefined {
-  const sidAt = dataEnd + SID_START.length
-  if (!text.startsWith(DATA_START, at) || !text.startsWith(T_START, sidAt + SID_DIGITS)) return undefined
-  const isSame = lastOrigin !== undefined && text.startsWith(lastOrigin, sidAt)
-  const origin = isSame ? lastOrigin : originAt(text, sidAt)
-  const sequence = sequenceAt(text, sidAt + SID_DIGITS / 2)
-  const tMs = integerIn(text, dataEnd + T_AT, end)
-  if (origin === undefined || sequence === undefined || tMs === undefined) return undefined
+  const sid = parseSid(text.slice(dataEnd + SID_START.length - 2, dataEnd + SID_END), lastOrigin)
+  const digits = text.slice(dataEnd + T_AT, end)
+  const tMs = Number(digits)
+  if (sid === undefined || !Number.isSafeInteger(tMs) || tMs < 0 || String(tMs) !== digits) return undefined
+  if (!text.startsWith(DATA_START, at) || !text.startsWith(T_START, dataEnd + SID_END)) return undefined
   const data = parseShallow(text.slice(at + DATA_START.length - 1, dataEnd))
-  return data && { data, origin, sequence, tMs }
-}
-
-/** Reads an integer of at most 15 digits as JSON writes it. */
-function integerIn(text: string, start: number, end: number): number | undefined {
-  const digits = end - start
-  if (digits < 1 || digits > 15 || (digits > 1 && text.charCodeAt(start) === CODE[0])) return undefined
-  let value = 0
-  for (let index = start; index < end; index++) {
-    const code = text.charCodeAt(index)
-    if (code < CODE[0] || code > CODE[9]) return undefined
-    value = value * 10 + code - CODE[0]
-  }
-  return value
+  return data && { data, origin: sid.origin, sequence: sid.sequence, tMs }
 }
 
 /** Parses an object that cannot be too deep: it has no more characters, or brackets, than levels are allowed. */
@@ -216,10 +199,10 @@ function isTooDeep(text: string): boolean {
   let isInString = false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (code === CODE['"']) isInString = !isInString
-    else if (isInString) index += code === CODE['\\'] ? 1 : 0
-    else if (code === CODE['['] || code === CODE['{']) depth++
-    else if (code === CODE[']'] || code === CODE['}']) depth--
+    if (code === QUOTE) isInString = !isInString
+    else if (isInString) index += code === BACKSLASH ? 1 : 0
+    else if (code === ARRAY || code === OBJECT) depth++
+    else if (code === ARRAY_END || code === OBJECT_END) depth--
     if (depth > MAX_FRAME_DEPTH) return true
   }
   return false

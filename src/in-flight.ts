@@ -39,7 +39,11 @@ class Batch {
 
   settle(outcome: 'confirmed' | 'unconfirmed'): void {
     for (const [index, counters] of this.#counters.entries()) {
-      counters.settle(outcome, this.#messages[index] as number)
+      const messages = this.#messages[index] as number
+      counters.count((counts) => {
+        counts.inFlight -= messages
+        counts[outcome] += messages
+      })
     }
     this.settled.resolve()
   }

@@ -1,11 +1,4 @@
-import {
-  type DecodedFrame,
-  decodeFrame,
-  endsWithOrigin,
-  type FrameEntry,
-  maxIncomingBytes,
-  tailSid,
-} from './frame.ts'
+import { decodeFrame, endsWithOrigin, type FrameEntry, maxIncomingBytes, tailSid } from './frame.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import type { Counters, DropReason } from './ledger.ts'
 import { Message, newOrigin } from './message.ts'
@@ -78,19 +71,21 @@ export class Ingress {
   receive(frame: Uint8Array | string): void {
     const port = this.#port
     const bytes = typeof frame === 'string' ? encodeUtf8(frame) : frame
-    if (bytes.length > this.#maxFrameBytes) return this.#dropFrame('malformed')
-    if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#dropFrame('echo')
+    if (bytes.length > this.#maxFrameBytes) return this.#counters.drop('malformed')
+    if (port.origin !== undefined && endsWithOrigin(bytes, port.origin)) return this.#counters.drop('echo')
     const nowMs = port.nowMs()
     const bucket = this.#bucket
     if (bucket !== undefined && !bucket.hasRoom(nowMs, bucket.remoteCeiling)) {
-      return this.#dropFrame('rateLimited')
+      return this.#counters.drop('rateLimited')
     }
     const isFlooded = this.#garbage?.hasRoom(nowMs) === false
     const voucher = isFlooded ? this.#voucherOf(bytes) : undefined
-    if (isFlooded && voucher === undefined) return this.#dropFrame('rateLimited')
+    if (isFlooded && voucher === undefined) return this.#counters.drop('rateLimited')
     const decoded = decodeFrame(bytes, this.#peers.last?.origin)
-    if (decoded === undefined) this.#dropFrame('malformed')
-    else if (this.#takeDecoded(decoded, nowMs)) return
+    if (decoded === undefined) this.#counters.drop('malformed')
+    else if ('removedBy' in decoded) {
+      if (this.#takeRemoval(decoded.removedBy, nowMs)) return
+    } else if (this.#takeEntries(decoded.entries, nowMs)) return
     this.#takeGarbage(nowMs)
     if (voucher !== undefined) voucher.isDoubted = true
   }
@@ -110,16 +105,7 @@ export class Ingress {
     return peer?.vouchesFor(sid.sequence) ? peer : undefined
   }
 
-  #dropFrame(reason: DropReason): void {
-    this.#counters.drop(reason)
-  }
-
-  /** Tells whether anything in the frame could be delivered, if only there is room, or ended the stream. */
-  #takeDecoded(decoded: DecodedFrame, nowMs: number): boolean {
-    if ('entries' in decoded) return this.#takeEntries(decoded.entries, nowMs)
-    return this.#takeRemoval(decoded.removedBy, nowMs)
-  }
-
+  /** Tells whether anything in the frame could be delivered, if only there is room. */
   #takeEntries(entries: readonly (FrameEntry | undefined)[], nowMs: number): boolean {
     const mayBeOld = this.#mayBeOld()
     let isUseful = false

@@ -106,7 +106,7 @@ export class Counters extends Counts {
     })
   }
 
-  /** Counts a refused attempt. Like the next three without a call, since it may happen a million times a second. */
+  /** Counts a refused attempt. Like the next two without a call, since it may happen a million times a second. */
   refuse(code: RefusalCode | 'ABORTED'): void {
     const reason = REFUSED[code]
     const total = this.#total
@@ -125,16 +125,6 @@ export class Counters extends Counts {
     if (total === undefined) return
     total.received++
     total.delivered++
-  }
-
-  /** Counts what became of messages in flight. */
-  settle(outcome: 'confirmed' | 'unconfirmed', messages: number): void {
-    const total = this.#total
-    this.inFlight -= messages
-    this[outcome] += messages
-    if (total === undefined) return
-    total.inFlight -= messages
-    total[outcome] += messages
   }
 
   /** Counts a message from outside that is not. */

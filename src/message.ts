@@ -42,25 +42,20 @@ export function sidOf(origin: string, sequence: number): string {
   return `TZ${origin}${'0000000000000000'.slice(digits.length)}${digits}`
 }
 
-/** Reads a sid; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. */
-export function parseSid(sid: unknown): { origin: string; sequence: number } | undefined {
+/**
+ * Reads a sid; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. When it is of `lastOrigin`,
+ * that string is returned instead of a new one.
+ */
+export function parseSid(
+  sid: unknown,
+  lastOrigin?: string,
+): { readonly origin: string; readonly sequence: number } | undefined {
   if (typeof sid !== 'string' || sid.length !== 34 || !sid.startsWith('TZ')) return undefined
-  const origin = originAt(sid, 2)
-  const sequence = sequenceAt(sid, 18)
-  return origin === undefined || sequence === undefined ? undefined : { origin, sequence }
-}
-
-/** Reads an origin: 16 hex digits. */
-export function originAt(text: string, at: number): string | undefined {
-  if (Number.isNaN(hexAt(text, at))) return undefined
-  // A longer slice would keep the whole text in memory as long as the origin is known.
-  return text.slice(at, at + 8) + text.slice(at + 8, at + 16)
-}
-
-/** Reads a sequence number: 16 hex digits, from 1 to 2⁵³−1. */
-export function sequenceAt(text: string, at: number): number | undefined {
-  const sequence = hexAt(text, at)
-  return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : undefined
+  const sequence = hexAt(sid, 18)
+  if (!Number.isSafeInteger(sequence) || sequence < 1) return undefined
+  if (lastOrigin !== undefined && sid.startsWith(lastOrigin, 2)) return { origin: lastOrigin, sequence }
+  // In two: a longer slice would keep the whole frame in memory as long as the origin is known.
+  return Number.isNaN(hexAt(sid, 2)) ? undefined : { origin: sid.slice(2, 10) + sid.slice(10, 18), sequence }
 }
 
 /** Reads 16 lower-case hex digits, which may be more than a number holds exactly; `NaN` for anything else. */

@@ -31,16 +31,11 @@ export class StreamPeers {
   of(origin: string): Peer {
     if (this.#last?.origin === origin) return this.#last
     let peer = this.#byOrigin.get(origin)
-    if (peer !== undefined && this.size < MANY_PEERS) {
-      this.#last = peer
-      return peer
-    }
-    if (peer !== undefined) this.#byOrigin.delete(origin)
-    else {
+    if (peer === undefined) {
       if (this.size >= MAX_PEERS_PER_STREAM) this.#evictOne()
       peer = new Peer(origin)
       this.#all.add(peer, this)
-    }
+    } else if (this.size >= MANY_PEERS) this.#byOrigin.delete(origin)
     this.#byOrigin.set(origin, peer)
     this.#last = peer
     return peer

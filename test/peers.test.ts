@@ -49,6 +49,18 @@ describe('the origins of a stream', () => {
     expect(peers.of(originOf(1))).not.toBe(silent)
   })
 
+  test('are new again when they were evicted or forgotten right after they spoke', () => {
+    const peers = new StreamPeers(new HubPeers())
+    const evicted = peers.of(originOf(1))
+    expect(peers.last).toBe(evicted)
+    peers.delete(evicted)
+    expect(peers.last).toBeUndefined()
+    const forgotten = peers.of(originOf(1))
+    expect(forgotten).not.toBe(evicted)
+    peers.clear()
+    expect(peers.of(originOf(1))).not.toBe(forgotten)
+  })
+
   test('are forgotten when the stream closes', () => {
     const all = new HubPeers()
     const peers = new StreamPeers(all)

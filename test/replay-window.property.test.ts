@@ -34,12 +34,19 @@ test('a replay window places every number as a list of all of them would', () =>
     { weight: 2, arbitrary: fc.integer({ min: -1_100, max: 1_100 }) },
     { weight: 1, arbitrary: fc.constantFrom(-1_024, -1_023, 31, 32, 33, 1_023, 1_024, 1_056, 1_057, 3_000) },
   )
+  // How many more follow in a row.
+  const row = fc.oneof(
+    { weight: 8, arbitrary: fc.nat({ max: 3 }) },
+    { weight: 2, arbitrary: fc.nat({ max: 70 }) },
+    { weight: 1, arbitrary: fc.constantFrom(991, 992, 1_023, 1_024, 1_055, 1_056, 3_000) },
+  )
+  const steps = fc.array(fc.tuple(step, row), { maxLength: 60 })
   fc.assert(
-    fc.property(start, fc.array(step, { maxLength: 100 }), (first, steps) => {
+    fc.property(start, steps, (first, moves) => {
       const window = new ReplayWindow()
       window.mark(first)
       const model = new Model(first)
-      for (const size of steps) {
+      for (const size of moves.flatMap(([size, row]) => [size, ...Array<number>(row).fill(1)])) {
         const number = Math.min(2 ** 53 - 1, Math.max(1, model.highest + size))
         const place = window.place(number)
         expect(place).toBe(model.place(number))
