@@ -154,7 +154,7 @@ function readMessage(
 
 /** Parses an object that cannot be too deep: it has no more characters, or brackets, than levels are allowed. */
 function parseShallow(text: string): object | undefined {
-  if (text.length > MAX_DEPTH && !countsFewBrackets(text, MAX_DEPTH)) return undefined
+  if (text.length > MAX_DEPTH && !countsFewBrackets(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {
@@ -194,7 +194,6 @@ function own(record: Record<string, unknown>, key: string): unknown {
 
 /** Scans without parsing: a frame of 4 KB of `[` costs JSON.parse 25 times what a string of that size costs. */
 function isTooDeep(text: string): boolean {
-  if (countsFewBrackets(text, MAX_FRAME_DEPTH)) return false
   let depth = 0
   let isInString = false
   for (let index = 0; index < text.length; index++) {
@@ -209,11 +208,11 @@ function isTooDeep(text: string): boolean {
 }
 
 /** Most texts have fewer opening brackets, wherever they stand, than levels are allowed. */
-function countsFewBrackets(text: string, most: number): boolean {
+function countsFewBrackets(text: string): boolean {
   let count = 0
   for (const bracket of ['[', '{']) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
-      if (++count > most) return false
+      if (++count > MAX_DEPTH) return false
     }
   }
   return true
