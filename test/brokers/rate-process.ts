@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openHub } from 'rivulet'
+import { eventually } from './support/eventually.ts'
 
 const PER_SECOND = 25
 const COUNT = 250
@@ -27,8 +28,11 @@ for (let n = 0; n < COUNT; n++) {
   stream.tryPublish({ name, n })
 }
 await hub.flush()
-console.log('published')
-await once(process.stdin, 'data')
+console.log(`published ${stream.ledger().accepted}`)
+// The broker has everybody's messages now; it may still be handing them over.
+const expected = Number((await once(process.stdin, 'data'))[0])
+const fromOthers = () => stream.ledger().received - stream.ledger().dropped.echo
+await eventually('the messages of the others are here', fromOthers, (count) => count >= expected)
 
 const ledger = await hub.close()
 console.log(`result ${JSON.stringify({ seenMs, ledger })}`)

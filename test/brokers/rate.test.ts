@@ -2,7 +2,7 @@ import type { Ledger } from 'rivulet'
 import { expect, test } from 'vitest'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { BROKER_KINDS } from '../support/live.ts'
-import { type Program, startProgram } from '../support/program.ts'
+import { startProgram } from '../support/program.ts'
 
 // Row 68 of the catalogue of faults, with a bucket that belongs to the stream and not to a process.
 const PROCESSES = ['a', 'b', 'c']
@@ -32,8 +32,11 @@ test.concurrent.for(BROKER_KINDS)(
     onTestFinished(() => {
       for (const program of programs) program.kill()
     })
-    await together(programs, 'ready')
-    await together(programs, 'published')
+    await Promise.all(programs.map((program) => program.line('ready')))
+    for (const program of programs) program.tell('go')
+    const accepted = await Promise.all(programs.map((program) => program.json<number>('published ')))
+    const total = accepted.reduce((sum, count) => sum + count, 0)
+    for (const [index, program] of programs.entries()) program.tell(`${total - (accepted[index] ?? 0)}`)
     const results = await Promise.all(programs.map((program) => program.json<Result>('result ')))
 
     for (const { seenMs, ledger } of results) {
@@ -53,20 +56,13 @@ test.concurrent.for(BROKER_KINDS)(
       // It is full, not silent.
       expect(seenMs.length).toBeGreaterThan(PER_SECOND * 5)
     }
-    const accepted = results.reduce((sum, { ledger }) => sum + ledger.accepted, 0)
     for (const { ledger } of results) {
-      expect(ledger.received - ledger.dropped.echo).toBe(accepted - ledger.accepted)
+      expect(ledger.received - ledger.dropped.echo).toBe(total - ledger.accepted)
     }
     const endings = await Promise.all(programs.map(({ ended }) => ended))
     expect(endings).toEqual(PROCESSES.map(() => ({ code: 0, signal: null, stderr: '' })))
   },
 )
-
-/** Waits until all have printed a line, and lets all go on. */
-async function together(programs: readonly Program[], line: string): Promise<void> {
-  await Promise.all(programs.map((program) => program.line(line)))
-  for (const program of programs) program.tell('go')
-}
 
 /** Finds, over every window, the most messages beyond what leaked meanwhile. */
 function mostAbove(timesMs: readonly number[]): number {
