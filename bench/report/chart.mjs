@@ -80,11 +80,18 @@ function lookOf({ name, group }, index) {
 }
 
 function barsOf({ suite, title, cases, machine, date }) {
-  return cases.map((each, index) => ({
-    name: cases.length === 1 ? suite : `${suite}-${index + 1}`,
+  return cases.map((each) => ({
+    name: cases.length === 1 ? suite : `${suite}-${fileNameOf(each.name)}`,
     height: 130 + ROW_HEIGHT * each.rows.length,
     option: barsOption(`${title}: ${each.name}`, each, machine, date),
   }))
+}
+
+function fileNameOf(text) {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
 }
 
 function barsOption(title, { unit, isLessBetter, rows }, machine, date) {
