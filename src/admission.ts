@@ -1,4 +1,4 @@
-import { type LeakyBucket, UNREAD } from './leaky-bucket.ts'
+import type { LeakyBucket } from './leaky-bucket.ts'
 import type { Counters } from './ledger.ts'
 import type { Message } from './message.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -30,8 +30,8 @@ export interface AdmissionPort {
   closedRefusal(): Refusal
   /** Tells the stream's listeners of a refusal. */
   refused(refusal: Refusal): void
-  /** Delivers and sends. `wire` is the snapshot, `data` what subscribers get. */
-  accept(wire: object, data: unknown, nowMs: number): Message
+  /** Delivers and sends. `wire` is the snapshot, `data` what subscribers get, `nowMs` is known where it is sent. */
+  accept(wire: object, data: unknown, nowMs: number | undefined): Message
 }
 
 /** Data that has passed every check but the limit. */
@@ -65,7 +65,7 @@ export class Admission {
   /** Publishes now, or refuses. */
   publish(data: unknown): Message | Refusal {
     const port = this.#port
-    let nowMs = this.#readClock(UNREAD)
+    let nowMs = this.#readClock()
     let refusal = this.#whyNotNow(nowMs)
     if (refusal !== undefined) return this.#refuse(refusal)
     let wire: object
@@ -77,10 +77,10 @@ export class Admission {
     } catch (thrown) {
       return this.#refuse(asRefusal(thrown))
     }
-    nowMs = this.#readClock(nowMs)
+    nowMs ??= this.#readClock()
     refusal = this.#whyNotNow(nowMs)
     if (refusal !== undefined) return this.#refuse(refusal)
-    if (Number.isNaN(nowMs)) this.#bucket?.takeAnyway()
+    if (nowMs === undefined) this.#bucket?.takeAnyway()
     else this.#bucket?.take(nowMs)
     return port.accept(wire, output, nowMs)
   }
@@ -130,11 +130,10 @@ export class Admission {
     return this.#line === undefined ? 0 : this.#line.size
   }
 
-  /** Reads the clock unless it was read, or nothing depends on the time. */
-  #readClock(nowMs: number): number {
-    if (!Number.isNaN(nowMs)) return nowMs
+  /** Reads the clock unless nothing depends on the time. */
+  #readClock(): number | undefined {
     const isNeeded = this.#port.isSent || this.#bucket?.hasRoomAnyway === false || this.#lineSize() > 0
-    return isNeeded ? this.#port.nowMs() : UNREAD
+    return isNeeded ? this.#port.nowMs() : undefined
   }
 
   #refuse(refusal: Refusal): Refusal {
@@ -149,12 +148,12 @@ export class Admission {
   }
 
   /** Looks whether a message may be published now, taking nothing. With the clock unread there is room for sure. */
-  #whyNotNow(nowMs: number): Refusal | undefined {
+  #whyNotNow(nowMs: number | undefined): Refusal | undefined {
     const port = this.#port
     if (port.isClosed) return port.closedRefusal()
     if (port.isFull) return this.#lineFull()
     const bucket = this.#bucket
-    if (bucket === undefined || Number.isNaN(nowMs)) return undefined
+    if (bucket === undefined || nowMs === undefined) return undefined
     if (this.#lineSize() === 0 && bucket.hasRoom(nowMs)) return undefined
     return new Refusal('RATE_LIMITED', { retryAfterMs: bucket.retryAfterMs(nowMs, this.#lineSize() + 1) })
   }

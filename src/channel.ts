@@ -140,7 +140,7 @@ export class Channel implements RemotePort {
   }
 
   /** Delivers what was admitted and sends it on; the message's number is taken now. */
-  accept(wire: object, data: unknown, nowMs: number): Message {
+  accept(wire: object, data: unknown, nowMs = 0): Message {
     this.#origin ??= newOrigin()
     const message = new Message(data, true, this.#origin, ++this.#sequence)
     const { counters, isSent } = this

@@ -6,9 +6,6 @@ const EPSILON = 1e-6
 // clock that was set, and waiting until it catches up could take hours.
 const LONGEST_LAG_MS = 10_000
 
-/** Stands for a time that nobody has read. */
-export const UNREAD = Number.NaN
-
 // A clock costs a sixth of a publish. A large bucket with room for sure admits so many messages without looking at
 // it: they count from the next look on, which is late but never too early, so the bound holds.
 const MOST_UNTIMED = 64
