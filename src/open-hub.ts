@@ -1,6 +1,7 @@
 import { Overdue, withDeadline } from './deadline.ts'
 import { RivuletError } from './errors.ts'
-import { createHub, type Hub, type HubOptions } from './hub.ts'
+import { createHub, type Hub } from './hub.ts'
+import type { HubOptions } from './hub-options.ts'
 import { checkNumber, invalid, shown } from './options.ts'
 import { isRecord } from './snapshot.ts'
 import type { Transport, TransportModule } from './transport.ts'
