@@ -182,7 +182,7 @@ export class Channel implements RemotePort {
   }
 
   leave(seat: Seat): void {
-    const { fanOut } = this.#delivery ?? this.#openDelivery()
+    const { fanOut } = this.#delivery as Delivery // who leaves has a seat
     fanOut.remove(seat)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 0) this.#remote?.listen(false)
@@ -201,7 +201,7 @@ export class Channel implements RemotePort {
   }
 
   deliver(message: Message, nowMs: number): void {
-    const delivery = this.#delivery ?? this.#openDelivery()
+    const delivery = this.#delivery as Delivery // somebody listens
     delivery.deliver(message, undefined, nowMs)
   }
 

@@ -174,6 +174,7 @@ export class Ingress {
       if (sealed !== 'sealed') return sealed
       failure = 'schema'
       if (schema !== undefined) data = validate(schema, entry.data)
+      if (!this.#port.isListening) return 'notJoined' // the validator may have ended the stream
     } catch {
       return failure
     }

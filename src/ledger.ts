@@ -106,7 +106,7 @@ export class Counters extends Counts {
     })
   }
 
-  /** Counts a refused attempt. Like the next two without a call, since it may happen a million times a second. */
+  /** Counts a refused attempt. Without a call, since it may happen a million times a second. */
   refuse(code: RefusalCode | 'ABORTED'): void {
     const reason = REFUSED[code]
     const total = this.#total
@@ -117,14 +117,10 @@ export class Counters extends Counts {
     total.refused[reason]++
   }
 
-  /** Counts a message from outside that is handed to the subscribers. */
+  /** Counts a message from outside that is handed to the subscribers, which a closed stream does not have. */
   deliver(): void {
-    const total = this.#total
     this.received++
     this.delivered++
-    if (total === undefined) return
-    total.received++
-    total.delivered++
   }
 
   /** Counts a message from outside that is not. */

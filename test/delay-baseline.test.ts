@@ -71,6 +71,15 @@ describe('a delay baseline', () => {
     ])
   })
 
+  test('calls stale what is late against a far smaller delay that is still in doubt', () => {
+    run([
+      [1, -60_300, 'malformed'],
+      [2, -55_299, 'stale'],
+      [3, -55_300, 'fresh'],
+      [4, -50_299, 'stale'],
+    ])
+  })
+
   test('does not believe far smaller delays that disagree or are not in a row', () => {
     run([
       [1, -900_000, 'malformed'],

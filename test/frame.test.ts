@@ -120,8 +120,10 @@ describe('a frame that is read', () => {
     [65, false],
     [100_000, false],
   ])('with an array of %i is taken: %s', (count, isTaken) => {
-    const decoded = decode(`[${Array(count).fill('{"data":{}}').join(',')}]`)
-    expect(decoded !== undefined).toBe(isTaken)
+    for (const message of ['{"data":{}}', '{"data":{},"sid":"TZ0123456789abcdef0000000000000001","t":1}']) {
+      const decoded = decode(`[${Array(count).fill(message).join(',')}]`)
+      expect(decoded !== undefined).toBe(isTaken)
+    }
   })
 
   test('may nest as deep as data of 100 levels in a message in an array, and no deeper', () => {

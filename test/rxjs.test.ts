@@ -139,6 +139,28 @@ describe('messages$', () => {
     expect(stream.ledger().subscribers).toBe(0)
   })
 
+  test('gives a bare function a subscription that ends with the stream, and none of a closed one', () => {
+    const stream = streamOf()
+    const { messages$ } = stream
+    const seen: number[] = []
+    const open = messages$.subscribe(({ data }) => seen.push(data.n))
+    stream.publish({ n: 1 })
+    expect(open.closed).toBe(false)
+    stream.close()
+    expect(open.closed).toBe(true)
+    expect(messages$.subscribe(() => expect.fail('called')).closed).toBe(true)
+    expect(seen).toEqual([1])
+  })
+
+  test('throws in a timer what a bare function throws, as RxJS does, when nobody asked for it', () => {
+    const stream = streamOf()
+    stream.messages$.subscribe(() => {
+      throw new Error('consumer')
+    })
+    stream.publish({ n: 1 })
+    expect(() => vi.advanceTimersByTime(1)).toThrow('consumer')
+  })
+
   // DESIGN 7: reported by RxJS itself, in a timer.
   test('leaves a consumer that throws to RxJS, which reports it in a timer, and hurts nobody', async () => {
     const reported: unknown[] = []

@@ -94,6 +94,26 @@ describe.each([
     expect(stream.ledger().refused.schema).toBe(1)
   })
 
+  test('may end the stream at a receiver: nobody gets the message, and it is counted so', async () => {
+    const bus = memoryBus()
+    const [here, there] = [
+      createHub({ transport: bus.transport() }),
+      createHub({ transport: bus.transport() }),
+    ]
+    onTestFinished(() => void Promise.all([here.close(), there.close()]))
+    const validate = (value: unknown) => {
+      stream.close()
+      return { value }
+    }
+    const stream: Stream<object, unknown> = there.stream('s', { schema: schemaOf(validate) })
+    await stream.subscribe(() => expect.fail('called')).ready
+    await here.ready()
+    here.stream('s').publish({ n: 1 })
+    await arrived(here)
+    expect(there.ledger()).toMatchObject({ received: 1, delivered: 0, dropped: { notJoined: 1 } })
+    expectLaws(there.ledger())
+  })
+
   test('is asked at a receiver too: outputs are the same there, the wire carries what was published', async () => {
     const bus = memoryBus()
     const hubs = [1, 2, 3].map(() => createHub({ transport: bus.transport() }))

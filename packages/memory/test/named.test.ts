@@ -123,6 +123,7 @@ describe('memory:name', () => {
     [['memory:a?__proto__=1'], /Unknown option "__proto__"/],
     [['memory:a?loss=much'], /loss is a chance from 0 to 1, not NaN/],
     [['memory:a?loss='], /loss is a chance/],
+    [['memory:a?loss'], /loss is a chance/],
     [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
     [['memory:a?echoes=1'], /echoes is true or false, not 1/],
     [['memory:a?delayMs=5'], /delayMs is a pair/],
