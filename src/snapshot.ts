@@ -176,8 +176,8 @@ class Walk {
 
   /**
    * `for in` spares the list of keys, and gives the same ones since no prototype adds to them. Strings and numbers
-   * are taken in the loop itself, where the engine knows their place in the object, and counted in locals; an object
-   * of nothing else needs no frame.
+   * are taken in the loop itself, where the engine knows their place in the object; an object of nothing else needs
+   * no frame unless reading it throws.
    */
   #plain(source: Record<string, unknown>): object {
     this.#checkPlace(source)

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats, startNatsCluster } from './brokers.ts'
 import { Authority } from './certificates.ts'
 import { findExecutable } from './find-executable.ts'
-import installBrokers from './install-brokers.ts'
+import installPrograms from './install-programs.ts'
 
 const run = promisify(execFile)
 
@@ -24,7 +24,7 @@ function publish(broker: Broker, ...args: string[]): Promise<unknown> {
 }
 
 test('finds every program that the tests need', () => {
-  expect(installBrokers).not.toThrow()
+  expect(installPrograms).not.toThrow()
 })
 
 describe.each([

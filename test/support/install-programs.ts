@@ -3,6 +3,7 @@ import { isInstalled } from './find-executable.ts'
 
 // The programs that the tests start, and Debian's package of each.
 const PACKAGE_OF: Readonly<Record<string, string>> = {
+  chromium: 'chromium',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
@@ -11,10 +12,10 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
 }
 
 /**
- * Sees to it, before any test runs, that the brokers are on this machine: what is missing is installed, or named
+ * Sees to it, before any test runs, that brokers and browser are on this machine: what is missing is installed, or named
  * in one sentence. The service that Debian's mosquitto starts on port 1883 is not used.
  */
-export default function installBrokers(): void {
+export default function installPrograms(): void {
   const packages = missingPackages()
   if (packages.length === 0) return
   const cause = install(packages)
