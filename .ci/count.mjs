@@ -15,6 +15,10 @@ for (const { name, message, assertionResults } of results?.testResults ?? []) {
   if (message && assertionResults.length === 0) console.log(`did not load: ${name}\n${message}`)
   for (const { fullName, status, failureMessages } of assertionResults) {
     if (status === 'failed') console.log(`failed: ${fullName}\n${failureMessages.join('\n')}`)
+    // Of a test that passed these are what its first run failed with.
+    else if (failureMessages.length > 0) {
+      console.log(`passed when it ran again: ${fullName}\n${failureMessages.join('\n')}`)
+    }
   }
 }
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)

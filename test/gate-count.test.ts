@@ -42,6 +42,15 @@ test('the gate fails with a test that failed', async () => {
   expect(await count({ numPassedTests: 12, numFailedTests: 3 }, 1)).toEqual(['12 passed, 3 failed', 1])
 })
 
+test.each([
+  ['failed', 'failed: it moves\nlate\n12 passed, 1 failed'],
+  ['passed', 'passed when it ran again: it moves\nlate\n12 passed, 1 failed'],
+])('the gate names a test that %s with a failure', async (status, output) => {
+  const assertionResults = [{ fullName: 'it moves', status, failureMessages: ['late'] }]
+  const testResults = [{ status, assertionResults }]
+  expect(await count({ numPassedTests: 12, numFailedTests: 1, testResults }, 1)).toEqual([output, 1])
+})
+
 test('the gate counts a file that did not load', async () => {
   const testResults = [{ status: 'failed', assertionResults: [] }]
   expect(await count({ ...passing, testResults }, 1)).toEqual(['12 passed, 1 failed', 1])

@@ -22,8 +22,10 @@ export interface Account {
 export interface ReaderAccount extends Account {
   /** How many messages its own code got, or its buffer gave up. */
   readonly seen: number
-  /** How many messages got lost on their way to it. */
+  /** How many messages it knows that got lost on their way to it. */
   readonly lost: number
+  /** Whether that is all of them: it listened without a break from the first message to the end of the stream. */
+  readonly knowsAllLost: boolean
   readonly story: string
   readonly strongest?: readonly Quake[]
 }

@@ -51,5 +51,6 @@ async function accountOf({ reader, transport }: Seat, bus: MemoryBus): Promise<R
   const { label, hub, finished, seen, story, strongest } = reader
   await finished
   const { lost } = bus.counts(transport)
-  return { label, ledger: hub.ledger(), seen: seen(), lost, story: story(), strongest: strongest?.() }
+  const told = { story: story(), strongest: strongest?.() }
+  return { label, ledger: hub.ledger(), seen: seen(), lost, knowsAllLost: true, ...told }
 }

@@ -17,7 +17,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 const hub = await openHub({ transport: process.env.RIVULET_URL ?? '', name })
 hub.on('error', () => {})
 process.on('disconnect', () => void hub.close())
-const ended = new Promise<void>((resolve) => openQuakes(hub).on('removed', () => resolve()))
+let hasEnded = false
+let interruptions = 0
+hub.on('status', (status) => {
+  if (status === 'down') interruptions += 1
+})
+const ended = new Promise<void>((resolve) => {
+  openQuakes(hub).on('removed', () => {
+    hasEnded = true
+    resolve()
+  })
+})
 const reader = await openReader(hub)
 process.on('message', () => void finish())
 tell({ joined: true })
@@ -32,13 +42,14 @@ async function finish(): Promise<void> {
   const ledger = await hub.close()
   const { label, finished, seen, story, strongest } = reader
   await finished
-  // Every gap in the publisher's numbers is a quake that got lost.
   const account = {
     label,
     ledger,
     seen: seen(),
+    // Every gap in the publisher's numbers is a quake that got lost; while it was cut off it saw no numbers.
     lost: ledger.missed,
-    story: story(),
+    knowsAllLost: hasEnded && interruptions === 0,
+    story: `${story()}${interruptions === 0 ? '' : `; cut off ${interruptions} times`}`,
     strongest: strongest?.(),
   }
   tell({ account })

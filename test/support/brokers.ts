@@ -193,10 +193,14 @@ function natsConfig(options: NatsServerOptions, port: number, ports: Ports, fold
   return lines.join('\n')
 }
 
+const LOG_TYPES = ['error', 'warning', 'notice', 'information', 'subscribe', 'unsubscribe']
+
 function mosquittoConfig(options: MosquittoOptions, port: number, ports: Ports, folder: string): string {
   const { users, tls, websocket } = options
   // As root it would otherwise become a user that cannot read its folder; for others the line has no effect.
-  const lines = ['user root', 'persistence false', 'log_dest stderr', 'log_type all']
+  const lines = ['user root', 'persistence false', 'log_dest stderr']
+  // Not `debug`: that is a line for each message that comes and goes, and a broker waits for whoever reads its log.
+  for (const type of LOG_TYPES) lines.push(`log_type ${type}`)
   lines.push(`allow_anonymous ${users === undefined}`)
   if (users) {
     const file = join(folder, 'passwords')
