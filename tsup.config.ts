@@ -12,6 +12,8 @@ export default defineConfig({
   dts: { banner: '/// <reference lib="esnext.disposable" />' },
   clean: true,
   sourcemap: true,
+  // Only `node:http` is Node's everywhere: other runtimes and bundlers look for a package of the name `http`.
+  removeNodeProtocol: false,
   // Shared chunks of CJS would go through a transform that rewrites private fields and renames classes.
   splitting: false,
 })

@@ -69,6 +69,7 @@ test('a large bucket that looks at the clock now and then keeps the bound, and r
       const exact = new LeakyBucket(rate, burst, 0)
       const admitted: { atMs: number; count: number }[] = []
       let nowMs = 0
+      let tooMany = 0
       for (const [pauseMs, ask] of script) {
         nowMs += pauseMs
         let count = 0
@@ -76,11 +77,12 @@ test('a large bucket that looks at the clock now and then keeps the bound, and r
           const isSure = bucket.hasRoomAnyway
           if (isSure) bucket.takeAnyway()
           if (!isSure && !bucket.take(nowMs)) break
-          expect(exact.take(nowMs)).toBe(true)
+          if (!exact.take(nowMs)) tooMany++
           count++
         }
         admitted.push({ atMs: nowMs, count })
       }
+      expect(tooMany).toBe(0)
       const tooFew = exact.available(nowMs) - bucket.available(nowMs)
       expect(tooFew).toBeGreaterThanOrEqual(0)
       expect(tooFew).toBeLessThanOrEqual(64)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkCoreAlone } from './check-core-alone.ts'
 import { CheckList } from './check-list.ts'
+import { checkRuntimes } from './check-runtimes.ts'
 import { checkTarballs } from './check-tarballs.ts'
 import { checkTogether } from './check-together.ts'
 import { type PackedPackage, packAll } from './packed-package.ts'
@@ -21,6 +22,7 @@ try {
     await checkTarballs(list, packages)
     await checkTogether(list, packages, join(folder, 'together'))
     await checkCoreAlone(list, packages, join(folder, 'alone'))
+    await checkRuntimes(list, packages, join(folder, 'runtimes'))
   }
 } finally {
   await rm(folder, { recursive: true, force: true })

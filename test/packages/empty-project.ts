@@ -29,9 +29,14 @@ export class EmptyProject {
     })
   }
 
+  /** Puts a program of `consumers/` into the folder, under this name or another. */
+  async add(program: string, name = program): Promise<void> {
+    await copyFile(join(import.meta.dirname, 'consumers', program), join(this.folder, name))
+  }
+
   /** Runs a program of `consumers/` with Node, and gives what it prints. */
   async run(program: string): Promise<string> {
-    await this.#copyConsumer(program, program)
+    await this.add(program)
     return this.#node(program)
   }
 
@@ -46,7 +51,7 @@ export class EmptyProject {
    * and runs what comes out.
    */
   async compileAndRun(name: string, options: Record<string, unknown>): Promise<string> {
-    await this.#copyConsumer('typed.ts', name)
+    await this.add('typed.ts', name)
     await this.#compile(name, options)
     return this.#node(join('out', name.replace(/ts$/, 'js')))
   }
@@ -66,10 +71,6 @@ export class EmptyProject {
     const config = { compilerOptions: { ...STRICT, ...options }, files: [name] }
     await this.write('tsconfig.json', JSON.stringify(config))
     await this.#node(join(ROOT, 'node_modules/typescript/bin/tsc'))
-  }
-
-  async #copyConsumer(program: string, name: string): Promise<void> {
-    await copyFile(join(import.meta.dirname, 'consumers', program), join(this.folder, name))
   }
 
   async #node(script: string): Promise<string> {

@@ -14,10 +14,10 @@ export interface Gateway {
   /** What became of the messages for listeners. */
   readonly counts: ListeningCounts
   /**
-   * Answers a request; never rejects. `bindings` is what Hono's adapter of the runtime hands over; with Node's,
-   * the connection of a client that has vanished can be ended.
+   * Answers a request; never rejects. Bound, so that it can be handed over as it is. `bindings` is what Hono's
+   * adapter of the runtime hands over; with Node's, the connection of a client that has vanished can be ended.
    */
-  fetch(request: Request, bindings?: object): Response | Promise<Response>
+  readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response>
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
@@ -31,6 +31,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 class HttpGateway implements Gateway {
+  readonly fetch: Gateway['fetch']
   readonly #options: ResolvedGatewayOptions
   readonly #live: LiveStreams
   readonly #listening: Listening
@@ -49,6 +50,7 @@ class HttpGateway implements Gateway {
       listening: this.#listening,
       isClosed: () => this.#isClosed,
     })
+    this.fetch = (request, bindings = {}) => this.#router.fetch(request, bindings)
     this.#unwatch = [...services.values()].map((hub) => watch(hub, log))
   }
 
@@ -58,10 +60,6 @@ class HttpGateway implements Gateway {
 
   get counts(): ListeningCounts {
     return this.#listening.counts
-  }
-
-  fetch(request: Request, bindings: object = {}): Response | Promise<Response> {
-    return this.#router.fetch(request, bindings)
   }
 
   async close(): Promise<void> {

@@ -69,7 +69,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
 
 async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server> {
   // Only here, so that the handler itself runs where there is no Node.
-  const [{ createServer }, { getRequestListener }] = await Promise.all([
+  const [{ createServer, STATUS_CODES }, { getRequestListener }] = await Promise.all([
     import('node:http'),
     import('@hono/node-server'),
   ])
@@ -87,7 +87,7 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server
     listener,
   )
   server.maxConnections = options.maxConnections ?? 10_000
-  answerBrokenRequests(server)
+  answerBrokenRequests(server, STATUS_CODES)
   return server
 }
 

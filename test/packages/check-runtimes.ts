@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { build } from 'esbuild'
+import { execa, type ResultPromise } from 'execa'
+import { freePort } from '../support/free-port.ts'
+import type { CheckList } from './check-list.ts'
+import { EmptyProject } from './empty-project.ts'
+import type { PackedPackage } from './packed-package.ts'
+
+const PACKAGES = ['rivulet', '@rivulet/gateway']
+const RUNTIMES = ['deno@^2', 'bun@^1', 'workerd@^1']
+const PROGRAM = 'gateway.mjs'
+const BUN_PROGRAM = `
+  import gateway from './${PROGRAM}'
+  Bun.serve({ hostname: '127.0.0.1', port: Number(process.argv[2]), fetch: gateway.fetch })`
+const START_TIMEOUT_MS = 60_000
+const POLL_MS = 50
+const AUTHORIZATION = `Basic ${btoa(`SK${'b'.repeat(32)}:a secret of 32 characters or more`)}`
+
+/** Serves the gateway by runtimes that are not Node, and asks each over HTTP. */
+export async function checkRuntimes(
+  list: CheckList,
+  packages: readonly PackedPackage[],
+  folder: string,
+): Promise<void> {
+  const project = new EmptyProject(folder)
+  const tarballs = packages.filter(({ name }) => PACKAGES.includes(name)).map(({ tarball }) => tarball)
+  const isInstalled = await list.check('the gateway installs beside other runtimes', async () => {
+    await project.install([...tarballs, ...RUNTIMES])
+    await project.add(PROGRAM)
+    return undefined
+  })
+  if (!isInstalled) return
+  await list.check('Deno serves the gateway', () =>
+    checkServed(project, 'deno', (port) => [
+      'serve',
+      '--allow-all',
+      '--host=127.0.0.1',
+      `--port=${port}`,
+      PROGRAM,
+    ]),
+  )
+  await list.check('Bun serves the gateway', async () => {
+    await project.write('served.mjs', BUN_PROGRAM)
+    return checkServed(project, 'bun', (port) => ['served.mjs', `${port}`])
+  })
+  await list.check('a worker serves the gateway, without anything of Node', async () => {
+    await bundleWorker(project)
+    return checkServed(project, 'workerd', (port) => [
+      'serve',
+      'worker.capnp',
+      `--socket-addr=http=127.0.0.1:${port}`,
+    ])
+  })
+}
+
+async function bundleWorker(project: EmptyProject): Promise<void> {
+  await build({
+    entryPoints: [join(project.folder, PROGRAM)],
+    outfile: join(project.folder, 'worker.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    // What a worker never comes to: files of the page, Node's server, the registry in NATS.
+    external: ['node:*', '@nats-io/*'],
+    logLevel: 'silent',
+  })
+  await project.write(
+    'worker.capnp',
+    `using Workerd = import "/workerd/workerd.capnp";
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "2025-01-01",
+);
+const config :Workerd.Config = (
+  services = [(name = "gateway", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "gateway")],
+);
+`,
+  )
+}
+
+async function checkServed(
+  project: EmptyProject,
+  runtime: string,
+  args: (port: number) => string[],
+): Promise<string> {
+  const program = join(project.folder, 'node_modules/.bin', runtime)
+  const { stdout } = await execa(program, ['--version'])
+  const port = await freePort()
+  const server = execa(program, args(port), {
+    cwd: project.folder,
+    env: { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },
+    reject: false,
+    all: true,
+    // A runtime's command may be a script that starts it.
+    detached: true,
+  })
+  try {
+    await ask(`http://127.0.0.1:${port}`, server)
+  } finally {
+    if (server.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
+    await server
+  }
+  return stdout.split('\n')[0] ?? ''
+}
+
+/** Creates a stream, listens to it, publishes to it, and asks for one that there isn't. */
+async function ask(url: string, server: ResultPromise): Promise<void> {
+  const streams = `${url}/v1/Services/default/Streams`
+  const headers = { authorization: AUTHORIZATION }
+  const post = (target: string, form: Record<string, string>) =>
+    fetch(target, { method: 'POST', headers, body: new URLSearchParams(form) })
+  await answers(`${url}/healthz`, server)
+  assert.equal((await post(streams, { UniqueName: 'positions' })).status, 201)
+  const listening = await fetch(`${streams}/positions/Messages`, {
+    headers: { ...headers, accept: 'text/event-stream' },
+  })
+  assert.equal(listening.status, 200)
+  const published = await post(`${streams}/positions/Messages`, { Data: '{"truck":7}' })
+  const { sid } = (await published.json()) as { sid: string }
+  assert.match(await textUntil(listening, '{"truck":7}'), new RegExp(`id: ${sid}\nevent: messagePublished\n`))
+  const missing = await fetch(`${streams}/nowhere`, { headers })
+  assert.equal(((await missing.json()) as { code: number }).code, 20404)
+}
+
+async function answers(url: string, server: ResultPromise): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS
+  for (;;) {
+    if (await fetch(url).catch(() => undefined)) return
+    if (server.exitCode !== null) throw new Error(`It ended at once:\n${(await server).all}`)
+    if (performance.now() > deadline) throw new Error('It takes no connections.')
+    await sleep(POLL_MS)
+  }
+}
+
+async function textUntil({ body }: Response, end: string): Promise<string> {
+  const text = new TextDecoder()
+  let read = ''
+  for await (const chunk of body ?? []) {
+    read += text.decode(chunk, { stream: true })
+    if (read.includes(end)) return read
+  }
+  throw new Error(`The listening ended without ${end}: ${read}`)
+}
