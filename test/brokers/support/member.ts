@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import {
   type Hub,
   type HubStatus,
@@ -51,7 +50,7 @@ export class Member {
   readonly #sightings: Sighting[] = []
   readonly #publications: Publication[] = []
   readonly #listened = new Set<string>()
-  readonly #loop = monitorEventLoopDelay()
+  #longestTurnMs = 0
   #name = ''
   #padding = ''
   #hub: Hub | undefined
@@ -208,13 +207,19 @@ export class Member {
     return this.#highestRss - this.#firstRss
   }
 
-  /** Begins to follow how long the event loop is held up. */
-  watchLoop(): void {
-    this.#loop.enable()
+  /** Begins to follow how much one turn of the event loop works. */
+  watchTurns(): void {
+    let last = process.cpuUsage()
+    setInterval(() => {
+      const { user, system } = process.cpuUsage(last)
+      last = process.cpuUsage()
+      this.#longestTurnMs = Math.max(this.#longestTurnMs, (user + system) / 1000)
+    }, 1).unref()
   }
 
-  longestDelayMs(): number {
-    return this.#loop.max / 1e6
+  /** The most milliseconds of processor between two timers; time in which the machine did other things is none. */
+  longestTurnMs(): number {
+    return this.#longestTurnMs
   }
 
   /** Publishes so much and closes at once; tells how publishing during and after the close was refused. */
