@@ -1,7 +1,7 @@
 import type { LeakyBucket } from './leaky-bucket.ts'
 import type { Counters } from './ledger.ts'
 import type { Message } from './message.ts'
-import type { ResolvedOptions } from './options.ts'
+import { checkSignal, type ResolvedOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { validate } from './schema.ts'
 import type { SignalActions } from './signal-actions.ts'
@@ -87,6 +87,7 @@ export class Admission {
 
   /** Publishes when there is room. Rejects with the refusal's error, or with the reason of the signal. */
   async publishWhenReady(data: unknown, signal: AbortSignal | undefined): Promise<Message> {
+    checkSignal(signal)
     if (signal?.aborted) throw this.#abortedBy(signal)
     const checked = this.#check(data, false)
     if (checked instanceof Refusal) throw this.#refuse(checked).error

@@ -39,6 +39,7 @@ const BRAND = Symbol.for('rivulet.error')
 
 /** The one error class. Tell errors apart by `code`; `message` says what happened, the numbers, and what to do. */
 export class RivuletError extends Error {
+  /** Tells it from other errors in logs. */
   override readonly name = 'RivuletError'
   /** What kind of error it is. */
   readonly code: ErrorCode

@@ -48,7 +48,8 @@ export class Hub {
   #isClosed = false
   #closing: Promise<Ledger> | undefined
   readonly #logged = new Set<string>()
-  declare [Symbol.asyncDispose]: () => Promise<Ledger>
+  // A promise of nothing, as `await using` asks for.
+  declare [Symbol.asyncDispose]: () => Promise<void>
 
   /** Use `createHub`. */
   constructor(options: HubOptions) {

@@ -1,7 +1,7 @@
 import type { Channel } from './channel.ts'
 import { Fifo } from './fifo.ts'
 import type { Message } from './message.ts'
-import { checkNumber, invalid, shown } from './options.ts'
+import { checkNumber, checkSignal, invalid, shown } from './options.ts'
 import type { StreamSubscription } from './subscription.ts'
 
 /** How an iterator buffers what its reader has not taken yet. */
@@ -44,6 +44,7 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
       throw invalid(`overflow is 'dropOldest', 'dropNewest' or 'latest', not ${shown(overflow)}.`)
     }
     if (typeof key !== 'function') throw invalid('key is a function of the message.')
+    checkSignal(signal)
     this.#channel = channel
     this.#capacity = buffer
     this.#overflow = overflow

@@ -109,7 +109,8 @@ function makeTransport(urls: readonly string[], fromUrls: TransportModule['trans
 function parse(url: unknown): { scheme: string; url: string; name: string | undefined } {
   const scheme = typeof url === 'string' ? /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() : undefined
   if (scheme === undefined || !SCHEMES.includes(scheme)) {
-    throw invalid(`A transport's URL starts with ${SCHEMES.join(' ')}, not ${scheme ?? 'without a scheme'}.`)
+    const given = scheme === undefined ? 'this one has no scheme' : `not ${scheme}`
+    throw invalid(`A transport's URL starts with ${SCHEMES.join(' ')}, ${given}.`)
   }
   const [address, ...query] = (url as string).split('?')
   // By hand: `URLSearchParams` is not everywhere, and would write the rest anew.

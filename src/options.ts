@@ -144,6 +144,12 @@ export function checkBoolean(name: string, value: unknown): boolean {
   throw invalid(`${name} is true or false, not ${shown(value)}.`)
 }
 
+/** Checks a signal, before anything listens to it. Throws `INVALID_OPTIONS`. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || (isRecord(signal) && typeof signal.addEventListener === 'function')) return
+  throw invalid(`signal is an AbortSignal, not ${shown(signal)}.`)
+}
+
 /** Shows a wrong value in a message; `String` alone throws on some objects. */
 export function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)

@@ -4,7 +4,7 @@ import type { Channel, StreamEvents } from './channel.ts'
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
 import { type IterateOptions, MessageIterator } from './message-iterator.ts'
-import { checkTtl, invalid } from './options.ts'
+import { checkSignal, checkTtl, invalid } from './options.ts'
 import { Refusal } from './refusal.ts'
 import type { Snapshot } from './snapshot-type.ts'
 import { observableOf, type StreamSubject, subjectOf } from './stream-subject.ts'
@@ -88,6 +88,7 @@ export class Stream<In extends object = object, Out = Snapshot<In>> {
     options: { readonly signal?: AbortSignal } = {},
   ): Subscription {
     if (typeof listener !== 'function') throw invalid('subscribe takes a function.')
+    checkSignal(options.signal)
     return this.#channel.subscribe(listener as (message: Message) => unknown, options.signal)
   }
 

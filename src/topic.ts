@@ -30,7 +30,8 @@ export function streamNameOf(topic: Topic): string {
 export function checkStreamName(name: unknown): string {
   if (typeof name !== 'string') throw invalidName(`A stream name is a string, not ${typeof name}.`)
   if (name.length < 1 || name.length > 320) {
-    throw invalidName(`A stream name has 1 to 320 UTF-16 units, this one has ${name.length}; shorten it.`)
+    const advice = name.length === 0 ? 'name it' : 'shorten it'
+    throw invalidName(`A stream name has 1 to 320 UTF-16 units, this one has ${name.length}; ${advice}.`)
   }
   if (LONE_SURROGATE.test(name)) {
     throw invalidName('The stream name has a lone surrogate; pass well-formed Unicode.')

@@ -215,7 +215,7 @@ describe('the options of a hub', () => {
 describe('the name of a stream', () => {
   // RELIABILITY 47, 48, 51
   test.each<[unknown, string]>([
-    ['', 'A stream name has 1 to 320 UTF-16 units, this one has 0; shorten it.'],
+    ['', 'A stream name has 1 to 320 UTF-16 units, this one has 0; name it.'],
     ['x'.repeat(321), 'this one has 321'],
     ['😀'.repeat(161), 'this one has 322'],
     ['a\ud800', 'The stream name has a lone surrogate; pass well-formed Unicode.'],

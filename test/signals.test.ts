@@ -35,6 +35,22 @@ describe('a signal', () => {
     expect(listeners(signal)).toBe(0)
   })
 
+  test.each([null, 5, {}, new AbortController()])(
+    'is not %j: INVALID_OPTIONS, and nothing is left',
+    async (given) => {
+      const stream = open()
+      const refusal = expect.objectContaining({
+        code: 'INVALID_OPTIONS',
+        message: expect.stringMatching(/^signal is an AbortSignal, not /),
+      })
+      const options = { signal: given as AbortSignal }
+      expect(() => stream.subscribe(() => {}, options)).toThrow(refusal)
+      expect(() => stream.iterate(options)).toThrow(refusal)
+      await expect(stream.publishWhenReady({}, options)).rejects.toEqual(refusal)
+      expect(stream.ledger()).toMatchObject({ subscribers: 0, attempts: 0 })
+    },
+  )
+
   test('has no listener left after an abort', () => {
     const controller = new AbortController()
     const stream = open()

@@ -291,6 +291,11 @@ describe('a hub', () => {
   })
 })
 
+test('hubs and subscriptions are what `await using` and `using` ask for', () => {
+  expectTypeOf(hub).toExtend<AsyncDisposable>()
+  expectTypeOf<Subscription>().toExtend<Disposable>()
+})
+
 test('the compiler reports a mark without an error, and a type that is not the one expected', () => {
   const program = (place: string, lines: string[]) => ({
     place,
