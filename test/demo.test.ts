@@ -1,14 +1,16 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { execa } from 'execa'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { ROOT } from './support/source-files.ts'
 
 const QUAKES = 1707
 const READERS = ['plain', 'pipeline', 'slow']
 
+const ARGS = ['--conditions=@rivulet/source', '--import', 'tsx', 'examples/earthquakes/demo.ts']
+
 function startDemo(...options: string[]) {
-  const args = ['--conditions=@rivulet/source', '--import', 'tsx', 'examples/earthquakes/demo.ts', ...options]
-  return execa('node', args, { cwd: ROOT, reject: false, timeout: 25_000 })
+  return execa('node', [...ARGS, ...options], { cwd: ROOT, reject: false, timeout: 25_000 })
 }
 
 /** Reads a row of a table: the numbers behind its name. */
@@ -86,6 +88,19 @@ describe('the demo', () => {
     demo.kill('SIGINT')
     const { stdout, stderr, exitCode } = await demo
     expect(stdout).toContain('Stopped: every hub is closed.')
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 130 })
+  })
+
+  test('ends without a word when whoever reads its output leaves, as head does', async () => {
+    const demo = spawn(process.execPath, [...ARGS, '--seconds', '60'], { cwd: ROOT })
+    onTestFinished(() => void demo.kill('SIGKILL'))
+    let stderr = ''
+    demo.stderr.on('data', (chunk) => {
+      stderr += chunk
+    })
+    await once(demo.stdout, 'data')
+    demo.stdout.destroy()
+    const [exitCode] = await once(demo, 'close')
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 130 })
   })
 })

@@ -6,6 +6,11 @@ const INTERRUPTED = 130
 const options = parseOptions(process.argv.slice(2))
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+// `head` and the like leave when they have enough; then there is nobody to print for.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  stop.abort()
+})
 
 try {
   process.exitCode = (await runDemo(options, stop.signal)) ? 0 : 1

@@ -36,7 +36,10 @@ export function parseOptions(args: readonly string[]): DemoOptions {
         .conflicts(['loss', 'seed']),
     )
     .option('--quiet', 'print the results only', false)
-    .addHelpText('after', '\nExit code 0: the laws of every ledger hold. 1: one is broken, or a bad option.')
+    .addHelpText(
+      'after',
+      '\nExit code 0: the laws of every ledger hold. 1: one is broken, or a bad option. 130: interrupted.',
+    )
     .showHelpAfterError('(--help lists the options)')
     .parse(args, { from: 'user' })
     .opts<DemoOptions>()

@@ -1,10 +1,14 @@
-// Opens a hub over TLS, trusting one authority of our own. Usage: secure.ts <nats|mqtt> <host:port> [<ca.pem>]
+// Opens a hub over TLS, trusting one authority of our own.
 import { readFileSync } from 'node:fs'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import { openHub, RivuletError } from 'rivulet'
 
-const [kind, address = '', caFile] = process.argv.slice(2)
+const [kind, address, caFile] = process.argv.slice(2)
+if (address === undefined) {
+  console.error('Usage: secure.ts <nats|mqtt> <host:port> [<ca.pem>]')
+  process.exit(1)
+}
 // Without an authority of our own those of the system are trusted. There is no way to trust everybody.
 const ca = caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
 const transport =

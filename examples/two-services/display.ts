@@ -14,6 +14,7 @@ alarms.subscribe(({ data, isLocal }) =>
   console.log(`alarm ${isLocal ? 'raised' : 'heard'}: ${data.celsius} °C`),
 )
 hub.on('status', (status) => console.log(`the connection is ${status}`))
+hub.on('error', (error) => console.log(String(error)))
 await subscription.ready
 console.log('listening')
 

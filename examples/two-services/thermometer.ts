@@ -5,6 +5,7 @@ import type { Reading } from './reading.ts'
 
 const hub = await openHub(process.env.RIVULET_URL ?? 'nats://127.0.0.1:4222')
 const readings = hub.stream<Reading>('readings')
+hub.on('error', (error) => console.log(String(error)))
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 
