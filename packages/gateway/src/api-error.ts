@@ -52,7 +52,11 @@ export const PROBLEMS = {
     status: 400,
     message: 'Invalid TTL. It must either be empty or an integer between 0 and 31 536 000',
   },
-  noData: { code: 54251, status: 400, message: 'Data is missing' },
+  noData: {
+    code: 54251,
+    status: 400,
+    message: 'Data is missing. It is a field of a form (application/x-www-form-urlencoded).',
+  },
   nameTaken: { code: 54301, status: 409, message: 'Unique name already exists' },
   badName: {
     code: 54302,

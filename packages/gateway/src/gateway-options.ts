@@ -64,10 +64,14 @@ const DEFAULT_ACCOUNT_SID = `AC${'0'.repeat(32)}`
 const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
 const BASE_PATH = /^(\/[\w.~-]+)+$/
+// As browsers send it: lower case, no path. Apps have schemes of their own, e.g. capacitor://localhost.
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/
 
 /** Checks the options. Throws `INVALID_OPTIONS`, without any secret. */
 export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions {
-  const { open = false, corsOrigins = [], basePath = '', publicUrl } = options
+  const { basePath = '', publicUrl } = options
+  const open = switchOf('open', options.open)
+  const corsOrigins = originsOf(options.corsOrigins)
   const keys = keyRing(options.keys ?? [])
   if (keys.isEmpty && !open) {
     throw invalid(
@@ -84,13 +88,13 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     services: servicesOf(options),
     keys,
     isOpen: open,
-    allowedHosts: options.allowedHosts ?? [],
+    allowedHosts: textsOf('allowedHosts', options.allowedHosts),
     corsOrigins,
     registry: options.registry ?? memoryRegistry(),
     accountSid,
     publicUrl: publicUrl === undefined ? undefined : originOf(publicUrl),
     basePath,
-    playground: options.playground ?? false,
+    playground: switchOf('playground', options.playground),
     log: options.log ?? SILENT_LOG,
     ...limitsOf(options),
   })
@@ -114,6 +118,25 @@ function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub>
     if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
   }
   return map
+}
+
+/** What is not true or false may come from a file: "false" must not open a gateway. */
+function switchOf(name: string, value: unknown = false): boolean {
+  if (typeof value !== 'boolean') throw invalid(`${name} is true or false.`)
+  return value
+}
+
+function originsOf(value: unknown): readonly string[] {
+  const origins = textsOf('corsOrigins', value)
+  if (origins.every((origin) => origin === '*' || ORIGIN.test(origin))) return origins
+  throw invalid(
+    'An origin is like "https://app.example", in lower case and without a slash at its end, or "*".',
+  )
+}
+
+function textsOf(name: string, value: unknown = []): readonly string[] {
+  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return value
+  throw invalid(`${name} is a list of texts.`)
 }
 
 function originOf(publicUrl: string): string {

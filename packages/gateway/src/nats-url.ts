@@ -25,6 +25,6 @@ function parse(text: string): URL {
 function invalid(): RivuletError {
   return new RivuletError(
     'INVALID_OPTIONS',
-    'The registry "nats" needs a nats:// or tls:// URL: that of the transport, or one of its own.',
+    'The registry is memory, nats (with a transport of nats:// or tls://), or such a URL of its own.',
   )
 }

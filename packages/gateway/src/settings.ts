@@ -52,6 +52,25 @@ const CONFIG_FIELDS = [
   ...['logLevel', 'accountSid', 'publicUrl', 'maxListenersPerKey'],
 ]
 
+/** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
+const CONFIG_FORMS: Readonly<Record<string, { fits(value: unknown): boolean; what: string }>> = {
+  port: {
+    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+    what: 'a number from 0 to 65535',
+  },
+  host: { fits: (value) => typeof value === 'string', what: 'an address' },
+  services: {
+    fits: (value) => isObject(value) && Object.values(value).every(isObject),
+    what: 'an object of { transport, name, … } by sid',
+  },
+  keys: {
+    fits: (value) => Array.isArray(value) && value.every(isObject),
+    what: 'a list of { sid, secret, grants }',
+  },
+  cors: { fits: Array.isArray, what: 'a list of origins' },
+  publicUrl: { fits: (value) => typeof value === 'string', what: 'a URL' },
+}
+
 /** Puts together what the command was told: an option counts more than the file. Throws `INVALID_OPTIONS`. */
 export function settingsOf(options: CommandOptions, environment: Environment): Settings {
   const config = options.config === undefined ? {} : readConfig(options.config)
@@ -87,12 +106,15 @@ function readConfig(file: string): Config {
     // No cause: a syntax error quotes what stands there, which may be a secret.
     throw invalid(`The file ${file} can't be read as JSON.`)
   }
-  if (typeof config !== 'object' || config === null) throw invalid(`The file ${file} holds no JSON object.`)
+  if (!isObject(config)) throw invalid(`The file ${file} holds no JSON object.`)
   const stray = Object.keys(config).find((field) => !CONFIG_FIELDS.includes(field))
   if (stray !== undefined) {
     throw invalid(`The file ${file} has an unknown field; there are ${CONFIG_FIELDS.join(', ')}.`)
   }
-  return config as Config
+  for (const [field, { fits, what }] of Object.entries(CONFIG_FORMS)) {
+    if (config[field] !== undefined && !fits(config[field])) throw invalid(`In ${file}, ${field} is ${what}.`)
+  }
+  return config
 }
 
 function servicesOf(options: CommandOptions, config: Config, environment: Environment) {
@@ -119,7 +141,6 @@ function keysOf(options: CommandOptions, config: Config, environment: Environmen
   ]
   const secrets = new Map(lines.filter((line) => line !== '').map(parseKey))
   const configured = (config.keys ?? []) as { sid: string; secret?: string; grants?: readonly Grant[] }[]
-  if (!Array.isArray(configured)) throw invalid('The keys in the file are a list of { sid, secret, grants }.')
   const keys = configured.map(({ sid, secret, grants }) => {
     const found = secret ?? secrets.get(sid)
     if (found === undefined) throw invalid('A key in the file has no secret, and none is given elsewhere.')
@@ -144,6 +165,10 @@ function linesOf(file: string): string[] {
   } catch {
     throw invalid(`The file ${file} can't be read.`)
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(message: string): RivuletError {

@@ -194,6 +194,27 @@ describe('pages of other origins', () => {
   })
 })
 
+test.each<unknown>([
+  'https://app.example',
+  ['app.example'],
+  ['https://app.example/'],
+  ['https://App.example'],
+  ['null'],
+  [5],
+])('an origin that no browser sends is refused: %j', async (given) => {
+  const hub = createHub()
+  const corsOrigins = given as string[]
+  expect(() => createGateway({ hub, keys: KEYS(), corsOrigins })).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  )
+  await createGateway({
+    hub,
+    keys: KEYS(),
+    corsOrigins: ['*', 'http://localhost:1', 'capacitor://localhost'],
+  }).close()
+  await hub.close()
+})
+
 describe('a gateway without keys', () => {
   test('does not start unless it is told to be open, and then on this machine only', async () => {
     const hub = createHub()

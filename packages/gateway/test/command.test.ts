@@ -3,6 +3,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { runGateway } from '../src/run-gateway.ts'
+import { settingsOf } from '../src/settings.ts'
 import { ApiClient, BASIC, basic } from './support/api-client.ts'
 import { GatewayProcess } from './support/gateway-process.ts'
 import { ACCOUNT, SERVICE, TOKEN } from './support/served-gateway.ts'
@@ -76,6 +78,8 @@ test('the command says in one sentence why it does not start', async () => {
     [['--port', '0', '--key', 'the-secret'], /A key is "AC…:token"/],
     [['--port', '0', '--key', 'AC1:the-secret'], /The sid of a key is/],
     [['--port', 'x'], /number from 0 to 65535/],
+    [['--port', '0', '--open', '--cors', 'app.example'], /An origin is like "https:\/\/app.example"/],
+    [['--port', '0', '--open', '--registry', 'x'], /The registry is memory, nats/],
   ]
   await Promise.all(
     refusals.map(async ([args, sentence]) => {
@@ -88,6 +92,29 @@ test('the command says in one sentence why it does not start', async () => {
       expect(running.output).not.toContain('the-secret')
     }),
   )
+})
+
+test.each<[config: object, sentence: RegExp]>([
+  [{ open: 'false' }, /open is true or false/],
+  [{ port: '8080x' }, /port is a number from 0 to 65535/],
+  [{ port: 65_536 }, /port is a number from 0 to 65535/],
+  [{ host: 5 }, /host is an address/],
+  [{ cors: 'https://app.example' }, /cors is a list of origins/],
+  [{ allowedHosts: 'box' }, /allowedHosts is a list of texts/],
+  [{ playground: 'no' }, /playground is true or false/],
+  [{ services: { [SERVICE]: 'nats://host' } }, /services is an object of/],
+  [{ open: false, keys: [null] }, /keys is a list of/],
+  [{ publicUrl: 5 }, /publicUrl is a URL/],
+])('a file with %j is not taken for something else', async (given, sentence) => {
+  const config = fileWith(
+    'config.json',
+    JSON.stringify({ port: 0, open: true, logLevel: 'silent', ...given }),
+  )
+  const start = async () => runGateway(settingsOf({ config }, {}))
+  await expect(start()).rejects.toMatchObject({
+    code: 'INVALID_OPTIONS',
+    message: expect.stringMatching(sentence),
+  })
 })
 
 test('the command shows what it can be told', async () => {
