@@ -59,12 +59,16 @@ export interface Settings {
   readonly tls: MqttTlsOptions
 }
 
+const NAMES: { readonly [Name in keyof Required<MqttOptions>]: true } = {
+  ...{ url: true, protocol: true, username: true, password: true, clientId: true, prefix: true, tls: true },
+}
 const MAX_PREFIX_BYTES = 256
 // [MQTT-4.7.1-1] bars the wildcards, [MQTT-1.5.4-1] and 1.5.4 what no broker has to take in a string.
 const FORBIDDEN = /[+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u
 
 /** Throws `INVALID_OPTIONS` for what no broker could make sense of. */
 export function resolveOptions(options: MqttOptions): Settings {
+  assertKnown(options)
   const { url, protocol, username, password, clientId, prefix, tls } = options
   if (protocol !== undefined && protocol !== 4 && protocol !== 5) {
     throw invalid(`protocol is 4 (MQTT 3.1.1) or 5, not ${JSON.stringify(protocol)}.`)
@@ -86,6 +90,16 @@ export function resolveOptions(options: MqttOptions): Settings {
     throw invalid(`tls is given but ${plain.label} is not encrypted; use mqtts: or wss:.`)
   }
   return { servers: shuffled(servers), protocol, clientId, prefix: resolvePrefix(prefix), tls: { ...tls } }
+}
+
+/** A misspelt option would be left out in silence. */
+function assertKnown(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('mqtt takes an object { url, … }; for a URL use openHub.')
+  }
+  const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
+  if (stray === undefined) return
+  throw invalid(`there is no option ${JSON.stringify(stray)}; there are ${Object.keys(NAMES).join(', ')}.`)
 }
 
 function resolvePrefix(prefix: string | undefined): string {

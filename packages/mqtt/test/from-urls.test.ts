@@ -69,6 +69,8 @@ test('takes a parameter of one of several URLs for all, and refuses two values',
 
 test.each([
   [{ url: [] }, 'url'],
+  [{ url: 'mqtt://a', clientID: 'x' }, 'there is no option "clientID"'],
+  ['mqtt://a', 'openHub'],
   [{ url: 'mqtt://a', protocol: 3 }, 'protocol'],
   [{ url: 'mqtt://a', password: SECRET }, 'username'],
   [{ url: 'mqtt://a', tls: {} }, 'mqtts'],

@@ -82,8 +82,14 @@ const PREFIX = /^[\w-]+(\.[\w-]+)*$/
 // With the longest topic (2 953 characters) well below the 4 096 bytes that a server takes as a control line.
 const MAX_PREFIX_LENGTH = 256
 
+const NAMES: { readonly [Name in keyof Required<NatsOptions>]: true } = {
+  ...{ servers: true, name: true, user: true, password: true, token: true, nkey: true, credentials: true },
+  ...{ tls: true, prefix: true, discover: true },
+}
+
 /** Checks the options and turns them into those of the client. Throws `INVALID_OPTIONS`, without any secret. */
 export function resolveOptions(options: NatsOptions): ResolvedOptions {
+  assertKnown(options)
   const { servers = DEFAULT_SERVER, name = 'rivulet', prefix, discover = false } = options
   const parsed = (typeof servers === 'string' ? [servers] : servers).map(parseServer)
   if (parsed.length === 0) throw invalid('There is no NATS server to connect to; name at least one.')
@@ -108,6 +114,16 @@ export function resolveOptions(options: NatsOptions): ResolvedOptions {
       resolve: false,
     },
   })
+}
+
+/** A misspelt `servers` would connect to the default one. */
+function assertKnown(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('nats takes an object { servers, … }; for a URL use openHub.')
+  }
+  const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
+  if (stray === undefined) return
+  throw invalid(`There is no NATS option "${stray}"; there are ${Object.keys(NAMES).join(', ')}.`)
 }
 
 function parseServer(server: string): { address: string; secure: boolean } {

@@ -41,6 +41,8 @@ describe('options', () => {
     ['two kinds of credentials', { user: 'ann', password: SECRET, token: SECRET }],
     ['an nkey that is none', { nkey: SECRET }],
     ['credentials that are none', { credentials: SECRET }],
+    ['an option that does not exist', { server: '127.0.0.1:4333' } as NatsOptions],
+    ['a URL in place of options', `nats://ann:${SECRET}@127.0.0.1:4333` as NatsOptions],
   ])('refuse %s', (_what, options) => {
     const error = thrownBy(() => nats(options))
     expect(error.code).toBe('INVALID_OPTIONS')
