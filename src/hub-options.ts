@@ -17,7 +17,7 @@ import type { Transport } from './transport.ts'
 export interface HubOptions {
   /** The namespace: hubs of one name share their streams over a transport. 1–64 of `[A-Za-z0-9_-]`. @default 'default' */
   readonly name?: string
-  /** How messages reach other processes. It starts connecting at once. @default none, this process only */
+  /** How messages reach other processes; one for each hub. It starts connecting at once. @default none, this process only */
   readonly transport?: Transport
   /** Options that streams have unless told otherwise. */
   readonly streamDefaults?: StreamOptions

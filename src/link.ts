@@ -5,6 +5,7 @@ import { RivuletError } from './errors.ts'
 import { InFlight } from './in-flight.ts'
 import { Joins } from './joins.ts'
 import type { Counters } from './ledger.ts'
+import { invalid } from './options.ts'
 import type { LossReason, Outbox, Sender } from './outbox.ts'
 import type { Topic } from './topic.ts'
 import type { Transport, TransportHost } from './transport.ts'
@@ -21,6 +22,9 @@ const LAST_RETRY_MS = 5_000
 const REFUSED_RETRY_MS = 30_000
 /** A connection that lived this long was a good one: the back-off starts anew. */
 const GOOD_CONNECTION_MS = 5_000
+
+/** The transports of open hubs. A second hub would end the connection of the first, which would not notice. */
+const taken = new WeakSet<Transport>()
 
 export type LinkStatus = 'opening' | 'up' | 'down' | 'closed'
 
@@ -53,6 +57,8 @@ export class Link implements Sender {
   #refusal: RivuletError | undefined
 
   constructor(transport: Transport, owner: LinkOwner, maxInFlightBytes: number) {
+    if (taken.has(transport)) throw invalid('The transport belongs to another hub; make one for each.')
+    taken.add(transport)
     this.#transport = transport
     this.#owner = owner
     this.joins = new Joins(transport)
@@ -132,6 +138,7 @@ export class Link implements Sender {
     for (const waiter of this.#waiting) waiter.reject(closed)
     this.#connection.abort(closed)
     await this.#disconnect(CLOSE_TIMEOUT_MS)
+    taken.delete(this.#transport)
   }
 
   /** Lives through one connection; resolves, when it is gone, to how long it was up. */
@@ -221,7 +228,7 @@ function retryMs(attempt: number): number {
 }
 
 function away(name: string, cause: unknown): RivuletError {
-  const reason = cause instanceof Error ? cause.message : 'the connection ended'
+  const reason = cause instanceof Error ? cause.message.replace(/\.$/, '') : 'the connection ended'
   return new RivuletError('TRANSPORT_UNAVAILABLE', `No connection over ${name}: ${reason}. Trying again.`, {
     cause,
   })

@@ -2,7 +2,7 @@ import { Overdue, withDeadline } from './deadline.ts'
 import { RivuletError } from './errors.ts'
 import { createHub, type Hub } from './hub.ts'
 import type { HubOptions } from './hub-options.ts'
-import { checkNumber, invalid, shown } from './options.ts'
+import { checkNumber, checkSignal, invalid, shown } from './options.ts'
 import { isRecord } from './snapshot.ts'
 import type { Transport, TransportModule } from './transport.ts'
 
@@ -40,6 +40,7 @@ export async function openHub(
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): Promise<Hub> {
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  checkSignal(signal)
   checkNumber('timeoutMs', timeoutMs, 1, 2 ** 31 - 1)
   signal?.throwIfAborted()
   const hub = createHub(await hubOptionsOf(config))

@@ -57,6 +57,27 @@ describe('a hub', () => {
     expect(hub.status).toBe('closed')
   })
 
+  test('has a transport of its own: another one gets it only once it is closed', async () => {
+    const { hub, transport } = link()
+    await hub.ready()
+    const refusal = expect.objectContaining({
+      code: 'INVALID_OPTIONS',
+      message: 'The transport belongs to another hub; make one for each.',
+    })
+    expect(() => createHub({ transport, name: 'other' })).toThrow(refusal)
+    expect([hub.status, transport.closes.length]).toEqual(['up', 0])
+    await hub.close()
+    const next = createHub({ transport })
+    await next.ready()
+    await next.close()
+  })
+
+  test('ends no sentence twice when it says why it is away', async () => {
+    const { errors } = link({ open: new Error('No route.') })
+    await tick()
+    expect(errors).toMatchObject([{ message: 'No connection over scripted: No route. Trying again.' }])
+  })
+
   test('starts opening when it is created, and is up once the transport is open', async () => {
     const { hub, transport, statuses } = link({ open: 'hang' })
     expect(transport.opens).toHaveLength(1)

@@ -31,7 +31,8 @@ stopTime()
 let transport: ScriptedTransport
 beforeEach(() => {
   transport = new ScriptedTransport()
-  packages.make = () => transport
+  // The first hub of a test gets that one; a transport belongs to one hub.
+  packages.make = () => (packages.asked.length > 1 ? new ScriptedTransport() : transport)
 })
 afterEach(() => void packages.asked.splice(0))
 
@@ -93,6 +94,12 @@ describe('openHub', () => {
   test('takes a transport of a third party as an object', async () => {
     const hub = await open({ transport, name: 'third' })
     expect([hub.status, hub.name]).toEqual(['up', 'third'])
+    expect(packages.asked).toEqual([])
+  })
+
+  test('refuses a signal that is none', async () => {
+    const options = { signal: {} as AbortSignal }
+    await expect(openHub('nats://h', options)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
     expect(packages.asked).toEqual([])
   })
 
