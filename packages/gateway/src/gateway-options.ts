@@ -64,6 +64,7 @@ const DEFAULT_ACCOUNT_SID = `AC${'0'.repeat(32)}`
 const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
 const BASE_PATH = /^(\/[\w.~-]+)+$/
+const HOST = /^([^/:\s[\]]+|\[[\da-f:.]+\])$/i
 // As browsers send it: lower case, no path. Apps have schemes of their own, e.g. capacitor://localhost.
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/
 
@@ -88,7 +89,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     services: servicesOf(options),
     keys,
     isOpen: open,
-    allowedHosts: textsOf('allowedHosts', options.allowedHosts),
+    allowedHosts: hostsOf(options.allowedHosts),
     corsOrigins,
     registry: options.registry ?? memoryRegistry(),
     accountSid,
@@ -132,6 +133,12 @@ function originsOf(value: unknown): readonly string[] {
   throw invalid(
     'An origin is like "https://app.example", in lower case and without a slash at its end, or "*".',
   )
+}
+
+function hostsOf(value: unknown): readonly string[] {
+  const hosts = textsOf('allowedHosts', value)
+  if (hosts.every((host) => HOST.test(host))) return hosts
+  throw invalid('An allowed host is a name without a port, like "dev.local" or "[fd00::1]".')
 }
 
 function textsOf(name: string, value: unknown = []): readonly string[] {

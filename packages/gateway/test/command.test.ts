@@ -101,6 +101,7 @@ test.each<[config: object, sentence: RegExp]>([
   [{ host: 5 }, /host is an address/],
   [{ cors: 'https://app.example' }, /cors is a list of origins/],
   [{ allowedHosts: 'box' }, /allowedHosts is a list of texts/],
+  [{ allowedHosts: ['box:8080'] }, /An allowed host is a name without a port/],
   [{ playground: 'no' }, /playground is true or false/],
   [{ services: { [SERVICE]: 'nats://host' } }, /services is an object of/],
   [{ open: false, keys: [null] }, /keys is a list of/],
