@@ -49,7 +49,7 @@ async function finish(): Promise<void> {
     // Every gap in the publisher's numbers is a quake that got lost; while it was cut off it saw no numbers.
     lost: ledger.missed,
     knowsAllLost: hasEnded && interruptions === 0,
-    story: `${story()}${interruptions === 0 ? '' : `; cut off ${interruptions} times`}`,
+    story: `${story()}${interruptions === 0 ? '' : `; cut off ${interruptions === 1 ? 'once' : `${interruptions} times`}`}`,
     strongest: strongest?.(),
   }
   tell({ account })

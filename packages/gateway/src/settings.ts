@@ -139,7 +139,7 @@ function keysOf(options: CommandOptions, config: Config, environment: Environmen
     ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/),
     ...(options.keyFile ?? []).flatMap(linesOf),
   ]
-  const secrets = new Map(lines.filter((line) => line !== '').map(parseKey))
+  const secrets = secretsOf(lines.filter((line) => line !== ''))
   const configured = (config.keys ?? []) as { sid: string; secret?: string; grants?: readonly Grant[] }[]
   const keys = configured.map(({ sid, secret, grants }) => {
     const found = secret ?? secrets.get(sid)
@@ -148,6 +148,15 @@ function keysOf(options: CommandOptions, config: Config, environment: Environmen
     return { sid, secret: found, ...(grants && { grants }) }
   })
   return [...keys, ...[...secrets].map(([sid, secret]) => ({ sid, secret }))]
+}
+
+function secretsOf(lines: readonly string[]): Map<string, string> {
+  const secrets = new Map<string, string>()
+  for (const [sid, secret] of lines.map(parseKey)) {
+    if ((secrets.get(sid) ?? secret) !== secret) throw invalid('A key is given twice, with two secrets.')
+    secrets.set(sid, secret)
+  }
+  return secrets
 }
 
 function parseKey(line: string): [sid: string, secret: string] {

@@ -77,6 +77,7 @@ test('the command says in one sentence why it does not start', async () => {
     [['--port', '0', '--open', '--host', '0.0.0.0'], /without keys is for this machine only/],
     [['--port', '0', '--key', 'the-secret'], /A key is "AC…:token"/],
     [['--port', '0', '--key', 'AC1:the-secret'], /The sid of a key is/],
+    [['--port', '0', '--key', `${READER}:the-secret`, '--key', `${READER}:another`], /given twice, with two/],
     [['--port', 'x'], /number from 0 to 65535/],
     [['--port', '0', '--open', '--cors', 'app.example'], /An origin is like "https:\/\/app.example"/],
     [['--port', '0', '--open', '--registry', 'x'], /The registry is memory, nats/],
