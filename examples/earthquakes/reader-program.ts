@@ -37,6 +37,10 @@ function openReader(hub: Hub): Promise<Reader> {
   return kind === 'pipeline' ? openPipelineReader(hub) : openSlowReader(hub, Number(pauseMs))
 }
 
+function timesOf(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
+}
+
 async function finish(): Promise<void> {
   await Promise.race([ended, sleep(END_TIMEOUT_MS, undefined, { ref: false })])
   const ledger = await hub.close()
@@ -49,7 +53,7 @@ async function finish(): Promise<void> {
     // Every gap in the publisher's numbers is a quake that got lost; while it was cut off it saw no numbers.
     lost: ledger.missed,
     knowsAllLost: hasEnded && interruptions === 0,
-    story: `${story()}${interruptions === 0 ? '' : `; cut off ${interruptions === 1 ? 'once' : `${interruptions} times`}`}`,
+    story: `${story()}${interruptions === 0 ? '' : `; cut off ${timesOf(interruptions)}`}`,
     strongest: strongest?.(),
   }
   tell({ account })
