@@ -3,13 +3,19 @@ import { ATTACKS, type Attack, type Overheard } from './support/attacks.ts'
 import { type BarePeer, connectBarePeer } from './support/bare-peer.ts'
 import { eventually } from './support/eventually.ts'
 import type { MemberProcess } from './support/member-process.ts'
-import { flows, getsThrough, hasHeard, type Scene, testOnEveryBroker } from './support/scene.ts'
+import {
+  flows,
+  getsThrough,
+  hasHeard,
+  MAX_FRAME_BYTES,
+  type Scene,
+  testOnEveryBroker,
+} from './support/scene.ts'
 
 /** Has no limit, so that everything is decoded; the other one has the default. */
 const OPEN = 'open'
 const LIMITED = 'limited'
 const QUIET = 'quiet'
-const MAX_FRAME_BYTES = { nats: 1_048_576, 'mqtt 5': 16_777_216, 'mqtt 3.1.1': 16_777_216 }
 // mosquitto holds so many messages for a client at the most (`max_queued_messages`), and drops more.
 const AT_ONCE = 200
 const FLOOD = 20_000
@@ -27,6 +33,7 @@ interface Siege {
   readonly overheard: Overheard
 }
 
+// RELIABILITY rows 24, 56 to 59, 65, 67 and 73.
 testOnEveryBroker('whatever hostile peers write is counted for what it is', async (scene) => {
   const siege = await besieged(scene)
   for (const attack of ATTACKS) await withstands(siege, attack)
@@ -34,6 +41,7 @@ testOnEveryBroker('whatever hostile peers write is counted for what it is', asyn
   await siege.hostile.close()
 })
 
+// RELIABILITY row 72.
 testOnEveryBroker('a flood of one stream delays nothing and silences no stream', async (scene) => {
   const { victim, honest, hostile } = await besieged(scene)
   await victim.call('watchTurns')

@@ -66,6 +66,33 @@ export const ATTACKS: readonly Attack[] = [
   { name: 'deep nesting', bucket: 'malformed', frames: deepFrames },
   { name: 'invalid UTF-8', bucket: 'malformed', frames: () => NOT_UTF_8.map(inMessage) },
   {
+    // Clients differ in whether they strip it.
+    name: 'a byte order mark',
+    bucket: 'malformed',
+    frames: ({ frame }) => [`\ufeff${frame}`, `\ufeff${message(1)}`, '\ufeff'],
+  },
+  {
+    name: 'messages without an object',
+    bucket: 'malformed',
+    frames: () => [
+      '{}',
+      '[]',
+      '{"sid":"TZ"}',
+      ...NO_OBJECTS,
+      ...NO_OBJECTS.map((data) => `{"data":${data}}`),
+    ],
+  },
+  {
+    name: 'numbers beyond a double',
+    bucket: 'malformed',
+    frames: () => ['1e400', '-1e400', '[1e999]'].map((value) => withMember(`"x":${value}`)),
+  },
+  {
+    name: 'forged removals',
+    bucket: 'malformed',
+    frames: () => ['', ',"sid":null', ',"sid":"TZ"', ',"sid":["x"]'].map((sid) => `{"removed":true${sid}}`),
+  },
+  {
     name: 'keys that change a prototype',
     bucket: 'malformed',
     frames: () => ['"__proto__":{}', '"\\u005f_proto__":1', '"constructor":{"prototype":{}}'].map(withMember),
@@ -77,6 +104,16 @@ export const ATTACKS: readonly Attack[] = [
       ['-1', '1e999', '"1"', 'null', '{}'].map(
         (t) => `{"data":{},"sid":"${sidOf(origin, 20_000)}","t":${t}}`,
       ),
+  },
+  {
+    name: 'what is odd and yet a message',
+    bucket: 'delivered',
+    frames: () => [
+      '{"data":{"x":1,"x":2}}',
+      '{"data":{"x":18446744073709551616,"y":-0,"z":1e-400}}',
+      '{"data":{},"version":2,"removed":false,"t":99}',
+      ' {\r\n"data" : { } }\t',
+    ],
   },
   {
     // Whoever may write may invent publishers; the honest one must not be forgotten over it.
@@ -91,6 +128,8 @@ export const ATTACKS: readonly Attack[] = [
 ]
 
 const EMPTY_BYTES = message(0).length
+
+const NO_OBJECTS = ['null', 'true', '7', '"data"', '[{}]']
 
 const NOT_UTF_8 = [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82]]
 

@@ -11,8 +11,15 @@ const TIMEOUT_MS = 180_000
 // Faults are mostly waiting.
 const SIDE_BY_SIDE = 24
 
-// Without it mosquitto holds the first frame after a SUBACK back for 40 ms.
-const MOSQUITTO_CONFIG = 'set_tcp_nodelay true'
+/** The largest frame that each broker takes: what nats-server has by itself, and what mosquitto is told here. */
+export const MAX_FRAME_BYTES = { nats: 1_048_576, 'mqtt 5': 16_777_216, 'mqtt 3.1.1': 16_777_216 }
+
+const MOSQUITTO_CONFIG = [
+  // Without it mosquitto holds the first frame after a SUBACK back for 40 ms.
+  'set_tcp_nodelay true',
+  // By itself it takes 256 MB, which is too much for a test.
+  `message_size_limit ${MAX_FRAME_BYTES['mqtt 5']}`,
+].join('\n')
 
 /**
  * Declares a test for each broker and protocol, which run side by side, each with a broker of its own. Afterwards
