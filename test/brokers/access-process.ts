@@ -1,11 +1,13 @@
 // Run as a process of its own: `refused <url>` tries to open a hub that the broker refuses; `close <url>` opens one,
-// publishes, and closes it when told to, however the broker fares. Both end only if nothing keeps them alive.
+// publishes, and closes it when told to, however the broker fares; `heedless <url>` does so too and listens to no
+// error. All end only if nothing keeps them alive.
 import { once } from 'node:events'
-import { createHub, openHub, RivuletError, type Transport } from 'rivulet'
+import { createHub, type Hub, openHub, RivuletError, type Transport } from 'rivulet'
 
 const [act, url = ''] = process.argv.slice(2)
 
 if (act === 'refused') await refused()
+else if (act === 'heedless') await heedless()
 else await close()
 process.stdin.destroy()
 
@@ -30,6 +32,29 @@ async function close(): Promise<void> {
   const hub = createHub({ transport: await transportOf(url) })
   hub.on('error', () => {})
   hub.on('status', (status) => console.log(status))
+  await publishUntilTold(hub)
+}
+
+async function heedless(): Promise<void> {
+  const transport = await transportOf(url)
+  const open = transport.open.bind(transport)
+  let rises = 0
+  let failures = 0
+  transport.open = (host, signal) => {
+    const opening = open(host, signal)
+    opening.catch(() => console.log(`failed ${++failures} since rise ${rises}`))
+    return opening
+  }
+  const hub = createHub({ transport })
+  hub.on('status', (status) => {
+    if (status !== 'up') return
+    failures = 0
+    console.log(`rise ${++rises}`)
+  })
+  await publishUntilTold(hub)
+}
+
+async function publishUntilTold(hub: Hub): Promise<void> {
   const stream = hub.stream('close', { limit: false })
   stream.subscribe(() => {})
   const publishing = setInterval(() => stream.publish({ text: 'x'.repeat(1000) }), 20)

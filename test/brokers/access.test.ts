@@ -87,6 +87,32 @@ async function expectRefusal(url: string, reason: RegExp): Promise<void> {
   expect(await program.ended).toEqual({ code: 0, signal: null, stderr: '' })
 }
 
+// Row 76.
+test.concurrent.for(BROKER_KINDS)(
+  'a process that listens to no error survives an outage and logs it once over $kind',
+  { timeout: TIMEOUT_MS },
+  async ({ start, query }, { onTestFinished }) => {
+    const broker = await start()
+    onTestFinished(() => broker.close())
+    const program = run('heedless', broker.url + query)
+    onTestFinished(() => program.kill())
+    await program.line('rise 1')
+    for (const rise of [1, 2]) {
+      await broker.kill()
+      await program.line(`failed 2 since rise ${rise}`)
+      await broker.start()
+      await program.line(`rise ${rise + 1}`)
+    }
+    program.tell('close')
+    const { ledger } = await program.json<{ ledger: Ledger }>('result ')
+    expectLaws(ledger)
+    const { code, signal, stderr } = await program.ended
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    expect(stderr.match(/^rivulet: an error in hub/gm)).toHaveLength(1)
+    expect(stderr).not.toMatch(/warning/i)
+  },
+)
+
 interface Place {
   readonly broker: Broker
   readonly proxy: FaultProxy
@@ -105,9 +131,10 @@ const situations: Record<
   'is stopped meanwhile': { once: ({ broker }) => broker.stop() },
   'is killed meanwhile': { once: ({ broker }) => broker.kill() },
   'is behind a frozen link': { once: ({ proxy }) => freeze(proxy) },
+  'is behind a link that swallows everything': { once: ({ proxy }) => blackhole(proxy) },
 }
 
-describe.each(BROKER_KINDS.slice(0, 2))('a process that closes its hub ends by itself over $kind', (kind) => {
+describe.each(BROKER_KINDS)('a process that closes its hub ends by itself over $kind', (kind) => {
   const places = new Map<string, Place>()
   beforeAll(async () => {
     await Promise.all(
@@ -158,4 +185,8 @@ function stall(proxy: FaultProxy): void {
 
 function freeze(proxy: FaultProxy): void {
   proxy.mode = 'freeze'
+}
+
+function blackhole(proxy: FaultProxy): void {
+  proxy.mode = 'blackhole'
 }

@@ -1,5 +1,5 @@
 import { nats } from '@rivulet/nats'
-import type { Hub, Message } from 'rivulet'
+import type { Hub, Ledger, Message } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Broker, startNatsCluster } from '../support/brokers.ts'
 import { closeLawfully, eventually, makeLive, openLive } from '../support/live.ts'
@@ -96,4 +96,31 @@ test('a hub whose server is killed moves to another one by itself', { timeout: 6
   for (const ledger of await closeLawfully(walker.hub, witness.hub)) {
     expect(ledger.dropped).toMatchObject({ duplicate: 0, malformed: 0, stale: 0 })
   }
+})
+
+// Row 13.
+test('a hub whose server says that it will shut down moves to another one at once', async () => {
+  const brokers = await cluster()
+  const [walker, witness] = [await openOn(brokers, 'walker'), await openOn(brokers, 'witness')]
+  const [heardByWalker, heardByWitness] = [listen(walker.hub), listen(witness.hub)]
+  await expectFlow(walker.hub, heardByWitness, 'before')
+  const statuses: string[] = []
+  walker.hub.on('status', (status) => statuses.push(status))
+
+  const server = (await walker.server()) as Broker
+  server.signal('SIGUSR2')
+  await eventually(() => statuses).toEqual(['down', 'up'])
+  // It goes while the server still runs, which by itself would keep it for many seconds more.
+  expect(server.alive).toBe(true)
+  expect(await walker.server()).not.toBe(server)
+  await witness.hub.ready()
+  await expectFlow(walker.hub, heardByWitness, 'there')
+  await expectFlow(witness.hub, heardByWalker, 'back')
+  await server.kill()
+  await expectFlow(walker.hub, heardByWitness, 'without it')
+  expect(statuses).toEqual(['down', 'up'])
+  const [sent, got] = await closeLawfully(walker.hub, witness.hub)
+  const { accepted, confirmed, unconfirmed, lost } = sent as Ledger
+  expect(confirmed + unconfirmed + lost.offline).toBe(accepted)
+  expect(got?.dropped).toMatchObject({ duplicate: 0, malformed: 0, stale: 0 })
 })

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import type { Hub, Message } from 'rivulet'
 import { openHub } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { mosquittoPasswords, startMosquitto, startNats } from '../support/brokers.ts'
+import { type Broker, mosquittoPasswords, startMosquitto, startNats } from '../support/brokers.ts'
 import { BROKER_KINDS, closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 
 const CODE_OF_REFUSAL = { code: 'TRANSPORT_FAILED' }
@@ -53,18 +53,44 @@ describe('a size limit of the broker', () => {
     expect(got).toMatchObject({ delivered: fitting.length, missed: 1 })
   })
 
-  test('that mosquitto keeps to itself shows as a gap at the receiver', async () => {
-    const { url } = await ending(startMosquitto({ config: 'message_size_limit 1000' }))
-    const [sender, receiver] = [await openLive(url), await openLive(url)]
+  test('that MQTT 3.1.1 has no word for costs the connection, which comes back', async () => {
+    const broker = await ending(startMosquitto({ config: 'max_packet_size 4096' }))
+    const url = `${broker.url}?protocol=4`
+    const streamDefaults = { maxBytes: 8192 }
+    const sender = await openLive({ transport: url, streamDefaults })
+    const receiver = await openLive({ transport: url, streamDefaults })
     const heard = await listen(receiver, 'sizes')
-    for (const size of [10, 2000, 20]) {
-      sender.stream('sizes').publish(text(size))
-      await sender.flush()
-    }
+    const statuses: string[] = []
+    sender.on('status', (status) => statuses.push(status))
+    sender.on('error', () => {})
+    sender.stream('sizes').publish(text(10))
+    await sender.flush()
+    sender.stream('sizes').publish(text(6000))
+    await sender.flush()
+    await eventually(() => statuses).toEqual(['down', 'up'])
+    sender.stream('sizes').publish(text(20))
+    await sender.flush()
     await eventually(() => dataOf(heard)).toEqual([text(10), text(20)])
     const [sent, got] = await closeLawfully(sender, receiver)
-    expect([sent?.confirmed, got?.missed]).toEqual([3, 1])
+    expect([sent?.confirmed, sent?.unconfirmed, got?.missed]).toEqual([2, 1, 1])
   })
+
+  test.each([5, 4])(
+    'that mosquitto keeps to itself shows as a gap at the receiver, protocol %i',
+    async (protocol) => {
+      const broker = await ending(startMosquitto({ config: 'message_size_limit 1000' }))
+      const url = `${broker.url}?protocol=${protocol}`
+      const [sender, receiver] = [await openLive(url), await openLive(url)]
+      const heard = await listen(receiver, 'sizes')
+      for (const size of [10, 2000, 20]) {
+        sender.stream('sizes').publish(text(size))
+        await sender.flush()
+      }
+      await eventually(() => dataOf(heard)).toEqual([text(10), text(20)])
+      const [sent, got] = await closeLawfully(sender, receiver)
+      expect([sent?.confirmed, got?.missed]).toEqual([3, 1])
+    },
+  )
 })
 
 const NATS_PERMISSIONS = `authorization { users: [
@@ -89,8 +115,6 @@ describe('a permission that is denied', () => {
     const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
     const heard = { denied: await listen(owner, 'no-writing'), allowed: await listen(owner, 'open') }
     const errors = { hub: errorsOf(guest), stream: errorsOf(guest.stream('no-writing')) }
-    // A fault finds its stream by the topic that it reads.
-    await listen(guest, 'no-writing')
     guest.stream('no-writing').publish({ n: 1 })
     guest.stream('open').publish({ n: 2 })
     await eventually(() => errors.stream.map(String)).toEqual([expect.stringMatching(/permission/i)])
@@ -118,44 +142,73 @@ describe('a permission that is denied', () => {
     await closeLawfully(guest, owner)
   })
 
-  test('on mosquitto is silent, both ways, and looks like an idle stream', async () => {
-    const files = { acl: `${MOSQUITTO_ACL.join('\n')}\n` }
-    const config = (folder: string) => `acl_file ${join(folder, 'acl')}`
-    const users = { guest: 'guest', owner: 'owner' }
-    const { url } = await ending(startMosquitto({ users, files, config }))
-    const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
-    const errors = [guest, owner].map(errorsOf)
-    const heard = [await listen(owner, 'no-writing'), await listen(guest, 'no-reading')]
-    const open = await listen(owner, 'open')
-    guest.stream('no-writing').publish({ n: 1 })
-    owner.stream('no-reading').publish({ n: 2 })
-    await Promise.all([guest.flush(), owner.flush()])
-    guest.stream('open').publish({ n: 3 })
-    await eventually(() => dataOf(open)).toEqual([{ n: 3 }])
-    expect([heard, errors]).toEqual([
-      [[], []],
-      [[], []],
-    ])
-    expect(guest.ledger().confirmed).toBe(2)
-    await closeLawfully(guest, owner)
-  })
+  test.each([5, 4])(
+    'on mosquitto is silent, both ways, and looks like an idle stream, protocol %i',
+    async (protocol) => {
+      const files = { acl: `${MOSQUITTO_ACL.join('\n')}\n` }
+      const config = (folder: string) => `acl_file ${join(folder, 'acl')}`
+      const users = { guest: 'guest', owner: 'owner' }
+      const broker = await ending(startMosquitto({ users, files, config }))
+      const url = `${broker.url}?protocol=${protocol}`
+      const [guest, owner] = [await openLive(as('guest', url)), await openLive(as('owner', url))]
+      const errors = [guest, owner].map(errorsOf)
+      const heard = [await listen(owner, 'no-writing'), await listen(guest, 'no-reading')]
+      const open = await listen(owner, 'open')
+      guest.stream('no-writing').publish({ n: 1 })
+      owner.stream('no-reading').publish({ n: 2 })
+      await Promise.all([guest.flush(), owner.flush()])
+      guest.stream('open').publish({ n: 3 })
+      await eventually(() => dataOf(open)).toEqual([{ n: 3 }])
+      expect([heard, errors]).toEqual([
+        [[], []],
+        [[], []],
+      ])
+      expect(guest.ledger().confirmed).toBe(2)
+      await closeLawfully(guest, owner)
+    },
+  )
 })
 
-// Row 11 on mosquitto, which looks at everybody again when it reads its passwords anew.
-test('credentials that mosquitto revokes end the connection, and are refused for good', async () => {
-  const broker = await ending(startMosquitto({ users: { fleet: 'fleet' } }))
-  const hub = await openLive(as('fleet', broker.url))
-  const errors = errorsOf(hub)
-  writeFileSync(join(broker.folder, 'passwords'), mosquittoPasswords({ fleet: 'another' }))
-  broker.signal('SIGHUP')
-  await eventually(() => errors.at(-1)).toMatchObject(CODE_OF_REFUSAL)
-  await expect(hub.ready()).rejects.toMatchObject({
-    ...CODE_OF_REFUSAL,
-    message: expect.stringMatching(/not authori[sz]ed/i),
-  })
-  expect(hub.status).toBe('down')
-  await closeLawfully(hub)
-})
+const natsUsers = (password: string) =>
+  `authorization { users: [ { user: fleet, password: "${password}" } ] }`
+
+const REVOCATIONS = {
+  nats: {
+    start: () => startNats({ config: natsUsers('fleet') }),
+    revoke: (broker: Broker) => broker.reload(natsUsers('another')),
+  },
+  mosquitto: {
+    start: () => startMosquitto({ users: { fleet: 'fleet' } }),
+    // It looks at everybody again when it reads its passwords anew.
+    revoke: (broker: Broker) => {
+      writeFileSync(join(broker.folder, 'passwords'), mosquittoPasswords({ fleet: 'another' }))
+      broker.signal('SIGHUP')
+    },
+  },
+}
+
+// Row 11.
+test.each(BROKER_KINDS)(
+  'credentials that are revoked end the connection, and are refused for good over $kind',
+  async ({ kind, query }) => {
+    const { start, revoke } = kind === 'nats' ? REVOCATIONS.nats : REVOCATIONS.mosquitto
+    const broker = await ending(start())
+    const hub = await openLive(as('fleet', broker.url) + query)
+    const heard = await listen(hub, 'revoked')
+    const errors = errorsOf(hub)
+    revoke(broker)
+    await eventually(() => errors.at(-1)).toMatchObject(CODE_OF_REFUSAL)
+    await expect(hub.ready()).rejects.toMatchObject({
+      ...CODE_OF_REFUSAL,
+      message: expect.stringMatching(/not authori[sz]ed|authorization violation|authentication/i),
+    })
+    expect(hub.status).toBe('down')
+    hub.stream('revoked').publish({ n: 1 })
+    expect(dataOf(heard)).toEqual([{ n: 1 }])
+    const [ledger] = await closeLawfully(hub)
+    expect(ledger).toMatchObject({ accepted: 1, lost: { offline: 1 } })
+  },
+)
 
 // Row 77: secrets.
 test.each(BROKER_KINDS)('a password is in no error and no log over $kind', async ({ start, query }) => {

@@ -3,7 +3,7 @@ import stringify from 'fast-json-stable-stringify'
 import type { Hub, Message } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
-import { ending, eventually, openLive } from '../support/live.ts'
+import { closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 import { type Program, startCommand } from '../support/program.ts'
 
 const SID = /^TZ[0-9a-f]{32}$/
@@ -66,16 +66,19 @@ function expectDocumented(sights: readonly Sight[], topic: string, published: re
   expect(frames).toHaveLength(6)
 }
 
-test('every frame is the documented JSON, as mosquitto_sub sees it', async () => {
-  const broker = await ending(startMosquitto())
-  const spectator = mosquittoSub(broker, 'rivulet/#')
-  await isWatching(broker, spectator)
-  const hub = await openLive(broker.url)
-  const published = await publishEverything(hub)
-  const sights = () => spectator.lines.filter((line) => line.startsWith('rivulet/default/')).map(toSight)
-  await eventually(() => sights().length).toBe(7)
-  expectDocumented(sights(), 'rivulet/default/wire', published)
-})
+test.each([5, 4])(
+  'every frame is the documented JSON, as mosquitto_sub sees it, protocol %i',
+  async (protocol) => {
+    const broker = await ending(startMosquitto())
+    const spectator = mosquittoSub(broker, 'rivulet/#')
+    await isWatching(broker, spectator)
+    const hub = await openLive(`${broker.url}?protocol=${protocol}`)
+    const published = await publishEverything(hub)
+    const sights = () => spectator.lines.filter((line) => line.startsWith('rivulet/default/')).map(toSight)
+    await eventually(() => sights().length).toBe(7)
+    expectDocumented(sights(), 'rivulet/default/wire', published)
+  },
+)
 
 test('every frame is the documented JSON, as a bare NATS client sees it', async () => {
   const broker = await ending(startNats())
@@ -90,9 +93,34 @@ test('every frame is the documented JSON, as a bare NATS client sees it', async 
   expectDocumented(sights, 'rivulet.default.wire', published)
 })
 
-test('what mosquitto_pub writes by hand reaches a subscriber', async () => {
+// Row 23, and 26: QoS 0 both ways, whatever others use, and a session that starts and ends with the connection.
+test.each([5, 4])('nothing is ever asked to be repeated, protocol %i', async (protocol) => {
+  const broker = await ending(startMosquitto({ config: 'log_type debug' }))
+  const url = `${broker.url}?protocol=${protocol}`
+  const [sender, receiver] = [await openLive(url), await openLive(url)]
+  const heard = await listen(receiver)
+  sender.stream('wire').publish({ n: 1 })
+  await sender.flush()
+  const address = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const foreign = ['-i', 'foreign', '-q', '2', '-t', 'rivulet/default/wire', '-m', '{"data":{"n":2}}']
+  expect(await startCommand('mosquitto_pub', [...address, ...foreign]).ended).toMatchObject({ code: 0 })
+  await eventually(() => heard.map(({ data }) => data)).toEqual([{ n: 1 }, { n: 2 }])
+  await closeLawfully(sender, receiver)
+
+  const told = (what: RegExp) => broker.log().match(new RegExp(what, 'g'))
+  await eventually(() => told(/Received DISCONNECT from rivulet/)).toHaveLength(2)
+  expect(told(/Received PUBLISH from rivulet\w+ \(d0, q0, r0,/)).toHaveLength(1)
+  expect(told(/Received PUBLISH from foreign \(d0, q2, r0,/)).toHaveLength(1)
+  expect(told(/Sending PUBLISH to rivulet\w+ \(d0, q0, r0,/)).toHaveLength(2)
+  expect(told(/Sending PUBLISH to/)).toHaveLength(2)
+  // Protocol, clean start, keepalive.
+  const connected = new RegExp(`as rivulet\\w+ \\(p${protocol === 5 ? 5 : 2}, c1, k5\\)`)
+  expect(told(connected)).toHaveLength(2)
+})
+
+test.each([5, 4])('what mosquitto_pub writes by hand reaches a subscriber, protocol %i', async (protocol) => {
   const broker = await ending(startMosquitto())
-  const heard = await listen(await openLive(broker.url))
+  const heard = await listen(await openLive(`${broker.url}?protocol=${protocol}`))
   const address = ['-h', '127.0.0.1', '-p', `${broker.port}`]
   for (const x of [1, 2]) {
     const { ended } = startCommand('mosquitto_pub', [

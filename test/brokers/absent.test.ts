@@ -1,0 +1,81 @@
+import { type Hub, openHub } from 'rivulet'
+import { describe, expect, test } from 'vitest'
+import { startMosquitto, startNats } from '../support/brokers.ts'
+import { BROKER_KINDS, closeLawfully, ending, eventually, makeLive, openLive } from '../support/live.ts'
+
+// Time for a few dials of a closed port, and for one of two seconds that nobody answers.
+const REFUSED_MS = 500
+const UNANSWERED_MS = 2_500
+
+const FULL = {
+  nats: () => startNats({ config: 'max_connections: 1' }),
+  mosquitto: () => startMosquitto({ config: 'max_connections 1' }),
+}
+
+describe.each(BROKER_KINDS)('over $kind', (kind) => {
+  // Row 6.
+  test('a broker that is down at the start is waited for, and hears nothing of before', async () => {
+    const broker = await ending(kind.start())
+    await broker.kill()
+    const url = broker.url + kind.query
+    const early = await makeEarly(url)
+    const heard = note(early)
+    early.stream('absent').publish({ n: 1 })
+    await expectUnavailable(url, REFUSED_MS, /refused/i)
+    expect(early.status).not.toBe('up')
+    expect(heard).toEqual([{ n: 1 }])
+    expect(early.ledger()).toMatchObject({ accepted: 1, lost: { offline: 1 } })
+
+    await broker.start()
+    const late = await openLive(url)
+    const heardLate = note(late)
+    await late.stream('absent').subscribe(() => {}).ready
+    await early.ready()
+    early.stream('absent').publish({ n: 2 })
+    late.stream('absent').publish({ n: 3 })
+    await eventually(() => [heard, heardLate]).toEqual([
+      [{ n: 1 }, { n: 2 }, { n: 3 }],
+      [{ n: 3 }, { n: 2 }],
+    ])
+    await closeLawfully(early, late)
+  })
+
+  // Row 8: the client of MQTT would wait for ever.
+  test('a broker that has no room is given up in time, and comes up once there is some', async () => {
+    const broker = await ending(kind.kind === 'nats' ? FULL.nats() : FULL.mosquitto())
+    const url = broker.url + kind.query
+    const first = await openLive(url)
+    await expectUnavailable(url, UNANSWERED_MS)
+    const patient = await makeEarly(url)
+    expect(first.status).toBe('up')
+    await closeLawfully(first)
+    await patient.ready()
+    patient.stream('absent').publish({ n: 1 })
+    await patient.flush()
+    expect(patient.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
+  })
+})
+
+/** A hub whether its broker is there or not. */
+async function makeEarly(url: string): Promise<Hub> {
+  const { transportFromUrls } = await (url.startsWith('mqtt')
+    ? import('@rivulet/mqtt')
+    : import('@rivulet/nats'))
+  const hub = makeLive({ transport: transportFromUrls([url]) })
+  hub.on('error', () => {})
+  return hub
+}
+
+async function expectUnavailable(url: string, timeoutMs: number, reason = /./): Promise<void> {
+  await expect(openHub(url, { timeoutMs })).rejects.toMatchObject({
+    code: 'TRANSPORT_UNAVAILABLE',
+    message: expect.stringMatching(reason),
+    cause: { code: 'TRANSPORT_UNAVAILABLE', cause: expect.any(Error) },
+  })
+}
+
+function note(hub: Hub): unknown[] {
+  const heard: unknown[] = []
+  hub.stream('absent').subscribe(({ data }) => heard.push(data))
+  return heard
+}
