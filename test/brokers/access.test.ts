@@ -5,7 +5,8 @@ import { Authority } from '../support/certificates.ts'
 import { type FaultProxy, startProxy } from '../support/fault-proxy.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { BROKER_KINDS, type BrokerKind } from '../support/live.ts'
-import { type Program, startProgram } from '../support/program.ts'
+import { type Program, startScript } from '../support/program.ts'
+import { bundleProgram } from './support/bundle-program.ts'
 
 // Rows 6, 10, 12 and 30 of the catalogue of faults, seen from outside the process.
 const REFUSED_WITHIN_MS = 5_000
@@ -29,7 +30,8 @@ interface Refused {
   readonly after: readonly string[]
 }
 
-const run = (act: string, url: string) => startProgram('test/brokers/access-process.ts', [act, url])
+const PROGRAM = bundleProgram('test/brokers/access-process.ts')
+const run = (act: string, url: string) => startScript(PROGRAM, [act, url])
 
 describe('a refusal for good', () => {
   const authority = new Authority()

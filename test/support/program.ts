@@ -104,6 +104,11 @@ export function startProgram(
   return new Program(child)
 }
 
+/** Starts a JavaScript file as a Node process. */
+export function startScript(file: string, args: readonly string[]): Program {
+  return new Program(spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] }))
+}
+
 /** Starts a program of the system, e.g. `mosquitto_sub`. */
 export function startCommand(program: string, args: readonly string[]): Program {
   return new Program(spawn(findExecutable(program), args, { stdio: ['pipe', 'pipe', 'pipe'] }))

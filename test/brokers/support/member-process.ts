@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { bundleProgram } from './bundle-program.ts'
 import type { Member, StatusChange } from './member.ts'
-import { bundleMember } from './member-bundle.ts'
 
-const PROGRAM = bundleMember()
+const PROGRAM = bundleProgram(fileURLToPath(new URL('./member-program.ts', import.meta.url)))
 
 type Act = Exclude<keyof Member, 'isOpen'>
 
