@@ -1,5 +1,5 @@
 // Run as a process of its own with `--expose-gc` and the URL of a broker: subscribes and unsubscribes 10 000 times,
-// opens and closes 200 hubs, and prints what it holds in between. Goes on whenever it is told to.
+// opens and closes 10 000 streams and 200 hubs, and prints what it holds in between. Goes on whenever it is told to.
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Hub, openHub } from 'rivulet'
@@ -11,8 +11,10 @@ const CONNECTIONS = 200
 const STREAMS = Array.from({ length: SIDE_BY_SIDE }, (_, index) => `stream/${index}`)
 
 const [url = ''] = process.argv.slice(2)
-const hub = await openHub(url)
+// The origins of closed streams are remembered for as long as their frames may come back.
+const hub = await openHub({ transport: url, streamDefaults: { maxAgeMs: 100 } })
 for (let round = 0; round < WARM_UP; round++) await subscribeAll()
+await openStreams()
 for (let round = 0; round < WARM_UP; round++) await connectOnce()
 await report('baseline')
 
@@ -24,6 +26,9 @@ for (const subscription of [...subscriptions, ...further]) subscription.unsubscr
 
 for (let round = 0; round < ROUNDS; round++) await subscribeAll(round % 2 === 0)
 await report('rounds')
+
+await openStreams()
+await report('streams')
 
 for (let round = 0; round < CONNECTIONS; round++) await connectOnce()
 await report('connections')
@@ -37,6 +42,19 @@ async function subscribeAll(waits = true): Promise<void> {
   if (waits) await Promise.all(subscriptions.map(({ ready }) => ready))
   for (const subscription of subscriptions) subscription.unsubscribe()
   if (!waits) await undefined
+}
+
+/** Opens ten thousand streams, publishes on each, and closes them. */
+async function openStreams(): Promise<void> {
+  for (let batch = 0; batch < ROUNDS; batch++) {
+    const names = STREAMS.map((name) => `${name}/${batch}`)
+    const subscriptions = names.map((name) => hub.stream(name).subscribe(() => {}))
+    await Promise.all(subscriptions.map(({ ready }) => ready))
+    for (const name of names) {
+      hub.stream(name).publish({ batch })
+      hub.stream(name).close()
+    }
+  }
 }
 
 async function connectOnce(): Promise<void> {
