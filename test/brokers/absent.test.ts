@@ -1,7 +1,15 @@
 import { type Hub, openHub } from 'rivulet'
 import { describe, expect, test } from 'vitest'
 import { startMosquitto, startNats } from '../support/brokers.ts'
-import { BROKER_KINDS, closeLawfully, ending, eventually, makeLive, openLive } from '../support/live.ts'
+import {
+  BROKER_KINDS,
+  closeLawfully,
+  ending,
+  eventually,
+  makeLive,
+  openLive,
+  transportOf,
+} from '../support/live.ts'
 
 // Time for a few dials of a closed port, and for one of two seconds that nobody answers.
 const REFUSED_MS = 500
@@ -58,10 +66,7 @@ describe.each(BROKER_KINDS)('over $kind', (kind) => {
 
 /** A hub whether its broker is there or not. */
 async function makeEarly(url: string): Promise<Hub> {
-  const { transportFromUrls } = await (url.startsWith('mqtt')
-    ? import('@rivulet/mqtt')
-    : import('@rivulet/nats'))
-  const hub = makeLive({ transport: transportFromUrls([url]) })
+  const hub = makeLive({ transport: await transportOf(url) })
   hub.on('error', () => {})
   return hub
 }

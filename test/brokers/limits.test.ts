@@ -5,7 +5,15 @@ import type { Hub, Message } from 'rivulet'
 import { openHub } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Broker, mosquittoPasswords, startMosquitto, startNats } from '../support/brokers.ts'
-import { BROKER_KINDS, closeLawfully, ending, eventually, openLive } from '../support/live.ts'
+import {
+  BROKER_KINDS,
+  closeLawfully,
+  ending,
+  eventually,
+  makeLive,
+  openLive,
+  transportOf,
+} from '../support/live.ts'
 
 const CODE_OF_REFUSAL = { code: 'TRANSPORT_FAILED' }
 
@@ -212,13 +220,36 @@ test.each(BROKER_KINDS)(
 
 // Row 77: secrets.
 test.each(BROKER_KINDS)('a password is in no error and no log over $kind', async ({ start, query }) => {
-  const { url } = await ending(start({ users: { fleet: 'right' } }))
-  const log = vi.spyOn(console, 'error').mockImplementation(() => {})
-  onTestFinished(() => log.mockRestore())
   const secret = 'p4ss:w@rd/?#%'
-  const target = url.replace('//', `//fleet:${encodeURIComponent(secret)}@`) + query
-  const error = await openHub(target).catch((refusal) => refusal)
-  expect(error).toMatchObject(CODE_OF_REFUSAL)
-  const said = inspect([error, log.mock.calls], { depth: 20, showHidden: true }) + String(error.stack)
+  const broker = await ending(start({ users: { fleet: secret } }))
+  const logged: unknown[] = []
+  for (const name of ['error', 'warn', 'log', 'info', 'debug'] as const) {
+    const log = vi.spyOn(console, name).mockImplementation((...said) => void logged.push(said))
+    onTestFinished(() => log.mockRestore())
+  }
+  const urlWith = (user: string, password: string) =>
+    broker.url.replace('//', `//${user}:${encodeURIComponent(password)}@`) + query
+  const refused = await refusalOf(urlWith('fleet', `wrong ${secret}`))
+  expect(refused).toMatchObject(CODE_OF_REFUSAL)
+
+  const hub = await openLive(urlWith('fleet', secret))
+  const quiet = makeLive({ transport: await transportOf(urlWith('fleet', secret)) })
+  await quiet.ready()
+  const errors = errorsOf(hub)
+  await hub.stream('secret').subscribe(() => {}).ready
+  await broker.kill()
+  await eventually(() => errors.length).toBeGreaterThan(1)
+  await eventually(() => logged.length).toBeGreaterThan(0)
+  const overdue = await refusalOf(urlWith('fleet', secret), 300)
+  expect(overdue).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
+
+  const all = [refused, overdue, ...errors, logged, hub, quiet, hub.stream('secret')]
+  const stacks = [refused, overdue, ...errors].map((error) => (error as Error).stack)
+  const said =
+    inspect(all, { depth: 20, showHidden: true, getters: true }) + stacks.join() + JSON.stringify(all)
   for (const form of [secret, encodeURIComponent(secret), 'p4ss']) expect(said).not.toContain(form)
 })
+
+async function refusalOf(url: string, timeoutMs = 10_000): Promise<unknown> {
+  return await openHub(url, { timeoutMs }).catch((refusal) => refusal)
+}

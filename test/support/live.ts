@@ -1,4 +1,12 @@
-import { createHub, type Hub, type HubConfig, type HubOptions, type Ledger, openHub } from 'rivulet'
+import {
+  createHub,
+  type Hub,
+  type HubConfig,
+  type HubOptions,
+  type Ledger,
+  openHub,
+  type Transport,
+} from 'rivulet'
 import { expect, onTestFinished } from 'vitest'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 import { expectLaws } from './ledger-laws.ts'
@@ -33,6 +41,14 @@ export async function openLive(config: HubConfig): Promise<Hub> {
 /** Makes a hub, up or not, that the test closes, and whose ledger is lawful then. */
 export function makeLive(options: HubOptions): Hub {
   return lawful(createHub(options))
+}
+
+/** Makes the transport of a URL, for a hub that need not be up. */
+export async function transportOf(url: string): Promise<Transport> {
+  const { transportFromUrls } = await (url.startsWith('mqtt')
+    ? import('@rivulet/mqtt')
+    : import('@rivulet/nats'))
+  return transportFromUrls([url])
 }
 
 /** Closes hubs and checks the laws of their ledgers. */
