@@ -36,7 +36,9 @@ interface Siege {
 // RELIABILITY rows 24, 56 to 59, 65, 67 and 73.
 testOnEveryBroker('whatever hostile peers write is counted for what it is', async (scene) => {
   const siege = await besieged(scene)
+  await siege.victim.call('watchTurns')
   for (const attack of ATTACKS) await withstands(siege, attack)
+  expect(await siege.victim.call('longestTurnMs')).toBeLessThan(LONGEST_TURN_MS)
   expect(siege.victim.rises).toBe(1)
   await siege.hostile.close()
 })
@@ -92,7 +94,7 @@ function read(frame = ''): { frame: string; origin: string } {
   return { frame: JSON.stringify(last), origin: last.sid.slice(2, 18) }
 }
 
-/** Sends every frame of an attack, and expects each in its bucket, and then the next good message. */
+/** Sends every frame of an attack, and expects each in its bucket, then the next good message, and other streams. */
 async function withstands({ victim, honest, hostile, overheard }: Siege, attack: Attack): Promise<void> {
   const frames = attack.frames(overheard)
   const before = await victim.call('ledgerOf', OPEN)
@@ -109,6 +111,7 @@ async function withstands({ victim, honest, hostile, overheard }: Siege, attack:
   else dropped[attack.bucket] += frames.length
   expect(after, attack.name).toEqual(expected)
   await hasHeard(victim, honest, await honest.call('publish', [OPEN]))
+  await flows(honest, victim)
 }
 
 async function sendFlood(hostile: BarePeer, frame: string): Promise<void> {
