@@ -266,6 +266,8 @@ test('goes to another server when its own announces that it will shut down', asy
   const next = new Recorder()
   await transport.open(next, within())
   expect(await connectionNames(staying)).toEqual(['mover'])
+  // The server would keep it for many seconds more.
+  await eventually(() => connectionNames(leaving)).toEqual([])
   await leaving?.kill()
   await transport.flush(within())
   expect(next.downs).toEqual([])

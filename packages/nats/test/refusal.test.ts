@@ -165,6 +165,8 @@ test('is down with the reason when its credentials are revoked, and is then refu
   broker.reload(users('second-secret'))
   await eventually(() => host.downs.length).toBe(1)
   expect(host.downs[0]).toMatchObject({ code: 'TRANSPORT_FAILED' })
+  // Told once, as the end of the connection.
+  expect(host.errors).toEqual([])
   expect((await rejection(transport.open(host, within()))).code).toBe('TRANSPORT_FAILED')
 })
 
