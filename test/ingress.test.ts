@@ -136,6 +136,18 @@ describe('a frame is dropped and counted malformed', () => {
     expect(scene.ledger).toMatchObject({ received: 4, delivered: 1, dropped: { malformed: 3 } })
   })
 
+  test('and unparsed when it nests too deep: the nesting is scanned before', async () => {
+    const scene = await openScene(free)
+    const parse = vi.spyOn(JSON, 'parse')
+    scene.receive(`[${wireText(1)},{"data":{"a":${'['.repeat(101)}${']'.repeat(101)}}}]`)
+    scene.receive('['.repeat(4_000))
+    expect(parse.mock.calls.filter(([text]) => text.includes('[[['))).toEqual([])
+    parse.mockRestore()
+    expect(scene.ledger).toMatchObject({ received: 2, dropped: { ...NONE, malformed: 2 } })
+  })
+
+  const wireText = (number: number) => JSON.stringify(wire(number, 0))
+
   test('message by message: the good ones beside a malformed one are delivered', async () => {
     const scene = await openScene()
     scene.receive(`[{"data":{"n":1}},{"data":{"n":1e999}},null,{"sid":1,"data":{}},{"data":{"n":2}}]`)
@@ -491,7 +503,8 @@ describe('the limit', () => {
   test('of scope process does not bind what others send', async () => {
     const scene = await openScene({ limit: { ratePerSecond: 1, burst: 1, scope: 'process' } })
     for (let number = 1; number <= 100; number++) scene.receive(wire(number))
-    expect(scene.ledger).toMatchObject({ delivered: 100 })
+    for (let number = 1; number <= 100; number++) scene.receive('junk')
+    expect(scene.ledger).toMatchObject({ delivered: 100, dropped: { ...NONE, malformed: 100 } })
     expect(scene.stream.budget().available).toBe(1)
   })
 
@@ -514,22 +527,33 @@ describe('garbage', () => {
     ['malformed messages', () => '[{"data":1},{"data":2}]'],
     ['poisoned data', () => '{"data":{"__proto__":1}}'],
     ['repeats', () => wire(1)],
+    ['stale messages', (nth: number) => wire(nth + 2, 0)],
+    ['what the schema refuses', () => ({ data: { isBad: true } })],
+    ['data over the limit', () => ({ data: { text: 'x'.repeat(5_000) } })],
+    [
+      'own messages in another spelling',
+      (nth: number, own: string) => ({ sid: sidOf(own, nth + 1), data: {} }),
+    ],
     ['forged jumps', () => wire(2 ** 50)],
     ['refused removals', () => ({ removed: true, sid: sidOf(STRANGER, 1) })],
   ] as const
 
   test.each(junk)('cannot silence the stream: %s leave the shared bucket as it is', async (_, make) => {
-    const scene = await openScene()
-    scene.receive(wire(1))
+    const scene = await openScene({ schema: z.object({ isBad: z.undefined().optional() }).loose() })
+    const own = scene.stream.publish({}).sid.slice(2, 18)
+    scene.receive(wire(1, 0))
+    await vi.advanceTimersByTimeAsync(10_000)
     scene.heard.length = 0
-    for (let count = 0; count < 10_000; count++) scene.receive(make())
+    for (let count = 0; count < 10_000; count++) scene.receive(make(count, own))
+    // A proven publisher is trusted once more.
+    expect(scene.ledger.dropped.rateLimited).toBeGreaterThanOrEqual(10_000 - 31)
     expect(scene.heard).toEqual([])
-    expect(scene.stream.budget().available).toBe(29)
-    for (let count = 0; count < 29; count++) scene.stream.publish({ count })
-    expect(scene.heard).toHaveLength(29)
+    expect(scene.stream.budget().available).toBe(30)
+    for (let count = 0; count < 30; count++) scene.stream.publish({ count })
+    expect(scene.heard).toHaveLength(30)
     await vi.advanceTimersByTimeAsync(1_000)
-    scene.receive(wire(2))
-    expect(scene.data.at(-1)).toEqual({ n: 2 })
+    scene.receive(wire(20_000, 11_000))
+    expect(scene.data.at(-1)).toEqual({ n: 20_000 })
     expectLawful(scene.ledger)
   })
 

@@ -357,10 +357,15 @@ describe('the bucket and what comes over the wire', () => {
   })
 
   test('charge nothing for duplicates, stale ones and what is malformed', async () => {
-    const { stream, send } = await withStranger(8)
+    const { stream, send, clock } = await withStranger(8)
     await send([1, 1, 1].map(entry), [entry(1), { data: 5 }, { sid: 'no' }])
     expect(stream.ledger()).toMatchObject({ delivered: 1, dropped: { duplicate: 3, malformed: 2 } })
     expect(stream.budget().available).toBe(7)
+    await send({ ...entry(2), t: 0 })
+    clock.nowMs = 60_000
+    await send([3, 4].map((n) => ({ ...entry(n), t: 0 })))
+    expect(stream.ledger()).toMatchObject({ delivered: 2, dropped: { stale: 2 } })
+    expect(stream.budget().available).toBe(8)
   })
 
   test('charge nothing for own messages that come back, however full the bucket is', async () => {
