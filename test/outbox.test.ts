@@ -27,6 +27,18 @@ describe('what is published', () => {
     ])
   })
 
+  test('has a t that never goes back, whatever steps back the clock takes', async () => {
+    let nowMs = 50_000
+    const scene = await openScene({ batch: false }, { nowMs: () => nowMs })
+    for (const stepMs of [0, 100, -40_000, 10, -20_000, 0, 25]) {
+      nowMs += stepMs
+      scene.stream.publish({})
+    }
+    expect(scene.transport.frames.map((frame) => (frame as Sent).t)).toEqual([
+      0, 100, 100, 110, 110, 110, 135,
+    ])
+  })
+
   test('on one stream within one tick travels as one frame', async () => {
     const scene = await openScene()
     publish(scene, 3)

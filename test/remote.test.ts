@@ -6,10 +6,12 @@ import {
   type Message,
   type Stream,
   type StreamOptions,
+  type Topic,
   type Transport,
 } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { expectLawful, stateOf, tick } from './support/remote-scene.ts'
+import { expectLawful, stateOf, tick, wire } from './support/remote-scene.ts'
+import { ScriptedTransport } from './support/scripted-transport.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -192,6 +194,45 @@ describe('interest', () => {
     expect(listener).not.toHaveBeenCalled()
     expectLawful(b.hub.ledger())
   })
+
+  test.each<[string, (scene: Scene) => Promise<unknown>]>([
+    ['leaves and comes again', async ({ leave }) => leave()],
+    [
+      'was cut off and is back',
+      async ({ transport }) => {
+        transport.host.down()
+        await vi.advanceTimersByTimeAsync(1_000)
+      },
+    ],
+  ])('of one that %s still shows nothing twice and nothing stale', async (_, interrupt) => {
+    const transport = new ScriptedTransport()
+    const hub = createHub({ transport })
+    hub.on('error', () => {})
+    const stream = hub.stream('scene', { limit: false })
+    const heard: unknown[] = []
+    const listen = () => stream.subscribe(({ data }) => heard.push(data))
+    let subscription = listen()
+    await subscription.ready
+    const receive = (...frame: unknown[]) =>
+      transport.host.receive('rivulet/default/scene' as Topic, JSON.stringify(frame))
+    receive(wire(1, 0), wire(3, 0))
+    const leave = async () => {
+      subscription.unsubscribe()
+      await tick()
+      subscription = listen()
+      await subscription.ready
+    }
+    await interrupt({ transport, leave })
+    await vi.advanceTimersByTimeAsync(10_000)
+    receive(wire(3, 0), wire(1, 10_000), wire(4, 0), wire(5, 10_000))
+    expect(heard).toEqual([{ n: 1 }, { n: 3 }, { n: 5 }])
+    expect(stream.ledger()).toMatchObject({ missed: 1, dropped: { duplicate: 2, stale: 1 } })
+  })
+
+  interface Scene {
+    readonly transport: ScriptedTransport
+    leave(): Promise<void>
+  }
 
   test('of one that comes again counts nothing as missed that was sent meanwhile', async () => {
     const bus = memoryBus()

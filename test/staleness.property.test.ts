@@ -15,8 +15,9 @@ const FASTEST_MS = 5
 const pause = fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 2_500 }))
 const pauses = (minLength: number) => fc.array(pause, { minLength, maxLength: 12 })
 
-/** A frozen link over all of the pauses; then a healthy one, in whose midst a clock may step. */
+/** The receiver may leave and come again; a frozen link over all of the pauses; a healthy one, where a clock may step. */
 const round = fc.record({
+  comesAgain: fc.boolean(),
   frozen: pauses(0),
   healthy: pauses(1),
   step: fc.option(
@@ -48,7 +49,15 @@ async function openPair(offsetMs: { publisher: number; receiver: number }) {
   const source = publisher.stream<{ atMs: number }>('s', options)
   const target = receiver.stream<{ atMs: number }>('s', options)
   const ages: number[] = []
-  await target.subscribe(({ data }) => ages.push(performance.now() - data.atMs)).ready
+  const listen = () => target.subscribe(({ data }) => ages.push(performance.now() - data.atMs))
+  let subscription = listen()
+  await subscription.ready
+  const comeAgain = async () => {
+    subscription.unsubscribe()
+    await vi.advanceTimersByTimeAsync(0)
+    subscription = listen()
+    await subscription.ready
+  }
   const publish = async (after: readonly number[]) => {
     for (const pauseMs of after) {
       await vi.advanceTimersByTimeAsync(pauseMs)
@@ -56,16 +65,17 @@ async function openPair(offsetMs: { publisher: number; receiver: number }) {
       await vi.advanceTimersByTimeAsync(0)
     }
   }
-  return { bus, clocks, ages, publish, hubs: [publisher, receiver], target }
+  return { bus, clocks, ages, publish, comeAgain, hubs: [publisher, receiver], target }
 }
 
 test('nobody who had heard an origin before sees a message of it older than maxAgeMs after freeze and thaw, whatever offset the clocks have and whatever steps they take while the link is healthy', async () => {
   let stale = 0
   await fc.assert(
     fc.asyncProperty(scenario, async ({ offsetMs, first, rounds }) => {
-      const { bus, clocks, ages, publish, hubs, target } = await openPair(offsetMs)
+      const { bus, clocks, ages, publish, comeAgain, hubs, target } = await openPair(offsetMs)
       await publish(first)
-      for (const { frozen, healthy, step, afterStep } of rounds) {
+      for (const { comesAgain, frozen, healthy, step, afterStep } of rounds) {
+        if (comesAgain) await comeAgain()
         bus.freeze()
         await publish(frozen)
         bus.thaw()
