@@ -606,7 +606,8 @@ describe('delivery and the transport', () => {
     expect(here.ledger()).toMatchObject({ received: 0, accepted: 1 })
   })
 
-  test('drops a message from elsewhere when the queue of the running fan-out is full, and counts it', async () => {
+  /** A stream, and how a transport hands it a message from elsewhere inside whatever runs. */
+  async function atOnce(options: StreamOptions) {
     let host: TransportHost | undefined
     const transport: Transport = {
       name: 'at once',
@@ -622,12 +623,47 @@ describe('delivery and the transport', () => {
     }
     const hub = createHub({ transport })
     await hub.ready()
-    const stream = hub.stream<{ n: number }>('s', { maxWaiting: 1 })
+    const stream = hub.stream<{ n: number }>('s', options as object)
+    const receive = (n: number) => host?.receive('rivulet/default/s' as Topic, `{"data":{"n":${n}}}`)
+    return { stream, receive }
+  }
+
+  test('lets a message from elsewhere enter the same queue, so every subscriber sees one order', async () => {
+    const { stream, receive } = await atOnce({})
+    const seen: number[][] = [[], []]
+    await stream.subscribe(({ data }) => {
+      seen[0]?.push(data.n)
+      if (data.n > 0) return
+      stream.publish({ n: 1 })
+      receive(2)
+      stream.publish({ n: 3 })
+    }).ready
+    stream.subscribe(({ data }) => seen[1]?.push(data.n))
+    stream.publish({ n: 0 })
+    expect(seen).toEqual([
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ])
+  })
+
+  test('counts a message from elsewhere as delivered at its admission, before a subscriber is called', async () => {
+    const { stream, receive } = await atOnce({})
+    const delivered: number[] = []
+    await stream.subscribe(({ data }) => {
+      if (data.n === 1) receive(2)
+      delivered.push(stream.ledger().delivered)
+    }).ready
+    receive(1)
+    expect(delivered).toEqual([2, 2])
+  })
+
+  test('drops a message from elsewhere when the queue of the running fan-out is full, and counts it', async () => {
+    const { stream, receive } = await atOnce({ maxWaiting: 1 })
     const seen: number[] = []
     await stream.subscribe(({ data }) => {
       seen.push(data.n)
       if (data.n > 0) return
-      for (const n of [1, 2]) host?.receive('rivulet/default/s' as Topic, `{"data":{"n":${n}}}`)
+      for (const n of [1, 2]) receive(n)
     }).ready
     stream.publish({ n: 0 })
     expect(seen).toEqual([0, 1])

@@ -232,6 +232,22 @@ describe('hub.flush', () => {
     expect(stream.ledger()).toMatchObject({ inFlight: 0, confirmed: 2 })
   })
 
+  test('covers what was published before inside a running fan-out, which is not handed over yet', async () => {
+    const { hub, transport } = linked()
+    await hub.ready()
+    const stream = hub.stream<{ n: number }>('a')
+    let flushed: Promise<unknown> | undefined
+    stream.subscribe(({ data }) => {
+      if (data.n > 1) return
+      for (const n of [2, 3]) stream.publish({ n })
+      flushed = hub.flush().then(() => expect(stream.ledger()).toMatchObject({ inFlight: 0, confirmed: 3 }))
+    })
+    stream.publish({ n: 1 })
+    expect(transport.frames).toEqual([])
+    if (flushed !== undefined) await passUntil(flushed)
+    expect(transport.frames.flat()).toHaveLength(3)
+  })
+
   test('resolves when it is unconfirmed or lost instead', async () => {
     const { hub, transport } = linked()
     const stream = hub.stream('a')

@@ -70,9 +70,9 @@ describe('iterate', () => {
     ['keeps the latest of all without a key', { buffer: 2, overflow: 'latest' }, [4], 3],
     [
       'keeps the latest of each key, in the place of the first',
-      { overflow: 'latest', key: ({ data }) => data.n % 2 },
-      [3, 4],
-      2,
+      { overflow: 'latest', key: ({ data }) => data.n % 3 },
+      [4, 2, 3],
+      1,
     ],
     [
       'drops the oldest key when there are too many',

@@ -154,6 +154,30 @@ describe('a schema', () => {
     expect(stream.budget().available).toBe(29)
   })
 
+  test('is asked once a message by every verb, of one that waits at the call and not again when it goes out', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const asked: unknown[] = []
+    const stream = createHub().stream<{ n: number }>('verbs', {
+      limit: { ratePerSecond: 10, burst: 1 },
+      schema: schemaOf((value) => {
+        asked.push((value as { n: number }).n)
+        return { value }
+      }),
+    } as object)
+    const heard: number[] = []
+    stream.subscribe(({ data }) => heard.push(data.n))
+    stream.publish({ n: 1 })
+    const waiting = stream.publishWhenReady({ n: 2 })
+    for (const n of [3, 4]) stream.publishLatest({ n })
+    expect(asked).toEqual([1, 2, 3, 4])
+    await vi.advanceTimersByTimeAsync(300)
+    await waiting
+    stream.subject.next({ n: 5 })
+    expect(heard).toEqual([1, 2, 4, 5])
+    expect(asked).toEqual([1, 2, 3, 4, 5])
+  })
+
   test('is asked once at the publisher and once at each receiver', async () => {
     const here = vi.fn((value: unknown) => ({ value }))
     const there = vi.fn((value: unknown) => ({ value }))

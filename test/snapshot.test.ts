@@ -1,7 +1,7 @@
 import assert from 'node:assert'
 import vm from 'node:vm'
 import { createHub, RivuletError } from 'rivulet'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { decodeFrame } from '../src/frame.ts'
 import type { Refusal } from '../src/refusal.ts'
 import { seal } from '../src/seal.ts'
@@ -676,6 +676,24 @@ describe('the size of a message', () => {
 
   test('of the smallest object is 2 bytes', () => {
     expect(take({}, 2)).toEqual({})
+  })
+
+  test('is not counted exactly, here or on the way in, where a cheap upper bound is within the limit', () => {
+    const within = {
+      truck: 7,
+      at: '2024-05-01T12:00:00Z',
+      stops: [{ n: 1 }, { n: 2 }],
+      note: 'é'.repeat(300),
+    }
+    const perhapsOver = { note: 'x'.repeat(2000) }
+    const stringify = vi.spyOn(JSON, 'stringify')
+    onTestFinished(() => stringify.mockRestore())
+    take(within)
+    expect(seal({ ...within }, LIMIT)).toBe('sealed')
+    expect(stringify).not.toHaveBeenCalled()
+    take(perhapsOver)
+    expect(seal({ ...perhapsOver }, LIMIT)).toBe('sealed')
+    expect(stringify).toHaveBeenCalledTimes(2)
   })
 })
 

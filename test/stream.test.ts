@@ -608,6 +608,13 @@ describe('a message', () => {
     expect(inspect(message)).toBe(inspect({ sid: message.sid, data: { n: 1 }, isLocal: true }))
   })
 
+  test('has a sid that is made when it is read: the message holds none', () => {
+    const message = open().publish({ n: 1 })
+    const held = Reflect.ownKeys(message).map((key) => Reflect.get(message, key))
+    expect(held).not.toContain(message.sid)
+    expect(message.sid).toBe(message.sid)
+  })
+
   test('has a sid of its own: origin of the stream, and its number', () => {
     const hub = createHub()
     const [a, b] = [hub.stream('a'), hub.stream('b')]
