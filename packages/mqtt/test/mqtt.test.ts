@@ -233,6 +233,22 @@ describe('a barrier', () => {
   })
 })
 
+test('starts a clean session, and subscribes and publishes with QoS 0, which no option changes', async () => {
+  const scripted = await ScriptedBroker.start()
+  const others = { qos: 1, clean: false, retain: true, properties: { sessionExpiryInterval: 9 } }
+  const { transport } = await open({ url: scripted.url, ...(others as object) })
+  await transport.join(TOPIC, NEVER)
+  transport.send(TOPIC, 'x')
+  await until(() => scripted.packets.length === 3)
+  const [connect, subscribe, publish] = scripted.packets as [Buffer, Buffer, Buffer]
+  const [CLEAN_START, SESSION_EXPIRY_INTERVAL] = [0x02, 0x11]
+  expect(connect.readUInt8(9) & CLEAN_START).toBe(CLEAN_START) // [MQTT-3.1.2-4]
+  expect([...connect.subarray(12, 18)]).toEqual([5, SESSION_EXPIRY_INTERVAL, 0, 0, 0, 0])
+  expect(subscribe.readUInt8(subscribe.length - 1) & 0x03).toBe(0)
+  expect(publish.readUInt8(0)).toBe(0x30) // neither DUP nor QoS nor RETAIN
+  scripted.close()
+})
+
 test('a refused subscription rejects with the reason, and the topic may be joined again', async () => {
   const scripted = await ScriptedBroker.start()
   const { transport } = await open({ url: scripted.url })

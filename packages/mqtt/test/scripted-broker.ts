@@ -10,6 +10,8 @@ const PINGREQ = 0xc0
 export class ScriptedBroker {
   /** How many pings have come. */
   pings = 0
+  /** Every packet that came, as it was written. */
+  readonly packets: Buffer[] = []
   /** The reason code with which to answer the next subscriptions. */
   granted = 0
   readonly #server: Server
@@ -27,7 +29,8 @@ export class ScriptedBroker {
     server.on('connection', (client) => {
       this.#client = client
       client.on('error', () => {})
-      client.once('data', () => {
+      client.once('data', (connect) => {
+        this.packets.push(connect)
         client.write(Buffer.of(0x20, 3, 0, 0, 0))
         client.on('data', (chunk) => this.#answer(chunk))
       })
@@ -60,6 +63,7 @@ export class ScriptedBroker {
   #answer(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; at += 2 + chunk.readUInt8(at + 1)) {
       const type = chunk.readUInt8(at)
+      this.packets.push(chunk.subarray(at, at + 2 + chunk.readUInt8(at + 1)))
       if (type === PINGREQ) this.pings++
       if (type === SUBSCRIBE) this.#acknowledge(0x90, chunk.subarray(at + 2, at + 4))
       if (type === UNSUBSCRIBE) this.#acknowledge(0xb0, chunk.subarray(at + 2, at + 4))
