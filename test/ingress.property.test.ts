@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { sidOf } from '../src/message.ts'
-import { expectLawful, openScene } from './support/remote-scene.ts'
+import { expectLawful, openScene, STRANGER } from './support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -69,4 +69,64 @@ test('no remote input throws, breaks a law of the ledger, or reaches a subscribe
     }),
     { numRuns: 1_000 },
   )
+}, 120_000)
+
+const rounds = fc.array(
+  fc.record({
+    pauseMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
+    own: fc.nat({ max: 12 }),
+    frames: fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 4 }),
+    isOwnFirst: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 25 },
+)
+const limit = fc.record({
+  ratePerSecond: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 200 })),
+  burst: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.double({ min: 1, max: 40, noNaN: true })),
+})
+
+test('no subscriber sees more than burst + rate × T, and no peer shuts out local publishing, whatever peers send', async () => {
+  let refusedHere = 0
+  await fc.assert(
+    fc.asyncProperty(limit, rounds, async ({ ratePerSecond, burst }, played) => {
+      const clock = { nowMs: 0 }
+      const options = { limit: { ratePerSecond, burst }, maxAgeMs: false, batch: false } as const
+      const scene = await openScene(options, { nowMs: () => clock.nowMs })
+      const seen: { readonly atMs: number; readonly count: number }[] = []
+      let number = 0
+      let ownSinceMs = 0
+      for (const { pauseMs, own, frames, isOwnFirst } of played) {
+        clock.nowMs += pauseMs
+        const before = scene.heard.length
+        const receive = () => {
+          for (const size of frames) {
+            scene.receive(Array.from({ length: size }, () => ({ sid: sidOf(STRANGER, ++number), data: {} })))
+          }
+        }
+        const publish = () => {
+          for (let nth = 0; nth < own; nth++) if (!scene.stream.tryPublish({}).ok) refusedHere++
+        }
+        const acts = isOwnFirst ? [publish, receive] : [receive, publish]
+        for (const act of acts) act()
+        seen.push({ atMs: clock.nowMs, count: scene.heard.length - before })
+        // Of a stream on which this process was silent, a quarter of the burst is left for it, when that is a message.
+        if (own > 0) ownSinceMs = clock.nowMs
+        const isSilent = ratePerSecond > 0 && clock.nowMs - ownSinceMs >= (burst / ratePerSecond) * 1000
+        if (isSilent && burst >= 2) expect(scene.stream.budget().available).toBeGreaterThanOrEqual(1)
+      }
+      for (const [from, first] of seen.entries()) {
+        let sum = 0
+        for (const { atMs, count } of seen.slice(from)) {
+          sum += count
+          expect(sum).toBeLessThanOrEqual(burst + (ratePerSecond * (atMs - first.atMs)) / 1000 + 1e-5)
+        }
+      }
+      expectLawful(scene.ledger)
+      const closing = scene.hub.close()
+      await vi.advanceTimersByTimeAsync(5_000)
+      await closing
+    }),
+    { numRuns: 1_000 },
+  )
+  expect(refusedHere).toBeGreaterThan(1_000)
 }, 120_000)
