@@ -50,6 +50,25 @@ describe('the documents', () => {
     expect(scriptsNamedIn(readDocument(path)).filter((name) => !(name in scripts))).toEqual([])
   })
 
+  // DESIGN 4 and 5: what they ask to be said, since nobody could find it out by reading types.
+  test.each([
+    [
+      'the bound of the limiter',
+      'In any T seconds a stream admits at most `burst + ratePerSecond × T` messages',
+    ],
+    ['that there is no fairness', 'Between peers there is no fairness'],
+    ['that whoever may write may forge', 'Whoever may write to a topic may still forge messages'],
+    ['how topics are protected', 'give publish and subscribe permissions on `rivulet/<hub>/#`'],
+    [
+      'what freezes remain',
+      'whether the first message ever heard of a publisher is old, if the connection was frozen',
+    ],
+    ['what denials remain', 'whether an MQTT broker silently denied a QoS 0 publish'],
+    ['how a foreign client writes', '`{"data":{…}}` as UTF-8 JSON to `rivulet/<hub>/<stream>`'],
+  ])('say %s', (_, sentence) => {
+    expect(readDocument('README.md').replaceAll(/\s+/g, ' ')).toContain(sentence)
+  })
+
   test('show code that compiles', () => {
     expect(typeErrorsOf(programs)).toEqual([])
   })

@@ -175,6 +175,22 @@ describe('the order of checks', () => {
     expect(reads).toBe(0)
   })
 
+  test('names closed before it looks at a full queue', () => {
+    const { stream } = streamOn({ maxWaiting: 0 })
+    const codes: unknown[] = []
+    const ask = () => {
+      const result = stream.tryPublish({})
+      codes.push(result.ok || result.code)
+    }
+    stream.subscribe(() => {
+      ask()
+      stream.close()
+      ask()
+    })
+    stream.publish({})
+    expect(codes).toEqual(['WAITING_LINE_FULL', 'STREAM_CLOSED'])
+  })
+
   test('names closed before it looks at the bucket', () => {
     const { stream } = streamOn(limit(0, 1))
     stream.publish({})

@@ -7,6 +7,7 @@ import {
   importsOf,
   longFunctionsOf,
   nodeGlobalsOf,
+  privateNamesOf,
   relativeImportsOf,
   starExportsOf,
 } from './support/source-rules.ts'
@@ -65,6 +66,13 @@ describe('the source tree', () => {
   test('has kebab-case file names only', () => {
     const isKebab = (path: string) => /^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(path))
     expect(shipped.map(({ path }) => path).filter((path) => !isKebab(path))).toEqual([])
+  })
+
+  // DESIGN 7: #private fields cost nothing, but on per-message objects.
+  test('has no private field on a message', () => {
+    const message = core.filter(({ path }) => path === 'src/message.ts')
+    expect(message).toHaveLength(1)
+    expect(offences(message, privateNamesOf)).toEqual([])
   })
 
   test('spells every public name out', () => {
@@ -127,6 +135,10 @@ describe('the rules', () => {
     expect(['rivulet', './link.ts', 'mqtt'].filter((name) => leaves('packages/memory', file, name))).toEqual(
       [],
     )
+  })
+
+  test('find a private field', () => {
+    expect(privateNamesOf(parse('a.ts', 'class A {\n  #b = 1\n  c = 2\n}'))).toEqual(['#b in line 2'])
   })
 
   test('find a long function and an export of everything', () => {

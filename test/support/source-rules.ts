@@ -72,6 +72,15 @@ export function nodeGlobalsOf(file: SourceFile): string[] {
   return uses.filter(({ text }) => !declared.has(text)).map((node) => `${node.text} in line ${lineOf(node)}`)
 }
 
+/** Lists the private names that a file declares, with their lines. */
+export function privateNamesOf(file: SourceFile): string[] {
+  const found: string[] = []
+  visit(file.tree, (node) => {
+    if (ts.isPrivateIdentifier(node)) found.push(`${node.text} in line ${lineOf(node)}`)
+  })
+  return found
+}
+
 function isNameOfDeclaration(node: ts.Identifier): boolean {
   return 'name' in node.parent && node.parent.name === node && !ts.isPropertyAccessExpression(node.parent)
 }
