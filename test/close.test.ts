@@ -116,6 +116,21 @@ describe.each(ends)('after %s returns', (end) => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('to do it again does nothing: the next stream of the name lives, and nothing is counted twice', () => {
+    const hub = createHub()
+    const removed = vi.fn()
+    hub.on('streamRemoved', removed)
+    const first = hub.stream('s')
+    first.publish({})
+    first[end]()
+    const second = hub.stream('s')
+    for (const again of ends) first[again]()
+    expect(hub.stream('s')).toBe(second)
+    expect(second.closed).toBe(false)
+    expect(hub.ledger()).toMatchObject({ attempts: 1, accepted: 1 })
+    expect(removed).toHaveBeenCalledTimes(end === 'remove' ? 1 : 0)
+  })
+
   test('the name opens a new stream with a new origin and a fresh bucket', () => {
     const hub = createHub()
     const first = hub.stream('s', { limit: { ratePerSecond: 0, burst: 1 } })

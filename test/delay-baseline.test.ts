@@ -41,6 +41,7 @@ describe('a delay baseline', () => {
     run([
       [60_000, 4_000, 'fresh'],
       [60_001, 4_000, 'fresh'], // another minute begins
+      [70_000, 4_000, 'fresh'],
       [100_000, 5_101, 'stale'], // the smallest of the minute before still counts
       [120_002, 4_000, 'fresh'], // and now the 100 is forgotten
       [120_003, 9_000, 'fresh'],

@@ -263,6 +263,24 @@ describe('reconnecting', () => {
     expect(scene.data).toEqual([{ n: 3 }])
   })
 
+  test('ignores calls on the host of an open that failed', async () => {
+    const linked = link({ open: away })
+    const heard: unknown[] = []
+    linked.hub.stream('scene').subscribe(({ data }) => heard.push(data))
+    await tick()
+    linked.transport.answers.open = 'resolve'
+    await untilNextOpen(linked, 1_000)
+    await linked.hub.ready()
+    const errors = linked.errors.length
+    const [failed] = linked.transport.hosts
+    failed?.receive(TOPIC, '{"data":{"n":1}}')
+    failed?.error(TOPIC, new Error('late'))
+    failed?.down(new Error('late'))
+    await tick()
+    expect([heard, linked.errors.length, linked.hub.status]).toEqual([[], errors, 'up'])
+    expect(linked.hub.ledger().received).toBe(0)
+  })
+
   test('three hundred times leaves no listener, no timer and no join behind', async () => {
     const listeners = new Set<unknown>()
     const { addEventListener, removeEventListener } = EventTarget.prototype
