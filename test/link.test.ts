@@ -586,13 +586,14 @@ describe('close', () => {
   test('is followed by nothing: no frame is taken, no event comes, every call gives HUB_CLOSED', async () => {
     const scene = await openScene()
     const events: unknown[] = []
+    scene.hub.on('status', (status) => events.push(status))
     await scene.hub.close()
     scene.hub.off('status', () => {})
     scene.receive({ data: {} })
     scene.transport.host.down()
     scene.transport.host.error(TOPIC, new Error('late'))
     await vi.advanceTimersByTimeAsync(60_000)
-    expect([events, scene.heard, scene.errors]).toEqual([[], [], []])
+    expect([events, scene.heard, scene.errors]).toEqual([['closed'], [], []])
     expect(() => scene.stream.publish({})).toThrow(expect.objectContaining({ code: 'HUB_CLOSED' }))
     expect(() => scene.hub.stream('another')).toThrow(expect.objectContaining({ code: 'HUB_CLOSED' }))
     await expect(scene.hub.flush()).rejects.toMatchObject({ code: 'HUB_CLOSED' })
