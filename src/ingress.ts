@@ -131,7 +131,7 @@ export class Ingress {
       if (mayBeOld) return 'stale'
     } else {
       if (port.isOwn(origin)) return 'echo'
-      const verdict = this.#judge(origin, entry.sequence, entry.tMs, nowMs, mayBeOld)
+      const verdict = this.#judge(origin, entry.sequence, nowMs, mayBeOld, entry.tMs)
       if (verdict !== 'deliver') return verdict
     }
     return this.#check(entry, nowMs)
@@ -143,22 +143,10 @@ export class Ingress {
   }
 
   /** Judges a number of a publisher by what is known of it, and counts the gaps and disorder that it shows. */
-  #judge(
-    origin: string,
-    sequence: number,
-    tMs: number | undefined,
-    arrivalMs: number,
-    mayBeOld: boolean,
-  ): Verdict {
+  #judge(origin: string, sequence: number, nowMs: number, mayBeOld: boolean, tMs?: number): Verdict {
     const peer = this.#peers.of(origin)
-    const verdict = peer.judge({
-      sequence,
-      tMs,
-      arrivalMs,
-      maxAgeMs: this.#maxAgeMs,
-      join: this.#join,
-      mayBeOld,
-    })
+    const maxAgeMs = this.#maxAgeMs
+    const verdict = peer.judge({ sequence, tMs, arrivalMs: nowMs, maxAgeMs, mayBeOld, join: this.#join })
     if (peer.gapChange !== 0) this.#counters.count((counts) => (counts.missed += peer.gapChange))
     if (peer.isReordered) this.#counters.count((counts) => counts.reordered++)
     return verdict
@@ -192,7 +180,7 @@ export class Ingress {
   /** A removal is no message: it is not counted unless it was dropped unread. Tells whether it ended the stream. */
   #takeRemoval({ origin, sequence }: { origin: string; sequence: number }, arrivalMs: number): boolean {
     if (this.#port.isOwn(origin)) return false
-    if (this.#judge(origin, sequence, undefined, arrivalMs, this.#mayBeOld()) !== 'deliver') return false
+    if (this.#judge(origin, sequence, arrivalMs, this.#mayBeOld()) !== 'deliver') return false
     return this.#port.removedByPeer()
   }
 }

@@ -90,10 +90,8 @@ async function fromUrls(urls: readonly unknown[]): Promise<Pick<HubOptions, 'tra
     throw invalid('The URLs of one hub have one scheme.')
   }
   const { transportFromUrls } = await load(first.scheme)
-  const transport = makeTransport(
-    parsed.map(({ url }) => url),
-    transportFromUrls,
-  )
+  const addresses = parsed.map(({ url }) => url)
+  const transport = makeTransport(addresses, transportFromUrls)
   return { transport, name: parsed.find(({ name }) => name !== undefined)?.name }
 }
 
