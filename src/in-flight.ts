@@ -109,7 +109,9 @@ export class InFlight {
   #schedule(): void {
     if (this.#timer !== undefined || this.#covered !== undefined) return
     if (this.#sent.isEmpty && this.#misses === 0) return
-    const waitMs = Math.max(0, this.#lastStartMs + BARRIER_SPACING_MS - this.#barrier.nowMs())
+    // No longer than the spacing, also when the clock has stepped back.
+    const sinceMs = Math.max(0, this.#barrier.nowMs() - this.#lastStartMs)
+    const waitMs = Math.max(0, BARRIER_SPACING_MS - sinceMs)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       void this.#run()

@@ -26,6 +26,17 @@ describe('what was sent', () => {
     expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 0 })
   })
 
+  test('is confirmed as soon when the clock steps back', async () => {
+    let backMs = 0
+    const scene = await openScene(free, { nowMs: () => performance.now() - backMs })
+    scene.stream.publish({})
+    await tick()
+    backMs = 3_600_000
+    scene.stream.publish({})
+    await vi.advanceTimersByTimeAsync(20)
+    expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 2 })
+  })
+
   test('after a barrier began is not covered by it', async () => {
     const scene = await openHanging()
     scene.stream.publish({})
