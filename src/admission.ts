@@ -89,17 +89,18 @@ export class Admission {
   async publishWhenReady(data: unknown, signal: AbortSignal | undefined): Promise<Message> {
     checkSignal(signal)
     if (signal?.aborted) throw this.#abortedBy(signal)
-    const checked = this.#check(data, false)
+    const nowMs = this.#port.nowMs()
+    const checked = this.#check(data, false, nowMs)
     if (checked instanceof Refusal) throw this.#refuse(checked).error
     if (signal?.aborted) throw this.#abortedBy(signal) // by what reading the data ran
-    const nowMs = this.#port.nowMs()
     if (this.#takeRoom(nowMs)) return this.#port.accept(checked.wire, checked.data, nowMs)
-    return this.#waitInLine(checked, signal)
+    return this.#waitInLine(checked, nowMs, signal)
   }
 
   /** Publishes now, or keeps the newest value per key until there is room and returns `undefined`. */
   publishLatest(data: unknown, key: unknown): Message | Refusal | undefined {
-    const checked = this.#check(data, this.#kept?.has(key) === true)
+    const nowMs = this.#port.nowMs()
+    const checked = this.#check(data, this.#kept?.has(key) === true, nowMs)
     if (checked instanceof Refusal) return this.#refuse(checked)
     const kept = this.#kept?.get(key)
     if (kept !== undefined) {
@@ -107,9 +108,8 @@ export class Admission {
       this.#port.counters.attempt('conflated')
       return undefined
     }
-    const nowMs = this.#port.nowMs()
     if (this.#takeRoom(nowMs)) return this.#port.accept(checked.wire, checked.data, nowMs)
-    this.#keep(checked, key)
+    this.#keep(checked, key, nowMs)
     return undefined
   }
 
@@ -160,27 +160,26 @@ export class Admission {
   }
 
   /** Checks everything but the limit; who replaces a kept value needs no place in line. */
-  #check(data: unknown, hasPlace: boolean): Checked | Refusal {
-    const refusal = this.#whyNoPlace(hasPlace)
+  #check(data: unknown, hasPlace: boolean, nowMs: number): Checked | Refusal {
+    const refusal = this.#whyNoPlace(hasPlace, nowMs)
     if (refusal !== undefined) return refusal
     try {
       const { schema, maxBytes } = this.#port.options
       const wire = snapshot(data, maxBytes)
       const checked = { wire, data: schema === undefined ? wire : validate(schema, wire) }
-      return this.#whyNoPlace(hasPlace) ?? checked
+      return this.#whyNoPlace(hasPlace, nowMs) ?? checked
     } catch (thrown) {
       return asRefusal(thrown)
     }
   }
 
-  #whyNoPlace(hasPlace: boolean): Refusal | undefined {
+  #whyNoPlace(hasPlace: boolean, nowMs: number): Refusal | undefined {
     const port = this.#port
     if (port.isClosed) return port.closedRefusal()
     if (hasPlace) return undefined
     if (port.isFull) return this.#lineFull()
     if (this.#lineSize() < port.options.maxWaiting) return undefined
-    const isRoom =
-      this.#lineSize() === 0 && (this.#bucket === undefined || this.#bucket.hasRoom(port.nowMs()))
+    const isRoom = this.#lineSize() === 0 && (this.#bucket === undefined || this.#bucket.hasRoom(nowMs))
     return isRoom ? undefined : this.#lineFull()
   }
 
@@ -193,7 +192,7 @@ export class Admission {
     return this.#lineSize() === 0 && this.#bucket.take(nowMs)
   }
 
-  #waitInLine(checked: Checked, signal: AbortSignal | undefined): Promise<Message> {
+  #waitInLine(checked: Checked, nowMs: number, signal: AbortSignal | undefined): Promise<Message> {
     const port = this.#port
     return new Promise<Message>((resolve, reject) => {
       const end = () => {
@@ -218,11 +217,11 @@ export class Admission {
           reject(this.#abortedBy(signal))
         })
       port.counters.attempt('waiting')
-      this.#join(waiter)
+      this.#join(waiter, nowMs)
     })
   }
 
-  #keep(checked: Checked, key: unknown): void {
+  #keep(checked: Checked, key: unknown, nowMs: number): void {
     const port = this.#port
     const end = () => {
       port.counters.leftLine()
@@ -242,13 +241,13 @@ export class Admission {
     this.#kept ??= new Map()
     this.#kept.set(key, kept)
     port.counters.attempt('waiting')
-    this.#join(kept)
+    this.#join(kept, nowMs)
   }
 
-  #join(waiter: Waiter): void {
+  #join(waiter: Waiter, nowMs: number): void {
     const bucket = this.#bucket as LeakyBucket // or there would have been room
     this.#line ??= new WaitingLine(bucket, () => this.#port.nowMs())
-    this.#line.join(waiter)
+    this.#line.join(waiter, nowMs)
   }
 }
 

@@ -27,9 +27,9 @@ export class WaitingLine {
     return this.#waiters.size
   }
 
-  join(waiter: Waiter): void {
+  join(waiter: Waiter, nowMs: number): void {
     this.#waiters.add(waiter)
-    if (!this.#timer.isRunning) this.#wait(this.#nowMs())
+    if (!this.#timer.isRunning) this.#wait(nowMs)
   }
 
   leave(waiter: Waiter): void {

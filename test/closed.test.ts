@@ -229,4 +229,31 @@ describe('what ends with a stream', () => {
     await passUntil(hub.close())
     expect(transport.frames).toMatchObject([{ data: { n: 1 } }])
   })
+
+  test('is what a clock finds that ends the stream: nothing is accepted, and nobody waits', async () => {
+    for (const room of [0, 1]) {
+      let close = () => {}
+      const hub = createHub({
+        nowMs: () => {
+          close()
+          return 0
+        },
+      })
+      for (const act of [
+        (stream: Stream) => stream.publishWhenReady({}),
+        async (stream: Stream) => stream.publishLatest({}),
+      ]) {
+        const stream = hub.stream('s', { limit: { ratePerSecond: 1, burst: 1 } }) as Stream
+        if (room === 0) stream.publish({})
+        stream.budget()
+        close = () => stream.close()
+        await expect(act(stream)).rejects.toMatchObject({ code: 'STREAM_CLOSED' })
+        expect(stream.ledger()).toMatchObject({ waiting: 0, accepted: 1 - room, refused: { closed: 1 } })
+        close = () => {}
+      }
+      expect(hub.ledger().attempts).toBe(4 - 2 * room)
+      expectLaws(hub.ledger())
+      expect(vi.getTimerCount()).toBe(0)
+    }
+  })
 })
