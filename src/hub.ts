@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { Channel, type ChannelHost, type StreamEvents } from './channel.ts'
 import { abortable } from './deadline.ts'
+import { deferred } from './deferred.ts'
 import { makeDisposable } from './disposable.ts'
 import { RivuletError } from './errors.ts'
 import { Events } from './events.ts'
@@ -102,6 +103,9 @@ export class Hub {
     }
     checkStreamName(name)
     const resolved = resolveOptions(options, this.#named.get(name) ?? this.#defaults)
+    // Reading the options may have run code that closed the hub, or opened the stream.
+    if (this.#isClosed || this.#streams.has(name))
+      return this.stream(name, resolved as StreamOptions) as Stream
     const stream = new Stream(new Channel(name, resolved, this.#host))
     this.#streams.set(name, stream)
     return stream
@@ -155,12 +159,10 @@ export class Hub {
   close(): Promise<Ledger> {
     if (this.#closing !== undefined) return this.#closing
     this.#isClosed = true
-    let settle: (ledger: Promise<Ledger>) => void = () => {}
-    this.#closing = new Promise<Ledger>((resolve) => {
-      settle = resolve
-    })
-    settle(this.#close()) // what ends with a stream may call `close` again
-    return this.#closing
+    const closing = deferred<Ledger>()
+    this.#closing = closing.promise
+    closing.resolve(this.#close()) // what ends with a stream may call `close` again
+    return closing.promise
   }
 
   async #close(): Promise<Ledger> {

@@ -119,6 +119,35 @@ describe('the options of a stream', () => {
     expect([...createHub().streams()]).toEqual([])
   })
 
+  test('that close the hub while they are read open nothing', () => {
+    const hub = createHub()
+    const options = {
+      get maxBytes() {
+        void hub.close()
+        return 100
+      },
+    }
+    expect(() => hub.stream('s', options)).toThrow(expect.objectContaining({ code: 'HUB_CLOSED' }))
+    expect([...hub.streams()]).toEqual([])
+  })
+
+  test('that open the stream while they are read give that one, or a conflict', () => {
+    const hub = createHub()
+    let inner: unknown
+    const options = (maxBytes: number) => ({
+      get maxBytes() {
+        inner = hub.stream('s', { maxBytes: 100 })
+        return maxBytes
+      },
+    })
+    expect(hub.stream('s', options(100))).toBe(inner)
+    hub.stream('s').close()
+    expect(() => hub.stream('s', options(200))).toThrow(
+      expect.objectContaining({ code: 'STREAM_OPTIONS_CONFLICT' }),
+    )
+    expect([...hub.streams()]).toEqual([inner])
+  })
+
   test('are read once, so that a second answer does not get past the checks', () => {
     let reads = 0
     const resolved = resolve({
