@@ -1,5 +1,8 @@
 import { EventEmitter } from 'eventemitter3'
 
+/** So deep are listeners told of events that they cause themselves; a loop ends here and not with the stack. */
+const MOST_NESTED = 8
+
 type Handler<Payload> = (payload: Payload) => unknown
 
 /**
@@ -9,6 +12,8 @@ type Handler<Payload> = (payload: Payload) => unknown
 export class Events<Payloads extends object> {
   readonly #onThrow: (error: unknown, event: keyof Payloads) => void
   #emitter: EventEmitter | undefined
+  /** How many events are being told, one inside the other. */
+  #nested = 0
 
   /** `onThrow` is told what a listener threw, and of which event it was. */
   constructor(onThrow: (error: unknown, event: keyof Payloads) => void) {
@@ -31,17 +36,22 @@ export class Events<Payloads extends object> {
   /** Builds the payload only when somebody listens. Nobody is called once `clear` has been. */
   emit<Name extends keyof Payloads & string>(event: Name, payload: () => Payloads[Name]): void {
     const emitter = this.#emitter
-    if (emitter === undefined || !this.has(event)) return
-    const built = payload()
-    for (const handler of emitter.listeners(event)) {
-      if (this.#emitter !== emitter) return
-      const onThrow = (error: unknown) => this.#onThrow(error, event)
-      try {
-        const result: unknown = (handler as Handler<Payloads[Name]>)(built)
-        if (result instanceof Promise) result.catch(onThrow)
-      } catch (error) {
-        onThrow(error)
+    if (emitter === undefined || !this.has(event) || this.#nested === MOST_NESTED) return
+    this.#nested++
+    try {
+      const built = payload()
+      for (const handler of emitter.listeners(event)) {
+        if (this.#emitter !== emitter) return
+        const onThrow = (error: unknown) => this.#onThrow(error, event)
+        try {
+          const result: unknown = (handler as Handler<Payloads[Name]>)(built)
+          if (result instanceof Promise) result.catch(onThrow)
+        } catch (error) {
+          onThrow(error)
+        }
       }
+    } finally {
+      this.#nested--
     }
   }
 
