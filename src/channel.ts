@@ -3,7 +3,7 @@ import { Delivery } from './delivery.ts'
 import type { RivuletError } from './errors.ts'
 import { Events } from './events.ts'
 import { Expiry } from './expiry.ts'
-import type { Listener, Seat } from './fan-out.ts'
+import { FanOut, type Listener, type Seat } from './fan-out.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import { Counters } from './ledger.ts'
 import type { Link } from './link.ts'
@@ -150,7 +150,7 @@ export class Channel implements RemotePort {
     if (isSent) counters.inFlight++
     else counters.local++
     try {
-      delivery.deliver(message, wire, nowMs)
+      delivery.deliver(message, isSent ? wire : undefined, nowMs)
     } catch (exhausted) {
       // Takes the counts back without a call, for which there may be no stack.
       counters.attempts--
@@ -171,13 +171,13 @@ export class Channel implements RemotePort {
     this.assertOpen()
     const subscription = new StreamSubscription(this, atClose)
     if (signal?.aborted) return subscription
+    if (signal !== undefined) {
+      subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
+    }
     const { fanOut } = this.#delivery ?? this.#openDelivery()
     fanOut.add(subscription, listener)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 1) this.#openRemote()?.listen(true)
-    if (signal !== undefined) {
-      subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
-    }
     return subscription
   }
 
@@ -246,8 +246,9 @@ export class Channel implements RemotePort {
 
   #openDelivery(): Delivery {
     this.#delivery ??= new Delivery(
+      new FanOut((error) => this.#listenerThrew(error)),
+      this.counters,
       this.options.maxWaiting,
-      (error) => this.#listenerThrew(error),
       (message, wire, nowMs) => this.#delivered(message, wire, nowMs),
     )
     return this.#delivery
@@ -269,11 +270,14 @@ export class Channel implements RemotePort {
   }
 
   #delivered(message: Message, wire: object | undefined, nowMs: number): void {
-    if (this.isSent && wire !== undefined) {
+    if (wire !== undefined) {
       const remote = this.#remote ?? this.#openRemote()
       remote?.send(message, wire, nowMs)
     }
-    if (this.#events !== undefined) this.#tellPublished(message)
+    if (this.#events === undefined) return
+    try {
+      this.#tellPublished(message)
+    } catch {} // The stack is exhausted, and the message on its way.
   }
 
   #tellPublished(message: Message): void {

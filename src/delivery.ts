@@ -1,5 +1,6 @@
-import { FanOut } from './fan-out.ts'
+import type { FanOut } from './fan-out.ts'
 import { Fifo } from './fifo.ts'
+import type { Counters } from './ledger.ts'
 import type { Message } from './message.ts'
 
 /** A message on its way to the subscribers; `wire` is the snapshot to send afterwards, if it is to be sent. */
@@ -20,14 +21,16 @@ export class Delivery {
   readonly fanOut: FanOut
   readonly #delivered: Delivered
   readonly #maxWaiting: number
+  readonly #counters: Counters
   readonly #queue = new Fifo<Entry>()
   #isRunning = false
   /** How many were published inside the run, delivered or not; above 0 outside of one if the stack ran out. */
   #queued = 0
   #whenIdle: (() => void) | undefined
 
-  constructor(maxWaiting: number, onError: (error: unknown) => void, delivered: Delivered) {
-    this.fanOut = new FanOut(onError)
+  constructor(fanOut: FanOut, counters: Counters, maxWaiting: number, delivered: Delivered) {
+    this.fanOut = fanOut
+    this.#counters = counters
     this.#maxWaiting = maxWaiting
     this.#delivered = delivered
   }
@@ -51,7 +54,9 @@ export class Delivery {
     try {
       if (this.#queued > 0) this.#runQueue()
       this.#run(message, wire, nowMs)
-      if (this.#queued > 0) this.#runQueue()
+      try {
+        if (this.#queued > 0) this.#runQueue()
+      } catch {} // The stack is exhausted. This message is delivered; what is left goes first the next time.
     } finally {
       this.#isRunning = false
       if (this.#whenIdle !== undefined) this.#whenIdle()
@@ -66,7 +71,14 @@ export class Delivery {
 
   #runQueue(): void {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      this.#run(next.message, next.wire, next.nowMs)
+      try {
+        this.#run(next.message, next.wire, next.nowMs)
+      } catch {
+        // The stack is exhausted: counted without a call, for which there may be none.
+        if (next.wire === undefined) continue
+        this.#counters.inFlight--
+        this.#counters.lost.failed++
+      }
     }
     this.#queued = 0
   }

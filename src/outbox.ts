@@ -104,6 +104,8 @@ export class Outbox {
       counts.inFlight -= count
       counts.lost[reason] += count
     })
-    this.#onLost(reason, count)
+    try {
+      this.#onLost(reason, count)
+    } catch {} // The stack is exhausted. It has been counted, and must not be taken back.
   }
 }

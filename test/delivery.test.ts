@@ -11,8 +11,10 @@ import {
 import { describe, expect, test, vi } from 'vitest'
 import { Delivery } from '../src/delivery.ts'
 import { FanOut } from '../src/fan-out.ts'
+import { Fifo } from '../src/fifo.ts'
+import { Counters } from '../src/ledger.ts'
 import { Message as MessageClass } from '../src/message.ts'
-import { stopTime, tick } from './support/fake-time.ts'
+import { passUntil, stopTime, tick } from './support/fake-time.ts'
 import { expectLaws } from './support/ledger-laws.ts'
 
 stopTime()
@@ -479,31 +481,77 @@ describe('the end of the stack', () => {
     }
   })
 
-  test('lets what it left in the queue go first the next time, in order, and once', () => {
+  /** Delivers 1, whose subscriber publishes 2, 3 and 4. */
+  function chained(passes: (n: number) => void) {
     const passed: number[] = []
-    let isExhausted = true
-    const delivery = new Delivery(
-      10,
-      () => {},
-      ({ data }) => {
-        const { n } = data as { n: number }
-        if (n === 2 && isExhausted) throw new RangeError('Maximum call stack size exceeded')
-        passed.push(n)
-      },
-    )
-    const deliver = (n: number) =>
-      delivery.deliver(new MessageClass({ n }, true, '0'.repeat(16), n), undefined, 0)
+    const counters = new Counters()
+    counters.inFlight = 4
+    const delivered = ({ data }: MessageClass) => {
+      const { n } = data as { n: number }
+      passes(n)
+      passed.push(n)
+    }
+    const delivery = new Delivery(new FanOut(() => {}), counters, 10, delivered)
+    const deliver = (n: number) => {
+      delivery.deliver(new MessageClass({ n }, true, '0'.repeat(16), n), {}, 0)
+    }
     const seat = { index: -1, joined: () => {}, end: () => {} }
     delivery.fanOut.add(seat, ({ data }) => {
       if ((data as { n: number }).n === 1) for (const n of [2, 3, 4]) deliver(n)
     })
-    expect(() => deliver(1)).toThrow(RangeError)
+    return { passed, counters, delivery, deliver }
+  }
+
+  test('counts what waited and could not be passed on as failed, and spares the others', () => {
+    const { passed, counters, deliver } = chained((n) => {
+      if (n === 2) throw new RangeError('Maximum call stack size exceeded')
+    })
+    deliver(1)
+    expect(passed).toEqual([1, 3, 4])
+    expect(counters).toMatchObject({ inFlight: 3, lost: { failed: 1 } })
+  })
+
+  test('lets what it left in the queue go first the next time, in order, and once', () => {
+    const { passed, counters, delivery, deliver } = chained(() => {})
+    vi.spyOn(Fifo.prototype, 'shift').mockImplementationOnce(() => {
+      throw new RangeError('Maximum call stack size exceeded')
+    })
+    deliver(1)
+    expect(passed).toEqual([1])
     expect(delivery.isFull).toBe(false)
-    isExhausted = false
     deliver(5)
     deliver(6)
-    expect(passed).toEqual([1, 3, 4, 5, 6])
+    expect(passed).toEqual([1, 2, 3, 4, 5, 6])
+    expect(counters).toMatchObject({ inFlight: 4, lost: { failed: 0 } })
   })
+
+  test.each<[string, boolean, StreamOptions, (stream: Stream) => void]>([
+    ['nested publishes', true, {}, (stream) => stream.subscribe(() => nested(stream))],
+    ['listeners of messagePublished', true, {}, (stream) => stream.on('messagePublished', () => {})],
+    ['listeners of lost', false, { batch: false }, (stream) => stream.on('lost', () => {})],
+  ])('leaves nothing in flight for ever, and no count below zero, with %s', async (_, isUp, options, use) => {
+    const bus = memoryBus()
+    const hub = createHub({ transport: bus.transport() })
+    if (isUp) await hub.ready()
+    const stream = hub.stream('s', { limit: false, ...options })
+    stream.on('error', () => {})
+    use(stream as Stream)
+    for (let round = 0; round < 300; round++) {
+      atTheEndOfTheStack(() => stream.publish({ n: 0 }))
+      if (round % 30 === 0) await tick()
+      expectLaws(stream.ledger())
+    }
+    stream.publish({})
+    await passUntil(hub.flush())
+    expectLaws(stream.ledger())
+    expect(stream.ledger().inFlight).toBe(0)
+  })
+
+  function nested(stream: Stream): void {
+    if (!stream.closed && nestedLeft-- > 0) stream.publish({ n: 1 })
+    else nestedLeft = 3
+  }
+  let nestedLeft = 3
 
   test('is met by a chain of thousands of streams without harm to any of them', () => {
     const hub = createHub()
