@@ -33,6 +33,7 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
   /** Stands before the oldest key, so that finding it does not pass those that were taken. */
   readonly #oldest = this.#buffer.keys()
   readonly #readers = new Fifo<(result: Result<Data>) => void>()
+  #isDiscarded = false
   /** Calls the abort action off. */
   #callOff: (() => void) | undefined
 
@@ -50,9 +51,10 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
     this.#overflow = overflow
     this.#keyOf = overflow === 'latest' ? key : itself
     const take = (message: Message) => this.#take(message as Message<Data>)
+    channel.assertOpen()
+    if (signal && !signal.aborted) this.#callOff = channel.signals.add(signal, () => this.#discard())
     this.#subscription = channel.subscribe(take, undefined, () => this.#ended())
     if (signal?.aborted) this.#discard()
-    else if (signal !== undefined) this.#callOff = channel.signals.add(signal, () => this.#discard())
   }
 
   next(): Promise<Result<Data>> {
@@ -73,14 +75,15 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
   }
 
   #take(message: Message<Data>): void {
+    const key = this.#keyOf(message) // first, since it may run code that reads or ends
     const reader = this.#readers.shift()
-    if (reader === undefined) this.#hold(message)
-    else reader({ done: false, value: message })
+    if (reader !== undefined) reader({ done: false, value: message })
+    else if (this.#isDiscarded) this.#dropped(1)
+    else this.#hold(message, key)
   }
 
   /** Buffers a message; when the buffer is full, or has one of the same key, one gives way. */
-  #hold(message: Message<Data>): void {
-    const key = this.#keyOf(message)
+  #hold(message: Message<Data>, key: unknown): void {
     const isHeld = this.#buffer.has(key)
     const isFull = !isHeld && this.#buffer.size >= this.#capacity
     if (isHeld || isFull) this.#dropped(1)
@@ -111,6 +114,7 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
 
   /** Ends now; what is buffered is given up. */
   #discard(): void {
+    this.#isDiscarded = true
     this.#dropped(this.#buffer.size)
     this.#buffer.clear()
     this.#subscription.unsubscribe()

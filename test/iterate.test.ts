@@ -245,4 +245,24 @@ describe('iterate', () => {
     expect(numbers.every((n, nth) => n === nth)).toBe(true)
     expectLaws(stream.ledger())
   })
+
+  test('buffers nothing more when finding the key ends it', async () => {
+    const stream = streamOf()
+    const iterator = stream.iterate({
+      overflow: 'latest',
+      key: () => void iterator.return?.(),
+    })
+    publishAll(stream, 1)
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    expect(stream.ledger().iteratorDrops).toBe(1)
+  })
+
+  test('keeps its order when finding the key reads', async () => {
+    const stream = streamOf()
+    const read: Promise<IteratorResult<Message<Data>>>[] = []
+    const iterator = stream.iterate({ overflow: 'latest', key: () => read.push(iterator.next()) })
+    publishAll(stream, 1, 2)
+    const numbers = (await Promise.all(read)).map(({ value }) => value.data.n)
+    expect(numbers).toEqual([1, 2])
+  })
 })

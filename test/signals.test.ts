@@ -225,4 +225,14 @@ describe('SignalActions', () => {
     controller.abort()
     expect(action).toHaveBeenCalledTimes(1)
   })
+
+  test('that is none leaves no subscriber behind', () => {
+    const stream = open()
+    const signal = new AbortController() as unknown as AbortSignal
+    for (let nth = 0; nth < 2; nth++) {
+      expect(() => stream.subscribe(() => {}, { signal })).toThrow(TypeError)
+      expect(() => stream.iterate({ signal })).toThrow(TypeError)
+    }
+    expect(stream.ledger().subscribers).toBe(0)
+  })
 })
