@@ -221,6 +221,11 @@ describe('a gateway without keys', () => {
     expect(() => createGateway({ hub })).toThrow(/no keys/)
     expect(() => createGateway({ hub, open: true, keys: [ACCOUNT_KEY] })).toThrow(/either/)
     expect(() => createGateway({ hub, open: true, corsOrigins: ['*'] })).toThrow(/one by one/)
+    expect(() => createGateway({ hub, open: 'false' as never })).toThrow(/true or false/)
+    // A part of a text would count as one of a list.
+    for (const name of ['corsOrigins', 'allowedHosts']) {
+      expect(() => createGateway({ hub, open: true, [name]: 'https://app.example.com' })).toThrow(/list/)
+    }
     const gateway = createGateway({ hub, open: true })
     for (const hostname of ['0.0.0.0', '::', '192.0.2.1', 'example.com']) {
       await expect(serve(gateway, { port: 0, hostname })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
