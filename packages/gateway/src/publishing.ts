@@ -1,7 +1,8 @@
-import type { Refusal, Stream } from 'rivulet'
+import type { Message, Refusal, Stream } from 'rivulet'
 import { ApiError, type ProblemName, problemResponse } from './api-error.ts'
 import { demandStream, type Exchange } from './exchange.ts'
 import type { LiveStreams } from './live-streams.ts'
+import { dataJson } from './message-json.ts'
 import type { StreamRegistry } from './registry.ts'
 import { decodeField, readForm } from './request-form.ts'
 
@@ -30,14 +31,18 @@ export class Publishing {
   }
 
   async publish(exchange: Exchange): Promise<Response> {
-    const found = demandStream(exchange, this.#registry, PUBLISH)
-    const record = found instanceof Promise ? await found : found
+    // Who may not publish is not read any further.
+    const first = demandStream(exchange, this.#registry, PUBLISH)
+    if (first instanceof Promise) await first
     const raw = (await readForm(exchange.request)).raw('Data')
     if (raw === undefined || raw === '') throw new ApiError('noData')
+    // Again, since the stream may have ended while the body came.
+    const found = demandStream(exchange, this.#registry, PUBLISH)
+    const record = found instanceof Promise ? await found : found
     const result = this.#live
       .streamOf(record)
       .tryPublish(new UnreadData(raw) as Parameters<Stream['publish']>[0])
-    return result.ok ? new Response(JSON.stringify(result.message), CREATED) : refused(result)
+    return result.ok ? accepted(result.message) : refused(result)
   }
 }
 
@@ -54,9 +59,14 @@ class UnreadData {
   }
 }
 
+function accepted(message: Message): Response {
+  return new Response(`{"sid":"${message.sid}","data":${dataJson(message)}}`, CREATED)
+}
+
 // Not thrown: in a flood the stack of an error would cost more than the refusal.
 function refused({ code, retryAfterMs = 1000 }: Refusal): Response {
   const problem = PROBLEM_OF[code]
-  if (problem !== 'rateLimited') return problemResponse(problem)
+  // At a rate of 0 there will never be room.
+  if (problem !== 'rateLimited' || !Number.isFinite(retryAfterMs)) return problemResponse(problem)
   return problemResponse(problem, { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) })
 }

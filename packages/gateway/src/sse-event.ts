@@ -1,4 +1,5 @@
 import type { Message } from 'rivulet'
+import { dataJson } from './message-json.ts'
 
 const encoder = new TextEncoder()
 
@@ -12,9 +13,8 @@ export const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`)
 export const HEARTBEAT = encoder.encode(':\n\n')
 
 /** Writes a message as an event: its sid as the id, its data as the data. JSON has no line breaks. */
-export function messageEvent({ sid, data }: Message): Uint8Array {
-  const json: string | undefined = JSON.stringify(data) // of what a schema made of the data, which may be no JSON
-  return encoder.encode(`id: ${sid}\nevent: messagePublished\ndata: ${json ?? null}\n\n`)
+export function messageEvent(message: Message): Uint8Array {
+  return encoder.encode(`id: ${message.sid}\nevent: messagePublished\ndata: ${dataJson(message)}\n\n`)
 }
 
 /** Writes an event that is about the listening itself. */

@@ -1,5 +1,6 @@
+import { connect } from 'node:net'
 import { createHub } from 'rivulet'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createGateway, DEFAULT_SERVICE_SID } from '../src/index.ts'
 import { ApiClient, BASIC } from './support/api-client.ts'
 import { sendRaw } from './support/raw-http.ts'
@@ -138,6 +139,35 @@ describe('a body', () => {
     const chunks = '6\r\nData=%\r\n13\r\n7B%22a%22%3A%22%C3%\r\n8\r\nA9%22%7D\r\n0\r\n\r\n'
     const answer = await sendRaw(server.port, post('Transfer-Encoding: chunked', chunks, pathname))
     expect(answer?.status).toBe(201)
+  })
+
+  test('that comes after its stream was removed is not published', async () => {
+    const { url, server, hub } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const socket = connect(server.port, '127.0.0.1')
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.write(post('Content-Length: 11', 'Data=', new URL(api.messagesOf('a')).pathname))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await api.remove('a')
+    socket.write('%7B%7D')
+    await vi.waitFor(() => expect(answer).toContain('20404'))
+    expect([...hub.streams()]).toEqual([])
+    expect(hub.ledger().attempts).toBe(0)
+    socket.destroy()
+  })
+
+  test('beyond a rate of 0 is refused without a time to come again', async () => {
+    const { url, hub } = await served()
+    hub.stream('a', { limit: { ratePerSecond: 0, burst: 1 } })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    await api.publish('a', {})
+    const { status, headers } = await api.publish('a', {})
+    expect([status, headers.get('retry-after')]).toEqual([429, null])
   })
 
   test('counts as compact JSON, however it was sent', async () => {
