@@ -57,7 +57,9 @@ export class Listening {
     const { method, headers } = exchange.request
     const isAsked = method === 'GET' && headers.get('accept')?.includes('text/event-stream')
     if (!isAsked) throw new ApiError('listenBySse', { allow: 'POST, GET' })
-    const record = await demandStream(exchange, this.#registry, ['listen'])
+    const found = demandStream(exchange, this.#registry, ['listen'])
+    // Not waited for without need: the stream could end meanwhile.
+    const record = found instanceof Promise ? await found : found
     const { keySid } = exchange.caller
     if ((this.#perKey.get(keySid) ?? 0) >= this.#options.maxListenersPerKey) {
       throw new ApiError('tooManyListeners', { 'retry-after': '10' })
@@ -74,8 +76,9 @@ export class Listening {
       count: (outcome, messages) => {
         this.#counts[outcome] += messages
       },
-      ended: () => {
+      ended: (isFinished) => {
         clearTimeout(timer)
+        if (isFinished && destroy !== undefined) destroyLater(destroy, this.#options.stallMs)
         this.#add(caller.keySid, -1)
         this.#heartbeat.delete(listener)
         broadcast.delete(listener)
@@ -97,6 +100,13 @@ export class Listening {
     if (count === 0) this.#perKey.delete(keySid)
     else this.#perKey.set(keySid, count)
   }
+}
+
+/** A client that takes nothing would keep its connection, and what waits for it there, for ever. */
+function destroyLater(destroy: () => void, delayMs: number): void {
+  const timer = setTimeout(destroy, delayMs)
+  // Only Node's timers have the method.
+  ;(timer as { unref?(): void }).unref?.()
 }
 
 async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Hub, Stream } from 'rivulet'
+import { ApiError } from './api-error.ts'
 import { Broadcast } from './broadcast.ts'
 import type { RemovalReason, StreamRegistry } from './registry.ts'
 import { hubNameOf, type StreamRecord } from './stream-record.ts'
@@ -11,6 +12,7 @@ export class LiveStreams {
   readonly #removing = new Set<string>()
   readonly #streams = new Map<string, Stream>()
   readonly #broadcasts = new Map<string, Broadcast>()
+  #isClosed = false
 
   constructor(services: ReadonlyMap<string, Hub>, registry: StreamRegistry) {
     this.#services = services
@@ -30,6 +32,8 @@ export class LiveStreams {
   /** Gives what listeners of a record listen to. */
   broadcastOf(record: StreamRecord): Broadcast {
     const { sid } = record
+    // A request may have waited for the registry meanwhile: nobody would end its listener.
+    if (this.#isClosed) throw new ApiError('unavailable', { 'retry-after': '2' })
     const running = this.#broadcasts.get(sid)
     if (running !== undefined) return running
     const broadcast: Broadcast = new Broadcast(this.streamOf(record), (over) => {
@@ -41,6 +45,7 @@ export class LiveStreams {
 
   /** Tells all listeners that the gateway ends. */
   close(): void {
+    this.#isClosed = true
     for (const broadcast of [...this.#broadcasts.values()]) broadcast.end('closing', { reason: 'shutdown' })
   }
 
@@ -48,17 +53,18 @@ export class LiveStreams {
   async remove(record: StreamRecord): Promise<boolean> {
     this.#removing.add(record.sid)
     try {
-      const isRemoved = await this.#registry.remove(record)
-      if (isRemoved) this.#hubOf(record).stream(hubNameOf(record)).remove()
-      return isRemoved
+      return await this.#registry.remove(record)
     } finally {
       this.#removing.delete(record.sid)
     }
   }
 
+  /** At once, since the next stream of that name may come right after it. */
   #ended(record: StreamRecord, reason: RemovalReason): void {
+    const hub = this.#hubOf(record)
     this.#broadcasts.get(record.sid)?.end('removed', { reason })
-    if (!this.#removing.has(record.sid)) this.#streams.get(record.sid)?.close()
+    if (this.#removing.has(record.sid) && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
+    else this.#streams.get(record.sid)?.close()
     this.#streams.delete(record.sid)
   }
 

@@ -10,8 +10,8 @@ export interface ListenerLimits {
 interface ListenerOwner {
   /** Messages reached the connection, or gave way to newer ones. */
   count(outcome: 'sent' | 'dropped', messages: number): void
-  /** The listener is gone. Told once. */
-  ended(): void
+  /** The listener is gone. Told once. `isFinished`: its client may still have to take what was sent. */
+  ended(isFinished: boolean): void
 }
 
 /**
@@ -67,7 +67,7 @@ export class SseListener {
     this.#flush()
     this.#controller?.enqueue(last)
     this.#controller?.close()
-    this.#end()
+    this.#end(true)
   }
 
   /** Ends the response at once, without what waits. */
@@ -105,11 +105,11 @@ export class SseListener {
     if (count > 0) this.#owner.count('dropped', count)
   }
 
-  #end(): void {
+  #end(isFinished = false): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#drop(this.#waiting.length)
-    this.#owner.ended()
+    this.#owner.ended(isFinished)
   }
 }
 

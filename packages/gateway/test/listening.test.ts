@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
+import { createHub, type StreamOptions } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
+import { memoryRegistry } from '../src/index.ts'
 import { ApiClient, BASIC } from './support/api-client.ts'
-import { served } from './support/served-gateway.ts'
+import { SERVICE, served } from './support/served-gateway.ts'
 import { listenAt } from './support/sse-client.ts'
 
 describe('a listener', () => {
@@ -67,6 +69,90 @@ describe('a listener', () => {
     await server.close()
     await client.ended
     expect(client.events).toEqual([{ event: 'closing', id: undefined, data: { reason: 'shutdown' } }])
+  })
+
+  test('that the registry was asked for while the gateway ended is answered 503', async () => {
+    const registry = memoryRegistry()
+    const { url, server, gateway } = await served({ registry })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const find = registry.find.bind(registry)
+    let answer = () => {}
+    const asked = new Promise<void>((isAsked) => {
+      vi.spyOn(registry, 'find').mockImplementation(async (...args) => {
+        isAsked()
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        return find(...args)
+      })
+    })
+    const headers = { accept: 'text/event-stream', ...BASIC }
+    const response = fetch(api.messagesOf('a'), { headers })
+    await asked
+    const closing = server.close()
+    answer()
+    expect((await response).status).toBe(503)
+    await closing
+    expect(gateway.counts.listeners).toBe(0)
+  })
+
+  test('of a new stream is not ended by the removal of the one before of its name', async () => {
+    const registry = memoryRegistry()
+    const { url, gateway } = await served({ registry })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    await api.publish('a', {})
+    const remove = registry.remove.bind(registry)
+    let answer = () => {}
+    const removed = new Promise<void>((isRemoved) => {
+      vi.spyOn(registry, 'remove').mockImplementation(async (record) => {
+        const result = await remove(record)
+        isRemoved()
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        return result
+      })
+    })
+    const removal = api.remove('a')
+    await removed
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    answer()
+    expect((await removal).status).toBe(204)
+    await api.publish('a', { n: 1 })
+    await client.count(1)
+    expect(client.events).toMatchObject([{ event: 'messagePublished', data: { n: 1 } }])
+    expect(gateway.counts.listeners).toBe(1)
+  })
+
+  test('that comes in the same tick as the removal of its stream is not left behind', async () => {
+    const { url, hub, gateway } = await served()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const removal = gateway.fetch(new Request(api.urlOf('a'), { method: 'DELETE', headers: BASIC }))
+    const headers = { accept: 'text/event-stream', ...BASIC }
+    const response = await gateway.fetch(new Request(api.messagesOf('a'), { headers }))
+    expect((await removal).status).toBe(204)
+    if (response.status === 200) expect(await response.text()).toContain('event: removed')
+    expect(gateway.counts.listeners).toBe(0)
+    expect([...hub.streams()]).toEqual([])
+  })
+
+  test('is sent null for what a schema made of the data that is no JSON, as the publisher is', async () => {
+    const validate = () => ({ value: { n: 1n } })
+    const schema: StreamOptions['schema'] = { '~standard': { version: 1, vendor: 'test', validate } }
+    const hub = createHub({ streams: { a: { schema } } })
+    const { url } = await served({ services: { [SERVICE]: hub } })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const client = await listenAt(api.messagesOf('a'), BASIC)
+    const { status, body } = await api.publish('a', { n: 1 })
+    expect([status, body.data]).toEqual([201, null])
+    await client.count(1)
+    expect(client.events).toMatchObject([{ id: body.sid, data: null }])
+    await hub.close()
   })
 
   test('leaves nothing behind when its client goes', async () => {
@@ -177,6 +263,33 @@ describe('a client that stops reading', () => {
     const arrived = [...text.matchAll(/event: messagePublished/g)].length
     expect(arrived + dropped).toBe(published)
     socket.destroy()
+  })
+
+  test('is hung up on after a while, too, when the stream was removed', async () => {
+    const { url, hub, server, gateway } = await served({ stallMs: 100 })
+    hub.stream('a', { limit: false, maxBytes: 65_536 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const stalled = connect(server.port, '127.0.0.1').pause()
+    stalled.on('error', () => {})
+    stalled.write(request(api))
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    const filling = 'x'.repeat(60_000)
+    while (gateway.counts.dropped === 0) {
+      hub.stream('a').publish({ filling })
+      await new Promise(setImmediate)
+    }
+    await api.remove('a')
+    expect(gateway.counts.listeners).toBe(0)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    let text = ''
+    stalled.on('data', (chunk) => {
+      text += chunk
+    })
+    stalled.resume()
+    await new Promise((resolve) => stalled.once('close', resolve))
+    expect(text).toContain('event: messagePublished')
+    expect(text).not.toContain('event: removed')
   })
 
   test('is hung up on after a while', async () => {
