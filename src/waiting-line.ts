@@ -36,12 +36,13 @@ export class WaitingLine {
     if (this.#waiters.delete(waiter) && this.size === 0) this.#timer.stop()
   }
 
-  /** Refuses everybody. */
+  /** Refuses everybody who has not left by then: one who is told may have another one leave. */
   close(): void {
     this.#timer.stop()
-    const waiters = [...this.#waiters]
-    this.#waiters.clear()
-    for (const waiter of waiters) waiter.refuse()
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter)
+      waiter.refuse()
+    }
   }
 
   #advance(): void {

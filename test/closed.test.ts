@@ -256,4 +256,18 @@ describe('what ends with a stream', () => {
       expect(vi.getTimerCount()).toBe(0)
     }
   })
+
+  test('is refused once, although a listener that is told has it aborted', async () => {
+    const stream = createHub({ nowMs: () => 0 }).stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
+    const controller = new AbortController()
+    stream.publish({})
+    const first = stream.publishWhenReady({})
+    const second = stream.publishWhenReady({}, { signal: controller.signal })
+    stream.on('refused', () => controller.abort('enough'))
+    stream.close()
+    await expect(first).rejects.toMatchObject({ code: 'STREAM_CLOSED' })
+    await expect(second).rejects.toBe('enough')
+    expect(stream.ledger()).toMatchObject({ attempts: 3, waiting: 0, refused: { closed: 1, aborted: 1 } })
+    expectLaws(stream.ledger())
+  })
 })
