@@ -240,7 +240,7 @@ export class Channel implements RemotePort {
   get #limiter(): LeakyBucket | undefined {
     const { limit } = this.options
     if (limit === false) return undefined
-    this.#bucket ??= new LeakyBucket(limit.ratePerSecond, limit.burst, this.nowMs())
+    this.#bucket ??= new LeakyBucket(limit.ratePerSecond, limit.burst)
     return this.#bucket
   }
 

@@ -93,7 +93,7 @@ export class Ingress {
   #takeGarbage(nowMs: number): void {
     const { limit } = this.#port.options
     if (limit === false || this.#bucket === undefined) return
-    this.#garbage ??= new LeakyBucket(limit.ratePerSecond, limit.burst, nowMs)
+    this.#garbage ??= new LeakyBucket(limit.ratePerSecond, limit.burst)
     this.#garbage.take(nowMs)
   }
 

@@ -24,13 +24,13 @@ export class LeakyBucket {
   #level = 0
   /** Messages that were admitted since the last look at the clock. */
   #untimed = 0
-  #atMs: number
+  /** Not a number before the first look at the clock. */
+  #atMs = Number.NaN
 
-  constructor(ratePerSecond: number, burst: number, nowMs: number) {
+  constructor(ratePerSecond: number, burst: number) {
     this.#ratePerMs = ratePerSecond / 1000
     this.#burst = burst
     this.#mostUntimed = burst < LARGE_BURST ? 0 : MOST_UNTIMED
-    this.#atMs = nowMs
   }
 
   /** Whether one more message fits whatever the time is: what leaks meanwhile only makes room. */
@@ -81,6 +81,6 @@ export class LeakyBucket {
     if (elapsedMs > 0) this.#level = Math.max(0, this.#level - elapsedMs * this.#ratePerMs)
     this.#level += this.#untimed
     this.#untimed = 0
-    if (elapsedMs > 0 || elapsedMs <= -LONGEST_LAG_MS) this.#atMs = nowMs
+    if (!(elapsedMs <= 0 && elapsedMs > -LONGEST_LAG_MS)) this.#atMs = nowMs
   }
 }

@@ -24,16 +24,14 @@ export class Remote implements Member {
   readonly #link: Link
   readonly #outbox: Outbox
   readonly #ingress: Ingress
-  #startedMs: number
-  #latestMs: number
+  #startedMs: number | undefined
+  #latestMs = Number.NEGATIVE_INFINITY
   #isJoined = false
 
   constructor(topic: Topic, port: RemotePort, link: Link, peers: HubPeers) {
     this.topic = topic
     this.#port = port
     this.#link = link
-    this.#startedMs = port.nowMs()
-    this.#latestMs = this.#startedMs
     this.#ingress = new Ingress(port, peers)
     this.#outbox = new Outbox(topic, port.counters, link, port.options.batch, (reason, count) =>
       port.lost(reason, count),
@@ -42,6 +40,7 @@ export class Remote implements Member {
 
   /** Sends a message that was accepted at `nowMs`. */
   send(message: Message, wire: object, nowMs: number): void {
+    this.#startedMs ??= nowMs
     // A clock that steps back stands still for receivers: they measure ages against it.
     if (nowMs < this.#latestMs) this.#startedMs -= this.#latestMs - nowMs
     this.#latestMs = nowMs

@@ -270,4 +270,49 @@ describe('what ends with a stream', () => {
     expect(stream.ledger()).toMatchObject({ attempts: 3, waiting: 0, refused: { closed: 1, aborted: 1 } })
     expectLaws(stream.ledger())
   })
+
+  test('is what a clock made wait that uses the stream when it is first read', async () => {
+    let use: (() => void) | undefined
+    const hub = createHub({
+      nowMs: () => {
+        const act = use
+        use = undefined
+        act?.()
+        return 0
+      },
+    })
+    const stream = hub.stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
+    let waiting: Promise<unknown> | undefined
+    use = () => {
+      stream.publish({})
+      waiting = stream.publishWhenReady({})
+    }
+    expect(stream.tryPublish({})).toMatchObject({ code: 'RATE_LIMITED' })
+    expect(stream.budget().available).toBe(0)
+    stream.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'STREAM_CLOSED' })
+    expect(stream.ledger().waiting).toBe(0)
+    expectLaws(hub.ledger())
+  })
+
+  test('leaves no topic joined, whatever a clock does while somebody subscribes', async () => {
+    const transport = new ScriptedTransport()
+    let close = () => {}
+    const hub = createHub({
+      transport,
+      nowMs: () => {
+        close()
+        return 0
+      },
+    })
+    await hub.ready()
+    const stream = hub.stream('s')
+    close = () => stream.close()
+    stream.subscribe(noop)
+    close = noop
+    stream.close()
+    await passUntil(hub.flush())
+    expect(transport.joins).toEqual([])
+    await passUntil(hub.close())
+  })
 })

@@ -23,7 +23,7 @@ test('never admits more than burst + rate × T in any window', () => {
   const steps = fc.array(fc.tuple(pauses, asks), { minLength: 1, maxLength: 60 })
   fc.assert(
     fc.property(rates, bursts, steps, (rate, burst, script) => {
-      const bucket = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
       const admitted: { atMs: number; count: number }[] = []
       let nowMs = 0
       for (const [pauseMs, ask] of script) {
@@ -45,7 +45,7 @@ test('never admits more than burst + rate × T of the time that went forward, ho
   const steps = fc.array(fc.tuple(jumps, asks), { minLength: 1, maxLength: 60 })
   fc.assert(
     fc.property(rates, bursts, steps, (rate, burst, script) => {
-      const bucket = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
       const admitted: { atMs: number; count: number }[] = []
       let nowMs = 0
       let forwardMs = 0
@@ -65,8 +65,8 @@ test('a large bucket that looks at the clock now and then keeps the bound, and r
   const steps = fc.array(fc.tuple(pauses, fc.integer({ min: 1, max: 400 })), { minLength: 1, maxLength: 60 })
   fc.assert(
     fc.property(rates, largeBursts, steps, (rate, burst, script) => {
-      const bucket = new LeakyBucket(rate, burst, 0)
-      const exact = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
+      const exact = new LeakyBucket(rate, burst)
       const admitted: { atMs: number; count: number }[] = []
       let nowMs = 0
       let tooMany = 0
@@ -97,7 +97,7 @@ test('always admits after retryAfterMs, whatever came before', () => {
   const steps = fc.array(fc.tuple(jumps, asks), { minLength: 1, maxLength: 40 })
   fc.assert(
     fc.property(rates, bursts, steps, (rate, burst, script) => {
-      const bucket = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
       let nowMs = 0
       for (const [jumpMs, ask] of script) {
         nowMs += jumpMs
@@ -122,7 +122,7 @@ test('admits the nth of a line after its own retryAfterMs, when each is admitted
     fc.property(rates, bursts, lines, (rate, burst, line) => {
       // Where a millisecond leaks more than that, the bucket runs empty while whole milliseconds are waited for.
       fc.pre(rate > 0 && burst - 1 >= rate / 1000 + SLACK)
-      const bucket = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
       takeMany(bucket, 0, 1001)
       const waitsMs = Array.from({ length: line }, (_, nth) => bucket.retryAfterMs(0, nth + 1))
       for (const waitMs of waitsMs) expect(bucket.take(waitMs)).toBe(true)
@@ -134,7 +134,7 @@ test('admits the nth of a line after its own retryAfterMs, when each is admitted
 test('says that as many are available as it then admits', () => {
   fc.assert(
     fc.property(rates, bursts, fc.array(fc.tuple(pauses, asks), { maxLength: 20 }), (rate, burst, script) => {
-      const bucket = new LeakyBucket(rate, burst, 0)
+      const bucket = new LeakyBucket(rate, burst)
       let nowMs = 0
       for (const [pauseMs, ask] of script) {
         nowMs += pauseMs

@@ -154,7 +154,7 @@ const tables: readonly [what: string, ratePerSecond: number, burst: number, step
 
 describe('the bucket', () => {
   test.each(tables)('%s', (_, ratePerSecond, burst, steps) => {
-    const bucket = new LeakyBucket(ratePerSecond, burst, steps[0]?.[0] ?? 0)
+    const bucket = new LeakyBucket(ratePerSecond, burst)
     for (const [atMs, ask, admitted] of steps) {
       const outcomes = Array.from({ length: ask }, () => bucket.take(atMs))
       expect(outcomes.filter(Boolean).length, `at ${atMs} ms`).toBe(admitted)
@@ -162,14 +162,14 @@ describe('the bucket', () => {
   })
 
   test('takes nothing by looking', () => {
-    const bucket = new LeakyBucket(1, 1, 0)
+    const bucket = new LeakyBucket(1, 1)
     for (let look = 0; look < 100; look++) expect(bucket.hasRoom(0)).toBe(true)
     expect(bucket.take(0)).toBe(true)
     expect(bucket.hasRoom(0)).toBe(false)
   })
 
   test('tells how many would fit now', () => {
-    const bucket = new LeakyBucket(10, 3, 0)
+    const bucket = new LeakyBucket(10, 3)
     expect(bucket.available(0)).toBe(3)
     bucket.take(0)
     bucket.take(0)
@@ -202,14 +202,14 @@ describe('the bucket', () => {
   test.each(waits)(
     'at %d a second with a burst of %d and %d taken has room for %d more after %d ms',
     (ratePerSecond, burst, taken, count, waitMs) => {
-      const bucket = new LeakyBucket(ratePerSecond, burst, 0)
+      const bucket = new LeakyBucket(ratePerSecond, burst)
       for (let nth = 0; nth < taken; nth++) bucket.take(0)
       expect(bucket.retryAfterMs(0, count)).toBe(waitMs)
     },
   )
 
   test('names a wait that is enough for a time read before the bucket was asked last', () => {
-    const bucket = new LeakyBucket(10, 1, 0)
+    const bucket = new LeakyBucket(10, 1)
     bucket.take(5000)
     expect(bucket.retryAfterMs(3000)).toBe(2100)
     expect(bucket.take(3000 + 2099)).toBe(false)
@@ -217,7 +217,7 @@ describe('the bucket', () => {
   })
 
   test('names a wait that is enough where the rounding of doubles eats into the epsilon', () => {
-    const bucket = new LeakyBucket(0.001, 1, 0)
+    const bucket = new LeakyBucket(0.001, 1)
     bucket.take(0)
     expect(bucket.take(bucket.retryAfterMs(0))).toBe(true)
   })
@@ -232,7 +232,7 @@ describe('the bucket', () => {
     [1.5, 1],
     [1, 1],
   ])('with a burst of %d lets messages from elsewhere fill it up to %d', (burst, ceiling) => {
-    const bucket = new LeakyBucket(0, burst, 0)
+    const bucket = new LeakyBucket(0, burst)
     expect(bucket.remoteCeiling).toBe(ceiling)
     let taken = 0
     while (bucket.take(0, bucket.remoteCeiling)) taken++

@@ -19,10 +19,12 @@ function publish(scene: Scene, count: number, from = 1): void {
 describe('what is published', () => {
   test('travels with its data, sid, and the milliseconds since its origin began', async () => {
     const scene = await openScene()
+    const { sid: first } = scene.stream.publish({ n: 1 })
     await vi.advanceTimersByTimeAsync(1_234)
     const { sid } = scene.stream.publish({ b: 1, a: 2 })
     await tick()
     expect(scene.transport.sent).toEqual([
+      { topic: scene.topic, text: `{"data":{"n":1},"sid":"${first}","t":0}` },
       { topic: scene.topic, text: `{"data":{"a":2,"b":1},"sid":"${sid}","t":1234}` },
     ])
   })
