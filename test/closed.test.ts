@@ -315,4 +315,16 @@ describe('what ends with a stream', () => {
     expect(transport.joins).toEqual([])
     await passUntil(hub.close())
   })
+
+  test('is in the final ledger, also when a listener closes the hub while others are refused', async () => {
+    const hub = createHub({ nowMs: () => 0 })
+    const stream = hub.stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
+    let final: Promise<unknown> | undefined
+    stream.on('refused', () => {
+      final ??= hub.close()
+    })
+    for (let n = 0; n < 3; n++) stream.publishLatest({ n }, { key: n })
+    stream.close()
+    expect(await final).toMatchObject({ attempts: 3, waiting: 0, refused: { closed: 2 } })
+  })
 })
