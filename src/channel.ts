@@ -171,13 +171,13 @@ export class Channel implements RemotePort {
     this.assertOpen()
     const subscription = new StreamSubscription(this, atClose)
     if (signal?.aborted) return subscription
-    if (signal !== undefined) {
-      subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
-    }
     const { fanOut } = this.#delivery ?? this.#openDelivery()
     fanOut.add(subscription, listener)
     this.counters.subscribers = fanOut.size
     if (fanOut.size === 1) this.#openRemote()?.listen(true)
+    if (signal !== undefined) {
+      subscription.callOff = this.signals.add(signal, () => subscription.unsubscribe())
+    }
     return subscription
   }
 

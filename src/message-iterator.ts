@@ -51,10 +51,9 @@ export class MessageIterator<Data = unknown> implements AsyncIterableIterator<Me
     this.#overflow = overflow
     this.#keyOf = overflow === 'latest' ? key : itself
     const take = (message: Message) => this.#take(message as Message<Data>)
-    channel.assertOpen()
-    if (signal && !signal.aborted) this.#callOff = channel.signals.add(signal, () => this.#discard())
     this.#subscription = channel.subscribe(take, undefined, () => this.#ended())
     if (signal?.aborted) this.#discard()
+    else if (signal !== undefined) this.#callOff = channel.signals.add(signal, () => this.#discard())
   }
 
   next(): Promise<Result<Data>> {

@@ -53,12 +53,18 @@ export class Outbox {
   /** Takes a message; `wire` is the snapshot that was published, `tMs` counts since its origin began. */
   add(message: Message, wire: object, tMs: number): void {
     const entry = { message, wire, tMs }
-    if (this.#waiting.length > 0) this.#waiting.push(entry)
+    const count = this.#waiting.length
+    const isDue = !this.#batches || count + 1 === MAX_MESSAGES_PER_FRAME
+    if (count > 0) this.#waiting[count] = entry
     else {
       if (this.#batches) this.#sender.soon(this)
       this.#waiting = [entry] // most often it stays alone: an array that grows has room for 17
     }
-    if (!this.#batches || this.#waiting.length === MAX_MESSAGES_PER_FRAME) this.flush()
+    // From here on it is on its way: where the stack ends now, the next flush takes it.
+    if (!isDue) return
+    try {
+      this.flush()
+    } catch {}
   }
 
   /** Tells the other processes that the stream ends, after everything that was published. */
@@ -73,13 +79,16 @@ export class Outbox {
   flush(): void {
     const waiting = this.#waiting
     if (waiting.length === 0) return
-    this.#waiting = []
     const { isUp, shapes } = this.#sender
-    if (!isUp) {
-      this.#lose('offline', waiting.length)
-      return
+    if (isUp) {
+      const messages = waiting.map(({ message, wire, tMs }) => encodeMessage(message, wire, tMs, shapes))
+      this.#waiting = []
+      this.#send(messages)
+    } else {
+      this.#countLost('offline', waiting.length)
+      this.#waiting = []
+      this.#tellLost('offline', waiting.length)
     }
-    this.#send(waiting.map(({ message, wire, tMs }) => encodeMessage(message, wire, tMs, shapes)))
   }
 
   /** Sends messages as one frame, or halves them until each part is within the broker's limit. */
@@ -100,10 +109,18 @@ export class Outbox {
   }
 
   #lose(reason: LossReason, count: number): void {
+    this.#countLost(reason, count)
+    this.#tellLost(reason, count)
+  }
+
+  #countLost(reason: LossReason, count: number): void {
     this.#counters.count((counts) => {
       counts.inFlight -= count
       counts.lost[reason] += count
     })
+  }
+
+  #tellLost(reason: LossReason, count: number): void {
     try {
       this.#onLost(reason, count)
     } catch {} // The stack is exhausted. It has been counted, and must not be taken back.

@@ -21,8 +21,8 @@ export class SignalActions {
       for (const action of actions) action()
     }
     const entry = { actions, listener }
-    signal.addEventListener('abort', listener)
     this.#bySignal.set(signal, entry)
+    signal.addEventListener('abort', listener)
     return entry
   }
 
