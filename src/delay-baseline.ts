@@ -7,14 +7,34 @@ const SAME_MS = 500
 /** So many far-off delays in a row that agree are believed; late ones at so many moments. */
 const AGREEING = 3
 
-/** Stale messages in a row whose delays are the same. */
-interface LateRun {
-  readonly sinceMs: number
-  leastMs: number
-  mostMs: number
+/** After so long in which everything was stale the delays are believed: nobody mutes an origin for longer. */
+const MUTED_AT_MOST_MS = 60_000
+
+/** Stale messages in a row. */
+class LateRun {
+  leastMs = Number.POSITIVE_INFINITY
+  mostMs = Number.NEGATIVE_INFINITY
+  readonly #sinceMs: number
   /** When the last arrival came that counts as another moment, and how many do. */
-  momentMs: number
-  moments: number
+  #momentMs = Number.NEGATIVE_INFINITY
+  #moments = 0
+
+  constructor(arrivalMs: number) {
+    this.#sinceMs = arrivalMs
+  }
+
+  add(delayMs: number, arrivalMs: number): void {
+    this.leastMs = Math.min(this.leastMs, delayMs)
+    this.mostMs = Math.max(this.mostMs, delayMs)
+    if (arrivalMs - this.#momentMs <= SAME_MS) return
+    this.#momentMs = arrivalMs
+    this.#moments++
+  }
+
+  /** Two messages that two freezes made late prove nothing, however far apart. */
+  hasLasted(ms: number, arrivalMs: number): boolean {
+    return this.#moments >= AGREEING && arrivalMs - this.#sinceMs >= ms
+  }
 }
 
 /** What a delay says about its message. */
@@ -29,8 +49,8 @@ export class DelayBaseline {
   #spanStartMs = 0
   #currentMs = 0
   #previousMs = Number.POSITIVE_INFINITY
-  /** Delays in a row that were all stale: a backlog shows shrinking ones, a stepped clock constant ones. */
-  #late: LateRun | undefined
+  /** All that was stale since the last fresh one, and of that the last ones whose delays are the same. */
+  #late: { readonly all: LateRun; same: LateRun } | undefined
   #early: { leastMs: number; count: number } | undefined
 
   /** Starts with the first delay heard, which can't be judged. */
@@ -62,26 +82,21 @@ export class DelayBaseline {
   }
 
   /**
-   * A delay that stays the same for `maxAgeMs` of arrivals is a step of the publisher's clock, e.g. a suspend. It
-   * takes arrivals at several moments: two messages that two freezes made equally late are no step.
+   * A delay that stays the same for `maxAgeMs` of arrivals is a step of the publisher's clock, e.g. a suspend: a
+   * backlog shows shrinking ones.
    */
   #judgeLate(delayMs: number, arrivalMs: number, maxAgeMs: number): Freshness {
+    this.#late ??= { all: new LateRun(arrivalMs), same: new LateRun(arrivalMs) }
     const late = this.#late
-    const leastMs = Math.min(late?.leastMs ?? delayMs, delayMs)
-    const mostMs = Math.max(late?.mostMs ?? delayMs, delayMs)
-    if (late === undefined || mostMs - leastMs > SAME_MS) {
-      this.#late = { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs, momentMs: arrivalMs, moments: 1 }
-      return 'stale'
+    if (late.same.mostMs - delayMs > SAME_MS || delayMs - late.same.leastMs > SAME_MS) {
+      late.same = new LateRun(arrivalMs)
     }
-    late.leastMs = leastMs
-    late.mostMs = mostMs
-    if (arrivalMs - late.momentMs > SAME_MS) {
-      late.momentMs = arrivalMs
-      late.moments++
-    }
-    if (late.moments < AGREEING || arrivalMs - late.sinceMs < maxAgeMs) return 'stale'
-    this.#restart(leastMs, arrivalMs)
-    return 'fresh'
+    late.all.add(delayMs, arrivalMs)
+    late.same.add(delayMs, arrivalMs)
+    if (late.same.hasLasted(maxAgeMs, arrivalMs)) this.#restart(late.same.leastMs, arrivalMs)
+    else if (late.all.hasLasted(MUTED_AT_MOST_MS, arrivalMs)) this.#restart(late.all.leastMs, arrivalMs)
+    else return 'stale'
+    return delayMs - this.#currentMs <= maxAgeMs ? 'fresh' : 'stale'
   }
 
   #restart(delayMs: number, arrivalMs: number): void {

@@ -29,6 +29,9 @@ export interface HubEvents {
   streamRemoved: StreamEvents['removed'] & { readonly name: string }
 }
 
+/** Data of a stream that was opened without a type: an object, but no list. */
+type AnyData = Record<string, unknown> | (object & { readonly [Symbol.iterator]?: never })
+
 /** Opens a hub. Synchronous: with a transport it starts connecting; see `ready`. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
 export function createHub(options: HubOptions = {}): Hub {
   return new Hub(options)
@@ -90,7 +93,11 @@ export class Hub {
     name: string,
     options: StreamOptions & { readonly schema: Schema },
   ): Stream<StandardSchemaV1.InferInput<Schema> & object, StandardSchemaV1.InferOutput<Schema>>
-  stream<In extends object = Record<string, unknown>, Out = Snapshot<In>>(
+  stream(
+    name: string,
+    options?: StreamOptions & { readonly schema?: undefined },
+  ): Stream<AnyData, Readonly<Record<string, unknown>>>
+  stream<In extends object, Out = Snapshot<In>>(
     name: string,
     options?: StreamOptions<In, Out>,
   ): Stream<In, Out>

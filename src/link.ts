@@ -120,6 +120,12 @@ export class Link implements Sender {
     this.#dirty.push(outbox)
   }
 
+  reportTooLarge(topic: Topic, bytes: number): void {
+    const advice = 'lower maxBytes, or raise the limit of the broker'
+    const message = `A message makes a frame of ${bytes} bytes, the broker takes ${this.maxFrameBytes}; ${advice}.`
+    this.#owner.failed(new RivuletError('TRANSPORT_FAILED', message), topic)
+  }
+
   /** Resolves when everything published before is confirmed, unconfirmed or lost. */
   async flush(): Promise<void> {
     await undefined // what waits for a running fan-out reaches its outbox before this goes on

@@ -19,6 +19,8 @@ export interface Sender {
   send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason
   /** Calls `flush` of the outbox at the end of the tick. */
   soon(outbox: Outbox): void
+  /** Reports a message that is larger than the broker takes. */
+  reportTooLarge(topic: Topic, bytes: number): void
 }
 
 interface Waiting {
@@ -35,6 +37,7 @@ export class Outbox {
   readonly #onLost: (reason: LossReason, count: number) => void
   readonly #batches: boolean
   #waiting: Waiting[] = []
+  #hasReported = false
 
   constructor(
     topic: Topic,
@@ -97,6 +100,8 @@ export class Outbox {
     if (frame.length > this.#sender.maxFrameBytes) {
       if (messages.length === 1) {
         this.#lose('failed', 1)
+        if (!this.#hasReported) this.#sender.reportTooLarge(this.#topic, frame.length)
+        this.#hasReported = true
         return
       }
       const half = messages.length >> 1

@@ -3,7 +3,7 @@ import { type ErrorDetails, RivuletError } from './errors.ts'
 /** What each refusal says. */
 const DESCRIBE = {
   INVALID_DATA: ({ reason, path }: ErrorDetails) =>
-    `${reason} at ${path}; publish data whose JSON is an object.`,
+    `${reason} at ${path}; a message is an object of plain JSON data.`,
   PAYLOAD_TOO_LARGE: ({ atLeast, bytes, maxBytes }: ErrorDetails) =>
     `Payload is ${atLeast ? 'at least ' : ''}${bytes} bytes, the limit is ${maxBytes}; send a reference instead, or split it.`,
   RATE_LIMITED: ({ retryAfterMs }: ErrorDetails) =>

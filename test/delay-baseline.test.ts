@@ -25,6 +25,24 @@ describe('a delay baseline', () => {
     ])
   })
 
+  test('mutes an origin for a minute at the most: after that the least of its late delays is believed', () => {
+    // A forgery of 55 s below, and a network that is never the same for 500 ms.
+    const swaying = (nth: number) => 100 + (nth % 2) * 600
+    const seconds = Array.from({ length: 61 }, (_, nth): Step => {
+      return [2_000 + nth * 1_000, swaying(nth), nth < 60 ? 'stale' : 'fresh']
+    })
+    run([[1_000, -55_000, 'fresh'], ...seconds, [63_001, 5_100, 'fresh'], [63_002, 5_101, 'stale']])
+  })
+
+  test('takes arrivals at three moments to believe late delays, however far they are apart', () => {
+    run([
+      [100_000, 9_000, 'stale'],
+      [200_000, 20_000, 'stale'],
+      [300_000, 15_000, 'stale'], // the least was 9 s
+      [300_001, 14_000, 'fresh'],
+    ])
+  })
+
   test('learns a smaller delay at once', () => {
     run([
       [1, -2_000, 'fresh'],

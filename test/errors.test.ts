@@ -32,7 +32,7 @@ function full(options: StreamOptions = {}): Stream {
 const cases: Record<ErrorCode, { fails: () => unknown; message: string; fields: object }> = {
   INVALID_DATA: {
     fails: () => open().publish({ a: { b: [0, 1, 2, 5n] } }),
-    message: 'A BigInt at $.a.b[3]; publish data whose JSON is an object.',
+    message: 'A BigInt at $.a.b[3]; a message is an object of plain JSON data.',
     fields: { path: '$.a.b[3]', reason: 'A BigInt' },
   },
   PAYLOAD_TOO_LARGE: {
@@ -169,7 +169,7 @@ describe('a RivuletError', () => {
       }),
     )
     expect(error.cause).toBe(cause)
-    expect(error.message).toBe('Reading the data threw at $.a; publish data whose JSON is an object.')
+    expect(error.message).toBe('Reading the data threw at $.a; a message is an object of plain JSON data.')
   })
 
   // RELIABILITY 77

@@ -133,6 +133,16 @@ describe('what is published', () => {
     expect(scene.ledger).toMatchObject({ accepted: 3, confirmed: 2, lost: { failed: 1 } })
   })
 
+  test('over the frame limit is an error of the stream, once, that names both sizes', async () => {
+    const scene = await openScene(free)
+    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: 200 }
+    for (let nth = 0; nth < 3; nth++) scene.stream.publish({ n: 'x'.repeat(200) })
+    await tick()
+    expect(scene.ledger).toMatchObject({ accepted: 3, lost: { failed: 3 } })
+    expect(scene.errors).toMatchObject([{ code: 'TRANSPORT_FAILED' }])
+    expect(String(scene.errors[0])).toMatch(/a frame of 2\d\d bytes, the broker takes 200; lower maxBytes/)
+  })
+
   test('is lost as failed when the transport throws, and the publisher does not see it', async () => {
     const scene = await openScene()
     scene.transport.sending = new Error('broken')

@@ -14,7 +14,7 @@ import {
 
 const MAX_FUNCTION_LINES = 40
 // What the contract took when it was built whole; more than this needs a reason.
-const MAX_CORE_LINES = 3700
+const MAX_CORE_LINES = 3750
 const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
 
 const everythingInSrc = readSourceFiles('src')

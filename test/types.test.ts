@@ -126,11 +126,16 @@ describe('hub.stream', () => {
     const stream = hub.stream('anything')
     stream.publish({ a: 1 })
     expectTypeOf(stream.publish({}).data).toEqualTypeOf<{ readonly [key: string]: unknown }>()
+    const position: Position = { truck: 7, lat: 52.1, lon: 4.3 }
+    stream.publish(position)
+    expectTypeOf(stream.publish).toBeCallableWith(new URL('https://an.instance'))
     const wrong = () => {
       // @ts-expect-error a string is no object
       stream.publish('text')
       // @ts-expect-error nothing is no object
       stream.publish()
+      // @ts-expect-error a list is no object
+      stream.publish([1])
       // @ts-expect-error a stream of numbers cannot be
       hub.stream<number>('numbers')
       // @ts-expect-error a name is needed
