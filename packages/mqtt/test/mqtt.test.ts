@@ -1,3 +1,4 @@
+import { mqtt } from '@rivulet/mqtt'
 import { connectAsync, type MqttClient } from 'mqtt'
 import type { Topic } from 'rivulet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -235,8 +236,11 @@ describe('a barrier', () => {
 
 test('starts a clean session, and subscribes and publishes with QoS 0, which no option changes', async () => {
   const scripted = await ScriptedBroker.start()
-  const others = { qos: 1, clean: false, retain: true, properties: { sessionExpiryInterval: 9 } }
-  const { transport } = await open({ url: scripted.url, ...(others as object) })
+  for (const other of [{ qos: 1 }, { clean: false }, { retain: true }, { properties: {} }]) {
+    const { url } = scripted
+    expect(() => mqtt({ url, ...(other as object) })).toThrow(/there is no option/)
+  }
+  const { transport } = await open({ url: scripted.url })
   await transport.join(TOPIC, NEVER)
   transport.send(TOPIC, 'x')
   await until(() => scripted.packets.length === 3)
