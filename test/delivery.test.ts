@@ -511,6 +511,20 @@ describe('the end of the stack', () => {
     expect(counters).toMatchObject({ inFlight: 3, lost: { failed: 1 } })
   })
 
+  test('counts nothing of what came from elsewhere, which was counted when it came', () => {
+    const { passed, counters, delivery, deliver } = chained((n) => {
+      if (n === 9) throw new RangeError('Maximum call stack size exceeded')
+    })
+    const seat = { index: -1, joined: () => {}, end: () => {} }
+    delivery.fanOut.add(seat, ({ data }) => {
+      const { n } = data as { n: number }
+      if (n === 1) delivery.deliver(new MessageClass({ n: 9 }, false, 'f'.repeat(16), 1), undefined, 0)
+    })
+    deliver(1)
+    expect(passed).toEqual([1, 2, 3, 4])
+    expect(counters).toMatchObject({ inFlight: 4, lost: { failed: 0 } })
+  })
+
   test('lets what it left in the queue go first the next time, in order, and once', () => {
     const { passed, counters, delivery, deliver } = chained(() => {})
     vi.spyOn(Fifo.prototype, 'shift').mockImplementationOnce(() => {
