@@ -24,7 +24,7 @@ const REFUSED_RETRY_MS = 30_000
 const GOOD_CONNECTION_MS = 5_000
 
 /** The transports of open hubs. A second hub would end the connection of the first, which would not notice. */
-const taken = new WeakSet<Transport>()
+const takenTransports = new WeakSet<Transport>()
 
 export type LinkStatus = 'opening' | 'up' | 'down' | 'closed'
 
@@ -57,8 +57,9 @@ export class Link implements Sender {
   #refusal: RivuletError | undefined
 
   constructor(transport: Transport, owner: LinkOwner, maxInFlightBytes: number) {
-    if (taken.has(transport)) throw invalid('The transport belongs to another hub; make one for each.')
-    taken.add(transport)
+    if (takenTransports.has(transport))
+      throw invalid('The transport belongs to another hub; make one for each.')
+    takenTransports.add(transport)
     this.#transport = transport
     this.#owner = owner
     this.joins = new Joins(transport)
@@ -144,7 +145,7 @@ export class Link implements Sender {
     for (const waiter of this.#waiting) waiter.reject(closed)
     this.#connection.abort(closed)
     await this.#disconnect(CLOSE_TIMEOUT_MS)
-    taken.delete(this.#transport)
+    takenTransports.delete(this.#transport)
   }
 
   /** Lives through one connection; resolves, when it is gone, to how long it was up. */

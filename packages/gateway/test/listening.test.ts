@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { createHub, type StreamOptions } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
-import { memoryRegistry } from '../src/index.ts'
+import { type GatewayOptions, memoryRegistry } from '../src/index.ts'
 import { ApiClient, BASIC } from './support/api-client.ts'
 import { SERVICE, served } from './support/served-gateway.ts'
 import { listenAt } from './support/sse-client.ts'
@@ -211,18 +211,25 @@ describe('a client that stops reading', () => {
       `Authorization: ${BASIC.authorization}`,
       '\r\n',
     ].join('\r\n')
+  const filling = 'x'.repeat(60_000)
 
-  test('loses the oldest messages, which are counted, and delays nobody', async () => {
-    const { url, hub, server, gateway } = await served({ maxWaitingMessages: 4 })
+  /** Serves a gateway to a client that listens to the stream `a` and takes nothing. */
+  async function servedToStalled(options: Partial<GatewayOptions>) {
+    const { url, hub, server, gateway } = await served(options)
     hub.stream('a', { limit: false, maxBytes: 65_536 })
     const api = new ApiClient(url)
     await api.create({ UniqueName: 'a' })
-    const stalled = connect(server.port, '127.0.0.1').pause()
-    stalled.write(request(api))
+    const client = connect(server.port, '127.0.0.1').pause()
+    client.on('error', () => {})
+    client.write(request(api))
     await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    return { hub, gateway, api, client }
+  }
+
+  test('loses the oldest messages, which are counted, and delays nobody', async () => {
+    const { hub, gateway, api, client } = await servedToStalled({ maxWaitingMessages: 4 })
     const reader = await listenAt(api.messagesOf('a'), BASIC)
 
-    const filling = 'x'.repeat(60_000)
     let published = 0
     while (gateway.counts.dropped < 20) {
       hub.stream('a').publish({ n: ++published, filling })
@@ -231,19 +238,12 @@ describe('a client that stops reading', () => {
     expect(reader.events.map(({ data }) => (data as { n: number }).n)).toEqual(
       Array.from({ length: published }, (_, index) => index + 1),
     )
-    stalled.destroy()
+    client.destroy()
     await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
   })
 
   test('is told how much it lost when it reads again', async () => {
-    const { url, hub, server, gateway } = await served({ maxWaitingMessages: 2 })
-    hub.stream('a', { limit: false, maxBytes: 65_536 })
-    const api = new ApiClient(url)
-    await api.create({ UniqueName: 'a' })
-    const socket = connect(server.port, '127.0.0.1').pause()
-    socket.write(request(api))
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
-    const filling = 'x'.repeat(60_000)
+    const { hub, gateway, client } = await servedToStalled({ maxWaitingMessages: 2 })
     let published = 0
     while (gateway.counts.dropped < 20) {
       hub.stream('a').publish({ n: ++published, filling })
@@ -251,10 +251,10 @@ describe('a client that stops reading', () => {
     }
     const { dropped } = gateway.counts
     let text = ''
-    socket.on('data', (chunk) => {
+    client.on('data', (chunk) => {
       text += chunk
     })
-    socket.resume()
+    client.resume()
     await vi.waitFor(() => expect(text).toContain(`"n":${published},`))
     const told = [...text.matchAll(/event: dropped\s+data: \{"count":(\d+)\}/g)].map(([, count]) =>
       Number(count),
@@ -262,19 +262,11 @@ describe('a client that stops reading', () => {
     expect(told.reduce((sum, count) => sum + count, 0)).toBe(dropped)
     const arrived = [...text.matchAll(/event: messagePublished/g)].length
     expect(arrived + dropped).toBe(published)
-    socket.destroy()
+    client.destroy()
   })
 
   test('is hung up on after a while, too, when the stream was removed', async () => {
-    const { url, hub, server, gateway } = await served({ stallMs: 100 })
-    hub.stream('a', { limit: false, maxBytes: 65_536 })
-    const api = new ApiClient(url)
-    await api.create({ UniqueName: 'a' })
-    const stalled = connect(server.port, '127.0.0.1').pause()
-    stalled.on('error', () => {})
-    stalled.write(request(api))
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
-    const filling = 'x'.repeat(60_000)
+    const { hub, gateway, api, client } = await servedToStalled({ stallMs: 100 })
     while (gateway.counts.dropped === 0) {
       hub.stream('a').publish({ filling })
       await new Promise(setImmediate)
@@ -283,31 +275,23 @@ describe('a client that stops reading', () => {
     expect(gateway.counts.listeners).toBe(0)
     await new Promise((resolve) => setTimeout(resolve, 300))
     let text = ''
-    stalled.on('data', (chunk) => {
+    client.on('data', (chunk) => {
       text += chunk
     })
-    stalled.resume()
-    await new Promise((resolve) => stalled.once('close', resolve))
+    client.resume()
+    await new Promise((resolve) => client.once('close', resolve))
     expect(text).toContain('event: messagePublished')
     expect(text).not.toContain('event: removed')
   })
 
   test('is hung up on after a while', async () => {
-    const { url, hub, server, gateway } = await served({ heartbeatMs: 20, stallMs: 100 })
-    hub.stream('a', { limit: false, maxBytes: 65_536 })
-    const api = new ApiClient(url)
-    await api.create({ UniqueName: 'a' })
-    const stalled = connect(server.port, '127.0.0.1').pause()
-    stalled.on('error', () => {})
-    stalled.write(request(api))
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
-    const filling = 'x'.repeat(60_000)
+    const { hub, gateway, client } = await servedToStalled({ heartbeatMs: 20, stallMs: 100 })
     while (gateway.counts.listeners > 0) {
       hub.stream('a').publish({ filling })
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
-    stalled.resume()
-    await new Promise((resolve) => stalled.once('close', resolve))
+    client.resume()
+    await new Promise((resolve) => client.once('close', resolve))
     expect(hub.ledger().subscribers).toBe(0)
   })
 })
