@@ -79,6 +79,14 @@ export class Joins {
     }
   }
 
+  /** The broker ended a join: it is made again. */
+  left(topic: Topic, cause: Error): void {
+    const join = this.#byTopic.get(topic)
+    if (join?.state !== 'in') return
+    join.member?.left()
+    this.#failed(topic, join, cause)
+  }
+
   /** Waits for the end of the tick, so that a subscription that comes and goes at once costs nothing. */
   #soon(topic: Topic, join: Join): void {
     queueMicrotask(() => void this.#settle(topic, join))

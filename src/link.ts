@@ -80,8 +80,8 @@ export class Link implements Sender {
     return this.#status === 'up'
   }
 
-  get maxFrameBytes(): number {
-    return this.#transport.capabilities.maxFrameBytes
+  maxFrameBytes(topic: Topic): number {
+    return this.#transport.capabilities.maxFrameBytes(topic)
   }
 
   /** Connects, and again whenever the connection is gone, until `close`. */
@@ -123,7 +123,7 @@ export class Link implements Sender {
 
   reportTooLarge(topic: Topic, bytes: number): void {
     const advice = 'lower maxBytes, or raise the limit of the broker'
-    const message = `A message makes a frame of ${bytes} bytes, the broker takes ${this.maxFrameBytes}; ${advice}.`
+    const message = `A message makes a frame of ${bytes} bytes, the broker takes ${this.maxFrameBytes(topic)}; ${advice}.`
     this.#owner.failed(new RivuletError('TRANSPORT_FAILED', message), topic)
   }
 
@@ -184,6 +184,9 @@ export class Link implements Sender {
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
         if (!signal.aborted) this.#owner.failed(cause, topic)
+      },
+      left: (topic, cause) => {
+        if (!signal.aborted) this.joins.left(topic, cause)
       },
     }
   }

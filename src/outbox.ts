@@ -11,7 +11,7 @@ export type LossReason = 'offline' | 'congested' | 'failed'
 /** The way to the broker, as an outbox sees it. */
 export interface Sender {
   readonly isUp: boolean
-  readonly maxFrameBytes: number
+  maxFrameBytes(topic: Topic): number
   /** What writing one message tells of the next, on all streams of the hub. */
   readonly shapes: Shape[]
   readonly utf8: Utf8Writer
@@ -97,7 +97,7 @@ export class Outbox {
   /** Sends messages as one frame, or halves them until each part is within the broker's limit. */
   #send(messages: readonly string[]): void {
     const frame = this.#sender.utf8.encode(joinMessages(messages))
-    if (frame.length > this.#sender.maxFrameBytes) {
+    if (frame.length > this.#sender.maxFrameBytes(this.#topic)) {
       if (messages.length === 1) {
         this.#lose('failed', 1)
         if (!this.#hasReported) this.#sender.reportTooLarge(this.#topic, frame.length)

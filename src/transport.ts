@@ -8,8 +8,8 @@ export interface Capabilities {
   readonly echoes: boolean
   /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
   readonly ordered: boolean
-  /** The largest frame, in bytes, that the backend takes. `Infinity` when it names none. */
-  readonly maxFrameBytes: number
+  /** Returns the largest frame, in bytes, that the backend takes on a topic. `Infinity` when it names none. */
+  maxFrameBytes(topic: Topic): number
 }
 
 /**
@@ -67,6 +67,8 @@ export interface TransportHost {
   down(cause?: Error): void
   /** Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known. */
   error(topic: Topic | undefined, cause: Error): void
+  /** Reports that the backend ended a confirmed join, e.g. since a permission was revoked. The core joins again. */
+  left(topic: Topic, cause: Error): void
 }
 
 /** What `openHub` expects of a transport's package. */

@@ -673,7 +673,7 @@ describe('delivery and the transport', () => {
     let host: TransportHost | undefined
     const transport: Transport = {
       name: 'at once',
-      capabilities: { scope: 'process', echoes: false, ordered: true, maxFrameBytes: 1000 },
+      capabilities: { scope: 'process', echoes: false, ordered: true, maxFrameBytes: () => 1000 },
       open: async (given) => {
         host = given
       },

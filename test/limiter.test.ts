@@ -331,7 +331,10 @@ describe('the bucket and what comes over the wire', () => {
   async function withStranger(burst: number, options: StreamOptions = {}) {
     const bus = memoryBus({ echoes: true })
     const stranger = bus.transport()
-    await stranger.open({ receive: () => {}, down: () => {}, error: () => {} }, new AbortController().signal)
+    await stranger.open(
+      { receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
+      new AbortController().signal,
+    )
     const clock = { nowMs: 0 }
     const hub = createHub({ transport: bus.transport(), nowMs: () => clock.nowMs })
     await hub.ready()

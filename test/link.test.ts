@@ -91,13 +91,13 @@ describe('a hub', () => {
 
   test('reads the capabilities again after each open', async () => {
     const { hub, transport } = link()
-    transport.capabilities = { ...transport.capabilities, maxFrameBytes: 10 }
+    transport.capabilities = { ...transport.capabilities, maxFrameBytes: () => 10 }
     const stream = hub.stream('scene')
     await hub.ready()
     stream.publish({})
     await tick()
     expect(stream.ledger().lost.failed).toBe(1)
-    transport.capabilities = { ...transport.capabilities, maxFrameBytes: 1_000 }
+    transport.capabilities = { ...transport.capabilities, maxFrameBytes: () => 1_000 }
     transport.host.down()
     await vi.advanceTimersByTimeAsync(1_000)
     stream.publish({})

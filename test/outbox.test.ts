@@ -73,7 +73,7 @@ describe('what is published', () => {
 
   test('is split into frames that the broker takes', async () => {
     const scene = await openScene(free)
-    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: 400 }
+    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 400 }
     scene.transport.host.down()
     await vi.advanceTimersByTimeAsync(1_000)
     publish(scene, 20)
@@ -119,7 +119,7 @@ describe('what is published', () => {
     const scene = await openScene(free)
     const lost: unknown[] = []
     scene.stream.on('lost', (payload) => lost.push(payload))
-    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: 200 }
+    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 200 }
     scene.transport.host.down()
     await vi.advanceTimersByTimeAsync(1_000)
     publish(scene, 1)
@@ -135,7 +135,7 @@ describe('what is published', () => {
 
   test('over the frame limit is an error of the stream, once, that names both sizes', async () => {
     const scene = await openScene(free)
-    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: 200 }
+    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 200 }
     for (let nth = 0; nth < 3; nth++) scene.stream.publish({ n: 'x'.repeat(200) })
     await tick()
     expect(scene.ledger).toMatchObject({ accepted: 3, lost: { failed: 3 } })

@@ -23,7 +23,8 @@ export const capabilityChecks: readonly Check[] = [
 
 async function statesCapabilities(scene: Scene): Promise<void> {
   const { transport } = await scene.open()
-  const { scope, echoes, ordered, maxFrameBytes } = transport.capabilities
+  const { scope, echoes, ordered } = transport.capabilities
+  const maxFrameBytes = transport.capabilities.maxFrameBytes(scene.topic())
   assert.match(transport.name, /\S/, 'name is not blank')
   assert.ok(['process', 'host', 'network'].includes(scope), `scope is "${scope}"`)
   assert.strictEqual(typeof echoes, 'boolean', 'echoes is a boolean')
@@ -74,7 +75,7 @@ async function limitsAsClaimed(scene: Scene): Promise<void> {
   const topic = scene.topic()
   const a = await scene.open()
   const b = await scene.listen(topic)
-  const { maxFrameBytes } = a.transport.capabilities
+  const maxFrameBytes = a.transport.capabilities.maxFrameBytes(topic)
   const isTried = maxFrameBytes <= MAX_TRIED_BYTES
   const largest = patterned(isTried ? maxFrameBytes : LARGE_BYTES)
   a.send(topic, largest)
@@ -89,7 +90,7 @@ async function survivesLarger(scene: Scene, a: Peer, b: Peer): Promise<void> {
   await b.join(larger)
   await b.join(probe)
   const hosts = [b.host]
-  a.transport.send(larger, patterned(a.transport.capabilities.maxFrameBytes + 1))
+  a.transport.send(larger, patterned(a.transport.capabilities.maxFrameBytes(larger) + 1))
   const endMs = performance.now() + scene.waitMs
   while (!(await isHeard(a, b, probe))) {
     assert.ok(performance.now() < endMs, 'traffic goes on after a frame over maxFrameBytes, reopened or not')

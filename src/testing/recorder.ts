@@ -34,6 +34,11 @@ export class Recorder implements TransportHost {
     this.#wake()
   }
 
+  left(_topic: Topic, cause: Error): void {
+    this.errors.push(cause)
+    this.#wake()
+  }
+
   /** How many frames came, of all topics. */
   get received(): number {
     return this.#received

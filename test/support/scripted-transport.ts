@@ -23,7 +23,7 @@ export class ScriptedTransport implements Transport {
     scope: 'network',
     echoes: false,
     ordered: true,
-    maxFrameBytes: Number.POSITIVE_INFINITY,
+    maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
   /** What the next calls are answered with. */
   readonly answers: Record<'open' | 'join' | 'flush' | 'close', Answer> = {

@@ -2,6 +2,7 @@ import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import type { Capabilities, Transport } from 'rivulet'
+import { topicOf } from '../../src/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 
 const MARKS = /<!-- transports -->\n[\s\S]*?<!-- \/transports -->/
@@ -76,7 +77,7 @@ async function rowOf(
 
 /** What is claimed once the connection is up. */
 async function claimOf(transport: Transport): Promise<Capabilities> {
-  const host = { receive() {}, down() {}, error() {} }
+  const host = { receive() {}, down() {}, error() {}, left() {} }
   await transport.open(host, AbortSignal.timeout(10_000))
   const claim = { ...transport.capabilities }
   await transport.close(AbortSignal.timeout(1000))
@@ -95,6 +96,7 @@ function lineOf({ name, schemes, claims }: Row): string {
   return `| ${cells.join(' | ')} |`
 }
 
+const TOPIC = topicOf('default', 'positions')
 const REACHES = { process: 'this process', host: 'this machine', network: 'the network' } as const
 
 /** Says it once when all protocols agree, else for each. */
@@ -108,8 +110,8 @@ function perProtocol(claims: Row['claims'], say: (claim: Capabilities) => string
 /** A number that is the same on both brokers is the transport's own; else, or where only MQTT 5 tells, the broker's. */
 function largestFrame(claims: Row['claims']): string {
   const own = [...claims.values()].every(
-    ({ usual, limited }) => usual.maxFrameBytes === limited.maxFrameBytes,
+    ({ usual, limited }) => usual.maxFrameBytes(TOPIC) === limited.maxFrameBytes(TOPIC),
   )
   const [{ usual } = { usual: undefined }] = claims.values()
-  return own ? `${usual?.maxFrameBytes} bytes` : 'as the broker says'
+  return own ? `${usual?.maxFrameBytes(TOPIC)} bytes` : 'as the broker says'
 }

@@ -75,7 +75,7 @@ export function capabilitiesOf(options: ResolvedOptions): Capabilities {
     scope: 'process',
     echoes: options.echoes,
     ordered: options.reorder === 0 && minMs === maxMs,
-    maxFrameBytes: options.maxFrameBytes,
+    maxFrameBytes: () => options.maxFrameBytes,
   })
 }
 

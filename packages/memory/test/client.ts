@@ -32,6 +32,7 @@ export function clientOf(transport: Transport): Client {
     receive: (_topic, frame) => heard.push(new TextDecoder().decode(frame as Uint8Array)),
     down: (cause) => downs.push(cause),
     error: (_topic, cause) => errors.push(cause),
+    left: (_topic, cause) => errors.push(cause),
   }
   return { transport, heard, downs, errors, host }
 }

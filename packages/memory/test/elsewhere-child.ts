@@ -9,6 +9,7 @@ const host: TransportHost = {
   receive: (_topic, bytes) => heard.push(new TextDecoder().decode(bytes as Uint8Array)),
   down: () => {},
   error: () => {},
+  left: () => {},
 }
 const sender = transportFromUrls(['memory:contract'])
 const receiver = transportFromUrls(['memory:contract'])

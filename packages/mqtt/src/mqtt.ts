@@ -140,7 +140,7 @@ class MqttTransport implements Transport {
   #capabilitiesOf(protocol: 4 | 5, maxPacketBytes: number): Capabilities {
     // Only MQTT 5 has a subscription without one's own frames (`No Local`).
     const echoes = protocol === 4
-    const maxFrameBytes = maxFrameBytesOf(maxPacketBytes, this.#settings.prefix)
+    const maxFrameBytes = (topic: Topic) => maxFrameBytesOf(maxPacketBytes, this.#settings.prefix + topic)
     return { scope: 'network', echoes, ordered: true, maxFrameBytes }
   }
 }

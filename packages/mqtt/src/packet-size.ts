@@ -2,12 +2,10 @@
 const OVERHEAD_BYTES = 12
 // The largest packet that the protocol can write, MQTT 5 1.5.5.
 const MAX_PACKET_BYTES = 268_435_455
-// `rivulet/`, a hub's name, `/`, and 320 UTF-16 units of three bytes each, each byte percent-encoded.
-const MAX_TOPIC_BYTES = 8 + 64 + 1 + 320 * 3 * 3
 
-/** Gives the largest frame that fits whatever its topic is. */
-export function maxFrameBytesOf(maxPacketBytes: number, prefix: string): number {
-  return Math.max(0, maxPacketBytes - OVERHEAD_BYTES - byteLength(prefix) - MAX_TOPIC_BYTES)
+/** Gives the largest frame that fits beside the topic's full name. */
+export function maxFrameBytesOf(maxPacketBytes: number, name: string): number {
+  return Math.max(0, maxPacketBytes - OVERHEAD_BYTES - byteLength(name))
 }
 
 /** Tells whether a packet stays within the limit; the broker would cut the connection otherwise. */

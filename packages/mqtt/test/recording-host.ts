@@ -23,6 +23,10 @@ export class RecordingHost implements TransportHost {
   error(_topic: Topic | undefined, cause: Error): void {
     this.errors.push(cause)
   }
+
+  left(_topic: Topic, cause: Error): void {
+    this.errors.push(cause)
+  }
 }
 
 const opened = new Set<Transport>()

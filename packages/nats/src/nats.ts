@@ -35,7 +35,7 @@ class NatsTransport implements Transport {
   get capabilities(): Capabilities {
     const maxFrameBytes = this.#current?.maxFrameBytes ?? this.#maxFrameBytes
     // Even a server on loopback may be part of a cluster or a leaf of one, and no client can tell.
-    return { scope: 'network', echoes: false, ordered: true, maxFrameBytes }
+    return { scope: 'network', echoes: false, ordered: true, maxFrameBytes: () => maxFrameBytes }
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {

@@ -17,6 +17,10 @@ export class Recorder implements TransportHost {
   error(topic: Topic | undefined, cause: Error): void {
     this.errors.push({ topic, message: cause.message })
   }
+
+  left(topic: Topic, cause: Error): void {
+    this.error(topic, cause)
+  }
 }
 
 export const POSITIONS = 'rivulet/fleet/positions' as Topic

@@ -147,15 +147,11 @@ test('names the connection for the server', async () => {
 test('knows the largest frame from the server, and refuses a larger one', async () => {
   const broker = await server({ config: 'max_payload: 1000' })
   const transport = transportTo(broker)
-  expect(transport.capabilities.maxFrameBytes).toBe(1_048_576)
+  expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(1_048_576)
   const host = new Recorder()
   await transport.open(host, within())
-  expect(transport.capabilities).toEqual({
-    scope: 'network',
-    echoes: false,
-    ordered: true,
-    maxFrameBytes: 1000,
-  })
+  expect(transport.capabilities).toMatchObject({ scope: 'network', echoes: false, ordered: true })
+  expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(1000)
   expect(transport.send(POSITIONS, 'x'.repeat(1000))).toBe('sent')
   expect(transport.send(POSITIONS, 'x'.repeat(1001))).toBe('offline')
   await transport.flush(within())
@@ -169,7 +165,7 @@ test('is cut off by a server whose limit was lowered, and knows the new limit af
   transport.send(POSITIONS, 'x'.repeat(1000))
   await eventually(() => host.downs.length).toBe(1)
   await transport.open(host, within())
-  expect(transport.capabilities.maxFrameBytes).toBe(500)
+  expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(500)
 })
 
 test('is offline before open, after close and after down', async () => {

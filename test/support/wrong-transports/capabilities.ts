@@ -7,7 +7,7 @@ const UNLIMITED = Number.POSITIVE_INFINITY
 
 export const wrongCapabilities: readonly WrongTransport[] = [
   wrong('has a blank name', () => ({ name: ' ' }), ['states its name and capabilities once open']),
-  wrong('names a limit that is no number', claims({ maxFrameBytes: Number.NaN }), [
+  wrong('names a limit that is no number', claims({ maxFrameBytes: () => Number.NaN }), [
     'states its name and capabilities once open',
   ]),
   wrong(
@@ -31,19 +31,19 @@ export const wrongCapabilities: readonly WrongTransport[] = [
   ]),
   wrong(
     'takes larger frames than it says',
-    claims({ maxFrameBytes: 999 }),
+    claims({ maxFrameBytes: () => 999 }),
     ['hands frames over byte for byte', 'takes frames up to maxFrameBytes and survives a larger one'],
     { maxFrameBytes: 1000 },
   ),
   wrong(
     'takes smaller frames than it says',
-    claims({ maxFrameBytes: 6000 }),
+    claims({ maxFrameBytes: () => 6000 }),
     ['takes frames up to maxFrameBytes and survives a larger one'],
     { maxFrameBytes: 5999 },
   ),
   wrong(
     'takes no large frames',
-    claims({ maxFrameBytes: UNLIMITED }),
+    claims({ maxFrameBytes: () => UNLIMITED }),
     ['takes frames up to maxFrameBytes and survives a larger one'],
     { maxFrameBytes: 9999 },
   ),
@@ -72,7 +72,7 @@ export const wrongCapabilities: readonly WrongTransport[] = [
 function throwsAtLarge(right: Transport): Partial<Transport> {
   return {
     send: (topic, frame) => {
-      if (frame.length > right.capabilities.maxFrameBytes) throw new RangeError('too large')
+      if (frame.length > right.capabilities.maxFrameBytes(topic)) throw new RangeError('too large')
       return right.send(topic, frame)
     },
   }
@@ -82,7 +82,7 @@ function diesOfLarge(right: Transport): Partial<Transport> {
   let isDead = false
   return {
     send: (topic, frame) => {
-      isDead ||= frame.length > right.capabilities.maxFrameBytes
+      isDead ||= frame.length > right.capabilities.maxFrameBytes(topic)
       return isDead ? 'sent' : right.send(topic, frame)
     },
   }
@@ -95,7 +95,7 @@ function reachable(): ContractBackend {
     elsewhere: async (topic, frame) => {
       const { signal } = new AbortController()
       const other = bus.transport()
-      await other.open({ receive: () => {}, down: () => {}, error: () => {} }, signal)
+      await other.open({ receive: () => {}, down: () => {}, error: () => {}, left: () => {} }, signal)
       other.send(topic, frame)
       await other.close(signal)
     },

@@ -90,7 +90,15 @@ function mapsTopics(map: (topic: Topic) => string): Flaw {
         }
         joined.clear()
         const down = (cause?: Error) => host.down(cause)
-        return right.open({ receive, down, error: (topic, cause) => host.error(topic, cause) }, signal)
+        return right.open(
+          {
+            receive,
+            down,
+            error: (topic, cause) => host.error(topic, cause),
+            left: (topic, cause) => host.left(topic, cause),
+          },
+          signal,
+        )
       },
       send: (topic, frame) => right.send(map(topic) as Topic, frame),
       join: async (topic, signal) => {

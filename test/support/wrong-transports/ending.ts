@@ -184,7 +184,10 @@ function deliversLate(right: Transport): Partial<Transport> {
       const receive = (topic: Topic, frame: Uint8Array | string) => {
         setTimeout(() => joined.has(topic) && receiveGuarded(host, topic, frame), 5)
       }
-      return right.open({ receive, down: (cause) => host.down(cause), error: () => {} }, signal)
+      return right.open(
+        { receive, down: (cause) => host.down(cause), error: () => {}, left: () => {} },
+        signal,
+      )
     },
     join: (topic, signal) => {
       joined.add(topic)

@@ -105,5 +105,6 @@ function forwardingHost(host: TransportHost): TransportHost {
     receive: (topic, frame) => host.receive(topic, frame),
     down: (cause) => host.down(cause),
     error: (topic, cause) => host.error(topic, cause),
+    left: (topic, cause) => host.left(topic, cause),
   }
 }
