@@ -2,30 +2,42 @@ import { configDefaults, defineConfig, type TestProjectInlineConfiguration } fro
 
 const conditions = ['@rivulet/source']
 
-// A property that fails has found something, so it never runs again with another seed.
-const LAWS = ['test/*.test.ts', 'packages/*/test/**/*.property.test.ts']
+// Properties that random input is tried against.
+const LAWS = ['test/laws/**/*.test.ts', '{test,packages/*/test}/**/*.property.test.ts']
+// What starts a broker, a browser or a program.
 const WITH_PROCESSES = [
-  'packages/*/test/**/!(*.property).test.ts',
   'test/{brokers,support}/**/*.test.ts',
-  'test/{bench,demo,demo-brokers,examples,scenario}.test.ts',
+  'packages/!(memory)/test/**/!(*.property).test.ts',
+  'test/{,house/}{bench,demo,demo-brokers,documentation,examples,gate-count,scenario}.test.ts',
+]
+// A folder for each folder of `src`, and the house: the rules that this repository keeps.
+const UNITS = [
+  'test/*.test.ts',
+  'test/{stream,publish,deliver,send,receive,connection,model,base,testing,house}/**/*.test.ts',
+  'packages/memory/test/**/*.test.ts',
 ]
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    globalSetup: './test/support/install-programs.ts',
     // Much of a run is waiting for brokers that are stopped or cut off, so files share the two cores well.
     maxWorkers: 3,
     // No test asserts a time; what ends by itself may take long on a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,
     projects: [
-      project('laws', { include: LAWS, exclude: [...configDefaults.exclude, ...WITH_PROCESSES] }),
+      project('units', {
+        include: UNITS,
+        exclude: [...configDefaults.exclude, ...WITH_PROCESSES, ...LAWS],
+      }),
+      // A property that fails has found something, so it never runs again with another seed.
+      project('laws', { include: LAWS }),
       // A machine that stands still for seconds breaks connections, as it should. Such a test runs once more, and
       // the gate names it at its end.
       project('processes', {
         include: WITH_PROCESSES,
+        globalSetup: './test/support/install-programs.ts',
         retry: 1,
       }),
     ],

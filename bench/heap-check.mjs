@@ -1,4 +1,4 @@
-import { createHub } from 'rivulet'
+import { createHub } from './bundle.mjs'
 import { liveBytes } from './heap.mjs'
 
 // Issue 2: opened, subscribed to, published to and closed, so many streams leave nothing behind. Run with

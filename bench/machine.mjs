@@ -2,20 +2,26 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
+import { CHECKOUT } from './bundle.mjs'
 
 const BENCH = import.meta.dirname
-const ROOT = join(BENCH, '..')
 
-/** Tells on what, and with which versions, figures were taken. */
+/** Tells on what, and beside which rivals, figures were taken. */
 export function describeMachine() {
   return {
     cpu: `${cpus()[0].model.trim()} × ${cpus().length}`,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()} ${process.arch}`,
+    packages: rivalVersions(),
+  }
+}
+
+/** Tells which Node and which Rivulet this process measures. */
+export function describeVersions() {
+  return {
     node: process.version,
     v8: process.versions.v8,
-    rivulet: `${versionIn(ROOT)}${commit()}, the built dist/index.js of ${builtOn()}`,
-    packages: rivalVersions(),
+    rivulet: `${versionIn(CHECKOUT)}${commit()}, the built dist/index.js of ${builtOn()}`,
   }
 }
 
@@ -33,7 +39,7 @@ function versionIn(folder) {
 }
 
 function builtOn() {
-  return statSync(join(ROOT, 'dist', 'index.js'))
+  return statSync(join(CHECKOUT, 'dist', 'index.js'))
     .mtime.toISOString()
     .slice(0, 16)
 }
@@ -41,7 +47,8 @@ function builtOn() {
 /** Nothing where there is no Git, e.g. in an unpacked archive. */
 function commit() {
   try {
-    const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim()
+    const git = (...args) =>
+      execFileSync('git', args, { cwd: CHECKOUT, encoding: 'utf8', stdio: 'pipe' }).trim()
     return ` (${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', 'src') ? ' with changes' : ''})`
   } catch {
     return ''

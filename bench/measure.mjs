@@ -25,38 +25,53 @@ export function paceOf({ isQuick, rounds }) {
 }
 
 /**
- * Makes a case whose contenders are timed in alternating rounds: there and back, so that what drifts meanwhile
- * hits all of them.
+ * Lets contenders take turns, there and back, so that what drifts meanwhile hits all of them. Returns what each gave
+ * in each round after those that warm up.
+ * @template {{ name: string, group: string }} T
+ * @param {T[]} contenders
+ * @param {{ rounds: number, warmUps: number }} pace
+ * @param {(share: number) => unknown} onRound awaited after each round, with the share of the rounds that are done
+ * @param {(contender: T) => unknown} measure
+ */
+export async function alternate(contenders, { rounds, warmUps }, onRound, measure) {
+  const rows = contenders.map(({ name, group }) => ({ name, group, rounds: [] }))
+  const there = [...contenders.keys()]
+  const back = there.toReversed()
+  for (let round = 0; round < warmUps + rounds; round++) {
+    for (const index of round % 2 === 0 ? there : back) {
+      const value = await measure(contenders[index])
+      if (round >= warmUps) rows[index].rounds.push(value)
+    }
+    await onRound((round + 1) / (warmUps + rounds))
+  }
+  return rows
+}
+
+/**
+ * Makes a case whose contenders are timed.
  * @param {{ name: string, parameters?: object, unit: string, contenders: Contender[], isSlow?: boolean }} description
  *   `isSlow`: a call of some contender takes seconds, so one sample a round is enough
  */
 export function timedCase({ name, parameters = {}, unit, contenders, isSlow = false }) {
   return {
     ...{ name, parameters, unit: `ns ${unit}`, isLessBetter: true },
-    measure: (pace, onProgress) =>
-      compare(contenders, isSlow ? { ...pace, maxTime: pace.minTime, minSamples: 1 } : pace, onProgress),
+    measure: (pace, onRound) =>
+      compare(contenders, isSlow ? { ...pace, maxTime: pace.minTime, minSamples: 1 } : pace, onRound),
   }
 }
 
-async function compare(contenders, pace, onProgress) {
+async function compare(contenders, pace, onRound) {
   const racers = []
   for (const { name, group, open } of contenders) {
     const run = await open()
-    racers.push({ name, group, run, bench: benchmarkOf(name, run, pace), rounds: [] })
+    racers.push({ name, group, run, bench: benchmarkOf(name, run, pace) })
   }
-  const rounds = pace.warmUps + pace.rounds
-  for (let round = 0; round < rounds; round++) {
-    for (const [index, racer] of (round % 2 === 0 ? racers : racers.toReversed()).entries()) {
-      const nanoseconds = await timeOf(racer)
-      if (round >= pace.warmUps) racer.rounds.push(nanoseconds)
-      onProgress((round + (index + 1) / racers.length) / rounds)
-    }
-  }
+  const rows = await alternate(racers, pace, onRound, timeOf)
   for (const { run } of racers) {
     await run.check()
     await run.close()
   }
-  return racers.map(({ name, group, rounds }) => ({ name, group, value: median(rounds), rounds }))
+  return rows
 }
 
 function benchmarkOf(name, { run, isAsync = false }, { minTime, maxTime, minSamples }) {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 
 /** Every suite, in the order in which they run. */
@@ -30,8 +30,13 @@ Examples:
   npm run bench -- fanout --subscribers 1,100,10000 --payload 53,700,4000
   npm run bench -- fanout transport --transport nats://127.0.0.1:4222
   npm run bench -- publish --message my-message.json
+  npm run bench -- --against ../rivulet-before               before and after, in turn, in one table
 
-Exit code 0: every suite ran and every message that was to arrive did. 1: one did not, or a bad option.`
+At the end each target that was measured is shown beside what was reached.
+Exit code 0: every suite ran and every message that was to arrive did, whatever the targets say. 1: one did not, or a
+bad option. 130: ended by Ctrl-C, with every process and broker that it had started.`
+
+const COMPARABLE = ['fanout', 'publish']
 
 const RESULTS = join(import.meta.dirname, 'results')
 const SCRATCH = join(import.meta.dirname, '..', '.cache', 'bench')
@@ -45,6 +50,7 @@ const SCHEMES = /^(nats|tls|mqtt|mqtts|memory):/
  * @property {number[]} [payload] bytes
  * @property {string[]} transport URLs
  * @property {object} [message] the user's own
+ * @property {string} [against] folder of another checkout, which is measured beside this one
  * @property {number} rounds
  * @property {boolean} isQuick
  * @property {boolean} isJson
@@ -58,17 +64,25 @@ const SCHEMES = /^(nats|tls|mqtt|mqtts|memory):/
  */
 export function parseOptions(args) {
   const command = commandLine().parse(args, { from: 'user' })
-  const { subscribers, payload, transport = [], message, rounds, quick, json, out } = command.opts()
-  const suites = command.processedArgs[0]
-  const isOwn = subscribers || payload || message || transport.length > 0 || quick
+  const { subscribers, payload, transport = [], message, against, rounds, quick, json, out } = command.opts()
+  const isOwn = subscribers || payload || message || against || transport.length > 0 || quick
   return {
-    suites: suites.length === 0 ? SUITE_NAMES : suites,
-    ...{ subscribers, payload, transport, message, rounds: rounds ?? (quick ? 2 : 5) },
+    suites: suitesOf(command, against),
+    ...{ subscribers, payload, transport, message, against, rounds: rounds ?? (quick ? 2 : 5) },
     isQuick: quick,
     isJson: json,
     out: out ?? (isOwn ? SCRATCH : RESULTS),
     command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
   }
+}
+
+function suitesOf(command, against) {
+  const possible = against === undefined ? SUITE_NAMES : COMPARABLE
+  const named = command.processedArgs[0]
+  const wrong = named.find((suite) => !possible.includes(suite))
+  if (wrong !== undefined)
+    command.error(`error: --against goes with ${COMPARABLE.join(' and ')}, not with ${wrong}.`)
+  return named.length === 0 ? possible : named
 }
 
 function commandLine() {
@@ -80,7 +94,11 @@ function commandLine() {
     .addArgument(
       new Argument('[suites...]', 'which to run; all of them when none is named').choices(SUITE_NAMES),
     )
-    .option('--subscribers <list>', 'numbers of subscribers, for fanout', wholeNumbers(1, 1_000_000))
+    .option(
+      '--subscribers <list>',
+      'numbers of subscribers, e.g. 1,100, for fanout',
+      wholeNumbers(1, 1_000_000),
+    )
     .option(
       '--payload <list>',
       'sizes in bytes, 53 to 65000, for fanout and publish',
@@ -89,8 +107,13 @@ function commandLine() {
     .addOption(transport.argParser(transportUrl))
     .option(
       '--message <file>',
-      'a JSON file with an object to publish in place of the generated ones',
+      'a JSON file with an object to publish in place of the generated ones: fanout, publish, transport',
       messageFile,
+    )
+    .option(
+      '--against <folder>',
+      'another checkout, built, to measure in turn with this one: fanout and publish',
+      builtCheckout,
     )
     .option('--rounds <n>', 'alternating rounds, 1 to 100 (default: 5, with --quick 2)', wholeNumber(1, 100))
     .option('--quick', 'small and short: shows that everything works, the figures mean little', false)
@@ -119,6 +142,13 @@ function wholeNumbers(least, most) {
 function transportUrl(text, earlier = []) {
   if (SCHEMES.test(text)) return [...earlier, text]
   throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: or memory:.')
+}
+
+function builtCheckout(folder) {
+  if (existsSync(join(folder, 'dist', 'index.js'))) return resolve(folder)
+  throw new InvalidArgumentError(
+    'It is the folder of a checkout in which `npm ci` and `npm run build` were run.',
+  )
 }
 
 function messageFile(file) {

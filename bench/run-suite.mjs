@@ -1,43 +1,29 @@
-import { describeMachine } from './machine.mjs'
+import { once } from 'node:events'
+import { describeMachine, describeVersions } from './machine.mjs'
 import { paceOf } from './measure.mjs'
-import { createProgress } from './report/progress.mjs'
-import { writeResult } from './report/results.mjs'
-import { printCase, printHeader } from './report/table.mjs'
 
+// Runs one suite for `run-suites.mjs`. After each round, each case and at the end it reports, and then waits for its
+// next turn: meanwhile another process may measure the same case.
 const [name, settingsText] = process.argv.slice(2)
 const settings = JSON.parse(settingsText)
-const { suite } = await import(`./suites/${name}.mjs`)
+process.once('disconnect', () => process.exit(1))
 
-const result = {
-  suite: name,
-  title: suite.title,
-  reading: suite.reading,
-  chart: suite.chart,
-  date: new Date().toISOString(),
-  command: settings.command,
-  isQuick: settings.isQuick,
-  rounds: settings.rounds,
-  machine: describeMachine(),
-  cases: [],
-}
-printHeader(result)
-const { cases, notes = () => [], close } = await suite.plan(settings)
-const progress = createProgress(name, cases.length)
+const { suite } = await import(`./suites/${name}.mjs`)
+const { plan, ...about } = suite
+const { cases, notes = () => [], close } = await plan(settings)
 try {
-  for (const each of cases) {
-    progress.start(each.name)
-    const { measure, ...description } = each
-    const rows = await measure(paceOf(settings), (share) => progress.advance(share))
-    progress.pause()
-    result.cases.push({ ...description, rows })
-    printCase(result.cases.at(-1))
+  const described = cases.map(({ measure, ...description }) => description)
+  await report({ about, cases: described, machine: describeMachine(), versions: describeVersions() })
+  for (const { measure } of cases) {
+    await report({ rows: await measure(paceOf(settings), (share) => report({ share })) })
   }
 } finally {
-  progress.stop()
   await close?.()
 }
-result.notes = notes()
-for (const note of result.notes) console.log(`\n${note}`)
-writeResult(settings.out, result)
 // A rival's client may leave a timer or a socket behind; the work is done.
-process.exit(0)
+process.send({ notes: notes() }, () => process.exit(0))
+
+async function report(event) {
+  process.send(event)
+  await once(process, 'message')
+}

@@ -1,38 +1,97 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { clearResults, readResult, writePictures } from './report/results.mjs'
+import { createProgress } from './report/progress.mjs'
+import { mergedRows } from './report/ratio.mjs'
+import { clearResults, writePictures, writeResult } from './report/results.mjs'
+import { caseText, headerText, verdictText } from './report/terminal.mjs'
+import { startSuite } from './suite-process.mjs'
+import { verdictsOf } from './targets.mjs'
 
-const CHILD = join(import.meta.dirname, 'run-suite.mjs')
-// A million streams and their rivals live side by side.
-const NODE_OPTIONS = ['--expose-gc', '--max-old-space-size=12288']
+// The package `node` brings a second Node; only the fan-out is shown on both.
+const SECOND_NODE = join(import.meta.dirname, 'node_modules', 'node', 'bin', 'node')
 
 /**
- * Runs each suite in a process of its own, so that none leaves its mark on the next one's compiled code; the
- * rivals of one suite share that process. Resolves to whether all went well.
+ * Runs the suites one after the other, prints and writes what they measured. Resolves to whether all went well.
  * @param {import('./options.mjs').Settings} settings
  */
 export async function runSuites(settings) {
+  const say = settings.isJson ? () => {} : console.log
   clearResults(settings.out, settings.suites)
-  const failed = []
-  for (const suite of settings.suites) {
-    if (!(await runSuite(suite, settings))) failed.push(suite)
+  const results = []
+  const failures = []
+  for (const [index, name] of settings.suites.entries()) {
+    const place = `${name} (${index + 1} of ${settings.suites.length})`
+    try {
+      results.push(await runSuite(name, settings, place, say))
+    } catch (error) {
+      failures.push(error)
+    }
   }
-  const results = settings.suites
-    .filter((suite) => !failed.includes(suite))
-    .map((suite) => readResult(settings.out, suite))
   if (settings.isJson) console.log(JSON.stringify(results, undefined, 2))
   if (results.length > 0) writePictures(settings.out)
-  if (!settings.isJson) console.log(`\nResults, pictures and report.html are in ${settings.out}`)
-  for (const suite of failed) console.error(`The suite ${suite} failed.`)
-  return failed.length === 0
+  say(verdictText(verdictsOf(results)))
+  say(`\nResults, pictures and report.html are in ${settings.out}`)
+  for (const { message } of failures) console.error(message)
+  return failures.length === 0
 }
 
-async function runSuite(suite, settings) {
-  const output = settings.isJson ? 'ignore' : 'inherit'
-  const child = spawn(process.execPath, [...NODE_OPTIONS, CHILD, suite, JSON.stringify(settings)], {
-    stdio: ['ignore', output, 'inherit'],
-  })
-  const [code] = await once(child, 'exit')
-  return code === 0
+/** Measures each case in all columns, which take turns, round by round. */
+async function runSuite(name, settings, place, say) {
+  const columns = columnsOf(name, settings)
+  const sides = columns.map((column) => startSuite(name, settings, column))
+  try {
+    const plans = await Promise.all(sides.map(({ planned }) => planned))
+    const result = resultOf(name, settings, columns, plans)
+    say(headerText(result))
+    const progress = createProgress(place, plans[0].cases.length)
+    for (const each of plans[0].cases) {
+      const rows = await measureInTurns(sides, each.name, progress)
+      result.cases.push({ ...each, rows: mergedRows(rows, each.isLessBetter) })
+      say(caseText(result, result.cases.at(-1)))
+    }
+    result.notes = (await Promise.all(sides.map((side) => side.next())))[0].notes
+    for (const note of result.notes) say(`\n${note}`)
+    writeResult(settings.out, result)
+    return result
+  } finally {
+    for (const side of sides) side.end()
+  }
+}
+
+function columnsOf(name, { against }) {
+  if (against !== undefined) return [{ title: 'this checkout' }, { title: 'the other', checkout: against }]
+  const hasSecond = name === 'fanout' && existsSync(SECOND_NODE) && !process.version.startsWith('v24.')
+  return hasSecond ? [{}, { node: SECOND_NODE }] : [{}]
+}
+
+function resultOf(suite, { command, isQuick, rounds, against }, columns, plans) {
+  return {
+    suite,
+    ...plans[0].about,
+    ...{ date: new Date().toISOString(), command, isQuick, rounds, isAgainst: against !== undefined },
+    machine: plans[0].machine,
+    columns: plans.map(({ versions }, index) => ({
+      title: columns[index].title ?? `Node ${versions.node.match(/\d+/)[0]}`,
+      ...versions,
+    })),
+    ...{ cases: [], notes: [] },
+  }
+}
+
+async function measureInTurns(sides, name, progress) {
+  const rows = sides.map(() => undefined)
+  progress.start(name)
+  try {
+    while (rows.includes(undefined)) {
+      for (const [index, side] of sides.entries()) {
+        if (rows[index] !== undefined) continue
+        const { share, rows: done } = await side.next()
+        if (done === undefined) progress.advance(share)
+        rows[index] = done
+      }
+    }
+    return rows
+  } finally {
+    progress.stop()
+  }
 }

@@ -1,17 +1,18 @@
+import { invalid, shown } from './model/errors.ts'
 import {
   type Checks,
   checkBoolean,
+  checkFunction,
   checkNumber,
   checkOptions,
   DEFAULT_OPTIONS,
-  invalid,
   type ResolvedOptions,
   resolveOptions,
   type StreamOptions,
-} from './options.ts'
-import { isRecord } from './snapshot.ts'
-import { checkHubName } from './topic.ts'
-import type { Transport } from './transport.ts'
+} from './model/options.ts'
+import { isRecord } from './model/snapshot.ts'
+import { checkHubName, checkStreamName } from './model/topic.ts'
+import type { Transport } from './model/transport.ts'
 
 /** How a hub behaves. */
 export interface HubOptions {
@@ -32,51 +33,63 @@ export interface HubOptions {
 }
 
 /** The options of a hub, checked, with the defaults filled in. */
-export interface ResolvedHubOptions extends Required<Omit<HubOptions, 'transport' | 'streamDefaults'>> {
+export interface ResolvedHubOptions {
+  readonly name: string
   readonly transport: Transport | undefined
   readonly streamDefaults: ResolvedOptions
+  readonly streams: ReadonlyMap<string, ResolvedOptions>
+  readonly maxInFlightBytes: number
+  readonly acceptRemoval: boolean
+  readonly nowMs: (() => number) | undefined
 }
 
-const DEFAULTS: ResolvedHubOptions = {
+const DEFAULTS = {
   name: 'default',
-  transport: undefined,
+  transport: undefined as Transport | undefined,
   streamDefaults: DEFAULT_OPTIONS,
-  streams: {},
+  streams: {} as Readonly<Record<string, unknown>>,
   maxInFlightBytes: 8 * 1024 * 1024,
   acceptRemoval: true,
-  get nowMs() {
-    // The global is looked up once a hub, not for each message.
-    const clock = performance
-    return () => clock.now()
-  },
+  nowMs: undefined as (() => number) | undefined,
 }
 
-const CHECKS: Checks<ResolvedHubOptions> = {
+const CHECKS: Checks<typeof DEFAULTS> = {
   name: checkHubName,
   transport: checkTransport,
   streamDefaults: (value) => resolveOptions(value as StreamOptions, DEFAULT_OPTIONS),
-  streams: checkStreams,
+  streams: (value) => {
+    if (isRecord(value)) return value
+    throw invalid('streams is an object of stream options by stream name.')
+  },
   maxInFlightBytes: (value) => checkNumber('maxInFlightBytes', value, 1),
   acceptRemoval: (value) => checkBoolean('acceptRemoval', value),
-  nowMs: checkClock,
+  nowMs: (value) => checkFunction('nowMs', value),
 }
+
+const METHODS = ['open', 'send', 'join', 'leave', 'flush', 'close'] as const
 
 /** Checks the options of a hub. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
-export function resolveHubOptions(options: HubOptions): ResolvedHubOptions {
-  return checkOptions('Hub', options, DEFAULTS, CHECKS)
+export function resolveHubOptions(given: HubOptions): ResolvedHubOptions {
+  if (typeof given === 'string') {
+    throw invalid(`createHub takes options, not ${shown(given)}; for a URL: await openHub(url).`)
+  }
+  const { streams, ...options } = checkOptions('hub', given, DEFAULTS, CHECKS)
+  const named = Object.entries(streams).map(([name, value]): [string, ResolvedOptions] => [
+    checkStreamName(name),
+    resolveOptions(value as StreamOptions, options.streamDefaults),
+  ])
+  return { ...options, streams: new Map(named) }
 }
 
+/** Checks that a transport has what the core calls. Throws `INVALID_OPTIONS`. */
 function checkTransport(value: unknown): Transport {
-  if (isRecord(value) && typeof value.open === 'function') return value as unknown as Transport
-  throw invalid('transport is a Transport object; for a URL use openHub.')
-}
-
-function checkStreams(value: unknown): Record<string, StreamOptions> {
-  if (isRecord(value)) return value as Record<string, StreamOptions>
-  throw invalid('streams is an object of stream options by stream name.')
-}
-
-function checkClock(value: unknown): () => number {
-  if (typeof value === 'function') return value as () => number
-  throw invalid('nowMs is a function that returns milliseconds.')
+  if (!isRecord(value)) throw invalid('transport is a Transport object; for a URL use openHub.')
+  const missing: string[] = METHODS.filter((name) => typeof value[name] !== 'function')
+  if (typeof value.name !== 'string') missing.push('name')
+  const { capabilities } = value
+  if (!isRecord(capabilities) || typeof capabilities.maxFrameBytes !== 'function') {
+    missing.push('capabilities.maxFrameBytes(topic)')
+  }
+  if (missing.length === 0) return value as unknown as Transport
+  throw invalid(`The transport has no ${missing.join(', ')}; see the interface Transport.`)
 }

@@ -1,87 +1,110 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { Channel, type ChannelHost, type StreamEvents } from './channel.ts'
-import { abortable } from './deadline.ts'
-import { deferred } from './deferred.ts'
-import { makeDisposable } from './disposable.ts'
-import { RivuletError } from './errors.ts'
-import { Events } from './events.ts'
-import { type HubOptions, resolveHubOptions } from './hub-options.ts'
-import { Counters, type Ledger } from './ledger.ts'
-import { Link, type LinkStatus } from './link.ts'
-import { checkSameOptions, type ResolvedOptions, resolveOptions, type StreamOptions } from './options.ts'
-import { HubPeers } from './peers.ts'
-import { Refusal } from './refusal.ts'
-import { RetiredOrigins } from './retired-origins.ts'
-import type { Snapshot } from './snapshot-type.ts'
-import { Stream } from './stream.ts'
-import { checkStreamName, streamNameOf, type Topic } from './topic.ts'
+import { abortable } from './base/deadline.ts'
+import { deferred } from './base/deferred.ts'
+import { makeDisposable } from './base/disposable.ts'
+import { Clock, type Environment, realEnvironment } from './base/environment.ts'
+import { Events } from './base/events.ts'
+import { Connection } from './connection/connection.ts'
+import type { ConnectionStatus } from './connection/joins.ts'
+import { deliver } from './deliver/delivery.ts'
+import { type HubOptions, type ResolvedHubOptions, resolveHubOptions } from './hub-options.ts'
+import { messageOf, named, RivuletError } from './model/errors.ts'
+import { Counters, type Ledger } from './model/ledger.ts'
+import {
+  checkSameOptions,
+  checkSignalOption,
+  resolveOptions,
+  type SignalOption,
+  type StreamOptions,
+} from './model/options.ts'
+import { Origins } from './model/origins.ts'
+import { Refusal } from './model/refusal.ts'
+import { report } from './model/report.ts'
+import type { MessageData, Snapshot } from './model/snapshot-type.ts'
+import type { HubState, StreamEvents, StreamState } from './model/stream-state.ts'
+import { checkStreamName, streamNameOf, type Topic } from './model/topic.ts'
+import type { Transport } from './model/transport.ts'
+import { Inboxes } from './receive/inboxes.ts'
+import { Outboxes } from './send/outbox.ts'
+import { endStream } from './stream/ending.ts'
+import { checkEvent, Stream } from './stream/stream.ts'
 
-/** Where a hub stands: `local` has no transport. */
-export type HubStatus = 'local' | LinkStatus
+/** How a hub stands: `local` has no transport. */
+export type HubStatus = 'local' | ConnectionStatus
 
 /** A hub's events, with what each one carries. */
 export interface HubEvents {
-  /** The connection changed. */
+  /** The connection changed. The second argument of the listener has `failedAttempts` to connect since it was up. */
   status: HubStatus
   /** What no listener of a stream's `error` took, and what concerns the connection. */
-  error: unknown
+  error: RivuletError
   /** A stream was removed or expired. */
   streamRemoved: StreamEvents['removed'] & { readonly name: string }
 }
 
-/** Data of a stream that was opened without a type: an object, but no list. */
-type AnyData = Record<string, unknown> | (object & { readonly [Symbol.iterator]?: never })
+/** What a listener of `status` gets beside the status. */
+export interface StatusDetail {
+  /** Attempts to connect that failed since the connection was up. */
+  readonly failedAttempts: number
+}
 
-/** Opens a hub. Synchronous: with a transport it starts connecting; see `ready`. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
+type HubListener<Name extends keyof HubEvents> = (payload: HubEvents[Name], detail: StatusDetail) => unknown
+
+const HUB_EVENTS: readonly (keyof HubEvents)[] = ['status', 'error', 'streamRemoved']
+
+/**
+ * Opens a hub. Synchronous: with a transport it starts connecting at once; see `ready`. Throws `INVALID_OPTIONS`,
+ * `INVALID_NAME`.
+ */
 export function createHub(options: HubOptions = {}): Hub {
   return new Hub(options)
 }
 
+/** The sending and receiving sides of a hub with a transport. */
+interface Remote {
+  readonly connection: Connection
+  readonly outboxes: Outboxes
+  readonly inboxes: Inboxes
+}
+
 /** Holds streams by name, and their connection to other processes. */
 export class Hub {
-  readonly #name: string
-  readonly #defaults: ResolvedOptions
-  readonly #named: ReadonlyMap<string, ResolvedOptions>
+  readonly #options: ResolvedHubOptions
   readonly #streams = new Map<string, Stream>()
-  readonly #events = new Events<HubEvents>((error) => this.#listenerThrew(error))
-  /** Closed streams, and frames that belong to none. */
-  readonly #totals = new Counters()
-  readonly #retired: RetiredOrigins
-  readonly #host: ChannelHost
-  readonly #link: Link | undefined
-  #isClosed = false
+  readonly #events = new Events<HubEvents>((error, event) => this.#listenerFailed(error, event))
+  readonly #state: HubState
+  readonly #remote: Remote | undefined
   #closing: Promise<Ledger> | undefined
   readonly #logged = new Set<string>()
   // A promise of nothing, as `await using` asks for.
   declare [Symbol.asyncDispose]: () => Promise<void>
 
-  /** Use `createHub`. */
-  constructor(options: HubOptions) {
-    const { name, transport, streamDefaults, streams, maxInFlightBytes, acceptRemoval, nowMs } =
-      resolveHubOptions(options)
-    this.#name = name
-    this.#defaults = streamDefaults
-    this.#named = new Map(
-      Object.entries(streams).map(([stream, given]) => [
-        checkStreamName(stream),
-        resolveOptions(given, streamDefaults),
-      ]),
-    )
-    this.#retired = new RetiredOrigins(nowMs)
-    this.#link = transport && new Link(transport, this.#linkOwner(nowMs), maxInFlightBytes)
-    this.#host = this.#channelHost(nowMs, acceptRemoval)
-    void this.#link?.run()
+  /** Use `createHub`. `environment` gives time and chance: see `createHubIn` of `rivulet/testing`. */
+  constructor(options: HubOptions, environment: Environment = realEnvironment) {
+    this.#options = resolveHubOptions(options)
+    const { name, acceptRemoval, nowMs, transport } = this.#options
+    this.#state = {
+      ...{ name, environment, acceptsRemoval: acceptRemoval, isClosed: false },
+      clock: new Clock(nowMs ?? (() => environment.nowMs())),
+      origins: new Origins(() => environment.random()),
+      totals: new Counters(),
+      ...{ send: undefined, sendRemoval: undefined, listen: undefined },
+      ended: (state, removal) => this.#ended(state, removal),
+      report: (error) => this.#report(error),
+    }
+    this.#remote = transport && this.#connect(transport)
+    void this.#remote?.connection.run()
   }
 
   /** The namespace. */
   get name(): string {
-    return this.#name
+    return this.#state.name
   }
 
   /** Whether messages reach other processes now: `up`, or why not. */
   get status(): HubStatus {
-    if (this.#isClosed) return 'closed'
-    return this.#link === undefined ? 'local' : this.#link.status
+    if (this.#state.isClosed) return 'closed'
+    return this.#remote === undefined ? 'local' : this.#remote.connection.status
   }
 
   /**
@@ -96,8 +119,8 @@ export class Hub {
   stream(
     name: string,
     options?: StreamOptions & { readonly schema?: undefined },
-  ): Stream<AnyData, Readonly<Record<string, unknown>>>
-  stream<In extends object, Out = Snapshot<In>>(
+  ): Stream<MessageData, Readonly<Record<string, unknown>>>
+  stream<In extends MessageData, Out = Snapshot<In>>(
     name: string,
     options?: StreamOptions<In, Out>,
   ): Stream<In, Out>
@@ -105,15 +128,15 @@ export class Hub {
     this.#assertOpen()
     const open = this.#streams.get(name)
     if (open !== undefined) {
-      if (options !== undefined) checkSameOptions(name, options, Stream.channelOf(open).options)
+      if (options !== undefined) checkSameOptions(name, this.name, options, Stream.optionsOf(open))
       return open
     }
     checkStreamName(name)
-    const resolved = resolveOptions(options, this.#named.get(name) ?? this.#defaults)
+    const resolved = resolveOptions(options, this.#options.streams.get(name) ?? this.#options.streamDefaults)
     // Reading the options may have run code that closed the hub, or opened the stream.
-    if (this.#isClosed || this.#streams.has(name))
+    if (this.#state.isClosed || this.#streams.has(name))
       return this.stream(name, resolved as StreamOptions) as Stream
-    const stream = new Stream(new Channel(name, resolved, this.#host))
+    const stream = new Stream(name, this.#state, resolved)
     this.#streams.set(name, stream)
     return stream
   }
@@ -124,37 +147,46 @@ export class Hub {
   }
 
   /**
-   * Resolves when the status is `up`, at once when `local`. Rejects `HUB_CLOSED` when closed, `TRANSPORT_FAILED` at
-   * once while the broker refuses for good (credentials, certificate), or with `signal.reason`.
+   * Resolves when the status is `up` and every join wanted by then is answered, at once when `local`. Rejects
+   * `HUB_CLOSED` when closed, `TRANSPORT_FAILED` at once while the broker refuses for good (credentials,
+   * certificate), or with `signal.reason`.
    */
-  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async ready(options?: SignalOption): Promise<void> {
+    const signal = checkSignalOption('ready', options)
     this.#assertOpen()
-    await this.#link?.ready(options.signal)
+    await this.#remote?.connection.ready(signal)
   }
 
   /** Resolves when everything published before is confirmed, unconfirmed or lost. Rejects with `signal.reason`. */
-  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async flush(options?: SignalOption): Promise<void> {
+    const signal = checkSignalOption('flush', options)
     this.#assertOpen()
-    if (this.#link !== undefined) await abortable(this.#link.flush(), options.signal)
+    if (this.#remote !== undefined) await abortable(flush(this.#remote), signal)
   }
 
   /** Returns where every attempt and received message of all streams ended, closed ones included. */
   ledger(): Ledger {
     const sum = new Counters()
-    this.#totals.addTo(sum)
-    for (const stream of this.#streams.values()) Stream.channelOf(stream).counters.addTo(sum)
+    this.#state.totals.addTo(sum)
+    for (const stream of this.#streams.values()) Stream.stateOf(stream)?.counters.addTo(sum)
     return sum.ledger()
   }
 
-  /** Calls `listener` at every such event. A listener that throws hurts nobody. Throws `HUB_CLOSED`. */
-  on<Name extends keyof HubEvents>(event: Name, listener: (payload: HubEvents[Name]) => void): this {
-    this.#assertOpen()
-    this.#events.on(event, listener)
-    return this
+  /**
+   * Calls `listener` at every such event. If it throws, the others still run and the error is counted. Throws
+   * `INVALID_OPTIONS`, `HUB_CLOSED`.
+   */
+  on<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
+    return this.#listen(event, listener, false)
   }
 
-  /** Ends what `on` began. */
-  off<Name extends keyof HubEvents>(event: Name, listener: (payload: HubEvents[Name]) => void): this {
+  /** Calls `listener` at the next such event only. */
+  once<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
+    return this.#listen(event, listener, true)
+  }
+
+  /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
+  off<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
     this.#events.off(event, listener)
     return this
   }
@@ -165,80 +197,109 @@ export class Hub {
    */
   close(): Promise<Ledger> {
     if (this.#closing !== undefined) return this.#closing
-    this.#isClosed = true
+    this.#state.isClosed = true
     const closing = deferred<Ledger>()
     this.#closing = closing.promise
     closing.resolve(this.#close()) // what ends with a stream may call `close` again
     return closing.promise
   }
 
+  /** Shows the name, the status and the counts in Node's `console.log`. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    const { name, status } = this
+    const attempts = this.#remote && { failedAttempts: this.#remote.connection.failedAttempts }
+    return { hub: name, status, ...attempts, streams: [...this.#streams.keys()], ledger: this.ledger() }
+  }
+
   async #close(): Promise<Ledger> {
     for (const stream of [...this.#streams.values()]) stream.close()
-    if (this.#link === undefined) this.#events.emit('status', () => 'closed' as const)
-    await this.#link?.close() // a tick at the least: who calls may stand inside a stream's end
+    const remote = this.#remote
+    if (remote === undefined) this.#emitStatus('closed')
+    await undefined // whoever closes may stand inside a stream's end, or inside a fan-out
+    remote?.outboxes.flush()
+    await remote?.connection.close(() => flush(remote))
     this.#events.clear()
     return this.ledger()
   }
 
+  #connect(transport: Transport): Remote {
+    const state = this.#state
+    const inboxes = new Inboxes(state, {
+      deliver: (stream, message) => deliver(stream, message, undefined, 0),
+      remove: (state) => endStream(state, { reason: 'removed', isLocal: false }),
+    })
+    const connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
+      statusChanged: (status) => this.#emitStatus(status),
+      failed: (error, topic) => this.#connectionFailed(error, topic),
+      receive: (topic, frame) => inboxes.receive(topic, frame),
+      joinChanged: (topic, change) => inboxes.joinChanged(topic, change),
+    })
+    const outboxes = new Outboxes(connection)
+    state.send = (stream, message, wire, nowMs) => outboxes.add(stream, message, wire, nowMs)
+    state.sendRemoval = (stream) => outboxes.addRemoval(stream)
+    state.listen = (stream, isWanted) => inboxes.listen(stream, isWanted, connection)
+    return { connection, outboxes, inboxes }
+  }
+
   #assertOpen(): void {
-    if (this.#isClosed) throw new Refusal('HUB_CLOSED').error
+    if (this.#state.isClosed) throw named(new Refusal('HUB_CLOSED', undefined).error, this.name)
   }
 
-  #channelHost(nowMs: () => number, acceptsRemoval: boolean): ChannelHost {
-    const hub = this
-    return {
-      ...{ name: this.#name, link: this.#link, peers: new HubPeers(), nowMs, acceptsRemoval },
-      get isClosed() {
-        return hub.#isClosed
-      },
-      isRetired: (origin) => this.#retired.has(origin),
-      report: (error) => this.#report(error),
-      retire: (channel, removal) => this.#retire(channel, removal),
-    }
+  #listen(event: keyof HubEvents, listener: HubListener<never>, isOnce: boolean): this {
+    this.#assertOpen()
+    checkEvent(HUB_EVENTS, event, listener)
+    this.#events.on(event, listener as (payload: never, detail: never) => unknown, isOnce)
+    return this
   }
 
-  #linkOwner(nowMs: () => number) {
-    return {
-      nowMs,
-      statusChanged: (status: LinkStatus) => this.#events.emit('status', () => status),
-      failed: (error: unknown, topic?: Topic) => {
-        const stream = topic === undefined ? undefined : this.#streams.get(streamNameOf(topic))
-        if (stream !== undefined) Stream.channelOf(stream).report(error)
-        else if (!this.#report(error)) this.#log(error)
-      },
-      receivedUnasked: () => this.#totals.drop('notJoined'),
-    }
+  #emitStatus(status: HubStatus): void {
+    const failedAttempts = this.#remote?.connection.failedAttempts ?? 0
+    this.#events.emit('status', status, { failedAttempts })
   }
 
-  #retire(channel: Channel, removal: StreamEvents['removed'] | undefined): void {
-    this.#streams.delete(channel.name)
-    channel.counters.foldInto(this.#totals)
-    const { maxAgeMs } = channel.options
-    if (this.#link !== undefined && channel.origin !== undefined) this.#retired.add(channel.origin, maxAgeMs)
-    if (removal !== undefined) this.#events.emit('streamRemoved', () => ({ ...removal, name: channel.name }))
+  /** Frees the name of a stream that has ended. */
+  #ended(state: StreamState, removal: StreamEvents['removed'] | undefined): void {
+    this.#streams.delete(state.name)
+    state.counters.foldInto(this.#state.totals)
+    this.#remote?.inboxes.end(state)
+    if (removal !== undefined) this.#events.emit('streamRemoved', { ...removal, name: state.name })
   }
 
-  #listenerThrew(error: unknown): void {
-    this.#totals.listenerErrors++
-    this.#log(error)
+  #connectionFailed(error: RivuletError, topic: Topic | undefined): void {
+    const name = topic === undefined ? undefined : streamNameOf(topic)
+    const stream = name === undefined ? undefined : this.#streams.get(name)
+    const state = stream && Stream.stateOf(stream)
+    const full = named(error, this.name, name)
+    if (state !== undefined) report(state, full)
+    else if (!this.#report(full)) this.#log(full)
   }
 
-  #report(error: unknown): boolean {
+  #listenerFailed(cause: unknown, event: keyof HubEvents): void {
+    this.#state.totals.add('listenerErrors', 1)
+    const message = `A listener of "${event}" threw: ${messageOf(cause)}`
+    const error = new RivuletError('LISTENER_FAILED', message, { cause, hub: this.name })
+    if (event === 'error' || !this.#report(error)) this.#log(error)
+  }
+
+  #report(error: RivuletError): boolean {
     if (!this.#events.has('error')) return false
-    this.#events.emit('error', () => error)
+    this.#events.emit('error', error)
     return true
   }
 
-  /** Once for each kind of error, so that a broken broker does not fill the log. */
-  #log(error: unknown): void {
-    const kind = RivuletError.is(error) ? error.code : error instanceof Error ? error.name : typeof error
-    if (this.#logged.has(kind)) return
-    this.#logged.add(kind)
-    globalThis.console?.error(
-      `rivulet: an error in hub "${this.#name}" (listen to its error event to see all):`,
-      error,
-    )
+  /** Once for each code, so that a broken broker does not fill the log. */
+  #log(error: RivuletError): void {
+    if (this.#logged.has(error.code)) return
+    this.#logged.add(error.code)
+    globalThis.console?.error('rivulet: nobody listens to the error event of the hub:', error)
   }
 }
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
+
+/** Resolves when everything published before is confirmed, unconfirmed or lost. */
+async function flush({ connection, outboxes }: Remote): Promise<void> {
+  await undefined // what waits for a running fan-out reaches its outbox before this goes on
+  outboxes.flush()
+  await connection.confirmations.settled()
+}

@@ -1,34 +1,40 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { ROOT } from './support/source-files.ts'
 
 const SUITES = ['fanout', 'publish', 'refuse', 'churn', 'memory', 'streams', 'iterate', 'transport']
 const OUT = join(ROOT, '.cache', 'bench-test')
+const FIVE_LINES = ['Rivulet', 'RxJS Subject', 'EventEmitter3', 'same contract, hand-made', 'bare array loop']
 const FIRST_RUN_MS = 300_000
 
-interface Row {
-  readonly name: string
-  readonly group: string
+interface Column {
   readonly value: number
   readonly rounds: readonly number[]
   readonly rivuletIsBetterBy: number
 }
 
+interface Row {
+  readonly name: string
+  readonly group: string
+  readonly columns: readonly Column[]
+}
+
 interface Result {
   readonly suite: string
-  readonly date: string
-  readonly machine: Record<string, unknown>
+  readonly columns: readonly { readonly title: string; readonly node: string; readonly rivulet: string }[]
   readonly cases: readonly { readonly name: string; readonly rows: readonly Row[] }[]
 }
 
-function bench(...args: string[]) {
-  return execa('node', ['bench/bench.mjs', ...args, '--out', OUT], { cwd: ROOT, reject: false })
+function bench(env: Record<string, string>, ...args: string[]) {
+  return execa('node', ['bench/bench.mjs', ...args, '--out', OUT], { cwd: ROOT, env, reject: false })
 }
 
 function quick(...args: string[]) {
-  return bench(...args, '--quick', '--rounds', '1')
+  return bench({}, ...args, '--quick', '--rounds', '1')
 }
 
 beforeAll(async () => {
@@ -44,23 +50,45 @@ describe('the benches', () => {
     expect({ stderr: exitCode === 0 ? '' : stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
     const [result] = JSON.parse(stdout) as Result[]
     expect(result?.suite).toBe(suite)
-    expect(result?.machine).toMatchObject({ node: process.version, rivulet: expect.any(String) })
+    expect(result?.columns[0]).toMatchObject({ node: process.version, rivulet: expect.any(String) })
     expect(result?.cases.length).toBeGreaterThan(0)
     for (const { rows } of result?.cases ?? []) {
       expect(rows.map(({ group }) => group)).toContain('rivulet')
       expect(new Set(rows.map(({ group }) => group)).size).toBeGreaterThan(1)
-      for (const { name, value, rivuletIsBetterBy } of rows) {
-        expect(value, name).toBeGreaterThan(0)
-        expect(rivuletIsBetterBy, name).toBeGreaterThan(0)
+      for (const { name, columns } of rows) {
+        expect(columns.length).toBe(result?.columns.length)
+        for (const { value, rivuletIsBetterBy } of columns) {
+          expect(value, name).toBeGreaterThan(0)
+          expect(rivuletIsBetterBy, name).toBeGreaterThan(0)
+        }
       }
     }
   })
 
-  test('draw pictures and one page that needs nothing else', () => {
+  test('open their page with the targets and a list of contents, and need nothing else to show it', () => {
     const page = readFileSync(join(OUT, 'report.html'), 'utf8')
-    for (const suite of SUITES) expect(page).toContain(`(suite ${suite})`)
+    const places = ['Verdict: ', 'Contents', ...SUITES.map((suite) => `<section id="${suite}">`)]
+    const found = places.map((place) => page.indexOf(place))
+    expect(found).toEqual([...found].sort((one, other) => one - other))
+    expect(found).not.toContain(-1)
+    for (const suite of SUITES) expect(page).toContain(`<a href="#${suite}">`)
+    expect(page).toContain('>tseep<')
     expect(page).not.toMatch(/<(script|link|img)\b|\bsrc=|url\((?!#)/)
-    expect(readFileSync(join(OUT, 'streams.svg'), 'utf8')).toMatch(/^<svg [\s\S]*same contract, hand-made/)
+  })
+
+  test('draw five lines for the README, and the bars of one stream through each broker', () => {
+    const pictures = readdirSync(OUT).filter((file) => file.endsWith('.svg'))
+    const bars = ['mqtt', 'nats'].map((backend) => `transport-${backend}-one-stream-flat-out.svg`)
+    expect(pictures).toEqual(['fanout.svg', ...bars])
+    const lines = readFileSync(join(OUT, 'fanout.svg'), 'utf8')
+    for (const name of FIVE_LINES) expect(lines).toContain(`>${name}<`)
+    expect(lines).not.toMatch(/>(tseep|mitt)</)
+  })
+
+  test('measure the fan-out on Node 24 as well', async () => {
+    const { columns } = JSON.parse(readFileSync(join(OUT, 'fanout.json'), 'utf8')) as Result
+    expect(columns.at(-1)?.title).toBe('Node 24')
+    expect(columns.at(-1)?.node).toMatch(/^v24\./)
   })
 
   test('take an own message, and numbers of subscribers', async () => {
@@ -75,6 +103,31 @@ describe('the benches', () => {
     const { stdout } = await quick('fanout', '--json', '--subscribers', '3', '--transport', 'memory:own')
     const [result] = JSON.parse(stdout) as Result[]
     expect(result?.cases[0]?.name).toBe('3 subscribers, 53 bytes, through memory')
+  })
+
+  test('measure two checkouts in turn, and end with the targets', async () => {
+    const { stdout, exitCode } = await quick('fanout', '--subscribers', '1', '--against', ROOT)
+    const line = (start: string) => stdout.split('\n').find((text) => text.startsWith(start))
+    expect(line('1 subscriber, 53 bytes, ')).toMatch(/this checkout .* the other .* this is better by/)
+    expect(line('Rivulet  ')).toMatch(/ ×\s*$/)
+    expect(line('1 subscriber, 53 bytes, beside same')).toMatch(/4\.5 × .* (met|missed)/)
+    expect(line('1,000 subscribers, 53 bytes, beside same')).toContain('not measured')
+    expect(exitCode).toBe(0)
+  })
+
+  test('leave no broker behind when they are ended by Ctrl-C', async () => {
+    const folder = join(OUT, 'brokers')
+    mkdirSync(folder, { recursive: true })
+    const run = bench({ TMPDIR: folder }, 'transport')
+    await once(run.stderr, 'data')
+    const [config] = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.conf'),
+    )
+    const port = Number(/listener (\d+)/.exec(readFileSync(join(folder, `${config}`), 'utf8'))?.[1])
+    run.kill('SIGINT')
+    expect((await run).exitCode).toBe(130)
+    await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]), 5_000)
+    await expect(once(connect(port, '127.0.0.1'), 'connect')).rejects.toThrow('ECONNREFUSED')
   })
 
   test('fail when a suite fails', async () => {
@@ -103,16 +156,18 @@ describe('the benches', () => {
     ['fanout', '--payload', '10', 'a whole number from 53 to 65000'],
     ['fanout', '--transport', 'http://127.0.0.1', 'a URL that starts with nats:'],
     ['publish', '--message', 'package-lock.txt', 'no such file'],
+    ['publish', '--against', 'src', 'the folder of a checkout'],
+    ['churn', '--against', '.', 'goes with fanout and publish, not with churn'],
     ['speed', '--rounds', '1', 'Allowed choices are fanout'],
   ])('say what is wrong with %s %s %s', async (suite, option, value, advice) => {
-    const { stdout, stderr, exitCode } = await bench(suite, option, value)
+    const { stdout, stderr, exitCode } = await bench({}, suite, option, value)
     expect(stderr).toContain(advice)
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 })
   })
 
   test('list suites and options with --help', async () => {
-    const { stdout, exitCode } = await bench('--help')
-    for (const word of [...SUITES, '--subscribers', '--payload', '--transport', '--message', '--quick']) {
+    const { stdout, exitCode } = await bench({}, '--help')
+    for (const word of [...SUITES, '--subscribers', '--payload', '--transport', '--message', '--against']) {
       expect(stdout).toContain(word)
     }
     expect(exitCode).toBe(0)

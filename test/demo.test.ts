@@ -87,6 +87,7 @@ describe('the demo', () => {
     await once(demo.stdout, 'data')
     demo.kill('SIGINT')
     const { stdout, stderr, exitCode } = await demo
+    expect(stdout).toMatch(/Interrupted: \d+ messages published, \d+ confirmed\./)
     expect(stdout).toContain('Stopped: every hub is closed.')
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 130 })
   })

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startMosquitto, startNats } from './support/brokers.ts'
-import { ending } from './support/live.ts'
+import { readDocument } from './support/documentation.ts'
+import { ending, openLive } from './support/live.ts'
 import { type Program, startCommand, startProgram } from './support/program.ts'
 import { ROOT } from './support/source-files.ts'
 
@@ -14,9 +15,12 @@ const BROKERS = [
   ['mosquitto', startMosquitto],
 ] as const
 
-test('every example has a README', () => {
-  const folders = readdirSync(join(ROOT, 'examples'))
+test('every example has a README, and stands in the list of all', () => {
+  const entries = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   expect(folders.filter((folder) => !existsSync(join(ROOT, 'examples', folder, 'README.md')))).toEqual([])
+  const listed = [...readDocument('examples/README.md').matchAll(/\]\(([^/]+)\/README\.md\)/g)]
+  expect(listed.map(([, folder]) => folder).sort()).toEqual(folders.sort())
 })
 
 describe('two services', () => {
@@ -47,6 +51,45 @@ describe('two services', () => {
         expect(await program.ended).toMatchObject({ code: 0, signal: null })
     },
   )
+})
+
+describe('a service', () => {
+  test.each(BROKERS)(
+    'starts before %s does, and stops in good order with or without it',
+    { timeout: TIMEOUT_MS },
+    async (_, start) => {
+      const broker = await ending(start())
+      await broker.kill()
+      const services = [1, 2].map(() =>
+        example('starting-and-stopping/service.ts', { RIVULET_URL: broker.url }),
+      ) as [Program, Program]
+      const [stoppedEarly, service] = services
+      for (const program of services) await program.line('the hub is down')
+
+      stoppedEarly.kill('SIGINT')
+      const alone = await summaryOf(stoppedEarly)
+      expect(alone).toMatchObject({ confirmed: 0, unconfirmed: 0, lost: alone.published })
+
+      await broker.start()
+      await service.line('the hub is up')
+      const elsewhere = await openLive(broker.url)
+      await elsewhere.stream('readings').iterate().next()
+      service.kill('SIGTERM')
+      const { published, confirmed, unconfirmed, lost, saved, dropped } = await summaryOf(service)
+      expect(confirmed + unconfirmed + lost).toBe(published)
+      expect(saved + dropped).toBe(published)
+      expect(Math.min(confirmed + unconfirmed, lost)).toBeGreaterThan(0)
+      for (const { ended } of services) expect(await ended).toEqual({ code: 0, signal: null, stderr: '' })
+    },
+  )
+
+  async function summaryOf(service: Program) {
+    const lines = `${await service.line('published')} ${await service.line('saved')}`
+    const [published = 0, confirmed = 0, unconfirmed = 0, lost = 0, saved = 0, dropped = 0] = (
+      lines.match(/\d+/g) ?? []
+    ).map(Number)
+    return { published, confirmed, unconfirmed, lost, saved, dropped }
+  }
 })
 
 test('foreign clients exchange frames with a stream', { timeout: TIMEOUT_MS }, async () => {

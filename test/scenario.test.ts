@@ -52,6 +52,7 @@ const OBSERVATIONS = {
     heard: numbers(0, 5),
     refused: 2,
     dropped: 2,
+    told: ['RATE_LIMITED'],
   },
   latest: { heard: [{ n: 1 }, { n: 4 }], conflated: 2 },
   line: numbers(1, 4),
@@ -61,7 +62,9 @@ const OBSERVATIONS = {
   },
   throwing: {
     heard: numbers(1, 3),
-    errors: ['rejected at', 'thrown at'].flatMap((what) => [1, 2, 3].map((n) => `${what} ${n}`)),
+    errors: ['rejected', 'thrown'].flatMap((what) =>
+      [1, 2, 3].map((n) => `LISTENER_FAILED on throwing: ${what} at ${n}`),
+    ),
     counted: 6,
   },
   schemas: {
@@ -69,6 +72,7 @@ const OBSERVATIONS = {
     heardHere: [0, 2000],
     heardThere: [2000],
     dropped: 1,
+    told: ['SCHEMA_MISMATCH'],
   },
   names: Array.from({ length: NAMES }, (_, index) => [{ index }]),
   comingAndGoing: [[{ n: 2 }], [{ n: 4 }]],

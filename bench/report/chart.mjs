@@ -3,88 +3,134 @@ import { rounded } from './table.mjs'
 
 // Apache ECharts: one well-kept package that draws to an SVG string without a browser or a canvas.
 
-const WIDTH = 900
-const LINES_HEIGHT = 520
+const COLOURS = { rivulet: '#0b8fa8', contract: '#e8590c', floor: '#868e96' }
+const SHADES = ['#5c7cfa', '#2f9e44', '#be4bdb', '#f08c00', '#e64980', '#66a80f', '#845ef7', '#c92a2a']
+const PICTURE = { ink: '#343a40', grid: '#dee2e6', backgroundColor: '#fff', top: 80 }
+// The page says what these colours are, by day and by night.
+const PAGE = { ink: 'var(--ink)', grid: 'var(--line)', backgroundColor: 'transparent', top: 40 }
+const WIDE = { width: 900, height: 560, right: 180, fontSize: 12 }
+const NARROW = { width: 390, height: 520, right: 140, fontSize: 10 }
 const ROW_HEIGHT = 26
-const COLOURS = { rivulet: '#0b7285', contract: '#e8590c', bare: '#868e96', floor: '#adb5bd' }
-const SHADES = [
-  '#5c7cfa',
-  '#f08c00',
-  '#ae3ec9',
-  '#2b8a3e',
-  '#e64980',
-  '#74b816',
-  '#868e96',
-  '#15aabf',
-  '#7048e8',
-  '#c92a2a',
-]
 
-/** Draws a suite: one chart of lines over what grows, or one of bars for each case. */
-export function chartsOf(result) {
-  const charts = result.chart.kind === 'lines' && result.cases.length > 1 ? linesOf(result) : barsOf(result)
-  return charts.map(({ name, height, option }) => ({ file: `${name}.svg`, svg: render(option, height) }))
+/** Draws what the README shows of a suite: lines of a few rows, or the bars of a few cases. */
+export function picturesOf(result) {
+  const { suite, title, picture = {}, cases } = result
+  if (picture.rows !== undefined) {
+    const shown = groupsOf(result)[0]?.map((each) => ({
+      ...each,
+      rows: each.rows.filter(({ name }) => picture.rows.includes(name)),
+    }))
+    const option = shown && linesOption(result, shown, WIDE, PICTURE)
+    return shown
+      ? [{ file: `${suite}.svg`, svg: render({ title: titleOf(title, result), ...option }, WIDE) }]
+      : []
+  }
+  const barCases = cases.filter(({ name }) => picture.cases?.includes(name))
+  return barCases.map((each) => barsPicture(result, each))
 }
 
-function render(option, height) {
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height })
-  chart.setOption({ animation: false, backgroundColor: '#fff', ...option })
+/** Draws each group of cases that differ in one number only as lines, for a wide page and for a narrow one. */
+export function chartsOf(result) {
+  return groupsOf(result).map((cases) => ({
+    wide: render(linesOption(result, cases, WIDE, PAGE), WIDE),
+    narrow: render(linesOption(result, cases, NARROW, PAGE), NARROW),
+  }))
+}
+
+function render(option, { width, height }) {
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height })
+  chart.setOption({ animation: false, ...option })
   const svg = chart.renderToSVGString()
   chart.dispose()
   return svg
 }
 
-/** The cases that differ in `x` only; the largest such group is drawn. */
-function linesOf({ suite, title, chart: { x }, cases, machine, date }) {
-  const groups = groupBy(cases, keyWithout(x))
-  return [...groups.values()]
-    .filter((group) => group.length > 1)
-    .map((group, index) => ({
-      name: index === 0 ? suite : `${suite}-${index + 1}`,
-      height: LINES_HEIGHT,
-      option: linesOption({ title: `${title}${fixedOf(group[0], x)}`, x, cases: group, machine, date }),
-    }))
+function groupsOf({ lines, cases }) {
+  const groups = new Map()
+  for (const each of lines === undefined ? [] : cases) {
+    const { [lines]: _, ...fixed } = each.parameters
+    const key = JSON.stringify(fixed)
+    groups.set(key, [...(groups.get(key) ?? []), each])
+  }
+  return [...groups.values()].filter((group) => group.length > 1)
 }
 
-function linesOption({ title, x, cases, machine, date }) {
-  const names = cases[0].rows.map(({ name }) => name)
-  const series = names.map((name, index) => {
-    const data = cases.map(({ parameters, rows }) => [parameters[x], rows[index].value])
-    return { name, type: 'line', data, symbolSize: 6, ...lookOf(cases[0].rows[index], index) }
-  })
+function linesOption({ lines }, cases, { right, fontSize }, { ink, grid, backgroundColor, top }) {
+  const axis = {
+    axisLabel: { color: ink, fontSize },
+    axisLine: { lineStyle: { color: ink } },
+    splitLine: { lineStyle: { color: grid } },
+  }
+  const nameTextStyle = { color: ink, align: 'left' }
   return {
-    title: titleOf(title, machine, date),
-    legend: { orient: 'vertical', right: 40, top: 'middle', itemGap: 12 },
-    grid: { top: 90, left: 80, right: 240, bottom: 55 },
-    xAxis: { type: 'log', name: x, nameLocation: 'middle', nameGap: 32 },
-    yAxis: {
+    backgroundColor,
+    grid: { top, left: 75, right, bottom: 55 },
+    xAxis: {
+      ...axis,
       type: 'log',
-      name: `${cases[0].unit}, less is better`,
-      nameLocation: 'end',
-      nameTextStyle: { align: 'left' },
+      name: lines,
+      nameLocation: 'middle',
+      nameGap: 28,
+      nameTextStyle: { color: ink },
     },
-    series,
+    yAxis: { ...axis, type: 'log', name: `${cases[0].unit}, less is better`, nameTextStyle },
+    series: cases[0].rows.map((row, index) => ({
+      ...lineLook(row, index, fontSize),
+      ...{ name: row.name, type: 'line', silent: true, symbol: 'circle', symbolSize: 5 },
+      data: cases.map(({ parameters, rows }) => [parameters[lines], rows[index].columns[0].value]),
+    })),
   }
 }
 
-function lookOf({ name, group }, index) {
+function lineLook({ name, group }, index, fontSize) {
   const isRivulet = group === 'rivulet'
+  const color = COLOURS[group] ?? SHADES[index % SHADES.length]
   return {
-    color:
-      isRivulet || group === 'contract' || group === 'floor' ? COLOURS[group] : SHADES[index % SHADES.length],
+    color,
     lineStyle: {
-      width: isRivulet ? 3 : 1.5,
+      width: isRivulet ? 4 : 1.5,
       type: name.includes('$') || group === 'floor' ? 'dashed' : 'solid',
     },
+    endLabel: {
+      show: true,
+      formatter: '{a}',
+      color,
+      fontSize,
+      distance: 6,
+      fontWeight: isRivulet ? 'bold' : 'normal',
+    },
+    labelLayout: { moveOverlap: 'shiftY' },
+    z: isRivulet ? 3 : 2,
   }
 }
 
-function barsOf({ suite, title, cases, machine, date }) {
-  return cases.map((each) => ({
-    name: cases.length === 1 ? suite : `${suite}-${fileNameOf(each.name)}`,
-    height: 130 + ROW_HEIGHT * each.rows.length,
-    option: barsOption(`${title}: ${each.name}`, each, machine, date),
+function barsPicture(result, { name, unit, isLessBetter, rows }) {
+  const ordered = rows.toReversed() // the first stands on top
+  const size = { width: WIDE.width, height: 130 + ROW_HEIGHT * rows.length }
+  const data = ordered.map(({ columns, group }) => ({
+    value: columns[0].value,
+    itemStyle: { color: COLOURS[group] ?? COLOURS.floor },
   }))
+  const option = {
+    backgroundColor: PICTURE.backgroundColor,
+    title: titleOf(`${result.title}: ${name}`, result),
+    grid: { top: 70, left: 250, right: 90, bottom: 45 },
+    xAxis: {
+      type: 'value',
+      name: `${unit}, ${isLessBetter ? 'less' : 'more'} is better`,
+      nameLocation: 'middle',
+      nameGap: 28,
+    },
+    yAxis: { type: 'category', data: ordered.map((row) => row.name), axisTick: { show: false } },
+    series: [
+      {
+        type: 'bar',
+        data,
+        label: { show: true, position: 'right', formatter: ({ value }) => rounded(value) },
+      },
+    ],
+  }
+  return { file: `${result.suite}-${fileNameOf(name)}.svg`, svg: render(option, size) }
 }
 
 function fileNameOf(text) {
@@ -94,46 +140,7 @@ function fileNameOf(text) {
     .replace(/^-|-$/g, '')
 }
 
-function barsOption(title, { unit, isLessBetter, rows }, machine, date) {
-  const ordered = rows.toReversed() // the first stands on top
-  return {
-    title: titleOf(title, machine, date),
-    grid: { top: 70, left: 250, right: 90, bottom: 45 },
-    xAxis: {
-      type: 'value',
-      name: `${unit}, ${isLessBetter ? 'less' : 'more'} is better`,
-      nameLocation: 'middle',
-      nameGap: 28,
-    },
-    yAxis: { type: 'category', data: ordered.map(({ name }) => name), axisTick: { show: false } },
-    series: [
-      {
-        type: 'bar',
-        data: ordered.map(({ value, group }) => ({ value, itemStyle: { color: COLOURS[group] } })),
-        label: { show: true, position: 'right', formatter: ({ value }) => rounded(value) },
-      },
-    ],
-  }
-}
-
-function titleOf(text, machine, date) {
-  const subtext = `${machine.cpu}, Node ${machine.node}, ${date.slice(0, 10)}`
+function titleOf(text, { machine, columns, date }) {
+  const subtext = `${machine.cpu}, Node ${columns[0].node}, ${date.slice(0, 10)}`
   return { text, subtext, left: 'center', textStyle: { fontSize: 16 } }
-}
-
-function keyWithout(x) {
-  return ({ parameters, unit }) =>
-    JSON.stringify([unit, Object.entries(parameters).filter(([name]) => name !== x)])
-}
-
-function fixedOf({ parameters }, x) {
-  const fixed = Object.entries(parameters).filter(([name]) => name !== x)
-  return fixed.length === 0 ? '' : ` (${fixed.map(([name, value]) => `${name} ${value}`).join(', ')})`
-}
-
-// Node 20 has no Map.groupBy.
-function groupBy(items, keyOf) {
-  const groups = new Map()
-  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
-  return groups
 }

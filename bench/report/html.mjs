@@ -1,61 +1,111 @@
-import { rounded } from './table.mjs'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { verdictsOf } from '../targets.mjs'
+import { chartsOf } from './chart.mjs'
+import { tableOf } from './table.mjs'
 
-const STYLE = `
-  body { font: 15px/1.5 system-ui, sans-serif; max-width: 940px; margin: 2rem auto; padding: 0 1rem; color: #212529 }
-  table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 2rem }
-  th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #dee2e6 }
-  th:first-child, td:first-child { text-align: left }
-  tr.rivulet { font-weight: 600; color: #0b7285 }
-  tr.contract { color: #e8590c }
-  code { background: #f1f3f5; padding: 0.1rem 0.3rem }
-  .small { color: #495057; font-size: 13px }
-  svg { max-width: 100%; height: auto }`
+const STYLE = readFileSync(join(import.meta.dirname, 'report.css'), 'utf8')
+// Below this share of the longest bar Rivulet's own would hardly be seen.
+const LEAST_SHARE = 0.05
 
 /** Writes all suites as one page, pictures and style included. */
-export function reportOf(pictures) {
-  const sections = pictures.map(sectionOf).join('\n')
+export function reportOf(results) {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Rivulet benchmarks</title>
-<style>${STYLE}
-</style>
+<style>
+${STYLE}</style>
 <h1>Rivulet benchmarks</h1>
-<p>Each table is one run in one process, or in two where a broker is between them. The last column says how many
+${verdictSection(verdictsOf(results))}
+<nav>
+<h2>Contents</h2>
+<ul>
+${results.map(({ suite, title }) => `<li><a href="#${suite}">${text(title)}</a></li>`).join('\n')}
+</ul>
+</nav>
+<p>All rows of a table come from one run. “Better by” says how many
 times better Rivulet is than the row: the middle of the ratios of each round; below 1 the row is better.</p>
-${sections}
+${results.map(sectionOf).join('\n')}
 </html>
 `
 }
 
-function sectionOf({ result, charts }) {
-  const { title, suite, reading, command, date, machine, rounds, isQuick, cases, notes } = result
-  const packages = Object.entries(machine.packages)
-    .map((entry) => entry.join(' '))
-    .join(', ')
-  return `<section>
+function verdictSection(verdicts) {
+  const measured = verdicts.filter(({ verdict }) => verdict !== 'not measured')
+  const met = measured.filter(({ verdict }) => verdict !== 'missed')
+  const rows = verdicts.map(
+    ({ suite, name, beside, wanted, reached, elsewhere, verdict }) => `<tr>
+<th scope="row"><a href="#${suite}">${text(name)}</a> <small>${text(beside)}</small></th>
+<td>${wanted}</td><td>${reached}<br><small>${text(elsewhere)}</small></td><td class="${verdict.split(/\W/)[0]}">${verdict}</td>
+</tr>`,
+  )
+  return `<h2>Verdict: ${met.length} of ${measured.length} targets met</h2>
+<div class="scroll"><table class="verdict">
+<tr><th>target</th><th>wanted</th><th>reached</th><th></th></tr>
+${rows.join('\n')}
+</table></div>`
+}
+
+function sectionOf(result) {
+  const { title, suite, reading, isQuick, cases, notes } = result
+  return `<section id="${suite}">
 <h2>${text(title)}</h2>
 <p>${text(reading)}${isQuick ? ' <strong>A quick run: the figures mean little.</strong>' : ''}</p>
-<p class="small"><code>${text(command)}</code> (suite ${text(suite)}) on ${text(date)}, medians of ${rounds} alternating rounds.<br>
-${text(machine.cpu)}, ${machine.memoryGiB} GiB, ${text(machine.system)}, Node ${text(machine.node)} (V8 ${text(machine.v8)});
-rivulet ${text(machine.rivulet)}.<br>${text(packages)}</p>
-${charts.map(({ svg }) => svg).join('\n')}
-${cases.map(tableOf).join('\n')}
+${chartsOf(result)
+  .map(({ wide, narrow }) => `<div class="wide">${wide}</div>\n<div class="narrow">${narrow}</div>`)
+  .join('\n')}
+${cases.map((each) => caseTable(result, each)).join('\n')}
 ${notes.map((note) => `<p>${text(note)}</p>`).join('\n')}
+${circumstances(result)}
 </section>`
 }
 
-function tableOf({ name, unit, rows }) {
-  const body = rows.map((row) => {
-    const numbers = [row.value, Math.min(...row.rounds), Math.max(...row.rounds), row.rivuletIsBetterBy]
-    const cells = numbers.map((value) => `<td>${rounded(value)}</td>`).join('')
-    return `<tr class="${row.group}"><td>${text(row.name)}</td>${cells}</tr>`
+function circumstances({ suite, command, date, machine, columns, rounds }) {
+  const packages = Object.entries(machine.packages).map((entry) => entry.join(' '))
+  const versions = columns.map(
+    ({ title, node, v8, rivulet }) => `${title}: ${node} (V8 ${v8}), rivulet ${rivulet}`,
+  )
+  const lines = [
+    `${date}, medians of ${rounds} alternating rounds`,
+    `${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}`,
+    ...versions,
+    packages.join(', '),
+  ]
+  return `<details>
+<summary><code>${text(command)}</code> (suite ${suite})</summary>
+<p>${lines.map(text).join('<br>\n')}</p>
+</details>`
+}
+
+function caseTable(result, each) {
+  const { head, rows } = tableOf(result, each)
+  const [first, ...others] = head
+  const lengths = barsOf(rows)
+  const body = rows.map(({ name, group, cells }, index) => {
+    const bar = `<span class="bar" style="width: ${lengths.shares[index].toFixed(1)}%"></span>`
+    return `<tr class="${group}"><th scope="row">${text(name)}${bar}</th>${cells.map((each) => cell(each)).join('')}</tr>`
   })
-  return `<table>
-<tr><th>${text(name)}</th><th>${text(unit)}</th><th>from</th><th>to</th><th>Rivulet is better by</th></tr>
+  const reading = `${each.isLessBetter ? 'less' : 'more'} is better${lengths.isLogarithmic ? '; bars are logarithmic' : ''}`
+  return `<div class="scroll"><table>
+<tr><th>${text(first)}<br><small>${reading}</small></th>${others.map((name) => cell(name, 'th')).join('')}</tr>
 ${body.join('\n')}
-</table>`
+</table></div>`
+}
+
+function cell(content, tag = 'td') {
+  return `<${tag}${content.includes(' – ') ? ' class="range"' : ''}>${text(content)}</${tag}>`
+}
+
+/** Lengths of bars in percent: of the logarithm where Rivulet's would vanish beside the longest. */
+function barsOf(rows) {
+  const values = rows.map(({ value }) => value)
+  const [least, most] = [Math.min(...values), Math.max(...values)]
+  const isLogarithmic = rows[0].value < most * LEAST_SHARE
+  const base = least / 2
+  const shareOf = (value) => (isLogarithmic ? Math.log(value / base) / Math.log(most / base) : value / most)
+  return { isLogarithmic, shares: values.map((value) => 100 * shareOf(value)) }
 }
 
 function text(value) {

@@ -3,34 +3,30 @@ import { SingleBar } from 'cli-progress'
 /**
  * Shows how far a suite is: a bar on a terminal, and elsewhere a line for each case. On standard error, so that
  * the figures can be redirected.
+ * @param {string} place which suite it is, of how many
  */
-export function createProgress(suite, cases) {
-  return process.stderr.isTTY ? barFor(suite, cases) : linesFor(suite, cases)
+export function createProgress(place, cases) {
+  return process.stderr.isTTY ? barFor(place, cases) : linesFor(place, cases)
 }
 
-function barFor(suite, cases) {
+function barFor(place, cases) {
   const bar = new SingleBar({
-    format: `${suite} {bar} {percentage}% | {name}`,
-    ...{ stream: process.stderr, barsize: 30, clearOnComplete: true, hideCursor: true, gracefulExit: false },
+    format: `${place} {bar} {percentage}% | {name}`,
+    ...{ stream: process.stderr, barsize: 30, clearOnComplete: true, gracefulExit: false },
   })
   let done = -1
   return {
-    start(name) {
-      done++
-      bar.start(cases, done, { name })
-    },
+    start: (name) => bar.start(cases, ++done, { name }),
     advance: (share) => bar.update(done + share),
-    pause: () => bar.stop(),
     stop: () => bar.stop(),
   }
 }
 
-function linesFor(suite, cases) {
+function linesFor(place, cases) {
   let done = 0
   return {
-    start: (name) => console.error(`${suite}: case ${++done} of ${cases}, ${name}`),
+    start: (name) => console.error(`${place}: case ${++done} of ${cases}, ${name}`),
     advance() {},
-    pause() {},
     stop() {},
   }
 }

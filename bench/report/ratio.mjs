@@ -1,17 +1,23 @@
 import { median } from '../median.mjs'
 
-/**
- * Tells how many times better Rivulet is than a row: the middle of the ratios of each round, so that what slows a
- * whole round down does not count. Above 1 Rivulet wins.
- */
-export function ratioTo(row, rivulet, isLessBetter) {
-  const ratios = row.rounds.map((value, round) =>
-    isLessBetter ? value / rivulet.rounds[round] : rivulet.rounds[round] / value,
-  )
-  return median(ratios)
+/** Puts the rows of several columns into one table, with medians and ratios. */
+export function mergedRows(rowsOfColumns, isLessBetter) {
+  const figures = rowsOfColumns.map((rows) => {
+    const rivulet = rows.find(({ group }) => group === 'rivulet')
+    return rows.map(({ rounds }) => ({
+      ...{ value: median(rounds), rounds },
+      rivuletIsBetterBy: ratioTo(rounds, rivulet.rounds, isLessBetter),
+    }))
+  })
+  return rowsOfColumns[0].map(({ name, group }, index) => {
+    const columns = figures.map((rows) => rows[index])
+    const [first, second] = columns
+    const isBetterBy = second && ratioTo(second.rounds, first.rounds, isLessBetter)
+    return { name, group, columns, firstIsBetterBy: isBetterBy }
+  })
 }
 
-/** Finds the row that the others are compared with: the first of Rivulet's. */
-export function rivuletRowOf(rows) {
-  return rows.find(({ group }) => group === 'rivulet')
+/** The middle of the ratios of each round, so that what slows a whole round down does not count. */
+function ratioTo(rounds, better, isLessBetter) {
+  return median(rounds.map((value, round) => (isLessBetter ? value / better[round] : better[round] / value)))
 }

@@ -3,65 +3,60 @@ import { MemoryTransport } from '@boringnode/bus/transports/memory'
 import Emittery from 'emittery'
 import { PubSub } from 'graphql-subscriptions'
 import mqemitter from 'mqemitter'
+import { NamedStreams } from './rival.mjs'
 
-/** Emitters and buses that answer later. @typedef {import('./rivulet.mjs').Rival} Rival */
-
-const asIs = (message) => message
-const bare = { group: 'bare', read: asIs, isAsync: true }
+/** Emitters and buses that answer later. @typedef {import('./rival.mjs').Rival} Rival */
 
 /** @type {Rival} */
 export const emittery = {
-  ...{ ...bare, name: 'emittery' },
-  open(listeners) {
-    const emitter = new Emittery()
-    for (const listener of listeners) emitter.on('bench', listener)
-    return { publish: (data) => emitter.emit('bench', data), close: () => emitter.clearListeners() }
-  },
+  ...{ name: 'emittery', group: 'bare', isAsync: true },
+  open: () => new NamedStreams(() => new Emittery()),
+  subscribe: (emitter, listener) => emitter.on('message', listener),
+  leave: (_emitter, _listener, off) => off(),
+  publish: (emitter, data) => emitter.emit('message', data),
 }
 
 /** Its listeners say when they are done. @type {Rival} */
 export const mqEmitter = {
-  ...{ ...bare, name: 'mqemitter', isAsync: false, read: (message) => message.data },
-  open(listeners) {
-    const emitter = mqemitter()
-    for (const listener of listeners) {
-      emitter.on('bench', (message, done) => {
-        listener(message)
-        done()
-      })
-    }
-    return { publish: (data) => emitter.emit({ topic: 'bench', data }), close: () => emitter.close(() => {}) }
-  },
+  ...{ name: 'mqemitter', group: 'bare', read: (message) => message.data },
+  open: () => new NamedStreams(() => mqemitter()),
+  subscribe: (emitter, listener) =>
+    emitter.on('message', (message, done) => {
+      listener(message)
+      done()
+    }),
+  publish: (emitter, data) => emitter.emit({ topic: 'message', data }),
 }
 
 /** @type {Rival} */
 export const graphqlPubSub = {
-  ...{ ...bare, name: 'graphql-subscriptions' },
-  async open(listeners) {
-    const pubSub = new PubSub()
-    pubSub.ee.setMaxListeners(0)
-    for (const listener of listeners) await pubSub.subscribe('bench', listener)
-    return { publish: (data) => pubSub.publish('bench', data), close: () => pubSub.ee.removeAllListeners() }
-  },
+  ...{ name: 'graphql-subscriptions', group: 'bare', isAsync: true },
+  open: () =>
+    new NamedStreams(() => {
+      const pubSub = new PubSub()
+      pubSub.ee.setMaxListeners(0)
+      return pubSub
+    }),
+  subscribe: (pubSub, listener) => pubSub.subscribe('message', listener),
+  publish: (pubSub, data) => pubSub.publish('message', data),
 }
-
-let busesOpened = 0
 
 /** @type {Rival} */
 export const boringBus = {
-  ...{ ...bare, name: '@boringnode/bus' },
-  async open(listeners) {
-    // Its memory is one for the whole process: the channel keeps the instances apart.
-    const channel = `bench-${busesOpened++}`
-    const transport = new MemoryTransport()
-    const [sender, receiver] = [new Bus(new MemoryTransport()), new Bus(transport)]
-    for (const listener of listeners) await receiver.subscribe(channel, listener)
-    return {
-      async publish(data) {
-        await sender.publish(channel, data)
-        transport.receivedMessages.length = 0 // it keeps every message for its users' tests
-      },
-      close: () => Promise.all([sender.disconnect(), receiver.disconnect()]),
-    }
+  ...{ name: '@boringnode/bus', group: 'bare', isAsync: true },
+  open: () => new NamedStreams(openBuses),
+  subscribe: ({ receiver, channel }, listener) => receiver.subscribe(channel, listener),
+  async publish({ sender, transport, channel }, data) {
+    await sender.publish(channel, data)
+    transport.receivedMessages.length = 0 // it keeps every message for its users' tests
   },
+}
+
+let opened = 0
+
+/** Its memory is one for the whole process: the channel keeps the instances apart. */
+function openBuses() {
+  const transport = new MemoryTransport()
+  const [sender, receiver] = [new Bus(new MemoryTransport()), new Bus(transport)]
+  return { sender, receiver, transport, channel: `bench-${opened++}` }
 }

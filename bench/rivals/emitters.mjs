@@ -3,66 +3,77 @@ import EventEmitter3 from 'eventemitter3'
 import mitt from 'mitt'
 import { createNanoEvents } from 'nanoevents'
 import { Subject } from 'rxjs'
+import { EventEmitter as TseepEmitter } from 'tseep'
+import { NamedStreams } from './rival.mjs'
 
-/** Emitters that call their listeners at once and check nothing. @typedef {import('./rivulet.mjs').Rival} Rival */
-
-const asIs = (message) => message
-const bare = { group: 'bare', read: asIs }
+/** Emitters that call their listeners at once and check nothing. @typedef {import('./rival.mjs').Rival} Rival */
 
 /** @type {Rival} */
 export const subject = {
-  ...{ ...bare, name: 'RxJS Subject' },
-  open(listeners) {
-    const stream = new Subject()
-    for (const listener of listeners) stream.subscribe(listener)
-    return { publish: (data) => stream.next(data), close: () => stream.complete() }
-  },
+  ...{ name: 'RxJS Subject', group: 'bare' },
+  open: () => new NamedStreams(() => new Subject()),
+  subscribe: (stream, listener) => stream.subscribe(listener),
+  leave: (_stream, _listener, subscription) => subscription.unsubscribe(),
+  publish: (stream, data) => stream.next(data),
 }
 
 /** @type {Rival} */
 export const eventEmitter3 = {
-  ...{ ...bare, name: 'EventEmitter3' },
-  open: (listeners) => openEmitter(new EventEmitter3(), listeners),
+  ...onOff('EventEmitter3', () => new EventEmitter3()),
+  publish: (emitter, data) => emitter.emit('message', data),
+}
+
+/** Compiles a function for the listeners that it has, with `new Function`. @type {Rival} */
+export const tseep = {
+  ...onOff('tseep', () => new TseepEmitter()),
+  publish: (emitter, data) => emitter.emit('message', data),
 }
 
 /** @type {Rival} */
 export const nodeEventEmitter = {
-  ...{ ...bare, name: 'Node EventEmitter' },
-  open: (listeners) => openEmitter(new EventEmitter().setMaxListeners(0), listeners),
+  ...onOff('Node EventEmitter', () => new EventEmitter().setMaxListeners(0)),
+  publish: (emitter, data) => emitter.emit('message', data),
 }
 
 /** @type {Rival} */
 export const mittEmitter = {
-  ...{ ...bare, name: 'mitt' },
-  open(listeners) {
-    const emitter = mitt()
-    for (const listener of listeners) emitter.on('bench', listener)
-    return { publish: (data) => emitter.emit('bench', data), close: () => emitter.all.clear() }
-  },
+  ...onOff('mitt', () => mitt()),
+  publish: (emitter, data) => emitter.emit('message', data),
 }
 
 /** @type {Rival} */
 export const nanoEvents = {
-  ...{ ...bare, name: 'nanoevents' },
-  open(listeners) {
-    const emitter = createNanoEvents()
-    for (const listener of listeners) emitter.on('bench', listener)
-    return { publish: (data) => emitter.emit('bench', data), close() {} }
-  },
+  ...onOff('nanoevents', () => createNanoEvents()),
+  leave: (_emitter, _listener, off) => off(),
+  publish: (emitter, data) => emitter.emit('message', data),
 }
 
 /** The least that handing a message to N functions can cost. @type {Rival} */
 export const arrayLoop = {
-  ...{ ...bare, name: 'bare array loop', group: 'floor' },
-  open: (listeners) => ({
-    publish(data) {
-      for (let index = 0; index < listeners.length; index++) listeners[index](data)
-    },
-    close() {},
-  }),
+  ...{ name: 'bare array loop', group: 'floor' },
+  open: () => new NamedStreams(() => []),
+  subscribe: (listeners, listener) => listeners.push(listener),
+  publish(listeners, data) {
+    for (let index = 0; index < listeners.length; index++) listeners[index](data)
+  },
 }
 
-function openEmitter(emitter, listeners) {
-  for (const listener of listeners) emitter.on('bench', listener)
-  return { publish: (data) => emitter.emit('bench', data), close: () => emitter.removeAllListeners() }
+/** The least that coming and going can cost. @type {Rival} */
+export const setOfFunctions = {
+  ...{ name: 'Set of functions', group: 'floor' },
+  open: () => new NamedStreams(() => new Set()),
+  subscribe: (listeners, listener) => listeners.add(listener),
+  leave: (listeners, listener) => listeners.delete(listener),
+  publish(listeners, data) {
+    for (const listener of listeners) listener(data)
+  },
+}
+
+function onOff(name, create) {
+  return {
+    ...{ name, group: 'bare' },
+    open: () => new NamedStreams(create),
+    subscribe: (emitter, listener) => emitter.on('message', listener),
+    leave: (emitter, listener) => emitter.off('message', listener),
+  }
 }

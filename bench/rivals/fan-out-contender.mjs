@@ -1,3 +1,5 @@
+import { HIGH_LIMIT, maxBytesFor } from '../limit.mjs'
+import { jsonBytes } from '../messages.mjs'
 import { countingReaders, keepingReaders } from '../readers.mjs'
 
 const CHECKED_SUBSCRIBERS = 100
@@ -5,7 +7,7 @@ const CHECKED_SUBSCRIBERS = 100
 /**
  * Makes a contender that publishes to so many subscribers. Before anything is timed, subscribers that keep what
  * they get are shown the messages; while it is timed, each subscriber counts.
- * @param {import('./rivulet.mjs').Rival} rival
+ * @param {import('./rival.mjs').Rival} rival
  * @returns {import('../measure.mjs').Contender}
  */
 export function fanOutContender(rival, subscribers, messages) {
@@ -15,7 +17,7 @@ export function fanOutContender(rival, subscribers, messages) {
     async open() {
       await checkContent(rival, Math.min(subscribers, CHECKED_SUBSCRIBERS), messages)
       const readers = countingReaders(subscribers)
-      const opened = await rival.open(readers.listeners)
+      const opened = await openWith(rival, readers.listeners, messages)
       return rival.isAsync
         ? runLater(rival, opened, readers, messages)
         : runNow(rival, opened, readers, messages)
@@ -24,11 +26,18 @@ export function fanOutContender(rival, subscribers, messages) {
 }
 
 async function checkContent(rival, subscribers, messages) {
-  const readers = keepingReaders(subscribers, rival.read)
-  const { publish, close } = await rival.open(readers.listeners)
+  const readers = keepingReaders(subscribers, rival.read ?? ((message) => message))
+  const { publish, close } = await openWith(rival, readers.listeners, messages)
   for (const message of messages) await publish(message)
   readers.check(rival.name, messages)
   await close()
+}
+
+async function openWith({ open, subscribe, publish }, listeners, messages) {
+  const hub = open({ limit: HIGH_LIMIT, maxBytes: maxBytesFor(jsonBytes(messages[0])) })
+  const stream = hub.stream('bench')
+  for (const listener of listeners) await subscribe(stream, listener)
+  return { publish: (data) => publish(stream, data), close: () => hub.close() }
 }
 
 function runNow({ name }, { publish, close }, readers, messages) {

@@ -1,12 +1,13 @@
 import { Subject } from 'rxjs'
-import { HIGH_LIMIT } from '../limit.mjs'
+import { DEFAULT_MAX_BYTES, HIGH_LIMIT } from '../limit.mjs'
+import { NamedStreams } from './rival.mjs'
 
 /**
  * The same contract as a competent user would write it with RxJS: a rate limit, only objects, a cap in bytes, a
  * copy that the publisher cannot change any more, optionally a schema. It lacks what takes more than a page: one
  * order for all when a subscriber publishes, a copy that subscribers cannot change either, and counting.
  */
-export class HandMadeStream {
+class HandMadeStream {
   #subject = new Subject()
   #maxBytes
   #schema
@@ -16,7 +17,7 @@ export class HandMadeStream {
   #atMs = performance.now()
   #sequence = 0
 
-  constructor({ limit = HIGH_LIMIT, maxBytes = 65_536, schema } = {}) {
+  constructor({ limit = HIGH_LIMIT, maxBytes = DEFAULT_MAX_BYTES, schema } = {}) {
     this.#maxBytes = maxBytes
     this.#schema = schema
     this.#ratePerMs = limit.ratePerSecond / 1000
@@ -42,18 +43,13 @@ export class HandMadeStream {
   subscribe(listener) {
     return this.#subject.subscribe(listener)
   }
-
-  close() {
-    this.#subject.complete()
-  }
 }
 
-/** @type {import('./rivulet.mjs').Rival} */
+/** @type {import('./rival.mjs').Rival} */
 export const handMade = {
   ...{ name: 'same contract, hand-made', group: 'contract', read: (message) => message.data },
-  open(listeners) {
-    const stream = new HandMadeStream()
-    for (const listener of listeners) stream.subscribe(listener)
-    return { publish: (data) => stream.publish(data), close: () => stream.close() }
-  },
+  open: (options) => new NamedStreams(() => new HandMadeStream(options)),
+  subscribe: (stream, listener) => stream.subscribe(listener),
+  leave: (_stream, _listener, subscription) => subscription.unsubscribe(),
+  publish: (stream, data) => stream.publish(data),
 }

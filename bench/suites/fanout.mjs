@@ -8,6 +8,7 @@ import {
   nanoEvents,
   nodeEventEmitter,
   subject,
+  tseep,
 } from '../rivals/emitters.mjs'
 import { fanOutContender } from '../rivals/fan-out-contender.mjs'
 import { handMade } from '../rivals/hand-made.mjs'
@@ -15,17 +16,8 @@ import { rivulet, rivuletObservable } from '../rivals/rivulet.mjs'
 import { remoteFanOutCase } from '../transport/remote-fan-out.mjs'
 
 const RIVALS = [
-  ...[
-    rivulet,
-    rivuletObservable,
-    handMade,
-    subject,
-    eventEmitter3,
-    nodeEventEmitter,
-    mittEmitter,
-    nanoEvents,
-  ],
-  ...[emittery, mqEmitter, graphqlPubSub, boringBus, arrayLoop],
+  ...[rivulet, rivuletObservable, handMade, subject, eventEmitter3, tseep, nodeEventEmitter, mittEmitter],
+  ...[nanoEvents, emittery, mqEmitter, graphqlPubSub, boringBus, arrayLoop],
 ]
 const SUBSCRIBERS = [1, 10, 30, 100, 1_000, 10_000]
 const LARGER_PAYLOADS = [700, 4_000]
@@ -35,7 +27,10 @@ export const suite = {
   title: 'Publish to N subscribers',
   reading:
     'Nanoseconds from the call of publish until every subscriber was called. Rivulet and the hand-made contract check, cap, limit and copy each message; the others hand over the object as it is.',
-  chart: { kind: 'lines', x: 'subscribers' },
+  lines: 'subscribers',
+  picture: {
+    rows: ['Rivulet', 'RxJS Subject', 'EventEmitter3', 'same contract, hand-made', 'bare array loop'],
+  },
   plan(settings) {
     const kinds = casesOf(settings)
     return { cases: kinds.flatMap((kind) => caseOf(kind, settings)) }
@@ -59,7 +54,7 @@ function casesOf({ subscribers, payload, message, isQuick }) {
 function caseOf(parameters, { message, transport }) {
   const { subscribers, payload } = parameters
   const messages = messagesOf(payload, message)
-  const name = `${subscribers.toLocaleString('en')} subscribers, ${payload} bytes`
+  const name = `${subscribers.toLocaleString('en')} subscriber${subscribers === 1 ? '' : 's'}, ${payload} bytes`
   if (transport.length > 0)
     return transport.map((url) => remoteFanOutCase({ name, parameters, messages, url }))
   const contenders = RIVALS.map((rival) => fanOutContender(rival, subscribers, messages))

@@ -2,7 +2,7 @@ import { strictEqual } from 'node:assert'
 import { EventEmitter, on } from 'node:events'
 import Emittery from 'emittery'
 import { PubSub } from 'graphql-subscriptions'
-import { createHub } from 'rivulet'
+import { createHub } from '../bundle.mjs'
 import { HIGH_LIMIT } from '../limit.mjs'
 import { timedCase } from '../measure.mjs'
 import { messagesOf, SMALL_BYTES } from '../messages.mjs'
@@ -14,7 +14,6 @@ export const suite = {
   title: 'Read through an async iterator',
   reading:
     'Nanoseconds from a publish until a `for await` loop has the message: in bursts of 100 that the buffer holds, and one at a time. Only Rivulet checks, caps, limits and copies; only its buffer is bounded.',
-  chart: { kind: 'bars' },
   plan: () => ({ cases: [caseOf('bursts of 100', BURST), caseOf('one at a time', 1)] }),
 }
 

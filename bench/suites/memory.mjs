@@ -1,71 +1,64 @@
 import { strictEqual } from 'node:assert'
-import { EventEmitter } from 'node:events'
-import Emittery from 'emittery'
-import EventEmitter3 from 'eventemitter3'
-import mitt from 'mitt'
-import { createNanoEvents } from 'nanoevents'
-import { createHub } from 'rivulet'
-import { Subject } from 'rxjs'
 import { liveBytes } from '../heap.mjs'
-import { median } from '../median.mjs'
-import { HandMadeStream } from '../rivals/hand-made.mjs'
+import { alternate } from '../measure.mjs'
+import { emittery } from '../rivals/buses.mjs'
+import { eventEmitter3, mittEmitter, nanoEvents, nodeEventEmitter, subject } from '../rivals/emitters.mjs'
+import { handMade } from '../rivals/hand-made.mjs'
+import { rivulet } from '../rivals/rivulet.mjs'
 
-const STREAMS = 100_000
-const SUBSCRIBERS = 100_000
+const COUNT = 100_000
+const EMITTERS = [subject, eventEmitter3, nodeEventEmitter, mittEmitter, nanoEvents]
+/** It keeps functions in a Set: one function for all would be one subscriber. */
+const emitteryWithClosures = {
+  ...{ ...emittery, name: 'emittery (with a closure each)' },
+  subscribe: (emitter, listener) => emitter.on('message', () => listener()),
+}
 
 export const suite = {
   title: 'Bytes a stream, bytes a subscriber',
   reading:
     'Bytes of live heap for each of 100 000. Subscribers share one function, so that only what the library keeps is counted; streams are kept in a Map by their name, as a hub does.',
-  chart: { kind: 'bars' },
   plan({ isQuick }) {
-    const scale = isQuick ? 0.02 : 1
+    const count = COUNT * (isQuick ? 0.02 : 1)
+    const all = [rivulet, handMade, ...EMITTERS]
     return {
       cases: [
-        heapCase('an idle stream with its name', 'a stream', STREAMS * scale, idleStreams),
-        heapCase('a stream with one subscriber', 'a stream', STREAMS * scale, subscribedStreams),
+        heapCase('an idle stream with its name', count, all, openStreams()),
+        heapCase('a stream with one subscriber', count, all, openStreams({ isSubscribed: true })),
         heapCase(
           'a stream that was published to, one subscriber',
-          'a stream',
-          STREAMS * scale,
-          publishedStreams,
+          count,
+          all.slice(0, 3),
+          openStreams({ isSubscribed: true, isPublished: true }),
         ),
-        heapCase('a subscriber', 'a subscriber', SUBSCRIBERS * scale, subscribers),
+        heapCase('a subscriber', count, [rivulet, ...EMITTERS, emitteryWithClosures], openSubscribers),
       ],
     }
   },
 }
 
-/** A maker returns what must stay alive, and how to see that it works: the calls of a publish to all. */
-function heapCase(name, unit, count, makers) {
+/** `make` returns what must stay alive, and how to see that it works: the calls of a publish to all. */
+function heapCase(name, count, rivals, make) {
   return {
-    ...{ name, parameters: { count }, unit: `bytes ${unit}`, isLessBetter: true },
-    async measure({ rounds }, onProgress) {
-      const racers = makers.map(([contender, group, make]) => ({ name: contender, group, make, rounds: [] }))
-      for (let round = 0; round < rounds; round++) {
-        for (const [index, racer] of (round % 2 === 0 ? racers : racers.toReversed()).entries()) {
-          racer.rounds.push(await bytesOf(racer, count))
-          onProgress((round + (index + 1) / racers.length) / rounds)
-        }
-      }
-      return racers.map(({ make, ...racer }) => ({ ...racer, value: median(racer.rounds) }))
-    },
+    ...{ name, parameters: { count }, unit: 'bytes each', isLessBetter: true },
+    measure: (pace, onRound) =>
+      alternate(rivals, { ...pace, warmUps: 0 }, onRound, (rival) => bytesOf(rival, count, make)),
   }
 }
 
-async function bytesOf({ name, make }, count) {
+async function bytesOf(rival, count, make) {
   let calls = 0
   const listener = () => {
     calls++
   }
   const names = Array.from({ length: count }, (_, index) => nameOf(index))
   const before = await liveBytes()
-  const made = make(count, listener, names)
+  const made = make(rival, names, listener)
   const after = await liveBytes()
   calls = 0
-  const expected = (await made.publishAll?.()) ?? 0
-  strictEqual(calls, expected, `${name}: ${calls} of ${expected} calls`)
-  await made.close?.()
+  const expected = await made.publishAll()
+  strictEqual(calls, expected, `${rival.name}: ${calls} of ${expected} calls`)
+  await made.close()
   return (after - before) / count
 }
 
@@ -74,134 +67,32 @@ function nameOf(index) {
   return Buffer.from(`vehicles/truck-${index}`).toString('latin1')
 }
 
-function streams({ make, subscribe, publish, close }, { isSubscribed = false, isPublished = false } = {}) {
-  return (count, listener, names) => {
-    const open = new Map()
-    const kept = make.length === 0 ? undefined : make // a hub keeps its streams itself
-    const owner = kept === undefined ? make() : undefined
-    for (const name of names) open.set(name, owner === undefined ? kept(name) : owner.stream(name))
-    if (owner !== undefined) open.clear()
-    const all = () => (owner === undefined ? open.values() : owner.streams())
-    if (isSubscribed) for (const stream of all()) subscribe(stream, listener)
-    if (isPublished) for (const stream of all()) publish(stream)
+function openStreams({ isSubscribed = false, isPublished = false } = {}) {
+  return ({ open, subscribe, publish }, names, listener) => {
+    const hub = open()
+    for (const name of names) hub.stream(name)
+    if (isSubscribed) for (const stream of hub.streams()) subscribe(stream, listener)
+    if (isPublished) for (const stream of hub.streams()) publish(stream, {})
     return {
       publishAll() {
-        for (const stream of all()) publish(stream)
-        return isSubscribed ? count : 0
+        for (const stream of hub.streams()) publish(stream, {})
+        return isSubscribed ? names.length : 0
       },
-      close: () => close?.(owner),
+      close: () => hub.close(),
     }
   }
 }
-
-const kinds = [
-  [
-    ...['Rivulet', 'rivulet'],
-    {
-      make: () => createHub(),
-      subscribe: (stream, listener) => stream.subscribe(listener),
-      publish: (stream) => stream.publish({}),
-      close: (hub) => hub.close(),
-    },
-  ],
-  [
-    ...['same contract, hand-made', 'contract'],
-    {
-      make: (_name) => new HandMadeStream(),
-      subscribe: (stream, listener) => stream.subscribe(listener),
-      publish: (stream) => stream.publish({}),
-    },
-  ],
-  [
-    ...['RxJS Subject', 'bare'],
-    {
-      make: (_name) => new Subject(),
-      subscribe: (stream, listener) => stream.subscribe(listener),
-      publish: (stream) => stream.next({}),
-    },
-  ],
-  emitterKind('EventEmitter3', () => new EventEmitter3()),
-  emitterKind('Node EventEmitter', () => new EventEmitter()),
-  emitterKind('mitt', () => mitt()),
-  emitterKind('nanoevents', () => createNanoEvents()),
-]
-
-function emitterKind(name, create) {
-  return [
-    ...[name, 'bare'],
-    {
-      make: (_name) => create(),
-      subscribe: (emitter, listener) => emitter.on('message', listener),
-      publish: (emitter) => emitter.emit('message', {}),
-    },
-  ]
-}
-
-const idleStreams = kinds.map(([name, group, kind]) => [name, group, streams(kind)])
-const subscribedStreams = kinds.map(([name, group, kind]) => [
-  name,
-  group,
-  streams(kind, { isSubscribed: true }),
-])
-const publishedStreams = kinds
-  .slice(0, 3)
-  .map(([name, group, kind]) => [name, group, streams(kind, { isSubscribed: true, isPublished: true })])
 
 /** Keeps what subscribing returns, which is how a subscriber leaves. */
-function subscribersOf(open) {
-  return (count, listener) => {
-    const { subscribe, publish } = open()
-    const kept = []
-    for (let index = 0; index < count; index++) kept.push(subscribe(listener))
-    return {
-      async publishAll() {
-        await publish()
-        return kept.length
-      },
-    }
+function openSubscribers({ open, subscribe, publish }, names, listener) {
+  const hub = open()
+  const stream = hub.stream('bench')
+  const kept = names.map(() => subscribe(stream, listener))
+  return {
+    async publishAll() {
+      await publish(stream, {})
+      return kept.length
+    },
+    close: () => hub.close(),
   }
-}
-
-const subscribers = [
-  [
-    ...['Rivulet', 'rivulet'],
-    subscribersOf(() => {
-      const stream = createHub().stream('bench')
-      return { subscribe: (listener) => stream.subscribe(listener), publish: () => stream.publish({}) }
-    }),
-  ],
-  [
-    ...['RxJS Subject', 'bare'],
-    subscribersOf(() => {
-      const stream = new Subject()
-      return { subscribe: (listener) => stream.subscribe(listener), publish: () => stream.next({}) }
-    }),
-  ],
-  emitterSubscribers('EventEmitter3', () => new EventEmitter3()),
-  emitterSubscribers('Node EventEmitter', () => new EventEmitter().setMaxListeners(0)),
-  emitterSubscribers('mitt', () => mitt()),
-  emitterSubscribers('nanoevents', () => createNanoEvents()),
-  emittery(),
-]
-
-/** With these a subscriber leaves by its function, and there is nothing to keep but that. */
-function emitterSubscribers(name, create) {
-  const open = () => {
-    const emitter = create()
-    return {
-      subscribe: (listener) => emitter.on('message', listener),
-      publish: () => emitter.emit('message', {}),
-    }
-  }
-  return [name, 'bare', subscribersOf(open)]
-}
-
-/** It keeps functions in a Set: one function for all would be one subscriber. */
-function emittery() {
-  const open = () => {
-    const emitter = new Emittery()
-    const publish = () => emitter.emit('message', {})
-    return { subscribe: (listener) => emitter.on('message', () => listener()), publish }
-  }
-  return ['emittery (with a closure each)', 'bare', subscribersOf(open)]
 }

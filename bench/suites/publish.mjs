@@ -1,12 +1,11 @@
 import { deepStrictEqual } from 'node:assert'
-import { createHub } from 'rivulet'
 import * as z from 'zod'
-import { HIGH_LIMIT } from '../limit.mjs'
+import { HIGH_LIMIT, maxBytesFor } from '../limit.mjs'
 import { timedCase } from '../measure.mjs'
 import { jsonBytes, messagesOf, SHAPES, SMALL_BYTES } from '../messages.mjs'
-import { HandMadeStream } from '../rivals/hand-made.mjs'
+import { handMade } from '../rivals/hand-made.mjs'
+import { rivulet } from '../rivals/rivulet.mjs'
 
-const MAX_BYTES = 65_536
 const PAYLOADS = [SMALL_BYTES, 200, 700, 2_000, 4_000]
 const SCHEMA = z.object({ x: z.number(), y: z.number(), user: z.string().max(40), t: z.number().int() })
 
@@ -14,7 +13,6 @@ export const suite = {
   title: 'Publish messages of different sizes and shapes',
   reading:
     'Nanoseconds a publish to one subscriber. The last two lines are no publishing at all: they copy the data and do nothing else.',
-  chart: { kind: 'bars' },
   plan({ payload, message, isQuick }) {
     if (message !== undefined) return { cases: [caseOf('own message', message)] }
     const sizes = payload ?? (isQuick ? [SMALL_BYTES] : PAYLOADS)
@@ -27,60 +25,40 @@ export const suite = {
 }
 
 function caseOf(name, message, schema) {
-  const parameters = { bytes: jsonBytes(message), schema: schema !== undefined }
-  const contenders = [
-    rivulet(schema),
-    handMade(schema),
-    ...(schema === undefined ? [jsonCopy, structuredCopy] : []),
-  ]
+  const publishers = [rivulet, handMade].map((rival) => publishing(rival, message, schema))
   return timedCase({
-    name,
-    parameters,
-    unit: 'a publish',
-    contenders: contenders.map((make) => make(message)),
+    ...{ name, parameters: { bytes: jsonBytes(message), schema: schema !== undefined }, unit: 'a publish' },
+    contenders:
+      schema === undefined ? [...publishers, jsonCopy(message), structuredCopy(message)] : publishers,
   })
 }
 
-function rivulet(schema) {
-  return (message) => ({
-    ...{ name: 'Rivulet publish', group: 'rivulet' },
-    open() {
-      const hub = createHub()
-      const stream = hub.stream('bench', {
-        limit: HIGH_LIMIT,
-        maxBytes: MAX_BYTES,
-        ...(schema && { schema }),
-      })
-      return publishing(stream, message, () => hub.close())
-    },
-  })
-}
-
-function handMade(schema) {
-  return (message) => ({
-    ...{ name: 'same contract, hand-made', group: 'contract' },
-    open: () => publishing(new HandMadeStream({ maxBytes: MAX_BYTES, schema }), message, () => {}),
-  })
-}
-
-function publishing(stream, message, close) {
-  let received = 0
-  let published = 0
-  let last
-  stream.subscribe((got) => {
-    received++
-    last = got.data
-  })
+function publishing({ name, group, open: openHub, subscribe, publish }, message, schema) {
   return {
-    run() {
-      published++
-      stream.publish(message)
+    ...{ name, group },
+    open() {
+      const maxBytes = maxBytesFor(jsonBytes(message))
+      const hub = openHub({ limit: HIGH_LIMIT, maxBytes, ...(schema && { schema }) })
+      const stream = hub.stream('bench')
+      let received = 0
+      let published = 0
+      let last
+      subscribe(stream, (got) => {
+        received++
+        last = got.data
+      })
+      return {
+        run() {
+          published++
+          publish(stream, message)
+        },
+        check() {
+          deepStrictEqual(received, published)
+          deepStrictEqual(last, message)
+        },
+        close: () => hub.close(),
+      }
     },
-    check() {
-      deepStrictEqual(received, published)
-      deepStrictEqual(last, message)
-    },
-    close,
   }
 }
 

@@ -1,4 +1,4 @@
-import { median } from '../median.mjs'
+import { alternate } from '../measure.mjs'
 import { jsonBytes } from '../messages.mjs'
 import { startBroker } from '../transport/broker.mjs'
 import { backendOf, CLIENTS } from '../transport/clients.mjs'
@@ -19,7 +19,7 @@ export const suite = {
   title: 'From one process to another',
   reading:
     'Two processes and a broker between them on this machine; the memory bus links two hubs in one process. Flat out: messages a second from the first publish to the last arrival, all of which arrived in order. Latency: from publish to subscriber at 1 000 messages a second. The bare clients do JSON.stringify and JSON.parse and nothing else.',
-  chart: { kind: 'bars' },
+  picture: { cases: ['nats: one stream flat out', 'mqtt: one stream flat out'] },
   async plan({ transport, message, isQuick }) {
     const template = message ?? TEMPLATE
     const backends = transport.length > 0 ? transport.map(givenBackend) : await ownBackends()
@@ -71,10 +71,8 @@ function throughputCase(race, what, details) {
   return {
     ...{ name: `${race.backend}: ${what}`, unit: 'messages a second', isLessBetter: false },
     parameters: { backend: race.backend, streams: details.streams },
-    async measure(pace, onProgress) {
-      const perSecondOf = async (ends) => details.messages / (await ends.run(details)).seconds
-      return (await race.alternate(pace, onProgress, perSecondOf)).map(rowOf)
-    },
+    measure: (pace, onRound) =>
+      race.run(pace, onRound, async ({ ends }) => details.messages / (await ends.run(details)).seconds),
   }
 }
 
@@ -82,7 +80,7 @@ function throughputCase(race, what, details) {
 function latencyCases(race, details) {
   let runs
   const valuesOf = (name) =>
-    runs.map(({ rounds, ...row }) => rowOf({ ...row, rounds: rounds.map((latencies) => latencies[name]) }))
+    runs.map(({ rounds, ...row }) => ({ ...row, rounds: rounds.map((latencies) => latencies[name]) }))
   return ['p50', 'p99'].map((name) => ({
     ...{
       name: `${race.backend}: latency, ${name}`,
@@ -90,18 +88,14 @@ function latencyCases(race, details) {
       isLessBetter: true,
     },
     parameters: { backend: race.backend, percentile: name, perSecond: details.perSecond },
-    async measure(pace, onProgress) {
-      runs ??= await race.alternate(pace, onProgress, (ends) => ends.run(details))
+    async measure(pace, onRound) {
+      runs ??= await race.run(pace, onRound, ({ ends }) => ends.run(details))
       return valuesOf(name)
     },
   }))
 }
 
-function rowOf({ name, group, rounds }) {
-  return { name, group, value: median(rounds), rounds }
-}
-
-/** Keeps all clients of a backend connected, and lets them take turns, there and back. */
+/** Keeps all clients of a backend connected, and lets them take turns. */
 function raceOf({ backend, url, template, streams }) {
   const racers = []
   const open = async () => {
@@ -112,17 +106,9 @@ function raceOf({ backend, url, template, streams }) {
   }
   return {
     ...{ backend, template, streams },
-    async alternate({ rounds, warmUps }, onProgress, measure) {
+    async run(pace, onRound, measure) {
       if (racers.length === 0) await open()
-      const values = new Map(racers.map((racer) => [racer, []]))
-      for (let round = 0; round < warmUps + rounds; round++) {
-        for (const [index, racer] of (round % 2 === 0 ? racers : racers.toReversed()).entries()) {
-          const value = await measure(racer.ends)
-          if (round >= warmUps) values.get(racer).push(value)
-          onProgress((round + (index + 1) / racers.length) / (warmUps + rounds))
-        }
-      }
-      return racers.map((racer) => ({ name: racer.name, group: racer.group, rounds: values.get(racer) }))
+      return alternate(racers, pace, onRound, measure)
     },
     async close() {
       for (const { ends } of racers) await ends.close()

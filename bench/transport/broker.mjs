@@ -36,8 +36,12 @@ export async function startBroker(kind) {
   const folder = mkdtempSync(join(tmpdir(), `rivulet-bench-${program}-`))
   const port = await freePort()
   const child = spawn(executable, argumentsFor(port, folder), { cwd: folder, stdio: 'ignore' })
-  const end = () => child.kill('SIGKILL')
+  const end = () => {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
   process.on('exit', end)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)) // not without `end`
   await accepting(port, child, program)
   return {
     url: `${kind}://127.0.0.1:${port}`,

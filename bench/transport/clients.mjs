@@ -4,7 +4,7 @@ import { MemoryTransport } from '@boringnode/bus/transports/memory'
 import { MqttTransport } from '@boringnode/bus/transports/mqtt'
 import { connect as connectNats } from '@nats-io/transport-node'
 import { connectAsync as connectMqtt } from 'mqtt'
-import { openHub } from 'rivulet'
+import { openHub } from '../bundle.mjs'
 import { HIGH_LIMIT } from '../limit.mjs'
 
 /**
@@ -13,7 +13,7 @@ import { HIGH_LIMIT } from '../limit.mjs'
  * @typedef {object} Client
  * @property {string} name
  * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group
- * @property {(url: string) => Promise<{
+ * @property {(url: string, maxBytes: number) => Promise<{
  *   publisher(topic: string): (data: object) => unknown,
  *   subscribe(topic: string, listener: (data: object) => void): Promise<unknown>,
  *   close(): unknown,
@@ -23,10 +23,8 @@ import { HIGH_LIMIT } from '../limit.mjs'
 /** @type {Client} */
 const rivulet = {
   ...{ name: 'Rivulet', group: 'rivulet' },
-  async connect(url) {
-    return connectionOf(
-      await openHub({ transport: url, streamDefaults: { limit: HIGH_LIMIT, maxBytes: 65_536 } }),
-    )
+  async connect(url, maxBytes) {
+    return connectionOf(await openHub({ transport: url, streamDefaults: { limit: HIGH_LIMIT, maxBytes } }))
   },
 }
 

@@ -1,4 +1,6 @@
+import { maxBytesFor } from '../limit.mjs'
 import { timedCase } from '../measure.mjs'
+import { jsonBytes } from '../messages.mjs'
 import { countingReaders, keepingReaders } from '../readers.mjs'
 import { backendOf, CLIENTS } from './clients.mjs'
 
@@ -25,18 +27,19 @@ function contender(client, url, subscribers, messages) {
     group: client.group,
     async open() {
       const checked = keepingReaders(subscribers, (data) => data)
-      const first = await link(client, url, checked.listeners)
+      const connect = () => client.connect(url, maxBytesFor(jsonBytes(messages[0])))
+      const first = await link(client, connect, checked.listeners)
       await first.send(messages)
       checked.check(client.name, messages)
       await first.close()
-      return timed(client, url, subscribers, messages)
+      return timed(client, connect, subscribers, messages)
     },
   }
 }
 
-async function timed(client, url, subscribers, messages) {
+async function timed(client, connect, subscribers, messages) {
   const readers = countingReaders(subscribers)
-  const { send, close } = await link(client, url, readers.listeners)
+  const { send, close } = await link(client, connect, readers.listeners)
   const burst = Array.from({ length: BURST }, (_, index) => messages[index % messages.length])
   let published = 0
   return {
@@ -50,9 +53,9 @@ async function timed(client, url, subscribers, messages) {
 }
 
 /** Connects two ends; one subscription at the far end calls all listeners, as clients without a fan-out would. */
-async function link(client, url, listeners) {
+async function link(client, connect, listeners) {
   const topic = `bench-${process.pid}-${topics++}`
-  const [near, far] = [await client.connect(url), await client.connect(url)]
+  const [near, far] = [await connect(), await connect()]
   let waitingFor = 0
   let arrived
   if (client.group === 'rivulet') for (const listener of listeners) far.subscribe(topic, listener)

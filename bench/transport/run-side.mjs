@@ -1,8 +1,11 @@
+import { maxBytesFor } from '../limit.mjs'
 import { percentile } from '../median.mjs'
+import { jsonBytes } from '../messages.mjs'
 import { CLIENTS } from './clients.mjs'
 
 const CHUNK = 256
 const WINDOW_REPORTS = 8
+const STAMP_BYTES = 32
 
 /**
  * Plays one end, as told by messages: `open` connects (and subscribes, for a receiver), `expect` prepares a
@@ -22,8 +25,13 @@ export function runSide(onMessage, reply) {
   })
 }
 
-async function openReceiver({ backend, client, url, topics }, reply) {
-  const connection = await CLIENTS[backend][client].connect(url)
+/** The number of a message and its time are longer than in the template. */
+function connect({ backend, client, url, template }) {
+  return CLIENTS[backend][client].connect(url, maxBytesFor(jsonBytes(template) + STAMP_BYTES))
+}
+
+async function openReceiver({ topics, ...order }, reply) {
+  const connection = await connect(order)
   let run
   for (const [index, topic] of topics.entries()) {
     await connection.subscribe(topic, (data) => run?.take(index, data))
@@ -59,8 +67,8 @@ function percentilesOf(latencies) {
   return latencies && { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) }
 }
 
-async function openPublisher({ backend, client, url, topics, template }) {
-  const connection = await CLIENTS[backend][client].connect(url)
+async function openPublisher({ topics, template, ...order }) {
+  const connection = await connect({ template, ...order })
   const publishers = topics.map((topic) => connection.publisher(topic))
   const flow = { acknowledged: 0 }
   return {

@@ -1,4 +1,4 @@
-// Tries to get in, with the credentials in the URL. Usage: RIVULET_URL=nats://user:password@host:port knock.ts
+// Opens a hub with the credentials in the URL. Usage: RIVULET_URL=nats://user:password@host:port tsx knock.ts
 import { openHub, RivuletError } from 'rivulet'
 
 try {
@@ -9,7 +9,7 @@ try {
   await hub.close()
 } catch (error) {
   if (!RivuletError.is(error)) throw error
-  // TRANSPORT_FAILED: trying again soon will not help. TRANSPORT_UNAVAILABLE: nobody is there, it may.
+  // TRANSPORT_FAILED: the broker rejects us; trying again soon does not help. TRANSPORT_UNAVAILABLE: no broker answers.
   console.log(`${error.code}: ${error.message}`)
   process.exitCode = 1
 }

@@ -1,57 +1,39 @@
+// What the library refuses, with the default limits: 4096 bytes a message, 30 messages a second.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Hub, Ledger, Stream } from 'rivulet'
-import type { Quake } from './quake.ts'
-import { textTable } from './text-table.ts'
+import type { Hub, Stream } from 'rivulet'
+import type { Quake } from './quakes.ts'
+import { textTable } from './terminal.ts'
 
 const BURST = 60
 
-/** Shows what the library says no to, with the default limits: 4096 bytes, 30 messages a second. */
-export async function showRefusals(
-  hub: Hub,
-  quakes: readonly Quake[],
-  print: (text: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  print('What a refusal looks like (default limits: 4096 bytes a message, 30 a second, burst 30)\n')
-  print(`An oversized message:\n  ${oversizedError(hub, quakes)}\n`)
+/** Publishes too large a message, and too many at once by three verbs; resolves to what came of it, as text. */
+export async function showRefusals(hub: Hub, quakes: readonly Quake[], signal: AbortSignal): Promise<string> {
+  const oversized = hub.stream('oversized').tryPublish({ quakes: quakes.slice(0, 10) })
   const burst = quakes.slice(0, BURST)
   const rows = await Promise.all([
-    timed(hub, 'tryPublish', (stream) => tryAll(stream, burst)),
-    timed(hub, 'publishWhenReady', (stream) => waitForAll(stream, burst, signal)),
-    timed(hub, 'publishLatest', (stream) => keepLatest(stream, burst, signal)),
+    rowOf(hub, 'tryPublish', (stream) => tryAll(stream, burst)),
+    rowOf(hub, 'publishWhenReady', (stream) => waitForAll(stream, burst, signal)),
+    rowOf(hub, 'publishLatest', (stream) => keepLatest(stream, burst, signal)),
   ])
-  print(`The same burst of ${BURST} quakes at once, by three verbs:\n${tableOf(rows)}\n`)
+  const head = ['', 'accepted', 'refused', 'conflated', 'took', '']
+  return `What a refusal looks like (default limits: 4096 bytes a message, 30 a second, burst 30)
+
+An oversized message:
+  ${oversized.ok ? 'was accepted' : `${oversized.code}: ${oversized.error.message}`}
+
+The same burst of ${BURST} quakes at once, by three verbs:
+${textTable([head, ...rows], [1, 2, 3, 4])}
+`
 }
 
-function oversizedError(hub: Hub, quakes: readonly Quake[]): string {
-  const result = hub.stream('oversized').tryPublish({ quakes: quakes.slice(0, 10) })
-  return result.ok ? 'it was accepted' : `${result.code}: ${result.error.message}`
-}
-
-interface Row {
-  readonly verb: string
-  readonly ledger: Ledger
-  readonly tookMs: number
-  readonly remark: string
-}
-
-async function timed(
-  hub: Hub,
-  verb: string,
-  publish: (stream: Stream<Quake>) => Promise<string>,
-): Promise<Row> {
-  const stream = hub.stream<Quake>(`burst/${verb}`)
-  const startMs = performance.now()
-  const remark = await publish(stream)
-  return { verb, ledger: stream.ledger(), tookMs: performance.now() - startMs, remark }
-}
-
+/** Refuses what exceeds the limit, and says when there is room again. */
 async function tryAll(stream: Stream<Quake>, burst: readonly Quake[]): Promise<string> {
   const refusals = burst.map((quake) => stream.tryPublish(quake)).filter((result) => !result.ok)
   const [first] = refusals
-  return first ? `${first.code}, retry after ${first.retryAfterMs} ms` : 'nothing was refused'
+  return first === undefined ? 'nothing was refused' : `${first.code}, retry after ${first.retryAfterMs} ms`
 }
 
+/** Waits for room, first come, first served. */
 async function waitForAll(
   stream: Stream<Quake>,
   burst: readonly Quake[],
@@ -61,6 +43,7 @@ async function waitForAll(
   return 'all of them, in order, at the rate of the limit'
 }
 
+/** Keeps the newest quake of each network until there is room, and conflates the older ones. */
 async function keepLatest(
   stream: Stream<Quake>,
   burst: readonly Quake[],
@@ -72,10 +55,11 @@ async function keepLatest(
   return `the newest of each of ${kept} networks came later`
 }
 
-function tableOf(rows: readonly Row[]): string {
-  const cells = rows.map(({ verb, ledger, tookMs, remark }) => {
-    const { accepted, refused, conflated } = ledger
-    return [verb, accepted, refused.rateLimited, conflated, `${Math.round(tookMs)} ms`, remark]
-  })
-  return textTable([['', 'accepted', 'refused', 'conflated', 'took', ''], ...cells], [1, 2, 3, 4])
+async function rowOf(hub: Hub, verb: string, publish: (stream: Stream<Quake>) => Promise<string>) {
+  const stream = hub.stream<Quake>(`burst/${verb}`)
+  const startMs = performance.now()
+  const remark = await publish(stream)
+  const took = `${Math.round(performance.now() - startMs)} ms`
+  const { accepted, refused, conflated } = stream.ledger()
+  return [verb, accepted, refused.rateLimited, conflated, took, remark]
 }

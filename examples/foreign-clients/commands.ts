@@ -1,4 +1,4 @@
-// A service whose peers are no Rivulet programs: a shell script writes to its stream, another one reads from it.
+// A service between two shell scripts: it reads what `measure.sh` publishes, and publishes what `watch.sh` reads.
 import { openHub } from 'rivulet'
 
 interface Measured {

@@ -6,5 +6,5 @@ publish() {
 }
 publish "$1" '{"data":{"sensor":"attic","celsius":21}}'
 publish "$1" '{"data":{"sensor":"cellar","celsius":23}}'
-# What is no frame is dropped and counted; nobody is called with it.
+# This is no frame: the receiver drops and counts it, and calls no subscriber.
 publish "$1" 'celsius=25'

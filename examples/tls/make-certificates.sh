@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes an authority of one's own, and a certificate by it for a broker on this machine. Usage: make-certificates.sh <folder>
+# Makes an authority, and a certificate that it signed for a broker on this machine. Usage: make-certificates.sh <folder>
 set -eu
 mkdir -p "$1"
 cd "$1"

@@ -1,4 +1,4 @@
-// Opens a hub over TLS, trusting one authority of our own.
+// Opens a hub over TLS that trusts the authority in a file.
 import { readFileSync } from 'node:fs'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
@@ -9,7 +9,7 @@ if (address === undefined) {
   console.error('Usage: secure.ts <nats|mqtt> <host:port> [<ca.pem>]')
   process.exit(1)
 }
-// Without an authority of our own those of the system are trusted. There is no way to trust everybody.
+// Without a file the hub trusts the system's authorities. No option makes it trust every certificate.
 const ca = caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
 const transport =
   kind === 'nats' ? nats({ servers: address, tls: { ca } }) : mqtt({ url: `mqtts://${address}`, tls: { ca } })

@@ -1,20 +1,23 @@
-// The other service: shows what it gets, and raises an alarm on a stream of its own.
+// The subscribing service: prints readings, and publishes alarms on a stream of its own.
 import { openHub } from 'rivulet'
 import type { Reading } from './reading.ts'
 
 const LIMIT_CELSIUS = 23
 
 const hub = await openHub(process.env.RIVULET_URL ?? 'nats://127.0.0.1:4222')
-const alarms = hub.stream<Reading>('alarms')
-const subscription = hub.stream<Reading>('readings').subscribe(({ data }) => {
-  console.log(`${data.room}: ${data.celsius} °C`)
-  if (data.celsius > LIMIT_CELSIUS) alarms.publish(data)
-})
-alarms.subscribe(({ data, isLocal }) =>
-  console.log(`alarm ${isLocal ? 'raised' : 'heard'}: ${data.celsius} °C`),
-)
 hub.on('status', (status) => console.log(`the connection is ${status}`))
 hub.on('error', (error) => console.log(String(error)))
+
+const alarms = hub.stream<Reading>('alarms')
+// `isLocal` tells an alarm of this process from one of another display.
+alarms.subscribe(({ data, isLocal }) => {
+  console.log(`alarm ${isLocal ? 'raised' : 'heard'}: ${data.celsius} °C`)
+})
+const subscription = hub.stream<Reading>('readings').subscribe(({ data }) => {
+  console.log(`${data.room}: ${data.celsius} °C`)
+  // A refusal of `tryPublish` is a value: many displays share one limit of 30 alarms a second.
+  if (data.celsius > LIMIT_CELSIUS) alarms.tryPublish(data)
+})
 await subscription.ready
 console.log('listening')
 

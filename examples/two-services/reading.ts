@@ -1,4 +1,4 @@
-/** What the two services talk about. */
+/** What the thermometer measured, and where. */
 export interface Reading {
   readonly room: string
   readonly celsius: number

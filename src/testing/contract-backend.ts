@@ -1,5 +1,4 @@
-import type { Topic } from '../topic.ts'
-import type { Transport } from '../transport.ts'
+import type { Topic, Transport } from 'rivulet'
 
 /** A place to connect to, as an adapter's contract file hands it to the suite. */
 export interface ContractBackend {

@@ -1,2 +1,3 @@
 export { type ContractOptions, testTransport } from './contract.ts'
 export type { ContractBackend } from './contract-backend.ts'
+export { createHubIn } from './hub-in.ts'

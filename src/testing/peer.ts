@@ -1,6 +1,5 @@
 import assert from 'node:assert'
-import type { Topic } from '../topic.ts'
-import type { Transport } from '../transport.ts'
+import type { Topic, Transport } from 'rivulet'
 import { Recorder } from './recorder.ts'
 import { within } from './within.ts'
 

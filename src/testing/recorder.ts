@@ -1,5 +1,4 @@
-import type { Topic } from '../topic.ts'
-import type { TransportHost } from '../transport.ts'
+import type { Topic, TransportHost } from 'rivulet'
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()

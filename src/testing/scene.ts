@@ -1,4 +1,5 @@
-import { type Topic, topicOf } from '../topic.ts'
+import type { Topic } from 'rivulet'
+import { topicOf } from '../model/topic.ts'
 import type { ContractBackend } from './contract-backend.ts'
 import { Peer } from './peer.ts'
 import { within } from './within.ts'

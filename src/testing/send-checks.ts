@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import type { Topic } from '../topic.ts'
+import type { Topic } from 'rivulet'
 import type { Check } from './check.ts'
 import type { Peer } from './peer.ts'
 import type { Scene } from './scene.ts'

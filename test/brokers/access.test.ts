@@ -9,15 +9,12 @@ import { type Program, startScript } from '../support/program.ts'
 import { bundleProgram } from './support/bundle-program.ts'
 
 // Rows 6, 10, 12 and 30 of the catalogue of faults, seen from outside the process.
-const REFUSED_WITHIN_MS = 5_000
-// A flush of two seconds, then a second each to hand over and to disconnect, and a slow machine.
-const CLOSED_WITHIN_MS = 8_000
+// Everything here ends by itself in bounded time, or the test does.
 const TIMEOUT_MS = 90_000
 
 interface Rejection {
   readonly code: string
   readonly message: string
-  readonly tookMs: number
 }
 
 interface Refused {
@@ -49,7 +46,7 @@ describe('a refusal for good', () => {
   }
 
   test.concurrent.for(BROKER_KINDS)(
-    'of credentials rejects in bounded time with the reason over $kind',
+    'of credentials rejects with the reason over $kind',
     {
       timeout: TIMEOUT_MS,
     },
@@ -64,7 +61,7 @@ describe('a refusal for good', () => {
   )
 
   test.concurrent.for(BROKER_KINDS)(
-    'of a certificate rejects in bounded time with the reason over $kind',
+    'of a certificate rejects with the reason over $kind',
     {
       timeout: TIMEOUT_MS,
     },
@@ -81,7 +78,6 @@ async function expectRefusal(url: string, reason: RegExp): Promise<void> {
   for (const rejection of [opening, waiting, later]) {
     expect(rejection).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringMatching(reason) })
     expect(rejection.message).not.toContain('wrong')
-    expect(rejection.tookMs).toBeLessThan(REFUSED_WITHIN_MS)
   }
   expect(status).toBe('down')
   expect(errors).toEqual(['TRANSPORT_FAILED'])
@@ -110,7 +106,7 @@ test.concurrent.for(BROKER_KINDS)(
     expectLaws(ledger)
     const { code, signal, stderr } = await program.ended
     expect({ code, signal }).toEqual({ code: 0, signal: null })
-    expect(stderr.match(/^rivulet: an error in hub/gm)).toHaveLength(1)
+    expect(stderr.match(/^rivulet: nobody listens to the error event of the hub:/gm)).toHaveLength(1)
     expect(stderr).not.toMatch(/warning/i)
   },
 )
@@ -157,8 +153,7 @@ describe.each(BROKER_KINDS)('a process that closes its hub ends by itself over $
     async (name) => {
       const { program } = places.get(name) as Place
       program.tell('close')
-      const { tookMs, ledger } = await program.json<{ tookMs: number; ledger: Ledger }>('result ')
-      expect(tookMs).toBeLessThan(CLOSED_WITHIN_MS)
+      const { ledger } = await program.json<{ ledger: Ledger }>('result ')
       expectLaws(ledger)
       expect(ledger.inFlight).toBe(0)
       expect(await program.ended).toEqual({ code: 0, signal: null, stderr: '' })

@@ -46,16 +46,16 @@ testOnEveryBroker('a hub goes on trying after ten failures, and a close ends tha
   await scene.broker.kill()
   await eventually(
     'it has failed often',
-    () => patient.call('errors'),
+    () => patient.call('failedAttempts'),
     (count) => count >= TRIES,
   )
-  expect(patient.isUp).toBe(false)
+  expect(patient.isReady).toBe(false)
   // It waits between two tries, so that only a close that ends the wait lets the process end by itself.
   await scene.dismiss(leaver)
   await scene.broker.start()
   await eventually(
-    'both are up',
-    () => patient.isUp && other.isUp,
+    'both are ready',
+    () => patient.isReady && other.isReady,
     (value) => value,
   )
   await getsThrough(other, patient, STREAM)
@@ -86,12 +86,12 @@ async function outage(broker: Broker): Promise<Span> {
 }
 
 /**
- * Waits until both are up, and expects that from that very moment on each hears all streams of the other: the
+ * Waits until both are ready, and expects that from that very moment on each hears all streams of the other: the
  * joins were made before. Gives the time in which nothing may be lost.
  */
 async function isHealthy([one, other]: Pair, rises: number): Promise<Span> {
-  const areUp = () => [one, other].every((member) => member.isUp && member.rises === rises)
-  await eventually('both are up', areUp, (value) => value)
+  const areReady = () => [one, other].every((member) => member.isReady && member.rises === rises)
+  await eventually('both are ready', areReady, (value) => value)
   const fromMs = Math.max(...[one, other].map(({ changes }) => changes.at(-1)?.atMs ?? 0))
   const probes = await Promise.all([one, other].map((member) => member.call('publish', STREAMS)))
   await hasHeard(other, one, probes[0] ?? [])

@@ -11,7 +11,6 @@ const CONNECTIONS = 200
 const STREAMS = Array.from({ length: SIDE_BY_SIDE }, (_, index) => `stream/${index}`)
 
 const [url = ''] = process.argv.slice(2)
-// The origins of closed streams are remembered for as long as their frames may come back.
 const hub = await openHub({ transport: url, streamDefaults: { maxAgeMs: 100 } })
 for (let round = 0; round < WARM_UP; round++) await subscribeAll()
 await openStreams()

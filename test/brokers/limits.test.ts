@@ -36,7 +36,7 @@ const dataOf = (heard: readonly Message[]) => heard.map(({ data }) => data)
 describe('a size limit of the broker', () => {
   test.each([
     ['NATS', () => startNats({ config: 'max_payload: 1024' })],
-    ['MQTT 5', () => startMosquitto({ config: 'max_packet_size 4096' })],
+    ['MQTT 5', () => startMosquitto({ config: 'max_packet_size 1100' })],
   ] as const)('makes a larger message local and lost, and leaves %s up', async (_, start) => {
     const { url } = await ending(start())
     const [sender, receiver] = [await openLive(url), await openLive(url)]
@@ -46,6 +46,7 @@ describe('a size limit of the broker', () => {
     const losses: unknown[] = []
     const stream = sender.stream('sizes')
     stream.on('lost', (loss) => losses.push(loss))
+    const errors = errorsOf(stream)
     // What fits one by one must not become too large together.
     const sizes = [500, 2000, ...Array.from({ length: 9 }, () => 300)]
     for (const size of sizes) stream.publish(text(size))
@@ -54,11 +55,27 @@ describe('a size limit of the broker', () => {
     await eventually(() => dataOf(there)).toEqual(fitting)
     expect(dataOf(here)).toEqual(sizes.map(text))
     expect(losses).toEqual([{ reason: 'failed', count: 1 }])
+    expect(errors).toEqual([expect.objectContaining(CODE_OF_REFUSAL)])
     expect(statuses).toEqual([])
     const [sent, got] = await closeLawfully(sender, receiver)
     expect(sent).toMatchObject({ accepted: sizes.length, confirmed: fitting.length, lost: { failed: 1 } })
     // The number of the lost one is a gap.
     expect(got).toMatchObject({ delivered: fitting.length, missed: 1 })
+  })
+
+  test('counts the length of the name on MQTT 5, and no message that fits beside it is lost', async () => {
+    const { url } = await ending(startMosquitto({ config: 'max_packet_size 1100' }))
+    const [sender, receiver] = [await openLive(url), await openLive(url)]
+    const names = ['short', 'long'.padEnd(320, '-')]
+    const heard = await Promise.all(names.map((name) => listen(receiver, name)))
+    sender.on('error', () => {})
+    for (const name of names) {
+      for (const size of [900, 600]) sender.stream(name).publish(text(size))
+      await sender.flush()
+    }
+    await eventually(() => heard.map(dataOf)).toEqual([[text(900), text(600)], [text(600)]])
+    expect(names.map((name) => sender.stream(name).ledger().lost.failed)).toEqual([0, 1])
+    expect([sender.status, sender.ledger().confirmed]).toEqual(['up', 3])
   })
 
   test('that MQTT 3.1.1 has no word for costs the connection, which comes back', async () => {

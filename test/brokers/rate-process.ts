@@ -16,6 +16,8 @@ const nowMs = () => {
 }
 const hub = await openHub({ transport: url, nowMs })
 const stream = hub.stream('rate')
+const told: string[] = []
+stream.on('error', ({ code }) => told.push(code))
 const seenMs: number[] = []
 // A message is delivered in the turn in which the limiter, the last to read the clock, let it through.
 await stream.subscribe(() => seenMs.push(readMs)).ready
@@ -35,5 +37,5 @@ const fromOthers = () => stream.ledger().received - stream.ledger().dropped.echo
 await eventually('the messages of the others are here', fromOthers, (count) => count >= expected)
 
 const ledger = await hub.close()
-console.log(`result ${JSON.stringify({ seenMs, ledger })}`)
+console.log(`result ${JSON.stringify({ seenMs, told, ledger })}`)
 process.stdin.destroy()

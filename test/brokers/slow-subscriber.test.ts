@@ -32,7 +32,7 @@ testOnEveryBroker(
 
 // RELIABILITY row 35.
 testOnEveryBroker('an iterator whose reader has stopped holds no more than its buffer', async (scene) => {
-  const [reader, publisher] = await membersOf(scene)
+  const [reader, publisher] = await membersOf(scene, { defaults: { limit: false, maxAgeMs: false } })
   await reader.call('iterate', STREAM, 16)
   await reader.call('listen', [STREAM])
   const numbers = await publisher.call('publish', [STREAM], 10_000)

@@ -64,8 +64,8 @@ testOnEveryBroker(
     expect(await publisher.call('ledger')).toMatchObject({ confirmed: 1, unconfirmed: COUNT })
     await scene.broker.start()
     await eventually(
-      'both are up',
-      () => publisher.isUp && listener.isUp,
+      'both are ready',
+      () => publisher.isReady && listener.isReady,
       (value) => value,
     )
     await getsThrough(publisher, listener, STREAM)

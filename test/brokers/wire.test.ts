@@ -60,7 +60,7 @@ function expectDocumented(sights: readonly Sight[], topic: string, published: re
   expect(new Set(sights.map(([seen]) => seen))).toEqual(new Set([topic]))
   const frames = sights.map(([, frame]) => frame)
   const removal = JSON.parse(frames.pop() ?? '')
-  expect(removal).toEqual({ removed: true, sid: expect.stringMatching(SID) })
+  expect(removal).toEqual({ removed: true, sid: expect.stringMatching(SID), t: expect.any(Number) })
   expect(dataIn(frames)).toEqual(published.map((data) => JSON.parse(JSON.stringify(data))))
   // Three alone, two together, and a hundred in two frames.
   expect(frames).toHaveLength(6)

@@ -31,8 +31,12 @@ function secondsSince(startMs: number): string {
   return `${((performance.now() - startMs) / 1000).toFixed(1)} s`
 }
 
+// A program that fails may print a whole minified file.
+const MAX_MESSAGE_LENGTH = 4000
+
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return message.length <= MAX_MESSAGE_LENGTH ? message : `${message.slice(0, MAX_MESSAGE_LENGTH)} …`
 }
 
 function indent(text: string): string {

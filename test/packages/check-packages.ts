@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkBundles } from './check-bundles.ts'
 import { checkCoreAlone } from './check-core-alone.ts'
 import { CheckList } from './check-list.ts'
 import { checkRuntimes } from './check-runtimes.ts'
@@ -21,6 +22,7 @@ try {
   if (isPacked) {
     await checkTarballs(list, packages)
     await checkTogether(list, packages, join(folder, 'together'))
+    await checkBundles(list, packages, join(folder, 'bundles'))
     await checkCoreAlone(list, packages, join(folder, 'alone'))
     await checkRuntimes(list, packages, join(folder, 'runtimes'))
   }

@@ -40,10 +40,10 @@ export class EmptyProject {
     return this.#node(program)
   }
 
-  /** Runs a text with Node under a file name, whose ending decides how imports work in it. */
-  async runText(name: string, text: string): Promise<string> {
+  /** Runs a text with Node and its options under a file name, whose ending decides how imports work in it. */
+  async runText(name: string, text: string, options: readonly string[] = []): Promise<string> {
     await this.write(name, text)
-    return this.#node(name)
+    return this.#node(name, options)
   }
 
   /**
@@ -73,8 +73,8 @@ export class EmptyProject {
     await this.#node(join(ROOT, 'node_modules/typescript/bin/tsc'))
   }
 
-  async #node(script: string): Promise<string> {
-    const { stdout } = await execa('node', [script], { cwd: this.folder, timeout: 60_000 })
+  async #node(script: string, options: readonly string[] = []): Promise<string> {
+    const { stdout } = await execa('node', [...options, script], { cwd: this.folder, timeout: 60_000 })
     return stdout
   }
 }

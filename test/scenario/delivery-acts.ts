@@ -55,7 +55,9 @@ export async function republishing(pair: Pair) {
 export async function throwing({ west, east }: Pair) {
   const stream = east.stream('throwing')
   const errors: unknown[] = []
-  stream.on('error', (error) => errors.push((error as Error).message))
+  stream.on('error', ({ code, stream, cause }) =>
+    errors.push(`${code} on ${stream}: ${(cause as Error).message}`),
+  )
   stream.subscribe(({ data }) => {
     throw new Error(`thrown at ${data.n}`)
   })

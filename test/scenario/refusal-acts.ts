@@ -1,4 +1,4 @@
-import type { StreamOptions } from 'rivulet'
+import type { Stream, StreamOptions } from 'rivulet'
 import * as v from 'valibot'
 import { both, dataOf, listen, outcomeOf, type Pair, until } from './pair.ts'
 
@@ -22,12 +22,12 @@ export async function sizes(pair: Pair) {
   return { outcomes, bytes: heard.east.map(({ data }) => Buffer.byteLength(JSON.stringify(data))) }
 }
 
-/** The bucket is the stream's: it refuses its publisher at the burst, and leaves a quarter at the receiver free. */
+/** The limit is the stream's: it refuses its publisher at the burst, and a receiver of a smaller burst drops the rest. */
 export async function rate({ west, east }: Pair) {
-  const limit = { ratePerSecond: 0.01, burst: 8 }
-  const receiver = east.stream('rate', { limit })
+  const receiver = east.stream('rate', { limit: { ratePerSecond: 0.01, burst: 6 } })
+  const told = codesOf(receiver)
   const heard = await listen(receiver)
-  const publisher = west.stream('rate', { limit })
+  const publisher = west.stream('rate', { limit: { ratePerSecond: 0.01, burst: 8 } })
   const accepted = Array.from({ length: 10 }, (_, n) => publisher.tryPublish({ n }).ok)
   await until(() => receiver.ledger().received === 8)
   const { refused } = publisher.ledger()
@@ -36,6 +36,7 @@ export async function rate({ west, east }: Pair) {
     heard: dataOf(heard),
     refused: refused.rateLimited,
     dropped: receiver.ledger().dropped.rateLimited,
+    told,
   }
 }
 
@@ -71,11 +72,19 @@ export async function schemas({ west, east }: Pair) {
   const strict = east.stream('schemas', {
     schema: v.object({ at: v.pipe(toDate, v.minValue(new Date(1000))) }),
   })
+  const told = codesOf(strict)
   const heardThere: unknown[] = []
   await strict.subscribe(({ data }) => heardThere.push(data.at.getTime())).ready
   const outcomes = ['1970-01-01T00:00:00Z', '1970-01-01T00:00:02Z', 'soon'].map((at) =>
     outcomeOf(publisher.tryPublish({ at })),
   )
   await until(() => heardThere.length === 1)
-  return { outcomes, heardHere, heardThere, dropped: strict.ledger().dropped.schema }
+  return { outcomes, heardHere, heardThere, dropped: strict.ledger().dropped.schema, told }
+}
+
+/** Notes the codes of the errors that a stream tells of. */
+function codesOf(stream: Pick<Stream, 'on'>): string[] {
+  const codes: string[] = []
+  stream.on('error', ({ code }) => codes.push(code))
+  return codes
 }

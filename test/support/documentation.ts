@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
 import { ROOT } from './source-files.ts'
 
@@ -93,4 +93,39 @@ export function instrument(program: string, promises: readonly Promised[]): stri
 export function scriptsNamedIn(markdown: string): string[] {
   const runs = [...markdown.matchAll(/\bnpm run ([\w:-]+)/g)].map(([, name = '']) => name)
   return /\bnpm test\b/.test(markdown) ? [...runs, 'test'] : runs
+}
+
+/** Lists what a document links to inside the repository, by paths from its root: `docs/errors.md`, `README.md#speed`. */
+export function linksOf(path: string, markdown: string): string[] {
+  const links = [...withoutBlocks(markdown).matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
+  const inside = links.filter((to) => !/^[a-z]+:/i.test(to))
+  return inside.map((to) => normalize(to.startsWith('#') ? path + to : join(dirname(path), to)))
+}
+
+/** Lists the anchors of a document's headings, as GitHub makes them. */
+export function anchorsOf(markdown: string): string[] {
+  return headingsOf(markdown).map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+/** Lists the headings of a document, without their marks. */
+export function headingsOf(markdown: string): string[] {
+  return [...withoutBlocks(markdown).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
+}
+
+/** Lists the links of a document whose file or heading does not exist. */
+export function brokenLinksOf(path: string, markdown: string): string[] {
+  return linksOf(path, markdown).filter((link) => {
+    const [file = '', anchor] = link.split('#')
+    if (!existsSync(join(ROOT, file))) return true
+    return anchor !== undefined && !anchorsOf(readDocument(file)).includes(anchor)
+  })
+}
+
+function withoutBlocks(markdown: string): string {
+  return markdown.replaceAll(/^```[\s\S]*?^```$/gm, '')
 }

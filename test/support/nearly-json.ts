@@ -59,14 +59,11 @@ const elsewhere = vm.runInNewContext(
 }
 
 const oddLeaf = fc.oneof(
-  fc.constantFrom<unknown>(undefined, () => 1, Symbol('leaf'), Number.NaN, Infinity, -Infinity, /x/g),
+  fc.constantFrom<unknown>(undefined, () => 1, Symbol('leaf'), Number.NaN, Infinity, -Infinity),
   fc.date({ noInvalidDate: false }),
   jsonLeaf.filter((value) => value !== null).map((value) => Object(value) as object),
   jsonLeaf.filter((value) => value !== null).map((value) => elsewhere.box(value)),
-  fc.array(fc.tuple(anyString, fc.nat())).map((entries) => new Map(entries)),
-  fc.array(fc.nat()).map((items) => new Set(items)),
-  fc.uint8Array({ maxLength: 4 }),
-  fc.float64Array({ maxLength: 3 }),
+  fc.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes)),
   fc.array(fc.tuple(fc.nat(6), fc.nat()), { maxLength: 3 }).map(sparse),
   jsonLeaf.map((value) => ({ toJSON: () => value })),
   jsonLeaf.map((value) => Object.assign(() => {}, { toJSON: () => value })),
@@ -97,8 +94,8 @@ const RECORDS: Record<string, (entries: [string, unknown][]) => object> = {
 }
 
 /**
- * Objects that JSON leaves out parts of, or replaces: everything but cycles, BigInts, throws and the keys that are
- * refused. Reading one twice gives the same.
+ * Objects that JSON leaves out parts of, or replaces: everything but cycles, BigInts, throws, and the built-ins
+ * and keys that are refused. Reading one twice gives the same.
  */
 export const nearlyJson: fc.Arbitrary<object> = fc.letrec<{ value: unknown; record: object; list: unknown }>(
   (tie) => ({

@@ -47,6 +47,13 @@ export class PublicNames {
     return members.filter((member) => member.isStringLiteral()).map(({ value }) => value)
   }
 
+  /** Lists the members of an exported interface. */
+  membersOf(entry: string, name: string): string[] {
+    const symbol = this.of(entry).find((candidate) => candidate.name === name)
+    const type = symbol && this.#checker.getDeclaredTypeOfSymbol(symbol)
+    return type === undefined ? [] : this.#checker.getPropertiesOfType(type).map((member) => member.name)
+  }
+
   #target(symbol: ts.Symbol): ts.Symbol {
     return symbol.flags & ts.SymbolFlags.Alias ? this.#checker.getAliasedSymbol(symbol) : symbol
   }

@@ -8,8 +8,8 @@ import {
   type StreamOptions,
 } from 'rivulet'
 import { expect, vi } from 'vitest'
-import { sidOf } from '../../src/message.ts'
-import { type Topic, topicOf } from '../../src/topic.ts'
+import { sidOf } from '../../src/model/message.ts'
+import { type Topic, topicOf } from '../../src/model/topic.ts'
 import { ScriptedTransport } from './scripted-transport.ts'
 
 /** An origin of another process. */

@@ -55,6 +55,70 @@ export function relativeImportsOf(file: SourceFile): string[] {
     .map((specifier) => posix.join(posix.dirname(file.path), specifier))
 }
 
+/** Which folder may import from which. */
+export interface FolderOrder {
+  /** Folders from top to bottom. A file imports from its own folder and from those below, never from above. */
+  readonly downwards: readonly string[]
+  /** Folders that no other imports. Their files import from every folder of `downwards` but the topmost. */
+  readonly apart: readonly string[]
+}
+
+/** Lists the relative imports of a file that go up, or to a folder that has no place in the order. */
+export function importsAgainst({ downwards, apart }: FolderOrder, file: SourceFile): string[] {
+  const own = posix.dirname(file.path)
+  const level = apart.includes(own) ? 1 : downwards.indexOf(own)
+  if (level < 0) return [`${own} has no place in the order of folders`]
+  return relativeImportsOf(file)
+    .filter((path) => {
+      const folder = posix.dirname(path)
+      return folder !== own && downwards.indexOf(folder) < level
+    })
+    .map((path) => `imports ${path}`)
+}
+
+const CLOCKS_AND_CHANCE = new Set(['performance', 'setTimeout', 'setInterval', 'setImmediate', 'crypto'])
+const MEMBERS_OF_TIME_AND_CHANCE = new Set(['Date.now', 'Math.random', 'AbortSignal.timeout'])
+
+/**
+ * Lists where a file reads a clock, starts a timer or draws chance, with the lines. A type names them without using
+ * them, so does a member of that name.
+ */
+export function timeAndChanceOf(file: SourceFile): string[] {
+  const found: string[] = []
+  visit(file.tree, (node) => {
+    const name = timeOrChanceIn(node)
+    if (name !== undefined) found.push(`${name} in line ${lineOf(node)}`)
+  })
+  return found
+}
+
+function timeOrChanceIn(node: ts.Node): string | undefined {
+  if (ts.isIdentifier(node)) {
+    const isUse =
+      CLOCKS_AND_CHANCE.has(node.text) && !isNameOfMember(node) && !ts.isTypeQueryNode(node.parent)
+    return isUse ? node.text : undefined
+  }
+  if (ts.isNewExpression(node) && nameOfGlobal(node.expression) === 'Date') {
+    return node.arguments?.length ? undefined : 'new Date()'
+  }
+  if (ts.isCallExpression(node) && nameOfGlobal(node.expression) === 'Date') return 'Date()'
+  const member = memberOf(node)
+  return member !== undefined && MEMBERS_OF_TIME_AND_CHANCE.has(member) ? member : undefined
+}
+
+/** Gives `Date.now` for `Date.now`, `Date['now']` and `globalThis.Date.now`. */
+function memberOf(node: ts.Node): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) return `${nameOfGlobal(node.expression)}.${node.name.text}`
+  if (!ts.isElementAccessExpression(node) || !ts.isStringLiteralLike(node.argumentExpression))
+    return undefined
+  return `${nameOfGlobal(node.expression)}.${node.argumentExpression.text}`
+}
+
+function nameOfGlobal(node: ts.Expression): string | undefined {
+  if (ts.isIdentifier(node)) return node.text
+  return ts.isPropertyAccessExpression(node) && isGlobalThis(node.expression) ? node.name.text : undefined
+}
+
 const NODE_GLOBALS = new Set(['Buffer', 'process', 'require', '__dirname', '__filename', 'global'])
 
 /**

@@ -2,7 +2,7 @@ import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import type { Capabilities, Transport } from 'rivulet'
-import { topicOf } from '../../src/topic.ts'
+import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 
 const MARKS = /<!-- transports -->\n[\s\S]*?<!-- \/transports -->/

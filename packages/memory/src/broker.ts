@@ -1,143 +1,210 @@
 import type { Topic } from 'rivulet'
 import type { ResolvedOptions } from './bus-options.ts'
-import { Carrier } from './carrier.ts'
-import { type Connection, callHost, type Peer, type Subscription } from './connection.ts'
-import { Gate } from './gate.ts'
+import { type Client, type Connection, callHost, type Subscription } from './client.ts'
+import { Deliveries } from './deliveries.ts'
 
-/** The middle of the bus: who is connected, who has joined what, and what is held while the bus is frozen. */
+/** A call that waits for `thaw`. Neither function may throw. */
+interface HeldCall {
+  readonly owner: Connection | Subscription
+  /** Ends the wait; a held frame has none. */
+  readonly signal?: AbortSignal
+  readonly proceed: () => void
+  /** Runs instead of `proceed` when the call is given up. */
+  readonly fail: (cause: unknown) => void
+}
+
+/**
+ * Keeps the connections, joins and partitions of one bus, routes frames by them, and holds calls while the bus is
+ * frozen.
+ */
 export class Broker {
   readonly options: ResolvedOptions
-  readonly carrier: Carrier
+  readonly deliveries: Deliveries
   readonly #connections = new Set<Connection>()
-  readonly #routes = new Map<Topic, Set<Subscription>>()
-  readonly #gate = new Gate()
+  #partitions: { readonly a: ReadonlySet<Client>; readonly b: ReadonlySet<Client> }[] = []
+  #isFrozen = false
+  // In the order of the calls, which is that of `thaw`.
+  #heldCalls: HeldCall[] = []
   #downCause: Error | undefined
 
   constructor(options: ResolvedOptions) {
     this.options = options
-    this.carrier = new Carrier(options)
+    this.deliveries = new Deliveries(options)
   }
 
-  async admit(connection: Connection, signal: AbortSignal): Promise<void> {
-    if (this.#downCause) throw this.#downCause
-    await this.#gate.wait(connection, signal, () => {})
-    signal.throwIfAborted()
-    if (this.#downCause) throw this.#downCause
-    if (connection.state === 'gone') throw closedWhileOpening()
-    connection.state = 'up'
+  async open(connection: Connection, signal: AbortSignal): Promise<void> {
     this.#connections.add(connection)
+    try {
+      if (this.#downCause) throw this.#downCause
+      await this.#pass(connection, signal)
+      if (connection.state === 'ended') throw this.#downCause ?? closedWhileOpening()
+      connection.state = 'up'
+    } catch (cause) {
+      this.#end(connection)
+      throw cause
+    }
+  }
+
+  send(connection: Connection, nth: number, topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
+    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
+    if (bytes.byteLength > this.options.maxFrameBytes) return 'offline'
+    if (this.#isFrozen) this.#holdFrame(connection, nth, topic, bytes)
+    else this.#route(connection.client, nth, topic, bytes)
+    return 'sent'
   }
 
   async join(connection: Connection, topic: Topic, signal: AbortSignal): Promise<void> {
     this.leave(connection, topic)
-    const subscription: Subscription = { connection, topic, isActive: true }
+    const subscription: Subscription = { connection, topic, state: 'joining' }
     connection.subscriptions.set(topic, subscription)
     try {
-      await this.#gate.wait(subscription, signal, () => this.#addRoute(subscription))
-      signal.throwIfAborted()
-      if (!subscription.isActive) throw leftBeforeConfirmed(topic)
+      await this.#pass(subscription, signal, () => {
+        subscription.state = 'joined'
+      })
+      if (subscription.state === 'ended') throw leftBeforeConfirmed(topic)
     } catch (cause) {
-      this.#end(subscription)
+      this.#unsubscribe(subscription)
       throw cause
     }
   }
 
   leave(connection: Connection, topic: Topic): void {
     const subscription = connection.subscriptions.get(topic)
-    if (subscription) this.#end(subscription)
+    if (subscription) this.#unsubscribe(subscription)
   }
 
+  /** Resolves when the bus has everything that was sent before, delivered or not. */
   async flush(connection: Connection, signal: AbortSignal): Promise<void> {
-    await this.#gate.wait(connection, signal, () => {})
-    signal.throwIfAborted()
+    await this.#pass(connection, signal)
   }
 
-  take(sender: Connection, nth: number, topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
-    if (bytes.byteLength > this.options.maxFrameBytes) return 'offline'
-    if (this.#gate.isShut) this.#hold(sender, nth, topic, bytes)
-    else this.#dispatch(sender.peer, nth, topic, bytes)
-    return 'sent'
-  }
-
-  /** Ends a connection: its host hears nothing more. What it sent stays on its way. */
-  dismiss(connection: Connection): void {
-    if (connection.state === 'opening') this.#gate.drop(closedWhileOpening(), connection)
-    connection.state = 'gone'
-    this.#connections.delete(connection)
-    for (const subscription of connection.subscriptions.values()) this.#end(subscription)
-    this.carrier.dropLeft(connection)
-  }
-
-  /** Resolves when the bus has what a dismissed connection sent; on abort the rest is cut. Never rejects. */
-  async handOver(connection: Connection, signal: AbortSignal): Promise<void> {
+  /**
+   * Ends a connection: its host hears nothing more, and what it sent stays on its way. Resolves when the bus has
+   * all of that; what a freeze still holds when `signal` aborts is cut.
+   */
+  async close(connection: Connection, signal: AbortSignal): Promise<void> {
+    this.#end(connection)
+    if (!this.#heldCalls.some(({ owner }) => owner === connection)) return
     try {
-      await this.#gate.wait(connection, signal, () => {})
+      await this.#pass(connection, signal)
     } catch (cause) {
-      this.#gate.drop(cause, connection)
+      this.#giveUp(cause, ({ owner }) => owner === connection)
     }
   }
 
+  partition(a: ReadonlySet<Client>, b: ReadonlySet<Client>): void {
+    this.#partitions.push({ a, b })
+  }
+
+  heal(): void {
+    this.#partitions = []
+  }
+
   freeze(): void {
-    this.#gate.shut()
-    this.carrier.pause()
+    this.#isFrozen = true
+    this.deliveries.pause()
   }
 
   thaw(): void {
-    this.#gate.open()
-    this.carrier.resume()
+    this.#isFrozen = false
+    for (const { proceed } of this.#heldCalls.splice(0)) proceed()
+    this.deliveries.resume()
   }
 
   down(cause: Error): void {
     this.#downCause = cause
-    this.#gate.drop(cause)
-    this.carrier.cutAll()
-    const connections = [...this.#connections]
-    for (const connection of connections) this.dismiss(connection)
-    for (const { host } of connections) callHost(host, undefined, () => host.down(cause))
+    this.#giveUp(cause, () => true)
+    this.deliveries.drop('cut')
+    const open = [...this.#connections].filter(({ state }) => state === 'up')
+    for (const connection of this.#connections) this.#end(connection)
+    for (const { host } of open) callHost(host, undefined, () => host.down(cause))
   }
 
   up(): void {
     this.#downCause = undefined
   }
 
-  #hold(sender: Connection, nth: number, topic: Topic, bytes: Uint8Array): void {
-    const held = new Uint8Array(bytes)
-    this.#gate.enter({
-      owner: sender,
-      pass: () => this.#dispatch(sender.peer, nth, topic, held),
-      drop: () => this.#toReceivers(sender.peer, topic, (subscription) => this.carrier.cut(subscription)),
-    })
+  /** Runs an action, while frozen at `thaw`, and resolves. Rejects when the signal aborts or the call is given up. */
+  async #pass(owner: HeldCall['owner'], signal: AbortSignal, action = () => {}): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#isFrozen) await this.#hold(owner, signal, action)
+    // The await lets an abort right after the call still count.
+    else await action()
+    signal.throwIfAborted()
   }
 
-  #dispatch(sender: Peer, nth: number, topic: Topic, bytes: Uint8Array): void {
-    this.#toReceivers(sender, topic, (receiver) => this.carrier.carry(sender, nth, receiver, bytes))
-  }
-
-  #toReceivers(sender: Peer, topic: Topic, act: (subscription: Subscription) => void): void {
-    const joined = this.#routes.get(topic)
-    if (!joined) return
-    for (const subscription of joined) {
-      if (this.options.echoes || subscription.connection.peer !== sender) act(subscription)
+  async #hold(owner: HeldCall['owner'], signal: AbortSignal, action: () => void): Promise<void> {
+    const giveUp = () => this.#giveUp(signal.reason, (call) => call.signal === signal)
+    signal.addEventListener('abort', giveUp)
+    try {
+      await new Promise<void>((resolve, fail) => {
+        const proceed = () => {
+          action()
+          resolve()
+        }
+        this.#heldCalls.push({ owner, signal, proceed, fail })
+      })
+    } finally {
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
-  #addRoute(subscription: Subscription): void {
-    const joined = this.#routes.get(subscription.topic)
-    if (joined) joined.add(subscription)
-    else this.#routes.set(subscription.topic, new Set([subscription]))
+  #holdFrame(owner: Connection, nth: number, topic: Topic, bytes: Uint8Array): void {
+    const sender = owner.client
+    // The sender may use its bytes again.
+    const kept = new Uint8Array(bytes)
+    const proceed = () => this.#route(sender, nth, topic, kept)
+    const fail = () => {
+      for (const { connection } of this.#receivers(sender, topic))
+        this.deliveries.lose(connection.client, 'cut')
+    }
+    this.#heldCalls.push({ owner, proceed, fail })
   }
 
-  #end(subscription: Subscription): void {
-    if (!subscription.isActive) return
-    subscription.isActive = false
+  #giveUp(cause: unknown, isMeant: (call: HeldCall) => boolean): void {
+    const givenUp = this.#heldCalls.filter(isMeant)
+    this.#heldCalls = this.#heldCalls.filter((call) => !isMeant(call))
+    for (const { fail } of givenUp) fail(cause)
+  }
+
+  #route(sender: Client, nth: number, topic: Topic, bytes: Uint8Array): void {
+    for (const subscription of this.#receivers(sender, topic)) {
+      const receiver = subscription.connection.client
+      if (this.#isParted(sender, receiver)) this.deliveries.lose(receiver, 'partitioned')
+      else this.deliveries.send(sender, nth, subscription, bytes)
+    }
+  }
+
+  #receivers(sender: Client, topic: Topic): Subscription[] {
+    const receivers: Subscription[] = []
+    for (const { client, subscriptions } of this.#connections) {
+      const subscription = subscriptions.get(topic)
+      const isReceiver = this.options.echoes || client !== sender
+      if (isReceiver && subscription?.state === 'joined') receivers.push(subscription)
+    }
+    return receivers
+  }
+
+  #isParted(one: Client, other: Client): boolean {
+    return this.#partitions.some(({ a, b }) => (a.has(one) && b.has(other)) || (a.has(other) && b.has(one)))
+  }
+
+  #end(connection: Connection): void {
+    const isItsOpening = ({ owner }: HeldCall) => owner === connection && connection.state === 'opening'
+    this.#giveUp(closedWhileOpening(), isItsOpening)
+    connection.state = 'ended'
+    this.#connections.delete(connection)
+    for (const subscription of connection.subscriptions.values()) this.#unsubscribe(subscription)
+    this.deliveries.drop('left', connection)
+  }
+
+  #unsubscribe(subscription: Subscription): void {
+    // A join that is left while it waits ends here twice; by then a later one may hold the topic.
+    if (subscription.state === 'ended') return
+    subscription.state = 'ended'
     const { connection, topic } = subscription
-    // The core never joins what is joined; whoever does all the same keeps the later join, and no test comes here.
-    if (connection.subscriptions.get(topic) === subscription) connection.subscriptions.delete(topic)
-    const joined = this.#routes.get(topic)
-    joined?.delete(subscription)
-    if (joined?.size === 0) this.#routes.delete(topic)
-    if (this.#gate.isShut) this.#gate.drop(leftBeforeConfirmed(topic), subscription)
+    connection.subscriptions.delete(topic)
+    this.#giveUp(leftBeforeConfirmed(topic), ({ owner }) => owner === subscription)
   }
 }
 

@@ -1,9 +1,12 @@
-import type { Capabilities } from 'rivulet'
+import type { Capabilities, Environment } from 'rivulet'
+
+/** What a bus needs of an {@link Environment}; its chance comes from the seed. */
+type BusEnvironment = Pick<Environment, 'nowMs' | 'setTimer'>
 
 /** What a bus does to frames on purpose. Left out, everything is delivered once, at once and in order. */
 export interface MemoryBusOptions {
   /**
-   * Where every fate is drawn from, an integer from 0 to 4294967295. The same seed gives the same fates for the
+   * Where every fault is drawn from, an integer from 0 to 4294967295. The same seed gives the same faults for the
    * same sends; change it to see another run.
    * @default 1
    */
@@ -31,10 +34,24 @@ export interface MemoryBusOptions {
    * @default 1048576, that of a NATS server: what passes here passes there
    */
   readonly maxFrameBytes?: number
+  /**
+   * The clock and the timers that delays follow; a test passes its own to decide when delayed frames arrive.
+   * @default `performance.now` and `setTimeout`, looked up at each call
+   */
+  readonly environment?: BusEnvironment
 }
 
 /** Every option with its value, checked. */
 export type ResolvedOptions = Required<MemoryBusOptions>
+
+// Looked up at each call, so that fake timers that are installed later govern a bus that was made before.
+const runtime: BusEnvironment = {
+  nowMs: () => performance.now(),
+  setTimer(action, waitMs) {
+    const timer = setTimeout(action, waitMs)
+    return () => clearTimeout(timer)
+  },
+}
 
 const DEFAULTS: ResolvedOptions = {
   seed: 1,
@@ -44,9 +61,29 @@ const DEFAULTS: ResolvedOptions = {
   reorder: 0,
   echoes: false,
   maxFrameBytes: 1_048_576,
+  environment: runtime,
 }
 const MAX_SEED = 0xffff_ffff
 const MAX_DELAY_MS = 60_000
+
+/** An option, what it has to be, a test for that, and the error when it is not: a RangeError if none is named. */
+type Rule = readonly [keyof MemoryBusOptions, string, (value: unknown) => boolean, typeof TypeError?]
+
+const RULES: readonly Rule[] = [
+  [
+    'seed',
+    `an integer from 0 to ${MAX_SEED}`,
+    (value) => Number.isInteger(value) && isBetween(value, 0, MAX_SEED),
+  ],
+  ['loss', 'a chance from 0 to 1', isChance],
+  ['duplicate', 'a chance from 0 to 1', isChance],
+  ['reorder', 'a chance from 0 to 1', isChance],
+  ['delayMs', 'a pair [min, max] in milliseconds', isPair, TypeError],
+  ['delayMs', `[min, max] with 0 <= min <= max <= ${MAX_DELAY_MS}`, isRangeOfDelays],
+  ['echoes', 'true or false', (value) => typeof value === 'boolean', TypeError],
+  ['maxFrameBytes', 'an integer from 1, or Infinity', isFrameLimit],
+  ['environment', 'an object with nowMs and setTimer', isEnvironment, TypeError],
+]
 
 /** Checks options and fills in defaults. Throws `TypeError` for a wrong kind, `RangeError` for a wrong number. */
 export function resolveOptions(options: MemoryBusOptions = {}): ResolvedOptions {
@@ -57,13 +94,10 @@ export function resolveOptions(options: MemoryBusOptions = {}): ResolvedOptions 
   }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const resolved: ResolvedOptions = { ...DEFAULTS, ...given }
-  checkSeed(resolved.seed)
-  checkChance('loss', resolved.loss)
-  checkChance('duplicate', resolved.duplicate)
-  checkChance('reorder', resolved.reorder)
-  checkDelay(resolved.delayMs)
-  checkEchoes(resolved.echoes)
-  checkMaxFrameBytes(resolved.maxFrameBytes)
+  for (const [name, expected, accepts, error = RangeError] of RULES) {
+    const value = resolved[name]
+    if (!accepts(value)) throw new error(`${name} is ${expected}, not ${shown(value)}.`)
+  }
   const [minMs, maxMs] = resolved.delayMs
   return Object.freeze({ ...resolved, delayMs: Object.freeze([minMs, maxMs] as const) })
 }
@@ -79,37 +113,26 @@ export function capabilitiesOf(options: ResolvedOptions): Capabilities {
   })
 }
 
-function checkSeed(seed: unknown): void {
-  if (!Number.isInteger(seed) || !isBetween(seed, 0, MAX_SEED)) {
-    throw new RangeError(`seed is an integer from 0 to ${MAX_SEED}, not ${shown(seed)}.`)
-  }
+function isChance(value: unknown): boolean {
+  return isBetween(value, 0, 1)
 }
 
-function checkChance(name: string, chance: unknown): void {
-  if (!isBetween(chance, 0, 1)) throw new RangeError(`${name} is a chance from 0 to 1, not ${shown(chance)}.`)
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2
 }
 
-function checkDelay(delayMs: unknown): void {
-  if (!Array.isArray(delayMs) || delayMs.length !== 2) {
-    throw new TypeError(`delayMs is a pair [min, max] in milliseconds, not ${shown(delayMs)}.`)
-  }
-  const [minMs, maxMs] = delayMs
-  if (!isBetween(minMs, 0, MAX_DELAY_MS) || !isBetween(maxMs, minMs, MAX_DELAY_MS)) {
-    throw new RangeError(
-      `delayMs is [min, max] with 0 <= min <= max <= ${MAX_DELAY_MS}, not ${shown(delayMs)}.`,
-    )
-  }
+function isRangeOfDelays(value: unknown): boolean {
+  const [minMs, maxMs] = value as unknown[]
+  return isBetween(minMs, 0, MAX_DELAY_MS) && isBetween(maxMs, minMs, MAX_DELAY_MS)
 }
 
-function checkEchoes(echoes: unknown): void {
-  if (typeof echoes !== 'boolean') throw new TypeError(`echoes is true or false, not ${shown(echoes)}.`)
+function isFrameLimit(value: unknown): boolean {
+  return value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1)
 }
 
-function checkMaxFrameBytes(bytes: unknown): void {
-  if (bytes === Number.POSITIVE_INFINITY) return
-  if (!Number.isSafeInteger(bytes) || (bytes as number) < 1) {
-    throw new RangeError(`maxFrameBytes is an integer from 1, or Infinity, not ${shown(bytes)}.`)
-  }
+function isEnvironment(value: unknown): boolean {
+  const { nowMs, setTimer } = Object(value) as Partial<BusEnvironment>
+  return typeof nowMs === 'function' && typeof setTimer === 'function'
 }
 
 function isBetween(value: unknown, min: number, max: number): value is number {

@@ -1,4 +1,4 @@
-import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import type { Transport } from 'rivulet'
 import { capabilitiesOf, type MemoryBusOptions, type ResolvedOptions, resolveOptions } from './bus-options.ts'
 import { type MemoryBus, memoryBus } from './memory-bus.ts'
 
@@ -14,8 +14,8 @@ export function transportFromUrls(urls: readonly string[]): Transport {
     throw new TypeError(`A memory bus has one URL, not ${urls.length}; it lives in this process only.`)
   }
   const address = parseUrl(url)
-  findEntry(address)
-  return new NamedTransport(address)
+  findBus(address)
+  return namedTransport(address)
 }
 
 interface Address {
@@ -23,69 +23,46 @@ interface Address {
   readonly options: ResolvedOptions
 }
 
-interface Entry {
+/** A bus that is in use under a name. */
+interface NamedBus {
   readonly bus: MemoryBus
   readonly options: ResolvedOptions
-  /** How many transports have opened and not closed. */
-  users: number
+  /** The transports that have opened and not closed; the bus is dropped with the last one. */
+  readonly users: Set<Transport>
 }
 
-/** One transport's place at a bus. */
-interface Seat {
-  readonly name: string
-  readonly entry: Entry
+/** What one transport uses from its first `open` to its `close`, over the outages between. */
+interface Use {
+  readonly namedBus: NamedBus
   readonly transport: Transport
-  isGivenBack: boolean
+  isOver: boolean
 }
 
-class NamedTransport implements Transport {
-  readonly name = 'memory'
-  readonly capabilities: Capabilities
-  readonly #address: Address
-  // Set from the first `open` to `close`, over any outage between.
-  #seat: Seat | undefined
-  // The seat that was closed last: a second `close` waits for it too.
-  #closing: Seat | undefined
-
-  constructor(address: Address) {
-    this.#address = address
-    this.capabilities = capabilitiesOf(address.options)
+function namedTransport(address: Address): Transport {
+  let use: Use | undefined
+  const usedTransport = () => {
+    if (use) return use.transport
+    throw new Error('The transport is not open; open it first.')
   }
-
-  async open(host: TransportHost, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    this.#seat ??= takeSeat(this.#address)
-    await this.#seat.transport.open(host, signal)
-  }
-
-  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    return this.#seat?.transport.send(topic, frame) ?? 'offline'
-  }
-
-  async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    await this.#openTransport().join(topic, signal)
-  }
-
-  leave(topic: Topic): void {
-    this.#seat?.transport.leave(topic)
-  }
-
-  async flush(signal: AbortSignal): Promise<void> {
-    await this.#openTransport().flush(signal)
-  }
-
-  async close(signal: AbortSignal): Promise<void> {
-    this.#closing = this.#seat ?? this.#closing
-    this.#seat = undefined
-    const closing = this.#closing
-    if (!closing) return
-    await closing.transport.close(signal)
-    giveBack(closing)
-  }
-
-  #openTransport(): Transport {
-    if (!this.#seat) throw new Error('The transport is not open; open it first.')
-    return this.#seat.transport
+  return {
+    name: 'memory',
+    capabilities: capabilitiesOf(address.options),
+    async open(host, signal) {
+      signal.throwIfAborted()
+      if (!use || use.isOver) use = beginUse(address)
+      await use.transport.open(host, signal)
+    },
+    send: (topic, frame) => use?.transport.send(topic, frame) ?? 'offline',
+    join: async (topic, signal) => usedTransport().join(topic, signal),
+    leave: (topic) => use?.transport.leave(topic),
+    flush: async (signal) => usedTransport().flush(signal),
+    async close(signal) {
+      const closing = use
+      if (!closing) return
+      closing.isOver = true
+      await closing.transport.close(signal)
+      endUse(closing, address)
+    },
   }
 }
 
@@ -124,36 +101,36 @@ function readNumber(value: string): number {
 const REGISTRY = Symbol.for('rivulet.memory')
 
 // On the global object, so that the ESM and the CJS copy of this package meet.
-function registry(): Map<string, Entry> {
-  const shared = globalThis as { [REGISTRY]?: Map<string, Entry> }
+function registry(): Map<string, NamedBus> {
+  const shared = globalThis as { [REGISTRY]?: Map<string, NamedBus> }
   shared[REGISTRY] ??= new Map()
   return shared[REGISTRY]
 }
 
-function findEntry({ name, options }: Address): Entry | undefined {
-  const entry = registry().get(name)
-  if (!entry) return undefined
-  const made = JSON.stringify(entry.options)
-  const asked = JSON.stringify(options)
-  if (made !== asked) {
-    throw new Error(
-      `The bus memory:${name} is in use with the options ${made}, not ${asked}; use the same ones.`,
-    )
-  }
-  return entry
+function findBus({ name, options }: Address): NamedBus | undefined {
+  const found = registry().get(name)
+  if (!found) return undefined
+  const [made, asked] = [describe(found.options), describe(options)]
+  if (made === asked) return found
+  throw new Error(
+    `The bus memory:${name} is in use with the options ${made}, not ${asked}; use the same ones.`,
+  )
 }
 
-function takeSeat(address: Address): Seat {
+function describe(options: ResolvedOptions): string {
+  return JSON.stringify({ ...options, environment: undefined })
+}
+
+function beginUse(address: Address): Use {
   const { name, options } = address
-  const entry = findEntry(address) ?? { bus: memoryBus(options), options, users: 0 }
-  registry().set(name, entry)
-  entry.users += 1
-  return { name, entry, transport: entry.bus.transport(), isGivenBack: false }
+  const namedBus = findBus(address) ?? { bus: memoryBus(options), options, users: new Set() }
+  const transport = namedBus.bus.transport()
+  registry().set(name, namedBus)
+  namedBus.users.add(transport)
+  return { namedBus, transport, isOver: false }
 }
 
-function giveBack(seat: Seat): void {
-  if (seat.isGivenBack) return
-  seat.isGivenBack = true
-  seat.entry.users -= 1
-  if (seat.entry.users === 0) registry().delete(seat.name)
+// Every close of a transport comes here; only the first one of the last user drops the bus.
+function endUse({ namedBus, transport }: Use, { name }: Address): void {
+  if (namedBus.users.delete(transport) && namedBus.users.size === 0) registry().delete(name)
 }

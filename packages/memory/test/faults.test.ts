@@ -1,10 +1,10 @@
-import { type MemoryBusOptions, memoryBus } from '@rivulet/memory'
+import { type MemoryBus, type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import type { Topic, Transport } from 'rivulet'
 import { testTransport } from 'rivulet/testing'
 import { describe, expect, test } from 'vitest'
 import { expectBalance } from './balance.ts'
 import { busBackend } from './bus-backend.ts'
-import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
+import { type Client, clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
 
 const contracts: readonly [what: string, options: MemoryBusOptions][] = [
   ['echoes', { echoes: true }],
@@ -54,22 +54,6 @@ describe('a bus', () => {
     send(a, ...sent)
     while (bus.counts().inFlight > 0) await tick()
     expect(b.heard).toEqual(sent)
-  })
-
-  test('lets timers run while two transports answer each other without end', async () => {
-    const bus = memoryBus()
-    const [a, b] = [clientOf(bus.transport()), clientOf(bus.transport())]
-    let isOver = false
-    for (const { transport, host } of [a, b]) {
-      const receive = () => void (isOver || transport.send(TOPIC, 'answer'))
-      await transport.open({ ...host, receive }, endless)
-      await transport.join(TOPIC, endless)
-    }
-    send(a, 'first')
-    await tick()
-    await tick()
-    isOver = true
-    expect(bus.counts().delivered).toBeGreaterThan(1000)
   })
 
   test('refuses a frame over the limit and counts nothing for it', async () => {
@@ -124,6 +108,52 @@ describe('a bus', () => {
     expect(ofB.lost).toBe(1000 - new Set(b.heard).size)
     expect(ofB.lost + ofC.lost).toBe(bus.counts().lost)
     expect(bus.counts(a.transport).sent).toBe(0)
+  })
+})
+
+describe('a host that acts on the bus while it receives', () => {
+  const acts: readonly [what: string, act: (bus: MemoryBus, late: Client) => void, counts: object][] = [
+    [
+      'leaves the topic of another one',
+      (_bus, { transport }) => transport.leave(TOPIC),
+      { delivered: 2, left: 2 },
+    ],
+    ['closes another one', (_bus, { transport }) => void transport.close(endless), { delivered: 2, left: 2 }],
+    ['brings the bus down', (bus) => bus.down(), { delivered: 1, cut: 3 }],
+  ]
+  test.each(acts)('%s', async (_what, act, counts) => {
+    const bus = memoryBus()
+    const [a, first] = [await connect(bus), clientOf(bus.transport())]
+    const late: Client[] = []
+    const receive = () => {
+      for (const client of late) act(bus, client)
+    }
+    await first.transport.open({ ...first.host, receive }, endless)
+    await first.transport.join(TOPIC, endless)
+    late.push(await connect(bus, TOPIC))
+    send(a, '1', '2')
+    await tick()
+    expect(late[0]?.heard).toEqual([])
+    expect(bus.counts()).toMatchObject({ sent: 4, ...counts })
+    expectBalance(bus.counts())
+  })
+
+  test('freezes it', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), clientOf(bus.transport())]
+    const heard: unknown[] = []
+    const receive = (_topic: Topic, frame: unknown) => {
+      heard.push(frame)
+      bus.freeze()
+    }
+    await b.transport.open({ ...b.host, receive }, endless)
+    await b.transport.join(TOPIC, endless)
+    send(a, '1', '2')
+    await tick()
+    expect([heard.length, bus.counts().inFlight]).toEqual([1, 1])
+    bus.thaw()
+    await tick()
+    expect([heard.length, bus.counts().inFlight]).toEqual([2, 0])
   })
 })
 
@@ -272,6 +302,29 @@ describe('a freeze', () => {
     await tick()
     expect(b.heard).toEqual([])
     expect(bus.counts().left).toBe(1)
+  })
+
+  test('keeps the later join of a topic that was left and joined again', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), await connect(bus)]
+    bus.freeze()
+    const left = b.transport.join(TOPIC, endless)
+    b.transport.leave(TOPIC)
+    const joined = b.transport.join(TOPIC, endless)
+    await expect(left).rejects.toThrow(/ended before it was confirmed/)
+    bus.thaw()
+    await joined
+    send(a, 'heard')
+    await tick()
+    expect(b.heard).toEqual(['heard'])
+  })
+
+  test('lets close end at once when there is nothing to hand over', async () => {
+    const bus = memoryBus()
+    const a = await connect(bus)
+    bus.freeze()
+    await a.transport.close(endless)
+    await expect(a.transport.flush(endless)).rejects.toThrow(/not open/)
   })
 
   test('makes close wait, and hands over what was sent before', async () => {

@@ -37,25 +37,32 @@ describe('no timer is left', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('when all close while a long burst waits for its next turn', async () => {
+  test('when all close while frames wait for their next turn', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
-    await exhaustMicrotasks(a)
-    send(a, 'waits for a timer')
-    expect(vi.getTimerCount()).toBe(1)
+    await sendUntilTimer(a)
     for (const { transport } of [a, b]) await transport.close(endless)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('while a freeze holds what is on its way', async () => {
+    const bus = memoryBus({ delayMs: [1, 1] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, '1')
+    bus.freeze()
+    expect(vi.getTimerCount()).toBe(0)
+    await vi.advanceTimersByTimeAsync(10)
+    bus.thaw()
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(b.heard).toEqual(['1'])
     expect(vi.getTimerCount()).toBe(0)
   })
 })
 
 /** Sends in so many turns of one task that the bus gives way to a timer. */
-async function exhaustMicrotasks(client: Client): Promise<void> {
+async function sendUntilTimer(client: Client): Promise<void> {
   while (vi.getTimerCount() === 0) {
-    send(client, 'x')
-    await Promise.resolve()
-  }
-  await vi.advanceTimersByTimeAsync(1)
-  for (let turn = 0; turn < 256; turn += 1) {
     send(client, 'x')
     await Promise.resolve()
   }

@@ -20,6 +20,9 @@ const wrong: readonly [options: unknown, error: typeof Error, message: RegExp][]
   [{ echoes: 'yes' }, TypeError, /echoes is true or false, not yes/],
   [{ maxFrameBytes: 0 }, RangeError, /maxFrameBytes is an integer from 1, or Infinity, not 0/],
   [{ maxFrameBytes: 1.5 }, RangeError, /maxFrameBytes/],
+  [{ environment: 1 }, TypeError, /environment is an object with nowMs and setTimer, not 1/],
+  [{ environment: null }, TypeError, /not null/],
+  [{ environment: { nowMs: () => 0 } }, TypeError, /environment/],
   [{ los: 0.1 }, TypeError, /Unknown option "los"; there are seed, loss, /],
   [{ toString: 1 }, TypeError, /Unknown option "toString"/],
 ]

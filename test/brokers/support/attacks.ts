@@ -21,8 +21,8 @@ export interface Attack {
 const RANDOM_FRAMES = 10_000
 const RANDOM_BYTES = 600
 const ORIGINS = 1_000
-/** As `src/frame.ts` has it: 64 messages of 4096 bytes and their envelopes. */
-const MAX_INCOMING_BYTES = 64 * (4096 + 128)
+/** What a receiver takes, whatever its own `maxBytes`. */
+const MAX_INCOMING_BYTES = 320 * 1024
 const FAR = [2 ** 53 - 1, 2 ** 50, 2 ** 40, 10_000_000, 1_000_000]
 
 export const ATTACKS: readonly Attack[] = [
@@ -50,11 +50,15 @@ export const ATTACKS: readonly Attack[] = [
     frames: ({ origin }) => FAR.map((sequence) => withSid(sidOf(origin, sequence))),
   },
   {
-    name: 'our own origin',
+    name: 'origins of our own hub',
     bucket: 'echo',
     frames: ({ ownOrigin }) => {
       const sid = sidOf(ownOrigin, 7)
-      return [withSid(sid), `{"sid":"${sid}","data":{}}`, `[${withSid(sid)}]`, ` ${withSid(sid)} `]
+      const sibling = sidOf(`${ownOrigin.slice(0, 12)}ffff`, 7)
+      return [
+        ...[withSid(sid), `{"sid":"${sid}","data":{}}`, `[${withSid(sid)}]`, ` ${withSid(sid)} `],
+        ...[withSid(sibling), `{"removed":true,"sid":"${sibling}","t":0}`],
+      ]
     },
   },
   { name: 'duplicated frames', bucket: 'duplicate', frames: ({ frame }) => Array(100).fill(frame) },
@@ -108,7 +112,9 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: 'what is odd and yet a message',
     bucket: 'delivered',
-    frames: () => [
+    frames: ({ frame, ownOrigin }) => [
+      // A further member may quote any sid.
+      ...[JSON.parse(frame).sid, sidOf(ownOrigin, 1)].map((sid) => `{"data":{},"answers":"${sid}"}`),
       '{"data":{"x":1,"x":2}}',
       '{"data":{"x":18446744073709551616,"y":-0,"z":1e-400}}',
       '{"data":{},"version":2,"removed":false,"t":99}',

@@ -20,7 +20,7 @@ interface Call {
 /** A member in a process of its own, as the test sees it. */
 export class MemberProcess {
   readonly name: string
-  /** How the status of its hub has changed, as far as it could tell. */
+  /** How the status of its hub has changed and when it was ready, as far as it could tell. */
   readonly changes: StatusChange[] = []
   readonly #child: ChildProcess
   readonly #calls = new Map<number, Call>()
@@ -48,8 +48,9 @@ export class MemberProcess {
     return this.#output
   }
 
-  get isUp(): boolean {
-    return this.changes.at(-1)?.status === 'up'
+  /** Whether its hub is up, and every join made again. */
+  get isReady(): boolean {
+    return this.changes.at(-1)?.status === 'ready'
   }
 
   /** How often its hub came up. */

@@ -34,8 +34,9 @@ export interface Manner {
   readonly ends?: 'throwing' | 'rejecting' | 'never'
 }
 
+/** A status of the hub, or that it is `ready`: every join is made again. */
 export interface StatusChange {
-  readonly status: HubStatus
+  readonly status: HubStatus | 'ready'
   readonly atMs: number
 }
 
@@ -46,7 +47,7 @@ const MICROTASKS = 20
 
 /** One hub in a process of its own: does what it is asked for, and notes down what it sees. */
 export class Member {
-  readonly #onStatus: (change: StatusChange) => void
+  readonly #onChange: (change: StatusChange) => void
   readonly #sightings: Sighting[] = []
   readonly #publications: Publication[] = []
   readonly #listened = new Set<string>()
@@ -57,14 +58,15 @@ export class Member {
   #published = 0
   #heardLocally = 0
   #lateJoins = 0
+  #rises = 0
   #errors = 0
   #iterator: AsyncIterableIterator<Message<unknown>> | undefined
   #stopPublishing = () => {}
   #firstRss = 0
   #highestRss = 0
 
-  constructor(onStatus: (change: StatusChange) => void) {
-    this.#onStatus = onStatus
+  constructor(onChange: (change: StatusChange) => void) {
+    this.#onChange = onChange
   }
 
   get isOpen(): boolean {
@@ -77,10 +79,11 @@ export class Member {
     const config = { transport: url, streamDefaults: defaults, streams }
     this.#hub = await openHub(config, { timeoutMs: 60_000 })
     this.#hub.on('status', (status) => {
-      this.#onStatus({ status, atMs: Date.now() })
-      if (status === 'up') void this.#countLateJoins()
+      this.#tell(status)
+      if (status === 'up') void this.#tellWhenReady(++this.#rises)
     })
-    this.#onStatus({ status: this.#hub.status, atMs: Date.now() })
+    this.#tell(this.#hub.status)
+    this.#tell('ready')
     this.#hub.on('error', () => {
       this.#errors++
     })
@@ -174,7 +177,7 @@ export class Member {
     return numbers.filter((n) => !heard.has(n))
   }
 
-  /** How many streams were not joined yet, of those listened to, whenever the hub came up. */
+  /** How many streams were not joined yet, of those listened to, whenever the hub was ready. */
   lateJoins(): number {
     return this.#lateJoins
   }
@@ -191,6 +194,12 @@ export class Member {
   /** How many errors the hub has told of. */
   errors(): number {
     return this.#errors
+  }
+
+  /** How many attempts to connect have failed since the hub was up. */
+  failedAttempts(): number {
+    const show = Reflect.get(this.#hubNow, Symbol.for('nodejs.util.inspect.custom')) as () => object
+    return Reflect.get(show.call(this.#hubNow), 'failedAttempts') as number
   }
 
   /** Begins to follow the resident memory. */
@@ -262,6 +271,20 @@ export class Member {
     this.#stream(stream).publish(note)
     this.#publications.push({ n: note.n, atMs: note.atMs, status })
     return note.n
+  }
+
+  #tell(status: StatusChange['status']): void {
+    this.#onChange({ status, atMs: Date.now() })
+  }
+
+  async #tellWhenReady(rise: number): Promise<void> {
+    const isReady = await this.#hubNow.ready().then(
+      () => true,
+      () => false,
+    )
+    if (!isReady || rise !== this.#rises || this.#hubNow.status !== 'up') return
+    this.#tell('ready')
+    await this.#countLateJoins()
   }
 
   /** Runs within the tick of the change: nothing of the broker can come in between. */

@@ -68,7 +68,7 @@ export class Scene {
     return proxy
   }
 
-  /** Starts a process whose hub is up. */
+  /** Starts a process whose hub is ready. */
   async member(
     name: string,
     options: Omit<MemberOptions, 'name' | 'url'>,

@@ -1,8 +1,16 @@
 import { createRequire } from 'node:module'
 import { memoryBus } from '@rivulet/memory'
-import { createHub, openHub, RivuletError } from 'rivulet'
+import { createHub, Hub, openHub, RivuletError } from 'rivulet'
+import { createHubIn } from 'rivulet/testing'
 
 const required = createRequire(import.meta.url)('rivulet')
+
+const environment = {
+  nowMs: () => performance.now(),
+  dateMs: () => Date.now(),
+  random: () => Math.random(),
+  setTimer: (action, waitMs) => clearTimeout.bind(undefined, setTimeout(action, waitMs)),
+}
 
 const bus = memoryBus()
 const hubs = [createHub({ transport: bus.transport() }), createHub({ transport: bus.transport() })]
@@ -32,6 +40,7 @@ console.log(
     delivered: ledgers[1].delivered,
     metData,
     isOtherCopy: required.RivuletError !== RivuletError,
+    isHubOfTesting: createHubIn(environment) instanceof Hub,
     code: RivuletError.is(refusal.error) && refusal.error.code,
   }),
 )

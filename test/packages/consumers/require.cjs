@@ -1,5 +1,13 @@
 const { memoryBus } = require('@rivulet/memory')
-const { createHub } = require('rivulet')
+const { createHub, Hub } = require('rivulet')
+const { createHubIn } = require('rivulet/testing')
+
+const environment = {
+  nowMs: () => performance.now(),
+  dateMs: () => Date.now(),
+  random: () => Math.random(),
+  setTimer: (action, waitMs) => clearTimeout.bind(undefined, setTimeout(action, waitMs)),
+}
 
 async function main() {
   const bus = memoryBus()
@@ -11,7 +19,7 @@ async function main() {
   near.stream('positions').publish({ truck: 7 })
   const { data, isLocal } = await arrived
   await Promise.all([near.close(), far.close()])
-  console.log(JSON.stringify({ data, isLocal }))
+  console.log(JSON.stringify({ data, isLocal, isHubOfTesting: createHubIn(environment) instanceof Hub }))
 }
 
 main()

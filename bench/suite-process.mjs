@@ -1,0 +1,41 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+const PROGRAM = join(import.meta.dirname, 'run-suite.mjs')
+const NODE_OPTIONS = {
+  memory: ['--expose-gc'],
+  // A million streams and their rivals live side by side.
+  streams: ['--max-old-space-size=12288'],
+}
+
+/**
+ * Starts a suite in a process of its own, so that none leaves its mark on the next one's compiled code; the rivals
+ * of one suite share that process. It measures only while it is asked for what comes `next`.
+ * @param {{ node?: string, checkout?: string }} column the Node to run, and the Rivulet to measure
+ */
+export function startSuite(name, settings, { node = process.execPath, checkout }) {
+  const child = fork(PROGRAM, [name, JSON.stringify(settings)], {
+    execPath: node,
+    execArgv: NODE_OPTIONS[name] ?? [],
+    env: { ...process.env, ...(checkout && { RIVULET_CHECKOUT: checkout }) },
+    stdio: ['ignore', process.stderr, 'inherit', 'ipc'],
+  })
+  const kill = () => child.kill()
+  process.once('exit', kill)
+  const gone = once(child, 'exit').then(() => {
+    process.off('exit', kill)
+    throw new Error(`The suite ${name} failed.`)
+  })
+  gone.catch(() => {}) // at the end nobody waits any more
+  const heard = () => Promise.race([once(child, 'message').then(([event]) => event), gone])
+  return {
+    planned: heard(),
+    next() {
+      const event = heard()
+      child.send('go on')
+      return event
+    },
+    end: kill,
+  }
+}

@@ -1,0 +1,49 @@
+import { deferred } from './deferred.ts'
+import type { Environment } from './environment.ts'
+
+/**
+ * Runs a task that may take at most `timeoutMs`, whatever it does: the signal it gets aborts at the deadline with
+ * {@link Overdue}, or together with `parent`, and the promise rejects then even if the task ignores its signal.
+ */
+export async function withDeadline<T>(
+  environment: Pick<Environment, 'setTimer'>,
+  what: string,
+  timeoutMs: number,
+  parent: AbortSignal | undefined,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const abort = () => controller.abort(parent?.reason)
+  const cancel = environment.setTimer(() => controller.abort(new Overdue(what, timeoutMs)), timeoutMs, true)
+  if (parent?.aborted) abort()
+  else parent?.addEventListener('abort', abort)
+  try {
+    return await abortable(task(controller.signal), controller.signal)
+  } finally {
+    cancel()
+    parent?.removeEventListener('abort', abort)
+  }
+}
+
+/** Settles like `promise`, or rejects with the signal's reason when it aborts first. Leaves no listener behind. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  const aborted = deferred<never>()
+  const abort = () => aborted.reject(signal.reason)
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Says that a wait reached its deadline. */
+export class Overdue extends Error {
+  override readonly name = 'Overdue'
+
+  constructor(what: string, timeoutMs: number) {
+    super(`${what} took more than ${timeoutMs} ms; check that the broker answers`)
+  }
+}

@@ -1,0 +1,44 @@
+/** Gives the library time and chance, so that a test or a simulation can give it others. */
+export interface Environment {
+  /** Reads a monotonic clock, in milliseconds. */
+  nowMs(): number
+  /** Reads the date, in milliseconds since 1970. */
+  dateMs(): number
+  /** Draws a number from 0 up to, but not including, 1. */
+  random(): number
+  /**
+   * Calls `action` once after `waitMs` milliseconds, at most 2³¹−1, and returns a function that cancels it. Without
+   * `holdsProcess` the wait does not keep a Node process alive.
+   */
+  setTimer(action: () => void, waitMs: number, holdsProcess: boolean): () => void
+}
+
+/** The runtime's own. Globals are looked up at each call: fake timers that are installed later govern them too. */
+export const realEnvironment: Environment = {
+  nowMs: () => performance.now(),
+  dateMs: () => Date.now(),
+  random: () => (crypto.getRandomValues(new Uint32Array(1))[0] as number) / 2 ** 32,
+  setTimer(action, waitMs, holdsProcess) {
+    const handle = setTimeout(action, waitMs)
+    if (!holdsProcess) (handle as { unref?(): void }).unref?.()
+    return () => clearTimeout(handle)
+  },
+}
+
+/** Reads a clock that never goes back: while the one below it does, it stands still. */
+export class Clock {
+  readonly #readMs: () => number
+  #latestMs = Number.NEGATIVE_INFINITY
+  #offsetMs = 0
+
+  constructor(readMs: () => number) {
+    this.#readMs = readMs
+  }
+
+  nowMs(): number {
+    const readMs = this.#readMs()
+    if (readMs < this.#latestMs) this.#offsetMs += this.#latestMs - readMs
+    this.#latestMs = readMs
+    return readMs + this.#offsetMs
+  }
+}

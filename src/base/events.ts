@@ -1,0 +1,75 @@
+import { EventEmitter } from 'eventemitter3'
+import { isThenable } from './thenable.ts'
+
+/** How deep listeners are told of events that they cause themselves: a loop ends here, not with the stack. */
+const MAX_NESTING = 8
+
+type Handler = (payload: never, detail: never) => unknown
+type Registration = ((...args: never[]) => void) & { handler?: Handler; isOff?: boolean }
+
+/**
+ * Lifecycle events on EventEmitter3, which calls a listener even after `off` when an emit is running and lets a
+ * throw through. Here a listener is not called after `off` or `clear`, and one that throws, or returns a promise
+ * that rejects, stops nobody.
+ */
+export class Events<Payloads extends object> {
+  readonly #onThrow: (error: unknown, event: keyof Payloads) => void
+  readonly #emitter = new EventEmitter()
+  #nesting = 0
+
+  /** `onThrow` gets what a listener threw, and the event's name. */
+  constructor(onThrow: (error: unknown, event: keyof Payloads) => void) {
+    this.#onThrow = onThrow
+  }
+
+  has(event: keyof Payloads & string): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
+  on(event: keyof Payloads & string, handler: Handler, isOnce: boolean): void {
+    const registration: Registration = (...args: [never, never]) => {
+      if (registration.isOff) return
+      if (isOnce) this.#remove(event, registration)
+      const failed = (error: unknown) => this.#onThrow(error, event)
+      try {
+        const result = handler(...args)
+        if (isThenable(result)) result.then(undefined, failed)
+      } catch (error) {
+        failed(error)
+      }
+    }
+    registration.handler = handler
+    this.#emitter.on(event, registration as () => void)
+  }
+
+  off(event: keyof Payloads & string, handler: Handler): void {
+    for (const registration of this.#emitter.listeners(event) as Registration[]) {
+      if (registration.handler === handler) this.#remove(event, registration)
+    }
+  }
+
+  /** Tells the listeners. Build a payload only when {@link has} says that somebody listens. */
+  emit<Name extends keyof Payloads & string>(event: Name, payload: Payloads[Name], detail?: unknown): void {
+    if (this.#nesting === MAX_NESTING) return
+    this.#nesting++
+    try {
+      if (detail === undefined) this.#emitter.emit(event, payload)
+      else this.#emitter.emit(event, payload, detail)
+    } finally {
+      this.#nesting--
+    }
+  }
+
+  /** Removes every listener. */
+  clear(): void {
+    for (const event of this.#emitter.eventNames()) {
+      for (const registration of this.#emitter.listeners(event)) (registration as Registration).isOff = true
+    }
+    this.#emitter.removeAllListeners()
+  }
+
+  #remove(event: string, registration: Registration): void {
+    registration.isOff = true
+    this.#emitter.off(event, registration as (...args: unknown[]) => void)
+  }
+}

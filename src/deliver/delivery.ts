@@ -1,0 +1,59 @@
+import { Fifo } from '../base/fifo.ts'
+import type { Message } from '../model/message.ts'
+import type { StreamState } from '../model/stream-state.ts'
+import { closeUp, fanOut } from './fan-out.ts'
+
+/**
+ * Delivers a message to the subscribers, and then hands it to the transport: `wire` is the snapshot to send, if it is
+ * to be sent, `nowMs` when it was accepted. Inside a running fan-out of the stream it waits until that ends, so that
+ * every subscriber sees one and the same order.
+ */
+export function deliver(state: StreamState, message: Message, wire: object | undefined, nowMs: number): void {
+  if (state.isDelivering) {
+    state.queue ??= new Fifo()
+    state.queue.push({ message, wire, nowMs })
+    state.queued++
+    return
+  }
+  state.isDelivering = true
+  try {
+    deliverOne(state, message, wire, nowMs)
+    if (state.queued > 0) deliverQueue(state)
+  } finally {
+    state.isDelivering = false
+    if (state.listeners.length > state.counters.subscribers) closeUp(state)
+    if (state.whenIdle !== undefined) runWhenIdle(state)
+  }
+}
+
+/** Runs an action when what was accepted before has been delivered. */
+export function whenIdle(state: StreamState, action: () => void): void {
+  if (state.isDelivering) state.whenIdle = action
+  else action()
+}
+
+function deliverQueue(state: StreamState): void {
+  try {
+    for (let next = state.queue?.shift(); next !== undefined; next = state.queue?.shift()) {
+      deliverOne(state, next.message, next.wire, next.nowMs)
+    }
+  } finally {
+    // Above 0 only when a subscriber exhausted the stack: what is left goes out after the next message.
+    state.queued = state.queue?.size ?? 0
+  }
+}
+
+function deliverOne(state: StreamState, message: Message, wire: object | undefined, nowMs: number): void {
+  fanOut(state, message)
+  const { hub, events } = state
+  if (wire !== undefined && hub.send !== undefined) hub.send(state, message, wire, nowMs)
+  if (events?.has('messagePublished')) {
+    events.emit('messagePublished', { message, isLocal: message.isLocal })
+  }
+}
+
+function runWhenIdle(state: StreamState): void {
+  const action = state.whenIdle
+  state.whenIdle = undefined
+  action?.()
+}

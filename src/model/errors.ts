@@ -1,0 +1,127 @@
+/** Every code that a `RivuletError` can carry; `docs/errors.md` has a heading for each. */
+export type ErrorCode =
+  | 'INVALID_DATA'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'RATE_LIMITED'
+  | 'SCHEMA_MISMATCH'
+  | 'INVALID_NAME'
+  | 'INVALID_OPTIONS'
+  | 'STREAM_OPTIONS_CONFLICT'
+  | 'STREAM_CLOSED'
+  | 'HUB_CLOSED'
+  | 'WAITING_LINE_FULL'
+  | 'LISTENER_FAILED'
+  | 'TRANSPORT_MISSING'
+  | 'TRANSPORT_UNAVAILABLE'
+  | 'TRANSPORT_FAILED'
+
+/** The numbers behind an error, as fields of it. Only those that belong to its code are set. */
+export interface ErrorDetails {
+  /** The name of the hub that it concerns. */
+  readonly hub?: string
+  /** The name of the stream that it concerns. */
+  readonly stream?: string
+  /** `PAYLOAD_TOO_LARGE`: the size in bytes. */
+  readonly bytes?: number
+  /** `PAYLOAD_TOO_LARGE`: the limit in bytes. */
+  readonly maxBytes?: number
+  /** `INVALID_DATA`: where in the data, e.g. `$.a.b[3]`. */
+  readonly path?: string
+  /** `RATE_LIMITED`: whole milliseconds after which there is room, if nothing else is admitted meanwhile. */
+  readonly retryAfterMs?: number
+  /** `WAITING_LINE_FULL`: how many the line holds. */
+  readonly maxWaiting?: number
+  /** `SCHEMA_MISMATCH`: the validator's own issues. */
+  readonly issues?: readonly unknown[]
+  /** `PAYLOAD_TOO_LARGE`: whether `bytes` is a lower bound, since measuring stopped at the limit. */
+  readonly atLeast?: boolean
+  /** `INVALID_DATA`, `SCHEMA_MISMATCH`: what is wrong, in words. */
+  readonly reason?: string
+  /** The error underneath: what user code threw, or what the transport reported. */
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('rivulet.error')
+
+/** The one error class. Tell errors apart by `code`; `message` says what happened, the numbers, and what to do. */
+export class RivuletError extends Error {
+  /** Tells it from other errors in logs. */
+  override readonly name = 'RivuletError'
+  /** What kind of error it is. */
+  readonly code: ErrorCode
+  /** See {@link ErrorDetails.hub}. */
+  declare readonly hub?: string
+  /** See {@link ErrorDetails.stream}. */
+  declare readonly stream?: string
+  /** See {@link ErrorDetails.bytes}. */
+  declare readonly bytes?: number
+  /** See {@link ErrorDetails.maxBytes}. */
+  declare readonly maxBytes?: number
+  /** See {@link ErrorDetails.path}. */
+  declare readonly path?: string
+  /** See {@link ErrorDetails.retryAfterMs}. */
+  declare readonly retryAfterMs?: number
+  /** See {@link ErrorDetails.maxWaiting}. */
+  declare readonly maxWaiting?: number
+  /** See {@link ErrorDetails.issues}. */
+  declare readonly issues?: readonly unknown[]
+  /** See {@link ErrorDetails.atLeast}. */
+  declare readonly atLeast?: boolean
+  /** See {@link ErrorDetails.reason}. */
+  declare readonly reason?: string
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const { cause, ...fields } = details
+    super(message + placeOf(details), cause === undefined ? undefined : { cause })
+    this.code = code
+    Object.assign(this, fields)
+  }
+
+  /** Tells whether a value is a `RivuletError`, also one made by another copy of the library (ESM beside CJS). */
+  static is(value: unknown): value is RivuletError {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+
+  /** Marks instances for {@link RivuletError.is}. */
+  get [BRAND](): true {
+    return true
+  }
+}
+
+function placeOf({ stream, hub }: ErrorDetails): string {
+  const place = [
+    stream === undefined ? '' : `stream ${shown(stream)}`,
+    hub === undefined ? '' : `hub "${hub}"`,
+  ]
+  const names = place.filter((name) => name !== '').join(' of ')
+  return names === '' ? '' : ` (${names})`
+}
+
+/** Names the hub, and the stream if there is one, on an error that does not name them yet. */
+export function named(error: RivuletError, hub: string, stream?: string): RivuletError {
+  if (error.hub !== undefined) return error
+  const { code, message, cause, ...details } = error
+  const place = stream === undefined ? { hub } : { hub, stream }
+  return new RivuletError(code, message, { ...details, cause, ...place })
+}
+
+/** Shows any value in a message; `String` alone throws on some objects. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
+  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)
+}
+
+/** Makes an `INVALID_OPTIONS` error. */
+export function invalid(message: string): RivuletError {
+  return new RivuletError('INVALID_OPTIONS', message)
+}
+
+/** Returns the message of what was thrown, which may be no error, or one of another realm. */
+export function messageOf(cause: unknown): string {
+  try {
+    const { message } = cause as { readonly message?: unknown }
+    return typeof message === 'string' ? message : shown(cause)
+  } catch {
+    return shown(cause) // null, undefined, or a getter that throws
+  }
+}

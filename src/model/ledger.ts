@@ -1,0 +1,170 @@
+import type { RefusalCode } from './refusal.ts'
+
+/** Attempts that were refused, by why. */
+const NONE_REFUSED = Object.freeze({
+  invalidData: 0,
+  tooLarge: 0,
+  schema: 0,
+  rateLimited: 0,
+  waitingLineFull: 0,
+  aborted: 0,
+  closed: 0,
+})
+const NONE_LOST = Object.freeze({
+  /** The broker was away, or not there yet. */
+  offline: 0,
+  /** More than `maxInFlightBytes` were on their way already. */
+  congested: 0,
+  /** The frame was over the broker's limit, or the transport failed. */
+  failed: 0,
+})
+const NONE_DROPPED = Object.freeze({
+  /** No message, or a frame over the limits of the format. */
+  malformed: 0,
+  /** Larger than this process's `maxBytes`. */
+  tooLarge: 0,
+  /** Published by this hub itself. */
+  echo: 0,
+  /** Seen before, or too old to tell. */
+  duplicate: 0,
+  /** Later than `maxAgeMs`. */
+  stale: 0,
+  /** Refused by this process's schema. */
+  schema: 0,
+  /** Over this process's rate limit. */
+  rateLimited: 0,
+  /** Arrived while nobody subscribed. */
+  notJoined: 0,
+})
+
+/** Why a message did not reach the broker. */
+export type LossReason = keyof typeof NONE_LOST
+/** Why a received message was not handed to the subscribers. */
+export type DropReason = keyof typeof NONE_DROPPED
+
+const REFUSED: Record<RefusalCode | 'ABORTED', keyof typeof NONE_REFUSED> = {
+  INVALID_DATA: 'invalidData',
+  PAYLOAD_TOO_LARGE: 'tooLarge',
+  SCHEMA_MISMATCH: 'schema',
+  INVALID_OPTIONS: 'schema',
+  RATE_LIMITED: 'rateLimited',
+  WAITING_LINE_FULL: 'waitingLineFull',
+  ABORTED: 'aborted',
+  STREAM_CLOSED: 'closed',
+  HUB_CLOSED: 'closed',
+}
+
+/** The numbers of a {@link Ledger}, to be counted up: plain fields, so that counting costs one addition. */
+class Counts {
+  /** Calls of publish, tryPublish, publishWhenReady and publishLatest, and `subject.next`. */
+  attempts = 0
+  /** Attempts that were delivered to the subscribers in this process. */
+  accepted = 0
+  /** Attempts that were refused, by why. */
+  refused: Readonly<Record<keyof typeof NONE_REFUSED, number>> = NONE_REFUSED
+  /** Kept values of `publishLatest` that a newer one replaced. */
+  conflated = 0
+  /** Attempts that stand in line now. */
+  waiting = 0
+  /** Accepted on a hub without a transport. */
+  local = 0
+  /** Accepted, and the broker has them: a barrier after them was answered. */
+  confirmed = 0
+  /** Accepted, and neither confirmed nor lost yet. */
+  inFlight = 0
+  /** Accepted and handed over, but the barrier after them was not answered: they may or may not have arrived. */
+  unconfirmed = 0
+  /** Accepted and delivered in this process, but not handed to the broker, by why. */
+  lost: Readonly<Record<LossReason, number>> = NONE_LOST
+  /** Messages from other processes, and undecoded frames. */
+  received = 0
+  /** Received and handed to the subscribers. */
+  delivered = 0
+  /** Received, and not handed to the subscribers, by why. */
+  dropped: Readonly<Record<DropReason, number>> = NONE_DROPPED
+  /** Numbers that other publishers gave and that did not arrive during a join, less those that came late. */
+  missed = 0
+  /** Messages that arrived after a later one of the same publisher. */
+  reordered = 0
+  /** Throws and rejections of subscribers and event listeners. */
+  listenerErrors = 0
+  /** Messages that the bounded buffers of iterators dropped. */
+  iteratorDrops = 0
+  /** Subscribers now, iterators and observers of `messages$` included. */
+  subscribers = 0
+}
+
+/**
+ * Where every publish attempt and every received message ended, as plain numbers. Always true:
+ *
+ * - `attempts = accepted + Σ refused + conflated + waiting`
+ * - `accepted = local + confirmed + inFlight + unconfirmed + Σ lost`
+ * - `received = delivered + Σ dropped` (a frame that was not decoded counts as one message)
+ */
+export type Ledger = { readonly [Name in keyof Counts]: Counts[Name] }
+
+type PlainCount = { [Name in keyof Counts]: Counts[Name] extends number ? Name : never }[keyof Counts]
+
+/**
+ * Counts for one stream. Once it has ended, what still happens counts in the hub's totals too: `total` is set then.
+ * The three groups share a frozen object of zeros until they are needed, so that a stream is small.
+ */
+export class Counters extends Counts {
+  #total: Counters | undefined
+
+  /** Adds to a counter, or takes from it. */
+  add(name: PlainCount, count: number): void {
+    this[name] += count
+    this.#total?.add(name, count)
+  }
+
+  /** Counts a refused attempt. */
+  refuse(code: RefusalCode | 'ABORTED'): void {
+    this.attempts++
+    if (this.refused === NONE_REFUSED) this.refused = { ...NONE_REFUSED }
+    ;(this.refused as Record<keyof typeof NONE_REFUSED, number>)[REFUSED[code]]++
+    this.#total?.refuse(code)
+  }
+
+  /** Counts received messages that are not delivered. */
+  drop(reason: DropReason): void {
+    this.received++
+    if (this.dropped === NONE_DROPPED) this.dropped = { ...NONE_DROPPED }
+    ;(this.dropped as Record<DropReason, number>)[reason]++
+    this.#total?.drop(reason)
+  }
+
+  /** Counts accepted messages as no longer in flight: they did not reach the broker. */
+  lose(reason: LossReason, count: number): void {
+    this.inFlight -= count
+    if (this.lost === NONE_LOST) this.lost = { ...NONE_LOST }
+    ;(this.lost as Record<LossReason, number>)[reason] += count
+    this.#total?.lose(reason, count)
+  }
+
+  /** Adds everything to `sum`. */
+  addTo(sum: Counters): void {
+    const own = this as unknown as Record<string, Group | number>
+    const sums = sum as unknown as Record<string, Group | number>
+    for (const [name, value] of Object.entries(own)) {
+      sums[name] =
+        typeof value === 'number' ? (sums[name] as number) + value : added(sums[name] as Group, value)
+    }
+  }
+
+  /** Adds everything to the hub's totals; from now on each count is added there too. */
+  foldInto(total: Counters): void {
+    this.addTo(total)
+    this.#total = total
+  }
+
+  ledger(): Ledger {
+    return { ...this, refused: { ...this.refused }, lost: { ...this.lost }, dropped: { ...this.dropped } }
+  }
+}
+
+type Group = Readonly<Record<string, number>>
+
+function added(left: Group, right: Group): Group {
+  return Object.fromEntries(Object.entries(right).map(([name, value]) => [name, value + (left[name] ?? 0)]))
+}

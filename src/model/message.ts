@@ -1,0 +1,86 @@
+const ORIGIN = Symbol('origin')
+const SEQUENCE = Symbol('sequence')
+
+// Its fields are only declared: one that is made is stored once, not first as undefined.
+/** A published value on its way to a subscriber. Frozen; `JSON.stringify` gives `{"sid":…,"data":…}`. */
+export class Message<Data = unknown> {
+  /** The data: deep-frozen JSON, or the output of the stream's schema. */
+  declare readonly data: Data
+  /** Whether it was published in this process through the stream that delivers it. */
+  declare readonly isLocal: boolean
+  declare readonly [ORIGIN]: string
+  declare readonly [SEQUENCE]: number
+
+  /** Made by the library. `origin`: 16 hex digits; `sequence`: its number there, from 1. */
+  constructor(data: Data, isLocal: boolean, origin: string, sequence: number) {
+    this.data = data
+    this.isLocal = isLocal
+    this[ORIGIN] = origin
+    this[SEQUENCE] = sequence
+    Object.freeze(this)
+  }
+
+  /** A unique identifier, made when it is read: `TZ`, 16 hex digits of who published, 16 of the number. */
+  get sid(): string {
+    return sidOf(this[ORIGIN], this[SEQUENCE])
+  }
+
+  /** Gives the sid and the data, as `JSON.stringify` wants it. */
+  toJSON(): { sid: string; data: Data } {
+    return { sid: this.sid, data: this.data }
+  }
+
+  /** Shows the sid, the data and where it comes from in Node's `console.log`. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return { sid: this.sid, data: this.data, isLocal: this.isLocal }
+  }
+}
+
+/** Says who published a message, and which of that publisher's it is. */
+export interface Sid {
+  /** 16 hex digits. */
+  readonly origin: string
+  /** From 1. */
+  readonly sequence: number
+}
+
+export const SID_LENGTH = 34
+
+/** Builds a sid from the origin (16 hex digits) and the sequence number. */
+export function sidOf(origin: string, sequence: number): string {
+  const digits = sequence.toString(16)
+  return `TZ${origin}${'0000000000000000'.slice(digits.length)}${digits}`
+}
+
+/**
+ * Reads the sid at `at` of a text; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. When
+ * it is of `lastOrigin`, that string is returned instead of a new one.
+ */
+export function parseSid(text: unknown, at = 0, lastOrigin?: string): Sid | undefined {
+  if (typeof text !== 'string' || text.length < at + SID_LENGTH || !text.startsWith('TZ', at))
+    return undefined
+  const sequence = sequenceAt(text, at + 18)
+  if (sequence === undefined) return undefined
+  if (lastOrigin !== undefined && text.startsWith(lastOrigin, at + 2)) return { origin: lastOrigin, sequence }
+  if (Number.isNaN(hexAt(text, at + 2))) return undefined
+  // In two: a longer slice would keep the whole frame in memory as long as the origin is known.
+  return { origin: text.slice(at + 2, at + 10) + text.slice(at + 10, at + 18), sequence }
+}
+
+/** Reads a sequence number: 16 lower-case hex digits, from 1 to 2⁵³−1. */
+export function sequenceAt(text: string | Uint8Array, at: number): number | undefined {
+  const sequence = hexAt(text, at)
+  return Number.isSafeInteger(sequence) && sequence >= 1 ? sequence : undefined
+}
+
+/** Reads 16 lower-case hex digits, which may be more than a number holds exactly; `NaN` for anything else. */
+function hexAt(text: string | Uint8Array, at: number): number {
+  let value = 0
+  for (let index = at; index < at + 16; index++) {
+    const code = typeof text === 'string' ? text.charCodeAt(index) : (text[index] as number)
+    if (code >= 0x30 && code <= 0x39) value = value * 16 + (code - 0x30)
+    else if (code >= 0x61 && code <= 0x66) value = value * 16 + (code - 0x57)
+    else return Number.NaN
+  }
+  return value
+}

@@ -1,0 +1,34 @@
+import { messageOf, RivuletError } from './errors.ts'
+import type { StreamEvents, StreamState } from './stream-state.ts'
+
+/** Counts what a subscriber or a listener of an event threw, and reports it. */
+export function listenerFailed(state: StreamState, cause: unknown, event?: keyof StreamEvents): void {
+  state.counters.add('listenerErrors', 1)
+  const who = event === undefined ? 'A subscriber' : `A listener of "${event}"`
+  const error = errorOf(state, 'LISTENER_FAILED', `${who} threw: ${messageOf(cause)}`, cause)
+  // A listener of `error` that throws is not told of that again: the hub is.
+  if (event === 'error') reportToHub(state, error)
+  else report(state, error)
+}
+
+/** Reports an error to the stream's listeners, else to the hub's, else to the console, once a stream. */
+export function report(state: StreamState, error: RivuletError): void {
+  if (state.events?.has('error')) state.events.emit('error', error)
+  else reportToHub(state, error)
+}
+
+/** Makes an error that names the stream and its hub. */
+export function errorOf(
+  { name, hub }: StreamState,
+  code: RivuletError['code'],
+  message: string,
+  cause?: unknown,
+): RivuletError {
+  return new RivuletError(code, message, { stream: name, hub: hub.name, cause })
+}
+
+function reportToHub(state: StreamState, error: RivuletError): void {
+  if (state.hub.report(error) || state.hasLogged) return
+  state.hasLogged = true
+  globalThis.console?.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
+}

@@ -1,0 +1,50 @@
+/**
+ * Data whose JSON is an object: what a stream takes that is opened without a type, and what a type given to it must
+ * be. Refuses at compile time what is refused at run time: arrays, `Date`, promises, `Map`, `Set` and other built-ins
+ * of which JSON keeps nothing. An `Error` can't be told from an object with a name and a message.
+ */
+export type MessageData = Record<string, unknown> | (object & NoBuiltIn)
+
+interface NoBuiltIn {
+  readonly [Symbol.iterator]?: never
+  readonly [Symbol.toStringTag]?: never
+  readonly [Symbol.match]?: never
+  readonly then?: never
+  /** A `Blob` has it. */
+  readonly arrayBuffer?: never
+  toJSON?(...args: never[]): object
+}
+
+/**
+ * What a subscriber gets of a `T`: what `JSON.parse(JSON.stringify(value))` makes of it, read-only all the way
+ * down. A `Date` becomes a string; functions, symbols and `undefined` vanish from objects and are `null` in arrays.
+ */
+export type Snapshot<T> = unknown extends T
+  ? T
+  : T extends { toJSON(...args: never[]): infer R }
+    ? Snapshot<R>
+    : T extends string | number | boolean | null
+      ? T
+      : T extends bigint | Unwritable
+        ? never
+        : T extends readonly unknown[]
+          ? { readonly [K in keyof T]: SnapshotElement<T[K]> }
+          : T extends { readonly [Symbol.toStringTag]: string } | RegExp
+            ? never
+            : { readonly [K in keyof T as KeyOf<T, K, 'always'>]: Snapshot<T[K]> } & {
+                  readonly [K in keyof T as KeyOf<T, K, 'sometimes'>]?: Snapshot<Exclude<T[K], Unwritable>>
+                } extends infer Written
+              ? { [K in keyof Written]: Written[K] }
+              : never
+
+type Unwritable = undefined | symbol | ((...args: never[]) => unknown)
+type KeyOf<T, K extends keyof T, When extends 'always' | 'sometimes'> = K extends symbol
+  ? never
+  : T[K] extends Unwritable
+    ? never
+    : When extends ([Extract<T[K], Unwritable>] extends [never] ? 'always' : 'sometimes')
+      ? K
+      : never
+type SnapshotElement<E> =
+  | Snapshot<Exclude<E, Unwritable>>
+  | (Extract<E, Unwritable> extends never ? never : null)

@@ -1,0 +1,207 @@
+import type { Clock, Environment } from '../base/environment.ts'
+import type { Events } from '../base/events.ts'
+import type { Fifo } from '../base/fifo.ts'
+import { SignalActions } from '../base/signals.ts'
+import type { RivuletError } from './errors.ts'
+import { LeakyBucket } from './leaky-bucket.ts'
+import { Counters, type DropReason, type LossReason } from './ledger.ts'
+import type { Message } from './message.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Origins } from './origins.ts'
+import { Refusal } from './refusal.ts'
+import type { Topic } from './topic.ts'
+
+/** Takes a message. May return a promise; its rejection is counted like a throw. */
+export type Listener<Data = unknown> = (message: Message<Data>) => unknown
+
+/** Why a stream ended other than by `close`. */
+export type RemovalReason = 'removed' | 'expired'
+
+/** A stream's lifecycle events, with what each one carries. */
+export interface StreamEvents<Data = unknown> {
+  /** A message was delivered to the subscribers. Listening for it joins no topic; subscribing does. */
+  messagePublished: { readonly message: Message<Data>; readonly isLocal: boolean }
+  /** A publish was refused. */
+  refused: Refusal
+  /** Accepted messages did not reach the broker. */
+  lost: { readonly reason: LossReason; readonly count: number }
+  /** Received messages were not delivered; gathered for a tick. */
+  dropped: { readonly reason: DropReason; readonly count: number }
+  /** The stream was removed or expired; `isLocal` is false when another process removed it. */
+  removed: { readonly reason: RemovalReason; readonly isLocal: boolean }
+  /** A subscriber or listener threw, the broker refused something, or this process's own options keep messages out. */
+  error: RivuletError
+}
+
+export const STREAM_EVENTS: readonly (keyof StreamEvents)[] = [
+  'messagePublished',
+  'refused',
+  'lost',
+  'dropped',
+  'removed',
+  'error',
+]
+
+/** A place in the fan-out of a stream. */
+export interface Subscriber {
+  /** Where its listener stands; −1 once it has left. Written by the fan-out only. */
+  index: number
+  /** Told that the topic is joined, or why the broker refused that. */
+  joined(refusal: RivuletError | undefined): void
+  /** Told that the stream ended; `reason` makes the error for whoever waits. */
+  ended(reason: () => RivuletError): void
+}
+
+/** A checked message that waits for room in the bucket. */
+export interface Waiter {
+  /** The snapshot that is sent. */
+  wire: object
+  /** What subscribers get: the snapshot, or the output of the schema. */
+  data: unknown
+  /** Called when it leaves the line, before anything else happens. */
+  leave(): void
+  /** Told how it ended. */
+  settle(outcome: Message | Refusal): void
+}
+
+/** The one line of waiters and kept values, first come first served. */
+export interface Line {
+  /** A Set keeps the order and deletes in the middle at O(1). */
+  readonly waiters: Set<Waiter>
+  /** Those of `publishLatest`, by their key. */
+  readonly kept: Map<unknown, Waiter>
+  /** Cancels the timer of the line, while one runs. */
+  cancelTimer: (() => void) | undefined
+}
+
+/** A message that waits for the running fan-out to end; `wire` is the snapshot to send afterwards, if any. */
+export interface Queued {
+  readonly message: Message
+  readonly wire: object | undefined
+  readonly nowMs: number
+}
+
+/** What a stream sends, gathered until the end of the tick. */
+export interface Outbox {
+  readonly topic: Topic
+  waiting: Outgoing[]
+  /** When the first message was accepted: `t` counts from then. */
+  readonly startMs: number
+  /** The `t` of the last message. */
+  tMs: number
+  hasReportedSize: boolean
+}
+
+/** A message on its way to the broker; `wire` is the snapshot that was published. */
+export interface Outgoing {
+  readonly message: Message
+  readonly wire: object
+  readonly tMs: number
+}
+
+/** What a stream knows of its hub. Functions stand for what the folders above do. */
+export interface HubState {
+  readonly name: string
+  readonly environment: Environment
+  readonly clock: Clock
+  readonly origins: Origins
+  /** Closed streams, and frames that belong to none. */
+  readonly totals: Counters
+  readonly acceptsRemoval: boolean
+  isClosed: boolean
+  /** Hands a delivered message to the transport. Absent on a hub without one, as the next two. */
+  send: ((state: StreamState, message: Message, wire: object, nowMs: number) => void) | undefined
+  /** Tells the other processes that a stream was removed here. */
+  sendRemoval: ((state: StreamState) => void) | undefined
+  /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
+  listen: ((state: StreamState, isWanted: boolean) => void) | undefined
+  /** A stream has ended: its name is free again. */
+  ended(state: StreamState, removal: StreamEvents['removed'] | undefined): void
+  /** Tells the hub's listeners of an error; false when there are none. */
+  report(error: RivuletError): boolean
+}
+
+const NOBODY: never[] = []
+
+/** Everything that one stream remembers: plain data that the verbs of the other folders take. */
+export class StreamState {
+  readonly name: string
+  readonly hub: HubState
+  readonly options: ResolvedOptions
+  readonly counters = new Counters()
+  /** What may be published; absent without a limit. */
+  readonly bucket: LeakyBucket | undefined = undefined
+  /** What subscribers may see, where messages of other processes count too. */
+  readonly receiving: LeakyBucket | undefined = undefined
+  isClosed = false
+  /** Whether what other processes publish arrives. */
+  isJoined: boolean
+  line: Line | undefined = undefined
+  /** Two arrays side by side, so that the fan-out's loop touches nothing but the functions that it calls. */
+  listeners: Listener[] = NOBODY
+  subscribers: (Subscriber | undefined)[] = NOBODY
+  isDelivering = false
+  queue: Fifo<Queued> | undefined = undefined
+  /** How many were published inside the running fan-out, delivered or not. */
+  queued = 0
+  /** To be done when the running fan-out, and what waits for it, has ended. */
+  whenIdle: (() => void) | undefined = undefined
+  /** 16 hex digits, from the first message on. */
+  origin: string | undefined = undefined
+  sequence = 0
+  outbox: Outbox | undefined = undefined
+  events: Events<StreamEvents> | undefined = undefined
+  signals: SignalActions | undefined = undefined
+  ttlSeconds = 0
+  expiresAtMs: number | undefined = undefined
+  cancelExpiry: (() => void) | undefined = undefined
+  hasLogged = false
+  /** Received messages that were dropped in this tick, by why, while somebody listens for it. */
+  drops: Map<DropReason, number> | undefined = undefined
+  /** Whether it was told that an option of this process keeps messages out. */
+  hasToldDrop = false
+
+  constructor(name: string, hub: HubState, options: ResolvedOptions) {
+    this.name = name
+    this.hub = hub
+    this.options = options
+    this.isJoined = hub.send === undefined
+    const { limit } = options
+    if (limit === false) return
+    this.bucket = new LeakyBucket(limit.ratePerSecond, limit.burst)
+    // A second of tolerance, since networks bunch what was published evenly, and clocks that run apart by up to
+    // 1 000 ppm do not use it up: what one publisher's limiter admitted gets in.
+    if (hub.send !== undefined && limit.scope === 'stream') {
+      this.receiving = new LeakyBucket(1.001 * limit.ratePerSecond, limit.burst + limit.ratePerSecond)
+    }
+  }
+}
+
+/** The part of the burst that messages of other processes may fill, so that they cannot shut out our own. */
+export function remoteCeilingOf(burst: number): number {
+  return burst - Math.max(1, burst / 4)
+}
+
+export function closedRefusal(state: StreamState): Refusal {
+  return new Refusal(state.hub.isClosed ? 'HUB_CLOSED' : 'STREAM_CLOSED', state)
+}
+
+/** Throws `STREAM_CLOSED` or `HUB_CLOSED` once the stream has ended. */
+export function assertOpen(state: StreamState): void {
+  if (state.isClosed) throw closedRefusal(state).error
+}
+
+/** Tells whether too many messages wait for the running fan-out to end: those it has delivered count, or two streams that echo each other would never end. */
+export function isQueueFull(state: StreamState): boolean {
+  return state.isDelivering && state.queued >= state.options.maxWaiting
+}
+
+export function originOf(state: StreamState): string {
+  state.origin ??= state.hub.origins.next()
+  return state.origin
+}
+
+export function signalsOf(state: StreamState): SignalActions {
+  state.signals ??= new SignalActions()
+  return state.signals
+}

@@ -1,0 +1,18 @@
+import type { Hub } from './hub.ts'
+import { type HubConfig, type OpenOptions, openHubWith, type Packages } from './opening.ts'
+
+const PACKAGES: Packages = {
+  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
+}
+
+/**
+ * Opens a hub by configuration, in a browser or a worker: `memory:` is the only scheme there, so that a bundler does
+ * not follow packages that need Node; pass another transport as an object. Else as `openHub` in Node.
+ */
+export function openHub(config: HubConfig, options?: OpenOptions): Promise<Hub> {
+  return openHubWith(PACKAGES, config, options)
+}
+
+function fail(cause: unknown): never {
+  throw cause
+}

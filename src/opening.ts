@@ -1,0 +1,158 @@
+import { Overdue, withDeadline } from './base/deadline.ts'
+import { realEnvironment } from './base/environment.ts'
+import { createHub, type Hub } from './hub.ts'
+import type { HubOptions } from './hub-options.ts'
+import { invalid, messageOf, named, RivuletError, shown } from './model/errors.ts'
+import { type Checks, checkBoolean, checkNumber, checkOptions, checkSignal } from './model/options.ts'
+import { isRecord } from './model/snapshot.ts'
+import type { Transport, TransportModule } from './model/transport.ts'
+
+/** What `openHub` opens: a URL, URLs of several servers of one scheme, or those with the hub's options. */
+export type HubConfig = string | readonly string[] | HubConfigObject
+
+/** A configuration as it may stand in a JSON file; a transport may also be given as an object. */
+export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
+  /** A URL, URLs of several servers of one scheme, or a transport of a third party. */
+  readonly transport: string | readonly string[] | Transport
+}
+
+/** How `openHub` waits. */
+export interface OpenOptions {
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal
+  /** How long to wait for the broker, in milliseconds: 1 to 2³¹−1. @default 10000 */
+  readonly timeoutMs?: number
+  /** Whether to wait for the broker: without it the hub may start while the broker is away. @default true */
+  readonly wait?: boolean
+}
+
+/** The transports that an entry of the library knows: their schemes, and how to load them. */
+export type Packages = Readonly<
+  Record<string, { readonly schemes: readonly string[]; readonly load: () => Promise<unknown> }>
+>
+
+const DEFAULTS = { signal: undefined as AbortSignal | undefined, timeoutMs: 10_000, wait: true }
+const CHECKS: Checks<typeof DEFAULTS> = {
+  signal: checkSignal,
+  timeoutMs: (value) => checkNumber('timeoutMs', value, 1, 2 ** 31 - 1),
+  wait: (value) => checkBoolean('wait', value),
+}
+
+/** Opens a hub with one of the packages that an entry knows; see its `openHub`. */
+export async function openHubWith(
+  packages: Packages,
+  config: HubConfig,
+  options: OpenOptions = {},
+): Promise<Hub> {
+  const { signal, timeoutMs, wait } = checkOptions('openHub', options, DEFAULTS, CHECKS)
+  signal?.throwIfAborted()
+  const hub = createHub(await hubOptionsOf(packages, config))
+  if (wait) await becomeReady(hub, timeoutMs, signal)
+  return hub
+}
+
+async function becomeReady(hub: Hub, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  let lastCause: unknown
+  const remember = (error: unknown) => {
+    lastCause = error
+  }
+  hub.on('error', remember)
+  try {
+    const ready = (deadline: AbortSignal) => hub.ready({ signal: deadline })
+    await withDeadline(realEnvironment, 'Opening', timeoutMs, signal, ready)
+    hub.off('error', remember)
+  } catch (error) {
+    await hub.close()
+    throw error instanceof Overdue ? named(tooLate(timeoutMs, lastCause), hub.name) : error
+  }
+}
+
+function tooLate(timeoutMs: number, cause: unknown): RivuletError {
+  const last = cause === undefined ? '' : ` Last: ${messageOf(cause)}`
+  const message = `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${last}`
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
+}
+
+async function hubOptionsOf(packages: Packages, config: unknown): Promise<HubOptions> {
+  const given: unknown = typeof config === 'string' || Array.isArray(config) ? { transport: config } : config
+  if (!isRecord(given))
+    throw invalid(`openHub takes a URL, a list of URLs, or { transport, … }, not ${shown(given)}.`)
+  const { transport, ...options } = given
+  if (isRecord(transport)) return given
+  const urls = typeof transport === 'string' ? [transport] : transport
+  if (!Array.isArray(urls)) {
+    throw invalid('The configuration has no transport: a URL, a list of URLs, or a Transport.')
+  }
+  const [first, ...others] = urls.map((url) => parse(packages, url))
+  if (first === undefined) throw invalid('The list of URLs is empty.')
+  if (others.some(({ scheme }) => scheme !== first.scheme))
+    throw invalid('The URLs of one hub have one scheme.')
+  const { transportFromUrls } = await load(packages, first.scheme)
+  const parsed = [first, ...others]
+  const made = makeTransport(
+    transportFromUrls,
+    parsed.map(({ url }) => url),
+  )
+  const name = options.name ?? parsed.find(({ name }) => name !== undefined)?.name
+  return { ...options, transport: made, ...(name === undefined ? {} : { name }) } as HubOptions
+}
+
+function makeTransport(fromUrls: TransportModule['transportFromUrls'], urls: readonly string[]): Transport {
+  try {
+    return fromUrls(urls)
+  } catch (cause) {
+    if (RivuletError.is(cause)) throw cause
+    throw new RivuletError('INVALID_OPTIONS', `The transport refuses its URL: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Takes `?name=` out of a URL; the rest is the transport's. Of the rest nothing goes into an error: it may be a secret. */
+function parse(
+  packages: Packages,
+  given: unknown,
+): { scheme: string; url: string; name: string | undefined } {
+  const url = typeof given === 'string' ? given : ''
+  const schemes = Object.values(packages).flatMap((known) => known.schemes)
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase()
+  if (scheme === undefined || !schemes.includes(scheme)) {
+    // `localhost:4222` looks like a scheme, too.
+    const isHost = scheme === undefined || /^[^/]*:\d+(\/|\?|$)/.test(url)
+    const reason = isHost
+      ? 'this one has no scheme; did you mean nats://host:port or mqtt://host:port?'
+      : `not ${scheme}`
+    throw invalid(`A transport's URL starts with ${schemes.join(' ')}, ${reason}`)
+  }
+  if (scheme !== 'memory:' && !url.startsWith('//', scheme.length)) {
+    throw invalid(`A URL with ${scheme} has two slashes; did you mean ${scheme}//host:port?`)
+  }
+  const [address = '', ...query] = url.split('?')
+  // By hand: `URLSearchParams` would write the rest anew.
+  const parameters = query.join('?').split('&')
+  const rest = parameters.filter((parameter) => !parameter.startsWith('name=')).join('&')
+  const name = parameters.find((parameter) => parameter.startsWith('name='))?.slice('name='.length)
+  return { scheme, name, url: rest === '' ? address : `${address}?${rest}` }
+}
+
+async function load(packages: Packages, scheme: string): Promise<TransportModule> {
+  for (const [name, { schemes, load }] of Object.entries(packages)) {
+    if (!schemes.includes(scheme)) continue
+    try {
+      return (await load()) as TransportModule
+    } catch (cause) {
+      if (!isMissing(cause, name)) throw cause
+      throw new RivuletError('TRANSPORT_MISSING', `${name} is not installed; run: npm install ${name}`, {
+        cause,
+      })
+    }
+  }
+  throw invalid(`Nothing opens ${scheme}`)
+}
+
+// Proven in a process of its own, where no transport is installed, so coverage does not see it.
+/** Only that very package counts: one that is installed and fails to load has its own story to tell. */
+function isMissing(cause: unknown, name: string): boolean {
+  const { code, message } = cause as { code?: unknown; message?: unknown }
+  return (
+    (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && String(message).includes(`'${name}'`)
+  )
+}

@@ -1,0 +1,41 @@
+import type { DropReason } from '../model/ledger.ts'
+import type { ResolvedOptions } from '../model/options.ts'
+import { errorOf, report } from '../model/report.ts'
+import type { StreamState } from '../model/stream-state.ts'
+
+/** What to say when an option of this process keeps a message of another process out. */
+const BY_OPTION = {
+  rateLimited: ['RATE_LIMITED', 'limit', ({ limit }: ResolvedOptions) => JSON.stringify(limit)],
+  tooLarge: ['PAYLOAD_TOO_LARGE', 'maxBytes', ({ maxBytes }: ResolvedOptions) => String(maxBytes)],
+  schema: ['SCHEMA_MISMATCH', 'schema', () => 'a schema that refuses it'],
+} as const
+
+/** Counts a received message that is not delivered, and tells who listens, gathered for a tick. */
+export function drop(state: StreamState, reason: DropReason): void {
+  state.counters.drop(reason)
+  if (!state.events?.has('dropped')) return
+  if (state.drops === undefined) {
+    state.drops = new Map()
+    queueMicrotask(() => tellDrops(state))
+  }
+  state.drops.set(reason, (state.drops.get(reason) ?? 0) + 1)
+}
+
+/** Drops what an option of this process may keep out; the first one of a stream is told as an error. */
+export function dropByOption(state: StreamState, reason: DropReason): void {
+  drop(state, reason)
+  // Without a limit it is the queue of a running fan-out that was full.
+  if (reason === 'rateLimited' && state.options.limit === false) return
+  if (state.hasToldDrop || !(reason in BY_OPTION)) return
+  state.hasToldDrop = true
+  const [code, option, shown] = BY_OPTION[reason as keyof typeof BY_OPTION]
+  const why = `this process opened the stream with ${option} ${shown(state.options)}`
+  const message = `A message of another process was dropped: ${why}; give it the publisher's ${option}. The ledger counts the next ones.`
+  report(state, errorOf(state, code, message))
+}
+
+function tellDrops(state: StreamState): void {
+  const drops = state.drops ?? []
+  state.drops = undefined
+  for (const [reason, count] of drops) state.events?.emit('dropped', { reason, count })
+}

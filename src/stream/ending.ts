@@ -1,0 +1,24 @@
+import { whenIdle } from '../deliver/delivery.ts'
+import { removeAllListeners } from '../deliver/fan-out.ts'
+import { closedRefusal, type StreamEvents, type StreamState } from '../model/stream-state.ts'
+import { closeLine } from '../publish/waiting-line.ts'
+
+/**
+ * Ends a stream: nobody is called any more, and what was accepted before still goes out. `removal` is why, unless it
+ * was closed.
+ */
+export function endStream(state: StreamState, removal?: StreamEvents['removed']): void {
+  if (state.isClosed) return
+  state.isClosed = true
+  const { hub } = state
+  state.cancelExpiry?.()
+  const subscribers = removeAllListeners(state)
+  if (subscribers.length > 0) hub.listen?.(state, false)
+  if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.sendRemoval?.(state))
+  // Before any user code runs, so that this may open the next stream of the name.
+  hub.ended(state, removal)
+  closeLine(state)
+  for (const subscriber of subscribers) subscriber.ended(() => closedRefusal(state).error)
+  if (removal !== undefined) state.events?.emit('removed', removal)
+  state.events?.clear()
+}

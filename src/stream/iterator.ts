@@ -1,0 +1,169 @@
+import { Fifo } from '../base/fifo.ts'
+import { Subscription } from '../deliver/subscription.ts'
+import type { Message } from '../model/message.ts'
+import {
+  type Checks,
+  checkChoice,
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  checkSignal,
+} from '../model/options.ts'
+import { type StreamState, signalsOf } from '../model/stream-state.ts'
+
+/** How an iterator buffers what its reader has not taken yet. */
+export interface IterateOptions<Data = unknown> {
+  /** How many messages it holds at the most. 1 or more. @default 256 */
+  readonly buffer?: number
+  /**
+   * What is dropped when it is full: `'dropOldest'`, `'dropNewest'`, or with `'latest'` an older message of the
+   * same key (of any, without `key`), full or not. Every drop is counted. @default 'dropOldest'
+   */
+  readonly overflow?: 'dropOldest' | 'dropNewest' | 'latest'
+  /** `'latest'` only: tells messages apart; the newest of each key is held. @default one key for all */
+  readonly key?: (message: Message<Data>) => unknown
+  /** Ends the iteration when it aborts; what is buffered is discarded. */
+  readonly signal?: AbortSignal
+}
+
+/** Reads the messages of a stream one at a time, through a bounded buffer. */
+export interface StreamIterator<Data = unknown> extends AsyncIterableIterator<Message<Data>, undefined> {
+  /** Resolves when the stream's join is confirmed; see `Subscription.ready`. */
+  readonly ready: Promise<void>
+  /** How many messages its buffer has dropped. */
+  readonly dropped: number
+  /** Ends it at once, also while it is idle; what is buffered is discarded. */
+  return(): Promise<IteratorResult<Message<Data>, undefined>>
+  [Symbol.asyncIterator](): this
+}
+
+type Resolved<Data> = Required<Omit<IterateOptions<Data>, 'signal'>> & {
+  readonly signal: AbortSignal | undefined
+}
+type Result<Data> = IteratorResult<Message<Data>, undefined>
+
+const DEFAULTS: Resolved<unknown> = {
+  buffer: 256,
+  overflow: 'dropOldest',
+  key: () => undefined,
+  signal: undefined,
+}
+const CHECKS: Checks<Resolved<unknown>> = {
+  buffer: (value) => checkNumber('buffer', value, 1),
+  overflow: (value) => checkChoice('overflow', value, ['dropOldest', 'dropNewest', 'latest']),
+  key: (value) => checkFunction('key', value),
+  signal: checkSignal,
+}
+
+/** Buffers in a Map, which keeps the place of a key whose value is replaced. Calls of `next` queue. */
+export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
+  readonly #state: StreamState
+  readonly #subscription: Subscription
+  readonly #capacity: number
+  readonly #overflow: IterateOptions['overflow']
+  readonly #keyOf: (message: Message<Data>) => unknown
+  /** What its reader has not taken yet, oldest first. */
+  readonly #buffer = new Map<unknown, Message<Data>>()
+  /** Stands before the oldest key, so that finding it does not pass those that were taken. */
+  readonly #oldest = this.#buffer.keys()
+  readonly #readers = new Fifo<(result: Result<Data>) => void>()
+  readonly #cancelAbort: (() => void) | undefined
+  #dropped = 0
+  #isDiscarded = false
+
+  /** Subscribes. Throws `INVALID_OPTIONS`, `STREAM_CLOSED`, `HUB_CLOSED`. */
+  constructor(state: StreamState, options: IterateOptions<Data> = {}) {
+    const { buffer, overflow, key, signal } = checkOptions(
+      'iterate',
+      options,
+      DEFAULTS as Resolved<Data>,
+      CHECKS as Checks<Resolved<Data>>,
+    )
+    this.#state = state
+    this.#capacity = buffer
+    this.#overflow = overflow
+    this.#keyOf = overflow === 'latest' ? key : (message) => message
+    const take = (message: Message) => this.#take(message as Message<Data>)
+    this.#subscription = Subscription.open(state, take, undefined, () => this.#end())
+    if (signal?.aborted) this.#discard()
+    else this.#cancelAbort = signal && signalsOf(state).add(signal, () => this.#discard())
+  }
+
+  get ready(): Promise<void> {
+    return this.#subscription.ready
+  }
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  next(): Promise<Result<Data>> {
+    const value = this.#shift()
+    this.#stopListeningIfDone()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
+    if (this.#subscription.closed) return Promise.resolve({ done: true, value })
+    return new Promise((resolve) => this.#readers.push(resolve))
+  }
+
+  return(): Promise<Result<Data>> {
+    this.#discard()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #take(message: Message<Data>): void {
+    const key = this.#keyOf(message) // first, since it may run code that reads or ends
+    const reader = this.#readers.shift()
+    if (reader !== undefined) reader({ done: false, value: message })
+    else if (this.#isDiscarded) this.#drop(1)
+    else this.#hold(message, key)
+  }
+
+  /** Buffers a message; when the buffer is full, or has one of the same key, one is dropped. */
+  #hold(message: Message<Data>, key: unknown): void {
+    const isHeld = this.#buffer.has(key)
+    const isFull = !isHeld && this.#buffer.size >= this.#capacity
+    if (isHeld || isFull) this.#drop(1)
+    if (isFull && this.#overflow === 'dropNewest') return
+    if (isFull) this.#shift()
+    this.#buffer.set(key, message)
+  }
+
+  #shift(): Message<Data> | undefined {
+    if (this.#buffer.size === 0) return undefined
+    const key = this.#oldest.next().value
+    const message = this.#buffer.get(key)
+    this.#buffer.delete(key)
+    return message
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count
+    this.#state.counters.add('iteratorDrops', count)
+  }
+
+  /** Nothing comes any more: what is buffered comes first, then `done`. */
+  #end(): void {
+    for (let reader = this.#readers.shift(); reader !== undefined; reader = this.#readers.shift()) {
+      reader({ done: true, value: undefined })
+    }
+    this.#stopListeningIfDone()
+  }
+
+  /** Ends now and discards what is buffered. */
+  #discard(): void {
+    this.#isDiscarded = true
+    this.#drop(this.#buffer.size)
+    this.#buffer.clear()
+    this.#subscription.unsubscribe()
+    this.#end()
+  }
+
+  /** The signal is listened to as long as there is something to discard. */
+  #stopListeningIfDone(): void {
+    if (this.#subscription.closed && this.#buffer.size === 0) this.#cancelAbort?.()
+  }
+}

@@ -1,0 +1,242 @@
+import { type Observable, observable } from 'rxjs'
+import { Events } from '../base/events.ts'
+import { Subscription } from '../deliver/subscription.ts'
+import { invalid, shown } from '../model/errors.ts'
+import type { Ledger } from '../model/ledger.ts'
+import type { Message } from '../model/message.ts'
+import {
+  checkFunction,
+  checkOptions,
+  checkSignalOption,
+  checkTtl,
+  type ResolvedOptions,
+  type SignalOption,
+} from '../model/options.ts'
+import { Refusal } from '../model/refusal.ts'
+import { listenerFailed } from '../model/report.ts'
+import type { Snapshot } from '../model/snapshot-type.ts'
+import {
+  assertOpen,
+  type HubState,
+  type Listener,
+  STREAM_EVENTS,
+  type StreamEvents,
+  StreamState,
+} from '../model/stream-state.ts'
+import { type Budget, budgetOf, publish, publishLatest, publishWhenReady } from '../publish/publish.ts'
+import { endStream } from './ending.ts'
+import { setTtl } from './expiry.ts'
+import { type IterateOptions, MessageIterator, type StreamIterator } from './iterator.ts'
+import { StreamObservable, type StreamSubject, subjectOf } from './rxjs.ts'
+
+/** What `tryPublish` gives. */
+export type PublishResult<Data> = { readonly ok: true; readonly message: Message<Data> } | Refusal
+
+type EventListener<Payload> = (payload: Payload) => unknown
+
+/**
+ * A named stream of small JSON messages. Whoever is subscribed gets what is published, in this process and, over
+ * the hub's transport, in others; nothing is stored. `In` is what is published, `Out` what subscribers get as
+ * `message.data`. Got from `hub.stream(name)`. A bare `Stream` as a type stands for every stream.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a bare Stream is the supertype of all streams
+export class Stream<In extends object = any, Out = Snapshot<In>> {
+  readonly #name: string
+  readonly #hub: HubState
+  readonly #options: ResolvedOptions
+  /** Made when first needed: an idle stream is small. */
+  #state: StreamState | undefined
+  #messages$: Observable<Message<Out>> | undefined
+  #subject: StreamSubject<In, Out> | undefined
+
+  /** Made by the hub. */
+  constructor(name: string, hub: HubState, options: ResolvedOptions) {
+    this.#name = name
+    this.#hub = hub
+    this.#options = options
+    if (options.ttlSeconds > 0) setTtl(this.#inside, options.ttlSeconds)
+  }
+
+  /** Returns the inside of a stream, if it was used yet. For the hub. */
+  static stateOf(stream: Stream): StreamState | undefined {
+    return stream.#state
+  }
+
+  /** Returns the options of a stream. For the hub. */
+  static optionsOf(stream: Stream): ResolvedOptions {
+    return stream.#options
+  }
+
+  /** The name, as given to `hub.stream`. */
+  get name(): string {
+    return this.#name
+  }
+
+  /** Whether it has ended: closed, removed, expired, or its hub closed. */
+  get closed(): boolean {
+    return this.#state?.isClosed === true
+  }
+
+  /**
+   * Publishes data whose JSON is an object, synchronously: subscribers in this process have been called when it
+   * returns, the transport has the message at the end of the tick. Throws a `RivuletError` when refused:
+   * `INVALID_DATA`, `PAYLOAD_TOO_LARGE`, `RATE_LIMITED`, `SCHEMA_MISMATCH`, `INVALID_OPTIONS`,
+   * `WAITING_LINE_FULL`, `STREAM_CLOSED`, `HUB_CLOSED`. Use `tryPublish` where refusals are ordinary.
+   */
+  publish(data: In): Message<Out> {
+    const outcome = publish(this.#inside, data)
+    if (outcome instanceof Refusal) throw outcome.error
+    return outcome as Message<Out>
+  }
+
+  /** Publishes like `publish`, but a refusal is a value. Cheap when refused: its error is made only when read. */
+  tryPublish(data: In): PublishResult<Out> {
+    const outcome = publish(this.#inside, data)
+    return outcome instanceof Refusal ? outcome : { ok: true, message: outcome as Message<Out> }
+  }
+
+  /**
+   * Publishes as soon as there is room in the rate limit, first come first served. The data is checked and copied
+   * at the call. Rejects with a `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`.
+   */
+  publishWhenReady(data: In, options?: SignalOption): Promise<Message<Out>> {
+    return publishWhenReady(this.#inside, data, options) as Promise<Message<Out>>
+  }
+
+  /**
+   * Publishes now and returns the message, or keeps the value until there is room and returns `undefined`. A newer
+   * value of the same key replaces a kept one, which is counted `conflated`. Throws like `publish`.
+   */
+  publishLatest(data: In, options?: { readonly key?: unknown }): Message<Out> | undefined {
+    const base: { key?: unknown } = {}
+    const { key } =
+      options === undefined ? base : checkOptions('publishLatest', options, base, { key: (key) => key })
+    const outcome = publishLatest(this.#inside, data, key)
+    if (outcome instanceof Refusal) throw outcome.error
+    return outcome as Message<Out> | undefined
+  }
+
+  /**
+   * Calls `listener` with every message from now on, in the order in which subscribers subscribed. If it throws, or
+   * returns a promise that rejects, the others still run and the error is counted and reported. `signal`
+   * unsubscribes. Throws `INVALID_OPTIONS`, `STREAM_CLOSED`, `HUB_CLOSED`.
+   */
+  subscribe(listener: (message: Message<Out>) => unknown, options?: SignalOption): Subscription {
+    checkFunction('listener', listener)
+    return Subscription.open(this.#inside, listener as Listener, checkSignalOption('subscribe', options))
+  }
+
+  /** The messages as an RxJS Observable, shared by all who ask. Completes when the stream ends. */
+  get messages$(): Observable<Message<Out>> {
+    this.#messages$ ??= new StreamObservable(this.#inside)
+    return this.#messages$
+  }
+
+  /** The stream as an RxJS Subject: `source$.subscribe(stream.subject)` publishes; refusals are counted. */
+  get subject(): StreamSubject<In, Out> {
+    this.#subject ??= subjectOf(this.#inside, this.messages$)
+    return this.#subject
+  }
+
+  /** Gives `messages$` to `from()` and other libraries that know `Symbol.observable`. */
+  [observable](): Observable<Message<Out>> {
+    return this.messages$
+  }
+
+  /**
+   * Subscribes at the call and returns an async iterator over a bounded buffer; what overflows is counted as
+   * `iteratorDrops`. When the stream ends, what is buffered comes first. Throws `INVALID_OPTIONS`.
+   */
+  iterate(options?: IterateOptions<Out>): StreamIterator<Out> {
+    return new MessageIterator<Out>(this.#inside, options)
+  }
+
+  /** Iterates with the default options. */
+  [Symbol.asyncIterator](): StreamIterator<Out> {
+    return this.iterate()
+  }
+
+  /**
+   * Calls `listener` at every such event. If it throws, the others still run and the error is counted. Throws
+   * `INVALID_OPTIONS`, `STREAM_CLOSED`.
+   */
+  on<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
+    return this.#listen(event, listener, false)
+  }
+
+  /** Calls `listener` at the next such event only. */
+  once<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
+    return this.#listen(event, listener, true)
+  }
+
+  /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
+  off<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
+    this.#state?.events?.off(event, listener)
+    return this
+  }
+
+  /** Returns how much may be published now. */
+  budget(): Budget {
+    assertOpen(this.#inside)
+    return budgetOf(this.#inside)
+  }
+
+  /** Seconds from when it was set until the stream expires; 0 for never. */
+  get ttlSeconds(): number {
+    return this.#state?.ttlSeconds ?? 0
+  }
+
+  /** When the stream expires, or `null` for never. */
+  get expiresAt(): Date | null {
+    const expiresAtMs = this.#state?.expiresAtMs
+    return expiresAtMs === undefined ? null : new Date(expiresAtMs)
+  }
+
+  /** Sets the time to live: whole seconds from now, up to 31 536 000; 0 for never. Publishing does not move it. */
+  setTtl(seconds: number): void {
+    assertOpen(this.#inside)
+    setTtl(this.#inside, checkTtl(seconds))
+  }
+
+  /** Ends the stream here, and in the other processes that subscribe to it and accept removal. */
+  remove(): void {
+    endStream(this.#inside, { reason: 'removed', isLocal: true })
+  }
+
+  /** Ends the stream here: no listener is called any more; what was accepted before still goes out. */
+  close(): void {
+    endStream(this.#inside)
+  }
+
+  /** Returns where every attempt and every received message ended. */
+  ledger(): Ledger {
+    return this.#inside.counters.ledger()
+  }
+
+  /** Shows the name, whether it is closed, and the counts in Node's `console.log`. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return { stream: this.#name, hub: this.#hub.name, closed: this.closed, ledger: this.ledger() }
+  }
+
+  get #inside(): StreamState {
+    this.#state ??= new StreamState(this.#name, this.#hub, this.#options)
+    return this.#state
+  }
+
+  #listen(event: keyof StreamEvents, listener: EventListener<never>, isOnce: boolean): this {
+    const state = this.#inside
+    assertOpen(state)
+    checkEvent(STREAM_EVENTS, event, listener)
+    state.events ??= new Events((error, thrower) => listenerFailed(state, error, thrower))
+    state.events.on(event, listener, isOnce)
+    return this
+  }
+}
+
+/** Checks the arguments of `on` and `once`. Throws `INVALID_OPTIONS`. */
+export function checkEvent(events: readonly string[], event: unknown, listener: unknown): void {
+  if (!events.includes(event as string)) {
+    throw invalid(`There is no event ${shown(event)}; there are ${events.join(', ')}.`)
+  }
+  checkFunction('listener', listener)
+}

@@ -1,0 +1,249 @@
+import { basename } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { packageFolders, parse, readSourceFiles, type SourceFile } from '../support/source-files.ts'
+import {
+  codeLinesOf,
+  type FolderOrder,
+  findImportCycle,
+  importsAgainst,
+  importsOf,
+  longFunctionsOf,
+  nodeGlobalsOf,
+  privateNamesOf,
+  relativeImportsOf,
+  starExportsOf,
+  timeAndChanceOf,
+} from '../support/source-rules.ts'
+
+const MAX_FUNCTION_LINES = 40
+// DESIGN 1: a message's way through the core, from the program down.
+const FOLDERS: FolderOrder = {
+  downwards: [
+    'src',
+    ...['stream', 'publish', 'deliver', 'send', 'receive', 'connection', 'model', 'base'].map(
+      (folder) => `src/${folder}`,
+    ),
+  ],
+  apart: ['src/testing'],
+}
+const ENTRIES = ['src/index.ts', 'src/index-web.ts']
+/** The one file that may read a clock, start a timer and draw chance. */
+const ENVIRONMENT = 'src/base/environment.ts'
+// What the contract takes; more than this needs a reason.
+const MOST_LINES: Readonly<Record<string, number>> = {
+  src: 4150,
+  'packages/memory/src': 710,
+  'packages/mqtt/src': 660,
+  'packages/nats/src': 545,
+}
+const MOST_MEMORY_FILES = 8
+const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
+
+const everythingInSrc = readSourceFiles('src')
+const isTesting = (file: SourceFile) => file.path.startsWith('src/testing/')
+const core = everythingInSrc.filter((file) => !isTesting(file))
+const memory = readSourceFiles('packages/memory/src')
+const packages = packageFolders().map((folder) => ({ folder, files: readSourceFiles(`${folder}/src`) }))
+const shipped = [...everythingInSrc, ...packages.flatMap(({ files }) => files)]
+
+/** What each file does against a rule, with the file's name in front; empty when all keep it. */
+function offences(files: readonly SourceFile[], rule: (file: SourceFile) => string[]): string[] {
+  return files.flatMap((file) => rule(file).map((offence) => `${file.path}: ${offence}`))
+}
+
+describe('the source tree', () => {
+  test('has no circle of imports in src', () => {
+    expect(findImportCycle(everythingInSrc)?.join(' -> ')).toBeUndefined()
+  })
+
+  test.each(packages)('has no circle of imports in $folder', ({ files }) => {
+    expect(findImportCycle(files)?.join(' -> ')).toBeUndefined()
+  })
+
+  test('lets imports in src go down the order of folders only', () => {
+    expect(offences(everythingInSrc, (file) => importsAgainst(FOLDERS, file))).toEqual([])
+  })
+
+  test('lets nothing in src import an entry, or the core by its name but the testing entry', () => {
+    const entries = (file: SourceFile) => relativeImportsOf(file).filter((path) => ENTRIES.includes(path))
+    expect(offences(everythingInSrc, entries)).toEqual([])
+    expect(offences(core, (file) => importsOf(file).filter(isCoreByName))).toEqual([])
+  })
+
+  test('reads clocks, timers and chance in one file of the core only', () => {
+    const others = core.filter(({ path }) => path !== ENVIRONMENT)
+    expect(core.length - others.length, `${ENVIRONMENT} is there`).toBe(1)
+    expect(offences(others, timeAndChanceOf)).toEqual([])
+  })
+
+  test('lets a package name the core only as rivulet, and no other package', () => {
+    for (const { folder, files } of packages) {
+      const strays = (file: SourceFile) =>
+        importsOf(file).filter((specifier) => leaves(folder, file, specifier))
+      expect(offences(files, strays)).toEqual([])
+    }
+  })
+
+  test('uses no Node built-in in the core and the memory package', () => {
+    const builtins = (file: SourceFile) =>
+      importsOf(file).filter((specifier) => specifier.startsWith('node:'))
+    expect(offences([...core, ...memory], builtins)).toEqual([])
+    expect(offences([...core, ...memory], nodeGlobalsOf)).toEqual([])
+  })
+
+  test('has no file named after nothing', () => {
+    expect(shipped.map(({ path }) => path).filter((path) => OWNERLESS_NAMES.test(basename(path)))).toEqual([])
+  })
+
+  test('has kebab-case file names only', () => {
+    const isKebab = (path: string) => /^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(path))
+    expect(shipped.map(({ path }) => path).filter((path) => !isKebab(path))).toEqual([])
+  })
+
+  // DESIGN 7: #private fields cost nothing, but on per-message objects.
+  test('has no private field on a message', () => {
+    const message = core.filter(({ path }) => basename(path) === 'message.ts')
+    expect(message).toHaveLength(1)
+    expect(offences(message, privateNamesOf)).toEqual([])
+  })
+
+  test('spells every public name out', () => {
+    expect(offences(shipped, starExportsOf)).toEqual([])
+  })
+
+  test(`has no function over ${MAX_FUNCTION_LINES} lines`, () => {
+    const files = [...shipped, ...readSourceFiles('examples')]
+    expect(offences(files, (file) => longFunctionsOf(file, MAX_FUNCTION_LINES))).toEqual([])
+  })
+
+  test.each(Object.entries(MOST_LINES))('has in %s at most %i lines of code', (folder, most) => {
+    const files = shipped.filter((file) => file.path.startsWith(`${folder}/`) && !isTesting(file))
+    const counts = files.map((file) => ({ file: file.path, lines: codeLinesOf(file) }))
+    const total = counts.reduce((sum, { lines }) => sum + lines, 0)
+    console.info(`${folder}: ${total} lines of code in ${counts.length} files`)
+    const largest = counts.sort((a, b) => b.lines - a.lines).slice(0, 5)
+    expect(total).toBeGreaterThan(0)
+    expect(total, `the largest: ${JSON.stringify(largest)}`).toBeLessThanOrEqual(most)
+  })
+
+  test(`has a memory package of at most ${MOST_MEMORY_FILES} files`, () => {
+    expect(memory.length).toBeLessThanOrEqual(MOST_MEMORY_FILES)
+  })
+})
+
+function isCoreByName(specifier: string): boolean {
+  return specifier === 'rivulet' || specifier.startsWith('rivulet/')
+}
+
+/** Tells whether an import of a package reaches the core by path, or another package at all. */
+function leaves(folder: string, file: SourceFile, specifier: string): boolean {
+  if (specifier.startsWith('@rivulet/')) return true
+  if (specifier.startsWith('rivulet/')) return true
+  if (!specifier.startsWith('.')) return false
+  const [target] = relativeImportsOf({ ...file, tree: parse(file.path, `import '${specifier}'`).tree })
+  return !target?.startsWith(`${folder}/src/`)
+}
+
+describe('the rules', () => {
+  test('find a circle through type-only and dynamic imports', () => {
+    const files = [
+      parse('src/a.ts', "import type { B } from './b.ts'"),
+      parse('src/b.ts', "const c = () => import('./c.ts')"),
+      parse('src/c.ts', "export { a } from './a.ts'"),
+    ]
+    expect(findImportCycle(files)).toEqual(['src/a.ts', 'src/b.ts', 'src/c.ts', 'src/a.ts'])
+    expect(findImportCycle(files.slice(1))).toBeUndefined()
+  })
+
+  test('find imports that go up, type-only ones too, and folders without a place', () => {
+    const order = { downwards: ['src', 'src/stream', 'src/model', 'src/base'], apart: ['src/testing'] }
+    const against = (path: string, text: string) => importsAgainst(order, parse(path, text))
+    const down =
+      "import './expiry.ts'\nimport type { A } from '../model/a.ts'\nconst b = () => import('../base/b.ts')"
+    expect(against('src/stream/stream.ts', down)).toEqual([])
+    expect(against('src/hub.ts', "import './hub-options.ts'\nimport './stream/stream.ts'")).toEqual([])
+    expect(against('src/testing/peer.ts', "import './scene.ts'\nimport '../model/topic.ts'")).toEqual([])
+    const up =
+      "import type { S } from '../stream/stream.ts'\nexport { H } from '../hub.ts'\nimport '../base/b.ts'"
+    expect(against('src/model/topic.ts', up)).toEqual(['imports src/stream/stream.ts', 'imports src/hub.ts'])
+    expect(against('src/testing/peer.ts', "import '../hub.ts'")).toEqual(['imports src/hub.ts'])
+    expect(against('src/stream/stream.ts', "import '../testing/a.ts'\nimport '../odd/b.ts'")).toEqual([
+      'imports src/testing/a.ts',
+      'imports src/odd/b.ts',
+    ])
+    expect(against('src/odd/b.ts', '')).toEqual(['src/odd has no place in the order of folders'])
+    expect(against('src/hub.ts', "import '../package.json'")).toEqual(['imports package.json'])
+  })
+
+  test('find clocks, timers and chance', () => {
+    const uses = [
+      ...[
+        'performance.now()',
+        'Date.now()',
+        "Date['now']()",
+        'globalThis.Date.now()',
+        'new Date()',
+        'new Date',
+      ],
+      ...['Date()', 'setTimeout(f, 1)', 'globalThis.setInterval(f, 1)', 'const t = setImmediate'],
+      ...[
+        'Math.random()',
+        'crypto.getRandomValues(b)',
+        'AbortSignal.timeout(5)',
+        'const o = { performance }',
+      ],
+      'const { crypto } = globalThis',
+    ]
+    expect(uses.filter((text) => timeAndChanceOf(parse('a.ts', text)).length !== 1)).toEqual([])
+    expect(timeAndChanceOf(parse('a.ts', 'f()\nMath.random()'))).toEqual(['Math.random in line 2'])
+    const others = [
+      ...['new Date(0)', 'x instanceof Date', 'Date.prototype', 'environment.performance', 'o.setTimeout(f)'],
+      ...[
+        'const o = { crypto: 1 }',
+        'type T = ReturnType<typeof setTimeout>',
+        '/** setTimeout */ // Date.now()',
+      ],
+      ...['Math.floor(1)', 'queueMicrotask(f)', 'class A { setTimeout() {} }', 'clock.now()'],
+    ]
+    expect(others.flatMap((text) => timeAndChanceOf(parse('a.ts', text)))).toEqual([])
+  })
+
+  test('find globals of Node, and take no property for one', () => {
+    const file = parse(
+      'src/a.ts',
+      'process.exit()\nglobalThis.Buffer\nobject.process\nconst o = { require: 1 }',
+    )
+    expect(nodeGlobalsOf(file)).toEqual(['process in line 1', 'Buffer in line 2'])
+    expect(nodeGlobalsOf(parse('src/a.ts', 'declare global {}\nclass Buffer {}\nnew Buffer()'))).toEqual([])
+  })
+
+  test('find what leaves a package', () => {
+    const file = parse('packages/memory/src/bus.ts', '')
+    const strays = [
+      '../../../src/hub.ts',
+      '../../nats/src/index.ts',
+      '@rivulet/nats',
+      'rivulet/testing',
+      '../test/x.ts',
+    ]
+    expect(strays.filter((specifier) => leaves('packages/memory', file, specifier))).toEqual(strays)
+    expect(['rivulet', './link.ts', 'mqtt'].filter((name) => leaves('packages/memory', file, name))).toEqual(
+      [],
+    )
+  })
+
+  test('find a private field', () => {
+    expect(privateNamesOf(parse('a.ts', 'class A {\n  #b = 1\n  c = 2\n}'))).toEqual(['#b in line 2'])
+  })
+
+  test('find a long function and an export of everything', () => {
+    expect(longFunctionsOf(parse('a.ts', 'function f() {\n\n\n}'), 3)).toEqual(['4 lines from line 1'])
+    expect(longFunctionsOf(parse('a.ts', 'function f() {\n\n}'), 3)).toEqual([])
+    expect(starExportsOf(parse('a.ts', "export * from './b.ts'"))).toEqual(['line 1'])
+  })
+
+  test('count lines of code without blanks and comments', () => {
+    const text = '/** Doc. */\n\n// Why.\nconst a = `x\ny` /* tail */\n  ;\nfunction f() {\n  return 1\n}\n'
+    expect(codeLinesOf(parse('a.ts', text))).toBe(6)
+  })
+})

@@ -1,0 +1,341 @@
+import vm from 'node:vm'
+import {
+  createHub,
+  type ErrorCode,
+  type Hub,
+  openHub,
+  RivuletError,
+  type Stream,
+  type StreamOptions,
+} from 'rivulet'
+import { describe, expect, test } from 'vitest'
+import { PublicNames } from '../support/public-names.ts'
+import { schemaOf } from '../support/schemas.ts'
+import { ScriptedTransport } from '../support/scripted-transport.ts'
+
+const PLACE = { stream: 'errors', hub: 'default' }
+const thrown = new Error('thrown')
+const NO_ROOM = { limit: { ratePerSecond: 0, burst: 1 }, maxWaiting: 0 } as const
+
+function open(options: StreamOptions = {}): Stream {
+  return createHub({ nowMs: () => 0 }).stream('errors', options) as Stream
+}
+
+/** Gives what the action throws or rejects with. */
+async function errorOf(action: () => unknown): Promise<RivuletError> {
+  try {
+    await action()
+  } catch (error) {
+    if (RivuletError.is(error)) return error
+    throw error
+  }
+  throw new Error('Nothing was thrown.')
+}
+
+/** A stream whose bucket is full, with a message a second. */
+function full(options: StreamOptions = {}): Stream {
+  const stream = open({ limit: { ratePerSecond: 1, burst: 1 }, ...options })
+  stream.publish({})
+  return stream
+}
+
+function endedReady(): Promise<void> {
+  const subscription = open().subscribe(() => {})
+  subscription.unsubscribe()
+  return subscription.ready
+}
+
+function refusedReady(): Promise<void> {
+  const transport = new ScriptedTransport()
+  transport.answers.join = new Error('denied')
+  const hub = createHub({ transport })
+  hub.on('error', () => {})
+  return hub.stream('errors').subscribe(() => {}).ready
+}
+
+function refusedHub(): Hub {
+  const transport = new ScriptedTransport()
+  transport.answers.open = new RivuletError('TRANSPORT_FAILED', 'Wrong password.')
+  const hub = createHub({ transport, name: 'fleet' })
+  hub.on('error', () => {})
+  return hub
+}
+
+interface Case {
+  fails(): unknown
+  /** A text, or what matches it. */
+  readonly message: unknown
+  readonly fields: object
+}
+
+/** A missing package is shown in a process of its own: test/open-hub.test.ts. */
+const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
+  INVALID_DATA: {
+    fails: () => open().publish({ a: { b: [0, 1, 2, 5n] } }),
+    message: 'A BigInt at $.a.b[3]. (stream "errors" of hub "default")',
+    fields: { path: '$.a.b[3]', reason: 'A BigInt', ...PLACE },
+  },
+  PAYLOAD_TOO_LARGE: {
+    fails: () => open().publish({ a: 'é'.repeat(2600) }),
+    message:
+      'Payload is 5208 bytes, the limit is 4096; send a reference instead, or split it. (stream "errors" of hub "default")',
+    fields: { bytes: 5208, maxBytes: 4096, atLeast: false, ...PLACE },
+  },
+  RATE_LIMITED: {
+    fails: () => full().publish({}),
+    message:
+      'The stream is at its rate limit; retry after 1000 ms, or use publishWhenReady or publishLatest. (stream "errors" of hub "default")',
+    fields: { retryAfterMs: 1000, ...PLACE },
+  },
+  SCHEMA_MISMATCH: {
+    fails: () =>
+      open({ schema: schemaOf(() => ({ issues: [{ message: 'No such truck', path: ['truck'] }] })) }).publish(
+        {},
+      ),
+    message: `The data does not match the stream's schema: No such truck at $.truck. (stream "errors" of hub "default")`,
+    fields: {
+      reason: 'No such truck at $.truck',
+      issues: [{ message: 'No such truck', path: ['truck'] }],
+      ...PLACE,
+    },
+  },
+  INVALID_NAME: {
+    fails: () => createHub().stream('x'.repeat(321)),
+    message: 'A stream name has 1 to 320 UTF-16 units, this one has 321; shorten it.',
+    fields: {},
+  },
+  INVALID_OPTIONS: {
+    fails: () => open({ maxBytes: 65_537 }),
+    message: 'maxBytes is a whole number from 2 to 65536, not 65537.',
+    fields: {},
+  },
+  STREAM_OPTIONS_CONFLICT: {
+    fails: () => {
+      const hub = createHub()
+      hub.stream('once', { maxBytes: 100 })
+      hub.stream('once', { maxBytes: 200 })
+    },
+    message:
+      'The stream is open with another maxBytes; close it first, or leave the option out. (stream "once" of hub "default")',
+    fields: { stream: 'once', hub: 'default' },
+  },
+  STREAM_CLOSED: {
+    fails: () => {
+      const stream = open()
+      stream.close()
+      stream.publish({})
+    },
+    message: 'The stream is closed; open it again with hub.stream(name). (stream "errors" of hub "default")',
+    fields: PLACE,
+  },
+  HUB_CLOSED: {
+    fails: async () => {
+      const hub = createHub()
+      await hub.close()
+      hub.stream('late')
+    },
+    message: 'The hub is closed; create another one. (hub "default")',
+    fields: { hub: 'default' },
+  },
+  WAITING_LINE_FULL: {
+    fails: () => full({ maxWaiting: 0 }).publishWhenReady({}),
+    message:
+      '0 messages are waiting already; publish less, or raise maxWaiting. (stream "errors" of hub "default")',
+    fields: { maxWaiting: 0, ...PLACE },
+  },
+  LISTENER_FAILED: {
+    fails: () => {
+      const stream = open()
+      stream.subscribe(() => {
+        throw thrown
+      })
+      let told: unknown
+      stream.on('error', (error) => {
+        told = error
+      })
+      stream.publish({})
+      throw told
+    },
+    message: 'A subscriber threw: thrown (stream "errors" of hub "default")',
+    fields: { cause: thrown, ...PLACE },
+  },
+  TRANSPORT_UNAVAILABLE: {
+    fails: () => {
+      const transport = new ScriptedTransport()
+      transport.answers.open = new Error('no route')
+      return openHub({ transport, name: 'fleet' }, { timeoutMs: 20 })
+    },
+    message: expect.stringMatching(
+      /^The transport was not up within 20 ms; check its address .* no route\. Trying again\..*\(hub "fleet"\)$/,
+    ),
+    fields: {
+      hub: 'fleet',
+      cause: expect.objectContaining({ code: 'TRANSPORT_UNAVAILABLE', cause: new Error('no route') }),
+    },
+  },
+  TRANSPORT_FAILED: {
+    fails: () => {
+      const transport = new ScriptedTransport()
+      transport.answers.open = new RivuletError('TRANSPORT_FAILED', 'Wrong password; check the credentials.')
+      return openHub({ transport, name: 'fleet' })
+    },
+    message: 'Wrong password; check the credentials. (hub "fleet")',
+    fields: { hub: 'fleet' },
+  },
+}
+
+describe('a RivuletError', () => {
+  test.each(Object.entries(cases))(
+    'of code %s says what happened, the numbers, and what to do',
+    async (code, { fails, message, fields }) => {
+      const error = await errorOf(fails)
+      expect(error.code).toBe(code)
+      expect(error.message).toEqual(message)
+      expect(error).toMatchObject(fields)
+      expect(error).toBeInstanceOf(RivuletError)
+      expect(error.name).toBe('RivuletError')
+    },
+  )
+
+  test('has a case above for every code that there is', () => {
+    const codes = new PublicNames(['src/index.ts']).literalsOf('src/index.ts', 'ErrorCode')
+    expect([...Object.keys(cases), 'TRANSPORT_MISSING'].sort()).toEqual(codes.sort())
+  })
+
+  test.each<[string, () => unknown, object]>([
+    ['ready of a subscription that has ended', () => endedReady(), { ...PLACE, code: 'STREAM_CLOSED' }],
+    ['ready of a refused join', () => refusedReady(), { ...PLACE, code: 'TRANSPORT_FAILED' }],
+    [
+      'ready of a hub that is refused',
+      () => refusedHub().ready(),
+      { hub: 'fleet', code: 'TRANSPORT_FAILED' },
+    ],
+  ])('names the stream and the hub in its fields and its text: %s', async (_, fails, fields) => {
+    const error = await errorOf(fails)
+    expect(error).toMatchObject(fields)
+    if (error.stream !== undefined) expect(error.message).toContain(`stream "${error.stream}"`)
+    expect(error.message).toContain(`hub "${error.hub}"`)
+  })
+
+  test('tells a lower bound where the exact size was not measured', async () => {
+    const error = await errorOf(() => open().publish({ a: 'x'.repeat(5202) }))
+    expect(error.message).toBe(
+      'Payload is at least 5210 bytes, the limit is 4096; send a reference instead, or split it. (stream "errors" of hub "default")',
+    )
+    expect(error.atLeast).toBe(true)
+  })
+
+  test('tells an asynchronous schema what to do', async () => {
+    const error = await errorOf(() => open({ schema: schemaOf(async (value) => ({ value })) }).publish({}))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(error.message).toBe(
+      'The schema validates asynchronously; give the stream one that validates synchronously. (stream "errors" of hub "default")',
+    )
+  })
+
+  test('has no fields but those of its code and the names', async () => {
+    const error = await errorOf(() => full().publish({}))
+    expect(Object.keys(error).sort()).toEqual(['code', 'hub', 'name', 'retryAfterMs', 'stream'])
+    expect('cause' in error).toBe(false)
+  })
+
+  test('keeps what user code threw as its cause', async () => {
+    const cause = new Error('from the getter')
+    const error = await errorOf(() =>
+      open().publish({
+        get a() {
+          throw cause
+        },
+      }),
+    )
+    expect(error.cause).toBe(cause)
+    expect(error.message).toBe('Reading the data threw at $.a. (stream "errors" of hub "default")')
+  })
+
+  // RELIABILITY 77
+  test('shows nothing of the data', async () => {
+    const secret = 'hunter2'
+    const tooLarge = await errorOf(() => open().publish({ a: secret.repeat(1000) }))
+    const invalid = await errorOf(() => open().publish({ a: [secret, 5n] }))
+    for (const error of [tooLarge, invalid])
+      expect(error.message + JSON.stringify(error)).not.toContain(secret)
+  })
+})
+
+describe('RivuletError.is', () => {
+  test('tells an error of this library from anything else', () => {
+    expect(RivuletError.is(new RivuletError('INVALID_NAME', 'm'))).toBe(true)
+    expect(Reflect.get(new RivuletError('INVALID_NAME', 'm'), Symbol.for('rivulet.error'))).toBe(true)
+    for (const other of [new Error('m'), { code: 'INVALID_NAME' }, null, undefined, 'text', 5, () => 1]) {
+      expect(RivuletError.is(other)).toBe(false)
+    }
+  })
+
+  test('knows an error that another copy of the library made', () => {
+    const copy = vm.runInNewContext(`
+      class RivuletError extends Error {
+        code = 'RATE_LIMITED'
+        get [Symbol.for('rivulet.error')]() { return true }
+      }
+      new RivuletError('from the other copy')
+    `)
+    expect(copy).not.toBeInstanceOf(RivuletError)
+    expect(RivuletError.is(copy)).toBe(true)
+  })
+
+  test('knows the errors of subclasses', () => {
+    expect(RivuletError.is(new (class extends RivuletError {})('INVALID_NAME', 'm'))).toBe(true)
+  })
+})
+
+describe('a refusal', () => {
+  test('is a value with the code, the wait, and the error', () => {
+    const result = full().tryPublish({})
+    expect(result.ok).toBe(false)
+    if (result.ok) return
+    expect(result.code).toBe('RATE_LIMITED')
+    expect(result.retryAfterMs).toBe(1000)
+    expect(result.error).toBeInstanceOf(RivuletError)
+    expect(result.error).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 1000 })
+  })
+
+  test('has no wait when waiting would not help', () => {
+    const result = open().tryPublish([])
+    expect(result).toMatchObject({ ok: false, code: 'INVALID_DATA', retryAfterMs: undefined })
+  })
+
+  test('makes its error when it is read, and one only', () => {
+    const stream = full()
+    const results = [1, 2].map(function refuseHere() {
+      return stream.tryPublish({})
+    })
+    const [error, other] = results.map(function readHere(result) {
+      return result.ok ? undefined : result.error
+    })
+    // A stack shows where it was captured: at the read, not at the refusal.
+    expect(error?.stack).toContain('readHere')
+    expect(error?.stack).not.toContain('refuseHere')
+    expect(results[0]?.ok === false && results[0].error).toBe(error)
+    expect(other).not.toBe(error)
+  })
+
+  test.each<[string, StreamOptions, unknown]>([
+    ['rate', NO_ROOM, {}],
+    ['data', {}, { a: 5n }],
+    ['size', {}, { a: 'x'.repeat(5000) }],
+    ['schema', { schema: schemaOf(() => ({ issues: [] })) }, {}],
+  ])('for its %s captures no stack', (_, options, data) => {
+    const stream = open(options)
+    if (options.limit) stream.publish({})
+    const kept = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')
+    let result: ReturnType<Stream['tryPublish']>
+    // With the limit at 0 while it is refused, only an error that is made afterwards has a stack.
+    Error.stackTraceLimit = 0
+    try {
+      result = stream.tryPublish(data as object)
+    } finally {
+      Object.defineProperty(Error, 'stackTraceLimit', kept as PropertyDescriptor)
+    }
+    expect(result.ok === false && result.error.stack).toMatch(/\n\s+at /)
+  })
+})

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openScene, STRANGER, wire } from '../support/remote-scene.ts'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
+
+/** A scene, and a publisher whose clock can step; `hear` tells whether a message of it sent just now is delivered. */
+async function open() {
+  const scene = await openScene({ limit: false })
+  let clockMs = 1_000_000 - performance.now()
+  let sequence = 0
+  const hear = (lateMs = 0): boolean => {
+    const { delivered } = scene.ledger
+    scene.receive(wire(++sequence, performance.now() + clockMs - lateMs))
+    return scene.ledger.delivered > delivered
+  }
+  const step = (ms: number) => {
+    clockMs += ms
+  }
+  return { scene, hear, step, forge: (t: number) => scene.receive(wire(++sequence, t, STRANGER)) }
+}
+
+describe('a publisher whose clock stepped back', () => {
+  test('is heard again once all its delays were the same for maxAgeMs and a barrier was answered', async () => {
+    const { hear, step } = await open()
+    expect(hear()).toBe(true)
+    await pass(1_000)
+    step(-20_000)
+    for (let second = 0; second < 5; second++) {
+      expect(hear()).toBe(false)
+      await pass(1_000)
+    }
+    expect([hear(), hear()]).toEqual([true, true])
+    await pass(10_000)
+    expect([hear(), hear(5_001)]).toEqual([true, false])
+  })
+
+  test('is heard again at its third message, when these are far apart', async () => {
+    const { hear, step } = await open()
+    hear()
+    step(-20_000)
+    await pass(1_000)
+    expect(hear()).toBe(false)
+    await pass(10_000)
+    expect(hear()).toBe(false)
+    await pass(10_000)
+    expect(hear()).toBe(true)
+  })
+
+  test('is heard soon by who listened long without a barrier being due: the first stale message starts one', async () => {
+    const { scene, hear, step } = await open()
+    hear()
+    await pass(2_001)
+    const { length } = scene.transport.flushes
+    step(-20_000)
+    hear()
+    await pass(21)
+    expect(scene.transport.flushes.length).toBeGreaterThan(length)
+  })
+
+  test('is not heard while no barrier that began after it is answered: it may be a backlog', async () => {
+    const { scene, hear, step } = await open()
+    hear()
+    await pass(1_000)
+    scene.transport.flush = () => new Promise(() => {})
+    step(-20_000)
+    for (let _second = 0; scene.hub.status === 'up'; _second++) {
+      expect(hear()).toBe(false)
+      await pass(200)
+    }
+  })
+
+  test('is not heard when barriers take longer than a second: the link has a backlog', async () => {
+    const { scene, hear, step } = await open()
+    hear()
+    await pass(3_000)
+    scene.transport.flush = () => new Promise((resolve) => setTimeout(resolve, 1_001))
+    await pass(3_000)
+    step(-20_000)
+    for (let second = 0; second < 100; second++) {
+      expect(hear()).toBe(false)
+      await pass(1_000)
+    }
+    expect(scene.hub.status).toBe('up')
+  })
+})
+
+test('a backlog that shrinks is never heard, whatever barriers say', async () => {
+  const { hear } = await open()
+  hear()
+  for (let second = 0; second < 40; second++) {
+    await pass(1_000)
+    expect(hear(50_000 - second * 1_000)).toBe(false)
+  }
+})
+
+describe('a forged time far ahead', () => {
+  test('mutes the publisher for seconds when its delays are steady', async () => {
+    const { hear, forge } = await open()
+    hear()
+    forge(1e12)
+    let mutedMs = 0
+    for (; !hear(); mutedMs += 100) await pass(100)
+    expect(mutedMs).toBeLessThanOrEqual(6_000)
+  })
+
+  test('mutes the publisher for no more than a minute after the last forged frame, however its delays sway', async () => {
+    const { hear, forge } = await open()
+    hear()
+    for (let forged = 0; forged < 100; forged++) {
+      forge(1e12 + performance.now())
+      expect(hear((forged % 2) * 600)).toBe(false)
+      await pass(1_000)
+    }
+    let mutedMs = 1_000
+    for (; !hear(mutedMs % 2_000 ? 600 : 0); mutedMs += 1_000) await pass(1_000)
+    expect(mutedMs).toBeLessThanOrEqual(61_000)
+  })
+})
