@@ -1,9 +1,9 @@
 import type { Hub } from './hub.ts'
-import { type HubConfig, type OpenOptions, openHubWith, type Packages } from './opening.ts'
+import { type HubConfig, type OpenOptions, openHubWith, type TransportPackage } from './opening.ts'
 
-const PACKAGES: Packages = {
-  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
-}
+const PACKAGES: readonly TransportPackage[] = [
+  { name: '@rivulet/memory', schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
+]
 
 /**
  * Opens a hub by configuration, in a browser or a worker: `memory:` is the only scheme there, so that a bundler does

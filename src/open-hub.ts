@@ -1,15 +1,16 @@
 import type { Hub } from './hub.ts'
-import { type HubConfig, type OpenOptions, openHubWith, type Packages } from './opening.ts'
+import { type HubConfig, type OpenOptions, openHubWith, type TransportPackage } from './opening.ts'
 
 // The imports are literal, and have a `catch`, so that bundlers see packages that may be missing.
-const PACKAGES: Packages = {
-  '@rivulet/memory': { schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
-  '@rivulet/mqtt': {
+const PACKAGES: readonly TransportPackage[] = [
+  { name: '@rivulet/memory', schemes: ['memory:'], load: () => import('@rivulet/memory').catch(fail) },
+  {
+    name: '@rivulet/mqtt',
     schemes: ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
     load: () => import('@rivulet/mqtt').catch(fail),
   },
-  '@rivulet/nats': { schemes: ['nats:', 'tls:'], load: () => import('@rivulet/nats').catch(fail) },
-}
+  { name: '@rivulet/nats', schemes: ['nats:', 'tls:'], load: () => import('@rivulet/nats').catch(fail) },
+]
 
 /**
  * Opens a hub by configuration and resolves when it is ready. The scheme of the URL picks the package, which must be

@@ -26,10 +26,12 @@ export interface OpenOptions {
   readonly wait?: boolean
 }
 
-/** The transports that an entry of the library knows: their schemes, and how to load them. */
-export type Packages = Readonly<
-  Record<string, { readonly schemes: readonly string[]; readonly load: () => Promise<unknown> }>
->
+/** A package with a transport: the schemes of its URLs, and how it is loaded. */
+export interface TransportPackage {
+  readonly name: string
+  readonly schemes: readonly string[]
+  readonly load: () => Promise<unknown>
+}
 
 const DEFAULTS = { signal: undefined as AbortSignal | undefined, timeoutMs: 10_000, wait: true }
 const CHECKS: Checks<typeof DEFAULTS> = {
@@ -40,7 +42,7 @@ const CHECKS: Checks<typeof DEFAULTS> = {
 
 /** Opens a hub with one of the packages that an entry knows; see its `openHub`. */
 export async function openHubWith(
-  packages: Packages,
+  packages: readonly TransportPackage[],
   config: HubConfig,
   options: OpenOptions = {},
 ): Promise<Hub> {
@@ -73,7 +75,7 @@ function tooLate(timeoutMs: number, cause: unknown): RivuletError {
   return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
 }
 
-async function hubOptionsOf(packages: Packages, config: unknown): Promise<HubOptions> {
+async function hubOptionsOf(packages: readonly TransportPackage[], config: unknown): Promise<HubOptions> {
   const given: unknown = typeof config === 'string' || Array.isArray(config) ? { transport: config } : config
   if (!isRecord(given))
     throw invalid(`openHub takes a URL, a list of URLs, or { transport, … }, not ${shown(given)}.`)
@@ -87,40 +89,38 @@ async function hubOptionsOf(packages: Packages, config: unknown): Promise<HubOpt
   if (first === undefined) throw invalid('The list of URLs is empty.')
   if (others.some(({ scheme }) => scheme !== first.scheme))
     throw invalid('The URLs of one hub have one scheme.')
-  const { transportFromUrls } = await load(packages, first.scheme)
+  const { transportFromUrls } = await load(first.from)
   const parsed = [first, ...others]
-  const made = makeTransport(
-    transportFromUrls,
-    parsed.map(({ url }) => url),
-  )
   const name = options.name ?? parsed.find(({ name }) => name !== undefined)?.name
-  return { ...options, transport: made, ...(name === undefined ? {} : { name }) } as HubOptions
-}
-
-function makeTransport(fromUrls: TransportModule['transportFromUrls'], urls: readonly string[]): Transport {
   try {
-    return fromUrls(urls)
+    const made = transportFromUrls(parsed.map(({ url }) => url))
+    return { ...options, transport: made, ...(name === undefined ? {} : { name }) } as HubOptions
   } catch (cause) {
     if (RivuletError.is(cause)) throw cause
     throw new RivuletError('INVALID_OPTIONS', `The transport refuses its URL: ${messageOf(cause)}`, { cause })
   }
 }
 
+interface TransportUrl {
+  readonly from: TransportPackage
+  readonly scheme: string
+  readonly url: string
+  readonly name: string | undefined
+}
+
 /** Takes `?name=` out of a URL; the rest is the transport's. Of the rest nothing goes into an error: it may be a secret. */
-function parse(
-  packages: Packages,
-  given: unknown,
-): { scheme: string; url: string; name: string | undefined } {
+function parse(packages: readonly TransportPackage[], given: unknown): TransportUrl {
   const url = typeof given === 'string' ? given : ''
-  const schemes = Object.values(packages).flatMap((known) => known.schemes)
-  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase()
-  if (scheme === undefined || !schemes.includes(scheme)) {
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? ''
+  const from = packages.find(({ schemes }) => schemes.includes(scheme))
+  if (from === undefined) {
     // `localhost:4222` looks like a scheme, too.
-    const isHost = scheme === undefined || /^[^/]*:\d+(\/|\?|$)/.test(url)
+    const isHost = scheme === '' || /^[^/]*:\d+(\/|\?|$)/.test(url)
     const reason = isHost
       ? 'this one has no scheme; did you mean nats://host:port or mqtt://host:port?'
       : `not ${scheme}`
-    throw invalid(`A transport's URL starts with ${schemes.join(' ')}, ${reason}`)
+    const known = packages.flatMap(({ schemes }) => schemes).join(' ')
+    throw invalid(`A transport's URL starts with ${known}, ${reason}`)
   }
   if (scheme !== 'memory:' && !url.startsWith('//', scheme.length)) {
     throw invalid(`A URL with ${scheme} has two slashes; did you mean ${scheme}//host:port?`)
@@ -130,22 +130,17 @@ function parse(
   const parameters = query.join('?').split('&')
   const rest = parameters.filter((parameter) => !parameter.startsWith('name=')).join('&')
   const name = parameters.find((parameter) => parameter.startsWith('name='))?.slice('name='.length)
-  return { scheme, name, url: rest === '' ? address : `${address}?${rest}` }
+  return { from, scheme, name, url: rest === '' ? address : `${address}?${rest}` }
 }
 
-async function load(packages: Packages, scheme: string): Promise<TransportModule> {
-  for (const [name, { schemes, load }] of Object.entries(packages)) {
-    if (!schemes.includes(scheme)) continue
-    try {
-      return (await load()) as TransportModule
-    } catch (cause) {
-      if (!isMissing(cause, name)) throw cause
-      throw new RivuletError('TRANSPORT_MISSING', `${name} is not installed; run: npm install ${name}`, {
-        cause,
-      })
-    }
+async function load({ name, load }: TransportPackage): Promise<TransportModule> {
+  try {
+    return (await load()) as TransportModule
+  } catch (cause) {
+    if (!isMissing(cause, name)) throw cause
+    const message = `${name} is not installed; run: npm install ${name}`
+    throw new RivuletError('TRANSPORT_MISSING', message, { cause })
   }
-  throw invalid(`Nothing opens ${scheme}`)
 }
 
 // Proven in a process of its own, where no transport is installed, so coverage does not see it.

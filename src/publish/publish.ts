@@ -28,20 +28,10 @@ export interface Budget {
  */
 export function publish(state: StreamState, data: unknown): Message | Refusal {
   const nowMs = state.hub.clock.nowMs()
-  const refusal = whyNotNow(state, nowMs)
-  if (refusal !== undefined) return refuse(state, refusal)
-  const { schema, maxBytes } = state.options
-  let wire: object
-  let output: unknown
-  try {
-    wire = snapshot(data, maxBytes, state)
-    output = schema === undefined ? wire : validate(schema, wire, state)
-  } catch (thrown) {
-    return refuse(state, asRefusal(thrown))
-  }
-  const isAdmitted = !state.isClosed && !isQueueFull(state) && takeRoom(state, nowMs)
-  if (!isAdmitted) return refuse(state, whyNotNow(state, nowMs) as Refusal)
-  return accept(state, wire, output, nowMs)
+  const checked = check(state, data, nowMs, whyNotNow)
+  if (checked instanceof Refusal) return refuse(state, checked)
+  state.bucket?.take(nowMs)
+  return accept(state, checked.wire, checked.data, nowMs)
 }
 
 /** Publishes when there is room. Rejects with the refusal's error, or with the reason of the signal. */
@@ -53,7 +43,7 @@ export async function publishWhenReady(
   const signal = checkSignalOption('publishWhenReady', options)
   if (signal?.aborted) throw abortedBy(state, signal)
   const nowMs = state.hub.clock.nowMs()
-  const checked = check(state, data, false, nowMs)
+  const checked = check(state, data, nowMs, whyNoPlace)
   if (checked instanceof Refusal) throw refuse(state, checked).error
   if (signal?.aborted) throw abortedBy(state, signal) // by what reading the data ran
   if (takeRoom(state, nowMs)) return accept(state, checked.wire, checked.data, nowMs)
@@ -77,7 +67,8 @@ export function publishLatest(
   key: unknown,
 ): Message | Refusal | undefined {
   const nowMs = state.hub.clock.nowMs()
-  const checked = check(state, data, state.line?.kept.has(key) === true, nowMs)
+  const isKept = state.line?.kept.has(key) === true
+  const checked = check(state, data, nowMs, isKept ? whyClosed : whyNoPlace)
   if (checked instanceof Refusal) return refuse(state, checked)
   const kept = state.line?.kept.get(key)
   if (kept !== undefined) {
@@ -114,28 +105,37 @@ function whyNotNow(state: StreamState, nowMs: number): Refusal | undefined {
   return new Refusal('RATE_LIMITED', state, { retryAfterMs })
 }
 
-/** Checks everything but the limit. A value that replaces a kept one needs no place in the line. */
+/**
+ * Checks the data; `why` tells whether it may be published at all, before and after, since reading the data and the
+ * schema run user code.
+ */
 function check(
   state: StreamState,
   data: unknown,
-  hasPlace: boolean,
   nowMs: number,
+  why: (state: StreamState, nowMs: number) => Refusal | undefined,
 ): { wire: object; data: unknown } | Refusal {
-  const refusal = whyNoPlace(state, hasPlace, nowMs)
+  const refusal = why(state, nowMs)
   if (refusal !== undefined) return refusal
   const { schema, maxBytes } = state.options
   try {
     const wire = snapshot(data, maxBytes, state)
     const checked = { wire, data: schema === undefined ? wire : validate(schema, wire, state) }
-    return whyNoPlace(state, hasPlace, nowMs) ?? checked
+    return why(state, nowMs) ?? checked
   } catch (thrown) {
-    return asRefusal(thrown)
+    if (thrown instanceof Refusal) return thrown
+    throw thrown // the stack is exhausted
   }
 }
 
-function whyNoPlace(state: StreamState, hasPlace: boolean, nowMs: number): Refusal | undefined {
+/** A value that replaces a kept one needs no place in the line. */
+function whyClosed(state: StreamState): Refusal | undefined {
+  return state.isClosed ? closedRefusal(state) : undefined
+}
+
+/** Looks whether there is room for a message, or a place in the line. */
+function whyNoPlace(state: StreamState, nowMs: number): Refusal | undefined {
   if (state.isClosed) return closedRefusal(state)
-  if (hasPlace) return undefined
   if (isQueueFull(state)) return lineFull(state)
   const size = lineSize(state)
   const isRoom = size === 0 && (state.bucket === undefined || state.bucket.hasRoom(nowMs))
@@ -153,9 +153,4 @@ function lineFull(state: StreamState): Refusal {
 function abortedBy(state: StreamState, signal: AbortSignal): unknown {
   state.counters.refuse('ABORTED')
   return signal.reason
-}
-
-function asRefusal(thrown: unknown): Refusal {
-  if (thrown instanceof Refusal) return thrown
-  throw thrown // the stack is exhausted
 }
