@@ -1,46 +1,52 @@
+import { setMaxListeners } from 'node:events'
 import { errors, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node'
 import type { Topic, TransportHost } from 'rivulet'
-import { lossOf } from './refusal.ts'
+import type { Dialled } from './dial.ts'
+import { faultOf, isFatal, lossOf } from './refusal.ts'
 import { subjectOf, topicOf } from './subject.ts'
 
-/** How many subjects are remembered: making one anew costs a send about as much as all the rest of it here. */
+/** How many subjects are remembered. Making one anew doubles what a send costs here (0.8 µs in place of 0.4). */
 const MAX_SUBJECTS = 8_192
+/** How long a server that shuts down may take to answer the last flush. */
+const LAST_FLUSH_MS = 2_000
 
 interface Join {
   readonly subscription: Subscription
-  confirmed: boolean
+  isConfirmed: boolean
   refusal: Error | undefined
 }
 
 /** One connection to one server, from its first PONG to its end. Never reconnects. */
 export class Connection {
+  /** As `host:port`. */
+  readonly server: string
+  /** The server's `max_payload`. A reload may lower it without a word; the server then hangs up on larger ones. */
+  readonly maxFrameBytes: number
+  /** What the server last said about the servers of its cluster, as `host:port`. */
+  clusterServers: readonly string[]
   readonly #client: NatsConnection
+  readonly #reset: () => void
   readonly #host: TransportHost
   readonly #prefix: string
   readonly #joins = new Map<Topic, Join>()
   readonly #subjects = new Map<Topic, string>()
-  // The client never settles a flush that its connection did not survive; the end of the connection does, here.
-  readonly #waits = new Set<(cause: Error) => void>()
-  // While true the host may be called. Turns false once, before `down` or at `close`, and stays so.
+  // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
-  // How many refusals came that do not say which command they answer.
-  #anonymousRefusals = 0
-  #lastRefusal: Error | undefined
+  // Aborted then. The client never settles a flush that its connection did not survive.
+  readonly #over = new AbortController()
+  // The last fault that did not say which command it answers, or why the connection is about to end.
+  #lastFault: Error | undefined
 
-  /** Resolves when the socket is gone. */
-  readonly ended: Promise<void>
-  /** The server's `max_payload`. A reload may lower it without a word; the server then hangs up on larger ones. */
-  readonly maxFrameBytes: number
-  /** What the server last said about the servers of its cluster, as `host:port`. */
-  clusterServers: readonly string[] = []
-
-  constructor(client: NatsConnection, host: TransportHost, prefix: string) {
+  constructor({ server, client, reset }: Dialled, host: TransportHost, prefix: string) {
+    this.server = server
+    this.maxFrameBytes = client.info?.max_payload ?? Number.POSITIVE_INFINITY
     this.#client = client
+    this.#reset = reset
     this.#host = host
     this.#prefix = prefix
-    this.maxFrameBytes = client.info?.max_payload ?? Number.POSITIVE_INFINITY
-    this.#noteCluster()
-    this.ended = client.closed().then((cause) => this.#down(lossOf(cause ?? this.#lastRefusal)))
+    this.clusterServers = client.info?.connect_urls ?? []
+    setMaxListeners(0, this.#over.signal)
+    void client.closed().then((cause) => this.#down(lossOf(cause ?? this.#lastFault)))
     void this.#watch()
   }
 
@@ -55,19 +61,17 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (!this.#live) throw new Error('the connection is gone')
     const join = this.#subscribe(topic)
-    const refusals = this.#anonymousRefusals
+    const lastFault = this.#lastFault
     try {
       await this.flush(signal)
       // A refusal precedes the PONG on the wire, but the client tells of it up to one macrotask later.
       await new Promise(setImmediate)
       if (join.refusal) throw join.refusal
       // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail.
-      if (this.#anonymousRefusals !== refusals) throw this.#lastRefusal
+      if (this.#lastFault !== lastFault) throw this.#lastFault
       if (this.#joins.get(topic) !== join) throw new Error('left before the join was confirmed')
-      join.confirmed = true
+      join.isConfirmed = true
     } catch (cause) {
       if (this.#joins.get(topic) === join) this.leave(topic)
       throw cause
@@ -80,26 +84,38 @@ export class Connection {
   }
 
   flush(signal: AbortSignal): Promise<void> {
-    if (!this.#live) return Promise.reject(new Error('the connection is gone'))
-    return this.#wait(this.#client.flush(), signal)
+    return settled(this.#client.flush(), signal, this.#over.signal)
   }
 
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
     this.#silence(new Error('the connection was closed'))
-    await this.#wait(this.#client.flush(), signal).catch(() => {})
+    await this.#finish(signal)
+  }
+
+  /** Hands over what was sent before, and drops what has not got through when `signal` aborts. */
+  async #finish(signal: AbortSignal, why?: string): Promise<void> {
+    // A fatal fault is the better reason: the client hangs up on it as on a server that does not answer.
+    if (why !== undefined && !isFatal(this.#lastFault)) this.#lastFault = new Error(`the server ${why}`)
+    const ending = Promise.race([this.#client.flush(), this.#client.closed()])
+    await settled(ending, signal).catch(() => signal.aborted && this.#reset())
     await this.#client.close()
   }
 
   #subscribe(topic: Topic): Join {
-    const subscription = this.#client.subscribe(subjectOf(topic, this.#prefix), {
-      callback: (refusal, message) => {
+    const subscription = this.#client.subscribe(this.#subjectOf(topic), {
+      callback: (refusal, { data }) => {
         if (!this.#live) return
-        if (refusal) this.#refuse(topic, join, refusal)
-        else this.#receive(topic, message.data)
+        if (refusal) return this.#refuse(topic, join, refusal)
+        try {
+          this.#host.receive(topic, data)
+        } catch (cause) {
+          // What is thrown here would end the read loop of the whole connection, silently (nats.js 3.3).
+          this.#host.error(topic, faultOf('A frame from NATS was not taken', cause))
+        }
       },
     })
-    const join: Join = { subscription, confirmed: false, refusal: undefined }
+    const join: Join = { subscription, isConfirmed: false, refusal: undefined }
     this.#joins.set(topic, join)
     return join
   }
@@ -113,86 +129,59 @@ export class Connection {
     return subject
   }
 
-  #receive(topic: Topic, frame: Uint8Array): void {
-    try {
-      this.#host.receive(topic, frame)
-    } catch (cause) {
-      // What is thrown here would end the read loop of the whole connection, silently (nats.js 3.4).
-      this.#host.error(topic, cause as Error)
-    }
-  }
-
   #refuse(topic: Topic, join: Join, refusal: Error): void {
     join.refusal = refusal
-    if (!join.confirmed || this.#joins.get(topic) !== join) return
+    if (!join.isConfirmed || this.#joins.get(topic) !== join) return
     this.#joins.delete(topic)
-    this.#host.error(topic, refusal)
+    this.#host.left(topic, refusal)
   }
 
   async #watch(): Promise<void> {
     for await (const status of this.#client.status()) {
+      this.clusterServers = this.#client.info?.connect_urls ?? this.clusterServers
       if (this.#live) this.#take(status)
     }
   }
 
   #take(status: Status): void {
-    if (status.type === 'ldm') {
-      this.#down(lossOf(new Error('the server is shutting down (lame duck)')))
-      // No deadline of its own: a server that does not answer is given up by the client's pings.
-      void this.close(new AbortController().signal)
-    } else if (status.type === 'error') {
-      this.#fault(status.error)
-    } else if (status.type === 'update') {
-      this.#noteCluster()
-    }
-  }
-
-  // Kept here, because the client forgets it at its end.
-  #noteCluster(): void {
-    this.clusterServers = this.#client.info?.connect_urls ?? this.clusterServers
+    if (status.type === 'error') this.#fault(status.error)
+    if (status.type === 'staleConnection') void this.#finish(AbortSignal.abort(), 'does not answer')
+    if (status.type !== 'ldm') return
+    void this.#finish(AbortSignal.timeout(LAST_FLUSH_MS), 'is shutting down (lame duck)')
   }
 
   #fault(error: Error): void {
     if (error instanceof errors.PermissionViolationError) {
       // The callback of a subscription is told too, and knows its join.
-      if (error.operation === 'publish') this.#host.error(topicOf(error.subject, this.#prefix), error)
-      return
+      if (error.operation !== 'publish') return
+      const topic = topicOf(error.subject, this.#prefix)
+      return this.#host.error(topic, faultOf('NATS refused a frame', error))
     }
-    this.#anonymousRefusals += 1
-    this.#lastRefusal = error
-    // The client hangs up on these by itself.
-    if (error instanceof errors.AuthorizationError) return
-    if (error instanceof errors.UserAuthenticationExpiredError) return
-    this.#host.error(undefined, error)
+    this.#lastFault = error
+    // A fatal one is told as the end of the connection.
+    if (!isFatal(error)) this.#host.error(undefined, faultOf('NATS reports a fault', error))
   }
 
   #down(cause: Error): void {
-    const live = this.#live
+    // Before the joins under way fail of it: the core tells from them which one may have cost the connection.
+    if (this.#live) this.#host.down(cause)
     this.#silence(cause)
-    if (live) this.#host.down(cause)
   }
 
   #silence(cause: Error): void {
     this.#live = false
-    for (const fail of [...this.#waits]) fail(cause)
+    this.#over.abort(cause)
   }
+}
 
-  #wait(work: Promise<void>, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const fail = (cause: unknown) => {
-        this.#waits.delete(fail)
-        signal.removeEventListener('abort', onAbort)
-        reject(cause)
-      }
-      const onAbort = () => fail(signal.reason)
-      this.#waits.add(fail)
-      signal.addEventListener('abort', onAbort, { once: true })
-      work.then(() => {
-        this.#waits.delete(fail)
-        signal.removeEventListener('abort', onAbort)
-        resolve()
-      }, fail)
-      if (signal.aborted) onAbort()
-    })
-  }
+/** Settles like `work`, or rejects when a signal aborts. Leaves no listener behind. */
+async function settled(work: Promise<unknown>, ...signals: readonly AbortSignal[]): Promise<void> {
+  const done = new AbortController()
+  const aborted = new Promise<never>((_resolve, reject) => {
+    for (const signal of signals) {
+      if (signal.aborted) reject(signal.reason)
+      signal.addEventListener('abort', () => reject(signal.reason), { signal: done.signal })
+    }
+  })
+  await Promise.race([work, aborted]).finally(() => done.abort())
 }

@@ -1,4 +1,4 @@
-import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import type { Topic, Transport, TransportHost } from 'rivulet'
 import { Connection } from './connection.ts'
 import { dialAny } from './dial.ts'
 import { type NatsOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -17,89 +17,66 @@ const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576
 
 class NatsTransport implements Transport {
   readonly name = 'nats'
+  // Even a server on loopback may be part of a cluster or a leaf of one, and no client can tell.
+  readonly capabilities = {
+    ...({ scope: 'network', echoes: false, ordered: true } as const),
+    // The same for every topic: a server does not count the subject.
+    maxFrameBytes: () => this.#last?.maxFrameBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
+  }
   // Private also because it holds the credentials, which `util.inspect` must not find.
   readonly #options: ResolvedOptions
-  // Each until its socket is gone: one that left a server in lame duck may still be flushing.
-  readonly #connections = new Set<Connection>()
-  #current: Connection | undefined
-  #opening: { readonly cancel: AbortController; readonly done: Promise<void> } | undefined
-  #maxFrameBytes = DEFAULT_MAX_PAYLOAD_BYTES
-  #servers: readonly string[]
-  #lastServer: string | undefined
+  // Up or not: once it has told of its end, or was closed, it sends and joins nothing.
+  #last: Connection | undefined
+  #cancelOpening = new AbortController()
+  #opening: Promise<void> | undefined
 
   constructor(options: ResolvedOptions) {
     this.#options = options
-    this.#servers = options.servers
-  }
-
-  get capabilities(): Capabilities {
-    const maxFrameBytes = this.#current?.maxFrameBytes ?? this.#maxFrameBytes
-    // Even a server on loopback may be part of a cluster or a leaf of one, and no client can tell.
-    return { scope: 'network', echoes: false, ordered: true, maxFrameBytes: () => maxFrameBytes }
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const cancel = new AbortController()
     const onAbort = () => cancel.abort(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    const done = this.#connect(host, cancel.signal)
-    this.#opening = { cancel, done }
-    try {
-      await done
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      if (this.#opening?.done === done) this.#opening = undefined
-    }
+    signal.addEventListener('abort', onAbort)
+    this.#cancelOpening = cancel
+    this.#opening = this.#connect(host, cancel.signal)
+    await this.#opening.finally(() => signal.removeEventListener('abort', onAbort))
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    return this.#current?.send(topic, frame) ?? 'offline'
+    return this.#last?.send(topic, frame) ?? 'offline'
   }
 
   join(topic: Topic, signal: AbortSignal): Promise<void> {
-    return this.#current?.join(topic, signal) ?? Promise.reject(new Error('not connected'))
+    return this.#last?.join(topic, signal) ?? Promise.reject(new Error('not connected'))
   }
 
   leave(topic: Topic): void {
-    this.#current?.leave(topic)
+    this.#last?.leave(topic)
   }
 
   flush(signal: AbortSignal): Promise<void> {
-    return this.#current?.flush(signal) ?? Promise.reject(new Error('not connected'))
+    return this.#last?.flush(signal) ?? Promise.reject(new Error('not connected'))
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    this.#current = undefined
-    this.#opening?.cancel.abort(new Error('closed while connecting'))
-    const closing = [...this.#connections].map((connection) => connection.close(signal))
-    await Promise.all([this.#opening?.done.catch(() => {}), ...closing])
+    this.#cancelOpening.abort(new Error('closed while connecting'))
+    await Promise.allSettled([this.#opening, this.#last?.close(signal)])
   }
 
   async #connect(host: TransportHost, signal: AbortSignal): Promise<void> {
-    const { client: options, prefix, servers, discover } = this.#options
-    const order = inRandomOrder(this.#servers, this.#lastServer)
-    const { client, server } = await dialAny(order, options, signal)
-    if (signal.aborted) {
-      await client.close()
-      throw signal.reason
-    }
-    const connection = new Connection(client, host, prefix)
-    this.#lastServer = server
-    this.#connections.add(connection)
-    this.#current = connection
-    this.#maxFrameBytes = connection.maxFrameBytes
-    void connection.ended.then(() => {
-      this.#connections.delete(connection)
-      if (discover) this.#servers = [...new Set([...servers, ...connection.clusterServers])]
-    })
+    const { client, prefix, servers, discover } = this.#options
+    const known = new Set([...servers, ...((discover && this.#last?.clusterServers) || [])])
+    const dialled = await dialAny(inRandomOrder([...known], this.#last?.server), client, signal)
+    if (signal.aborted) dialled.reset()
+    signal.throwIfAborted()
+    this.#last = new Connection(dialled, host, prefix)
   }
 }
 
 /** The server of the last connection comes last: it is the one most likely to be gone, stopped or leaving. */
 function inRandomOrder(servers: readonly string[], last: string | undefined): string[] {
-  return servers
-    .map((server) => ({ server, rank: server === last ? 1 : Math.random() }))
-    .sort((one, other) => one.rank - other.rank)
-    .map(({ server }) => server)
+  const ranked = servers.map((server) => ({ server, rank: server === last ? 1 : Math.random() }))
+  return ranked.sort((one, other) => one.rank - other.rank).map(({ server }) => server)
 }

@@ -1,11 +1,4 @@
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  nkeyAuthenticator,
-  tokenAuthenticator,
-  usernamePasswordAuthenticator,
-} from '@nats-io/transport-node'
+import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
 
 /** How to reach NATS. At most one kind of credentials: `user`, `token`, `nkey` or `credentials`. */
@@ -67,120 +60,114 @@ export interface NatsTlsOptions {
   readonly handshakeFirst?: boolean
 }
 
-export interface ResolvedOptions {
-  /** Each as `host:port`. */
-  readonly servers: readonly string[]
-  /** Empty, or ends in a dot. */
-  readonly prefix: string
-  readonly discover: boolean
-  readonly client: ConnectionOptions
-}
+/** What the adapter needs: `servers` as `host:port`, `prefix` empty or ending in a dot, `client` for the client. */
+export type ResolvedOptions = ReturnType<typeof resolveOptions>
 
-const DEFAULT_SERVER = '127.0.0.1:4222'
 const SERVER = /^(?:(?<scheme>nats|tls):\/\/)?(?<host>[\w.-]+|\[[\dA-Fa-f:.]+\])(?::(?<port>\d{1,5}))?\/?$/
-const PREFIX = /^[\w-]+(\.[\w-]+)*$/
 // With the longest topic (2 953 characters) well below the 4 096 bytes that a server takes as a control line.
-const MAX_PREFIX_LENGTH = 256
+const PREFIX = /^(?=.{1,256}$)[\w-]+(\.[\w-]+)*$/
+const PREFIX_FORM = 'words of A-Z a-z 0-9 _ - separated by dots, at most 256 characters'
+const TLS_FORM = 'true, false or an object { ca, cert, key, servername, handshakeFirst }'
 
-const NAMES: { readonly [Name in keyof Required<NatsOptions>]: true } = {
-  ...{ servers: true, name: true, user: true, password: true, token: true, nkey: true, credentials: true },
-  ...{ tls: true, prefix: true, discover: true },
+/** Returns in words what the value of an option must be, or `false` when it is that. */
+type Check = (value: unknown) => string | false
+type Checks<Options> = Readonly<Record<keyof Options, Check>>
+
+const text: Check = (value) => typeof value !== 'string' && 'a string'
+const pem: Check = (value) => text(value) && 'a string with PEM text'
+const flag: Check = (value) => typeof value !== 'boolean' && 'true or false'
+
+const CHECKS: Checks<NatsOptions> = {
+  servers: (value) => [value].flat().some(text) && 'a string or an array of strings',
+  ...{ name: text, user: text, password: text, token: text, nkey: text, credentials: text },
+  tls: (value) => flag(value) && !isRecord(value) && TLS_FORM,
+  prefix: (value) => (text(value) || !PREFIX.test(value as string)) && PREFIX_FORM,
+  discover: flag,
+}
+const TLS_CHECKS: Checks<NatsTlsOptions> = {
+  ...{ ca: pem, cert: pem, key: pem, servername: text, handshakeFirst: flag },
 }
 
 /** Checks the options and turns them into those of the client. Throws `INVALID_OPTIONS`, without any secret. */
-export function resolveOptions(options: NatsOptions): ResolvedOptions {
-  assertKnown(options)
-  const { servers = DEFAULT_SERVER, name = 'rivulet', prefix, discover = false } = options
-  const parsed = (typeof servers === 'string' ? [servers] : servers).map(parseServer)
+export function resolveOptions(given: NatsOptions) {
+  const options = checked('NATS', given, CHECKS)
+  const { servers = '127.0.0.1:4222', name = 'rivulet', prefix, discover = false, tls } = options
+  const { user, password: pass, token } = options
+  const parsed = [servers].flat().map(parseServer)
   if (parsed.length === 0) throw invalid('There is no NATS server to connect to; name at least one.')
-  const authenticator = authenticatorOf(options)
-  const tls = tlsOf(options.tls ?? parsed.some((server) => server.secure))
-  return Object.freeze({
-    servers: parsed.map((server) => server.address),
-    prefix: prefixOf(prefix),
-    discover,
-    client: {
-      name,
-      ...(authenticator && { authenticator }),
-      ...(tls && { tls }),
-      // The core reconnects and joins again; a client that did so too would replay what was published meanwhile.
-      reconnect: false,
-      ignoreClusterUpdates: !discover,
-      noEcho: true,
-      timeout: 2000,
-      pingInterval: 2000,
-      maxPingOut: 2,
-      // Node's own lookup belongs to the socket, so that giving up a dial ends it.
-      resolve: false,
-    },
-  })
-}
-
-/** A misspelt `servers` would connect to the default one. */
-function assertKnown(options: unknown): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('nats takes an object { servers, … }; for a URL use openHub.')
+  const isSecure = parsed.some((server) => server.isSecure)
+  const client: ConnectionOptions = {
+    ...{ name, user, pass, token, authenticator: signerOf(options), tls: tlsOf(tls, isSecure) },
+    ...{ timeout: 2000, pingInterval: 2000, maxPingOut: 2 },
+    // The core reconnects and joins again; a client that did so too would replay what was published meanwhile.
+    ...{ reconnect: false, ignoreClusterUpdates: !discover, noEcho: true },
+    // Node's own lookup belongs to the socket, so that giving up a dial ends it.
+    resolve: false,
   }
-  const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
-  if (stray === undefined) return
-  throw invalid(`There is no NATS option "${stray}"; there are ${Object.keys(NAMES).join(', ')}.`)
+  const beginning = prefix === undefined ? '' : `${prefix}.`
+  return Object.freeze({ servers: parsed.map(({ address }) => address), prefix: beginning, discover, client })
 }
 
-function parseServer(server: string): { address: string; secure: boolean } {
+/** Returns a copy of options that are all known and of the right kind, each read once. */
+function checked<Options extends object>(kind: string, given: Options, checks: Checks<Options>): Options {
+  const names = Object.keys(checks).join(', ')
+  if (!isRecord(given)) throw invalid(`${kind} options are an object { ${names} }; for a URL use openHub.`)
+  const options = Object.entries(given).filter(([, value]) => value !== undefined)
+  for (const [name, value] of options) {
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof Options] : undefined
+    // A misspelt `servers` would connect to the default one, a misspelt `ca` would trust others.
+    if (!check) throw invalid(`There is no ${kind} option "${name}"; there are ${names}.`)
+    const form = check(value)
+    if (form) throw invalid(`The ${kind} option "${name}" is ${form}, not ${kindOf(value)}.`)
+  }
+  return Object.fromEntries(options) as Options
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Shows no more of a value than the beginning of a string: options that hold a secret take any string. */
+function kindOf(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 20))
+  if (value === null || typeof value === 'boolean') return String(value)
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function parseServer(server: string) {
   const { scheme, host, port = '4222' } = SERVER.exec(server)?.groups ?? {}
   // The text is not repeated: credentials may have been put into it.
   if (!host || Number(port) > 65_535 || Number(port) === 0) {
     throw invalid('A NATS server is "host:port", without credentials; those go into options of their own.')
   }
-  return { address: `${host}:${Number(port)}`, secure: scheme === 'tls' }
+  return { address: `${host}:${Number(port)}`, isSecure: scheme === 'tls' }
 }
 
-function prefixOf(prefix: string | undefined): string {
-  if (prefix === undefined) return ''
-  if (prefix.length > MAX_PREFIX_LENGTH || !PREFIX.test(prefix)) {
-    const form = `words of A-Z a-z 0-9 _ - separated by dots, at most ${MAX_PREFIX_LENGTH} characters`
-    throw invalid(`A subject prefix is ${form}, not ${JSON.stringify(prefix.slice(0, 80))}.`)
-  }
-  return `${prefix}.`
-}
-
-function authenticatorOf(options: NatsOptions): Authenticator | undefined {
-  const { user, password, token, nkey, credentials } = options
+/** Returns what signs the server's challenge, if anything does. */
+function signerOf({ user, password, token, nkey, credentials }: NatsOptions) {
   const kinds = [user ?? password, token, nkey, credentials].filter((value) => value !== undefined)
   if (kinds.length > 1) throw invalid('Give one of user, token, nkey and credentials, not several.')
-  if (user === undefined && password !== undefined)
-    throw invalid('There is a password but no user; give both.')
-  if (user !== undefined) return usernamePasswordAuthenticator(user, password)
-  if (token !== undefined) return tokenAuthenticator(token)
-  const encoder = new TextEncoder()
-  if (nkey !== undefined) return checked('nkey', nkeyAuthenticator(encoder.encode(nkey.trim())))
-  if (credentials !== undefined)
-    return checked('credentials', credsAuthenticator(encoder.encode(credentials)))
-  return undefined
-}
-
-/** Signs once, so that a broken seed is told here and not at every dial. */
-function checked(option: string, authenticator: Authenticator): Authenticator {
+  if (user === undefined && password !== undefined) throw invalid('A password needs a user; give both.')
+  if (nkey === undefined && credentials === undefined) return undefined
+  const seed = new TextEncoder().encode(nkey?.trim() ?? credentials)
+  const sign = nkey === undefined ? credsAuthenticator(seed) : nkeyAuthenticator(seed)
   try {
-    authenticator('challenge')
-    return authenticator
+    sign('challenge') // so that a broken seed is told here, not at every dial
+    return sign
   } catch {
     // No cause: it may hold a part of the secret.
-    throw invalid(
-      `The option "${option}" cannot be read; pass the seed, or the content of the file, unchanged.`,
-    )
+    const form = nkey === undefined ? '"credentials" is the content of a file' : '"nkey" is a seed (SU…)'
+    throw invalid(`The NATS option ${form}; this one cannot be read, pass it unchanged.`)
   }
 }
 
-function tlsOf(tls: boolean | NatsTlsOptions): ConnectionOptions['tls'] | undefined {
-  if (tls === false) return undefined
-  if (tls === true) return {}
-  // One by one: an unknown option, `rejectUnauthorized` above all, must not reach Node.
-  const { ca, cert, key, servername, handshakeFirst } = tls
-  const given = Object.entries({ ca, cert, key, servername, handshakeFirst })
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
+function tlsOf(tls: NatsOptions['tls'], isAskedFor: boolean): NatsTlsOptions | undefined {
+  if (typeof tls === 'object') return checked('NATS TLS', tls, TLS_CHECKS)
+  if (tls === false && isAskedFor) throw invalid('A server is tls://, so the option "tls" cannot be false.')
+  return (tls ?? isAskedFor) ? {} : undefined
 }
 
-function invalid(message: string): RivuletError {
+/** Makes an `INVALID_OPTIONS` error. */
+export function invalid(message: string): RivuletError {
   return new RivuletError('INVALID_OPTIONS', message)
 }

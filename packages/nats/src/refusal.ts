@@ -6,22 +6,17 @@ const CERTIFICATE_CODE = /CERT|CRL|ISSUER|LEAF_SIGNATURE|HOSTNAME|^INVALID_|^ERR
 const NO_TLS = "server does not support 'tls'"
 
 /**
- * Makes one error of what each server said. It is `TRANSPORT_FAILED` only when every one refused for good: while
- * another one is merely away, trying again soon makes sense.
+ * Makes one error of the reasons of all servers. It is `TRANSPORT_FAILED` only when every one refused for good:
+ * while another one is merely away, trying again soon makes sense.
  */
 export function refusalOf(failures: readonly { server: string; cause: unknown }[]): RivuletError {
   const causes = failures.map((failure) => failure.cause)
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes)
   const reasons = failures.map((failure) => `${failure.server}: ${reasonOf(failure.cause)}`).join('; ')
-  if (causes.every(isFatal)) {
-    const advice = 'Check the credentials and the certificates.'
-    return new RivuletError('TRANSPORT_FAILED', `NATS refused the connection (${reasons}). ${advice}`, {
-      cause,
-    })
-  }
-  return new RivuletError('TRANSPORT_UNAVAILABLE', `No NATS server took the connection (${reasons}).`, {
-    cause,
-  })
+  const isRefused = causes.every(isFatal)
+  const advice = isRefused ? ' Check the credentials and the certificates.' : ''
+  const message = `No NATS server took the connection (${reasons}).${advice}`
+  return new RivuletError(isRefused ? 'TRANSPORT_FAILED' : 'TRANSPORT_UNAVAILABLE', message, { cause })
 }
 
 /** Makes the error that tells why an established connection ended. */
@@ -30,15 +25,20 @@ export function lossOf(cause: unknown): RivuletError {
   return new RivuletError(code, `The connection to NATS ended: ${reasonOf(cause)}.`, { cause })
 }
 
-function isFatal(cause: unknown): boolean {
+/** Makes the error that tells of a fault that leaves the connection up. */
+export function faultOf(what: string, cause: unknown): RivuletError {
+  return new RivuletError('TRANSPORT_FAILED', `${what}: ${reasonOf(cause)}.`, { cause })
+}
+
+/** Tells whether trying again soon is pointless. The client hangs up on such an error by itself. */
+export function isFatal(cause: unknown): boolean {
   if (cause instanceof errors.UserAuthenticationExpiredError) return true
   if (cause instanceof errors.AuthorizationError) return !/timeout/i.test(cause.message)
   if (!(cause instanceof Error)) return false
-  if (cause.message === NO_TLS) return true
   const { code } = cause as NodeJS.ErrnoException
-  return typeof code === 'string' && CERTIFICATE_CODE.test(code) ? true : isFatal(cause.cause)
+  return cause.message === NO_TLS || CERTIFICATE_CODE.test(code ?? '') || isFatal(cause.cause)
 }
 
 function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : 'the server closed it'
+  return cause instanceof Error ? cause.message : String(cause ?? 'the server closed it')
 }

@@ -1,8 +1,6 @@
-import { RivuletError, type Transport } from 'rivulet'
+import type { Transport } from 'rivulet'
 import { nats } from './nats.ts'
-import type { NatsOptions } from './options.ts'
-
-const SCHEMES = ['nats:', 'tls:']
+import { invalid } from './options.ts'
 
 /**
  * Makes the transport that URLs describe: `nats://user:password@host:port?prefix=…`, or `tls://` to insist on
@@ -12,65 +10,39 @@ const SCHEMES = ['nats:', 'tls:']
  */
 export function transportFromUrls(urls: readonly string[]): Transport {
   const parsed = urls.map(parseUrl)
-  const servers = parsed.map((url) => `${url.protocol}//${url.host}`)
-  const user = same(
-    'user',
-    parsed.map((url) => decoded(url.username)),
-  )
-  const password = same(
-    'password',
-    parsed.map((url) => decoded(url.password)),
-  )
-  const prefix = same(
-    'prefix',
-    parsed.map((url) => url.searchParams.get('prefix') ?? undefined),
-  )
-  return nats({ servers, ...credentials(user, password), ...(prefix !== undefined && { prefix }) })
+  const same = (what: 'user' | 'password' | 'prefix') => {
+    const given = new Set(parsed.map((url) => url[what]).filter((value) => value !== undefined))
+    if (given.size > 1) throw invalid(`The URLs give more than one ${what}; they are servers of one cluster.`)
+    return [...given][0]
+  }
+  const [user, password] = [same('user'), same('password')]
+  const credentials = password === undefined ? { token: user } : { user, password }
+  return nats({ servers: parsed.map(({ server }) => server), ...credentials, prefix: same('prefix') })
 }
 
-function parseUrl(text: string): URL {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    // Neither the text nor the cause, which repeats it: there may be a password inside.
-    throw invalid(
-      'A NATS URL is "nats://user:password@host:port", one for each server; this one cannot be read.',
-    )
+function parseUrl(text: string) {
+  // Neither the text nor an error that repeats it: there may be a password inside.
+  if (!URL.canParse(text)) {
+    throw invalid('A NATS URL is nats://user:password@host:port, one for each server; this cannot be read.')
   }
-  if (!SCHEMES.includes(url.protocol)) {
-    throw invalid(`A NATS URL begins with nats:// or tls://, not with ${url.protocol}//.`)
+  const { protocol, host, pathname, hash, search, searchParams, username, password } = new URL(text)
+  if (protocol !== 'nats:' && protocol !== 'tls:') {
+    throw invalid(`A NATS URL begins with nats:// or tls://, not with ${protocol}//.`)
   }
   // A bare `/`, `?` or `#` in a password ends up there, and must not be repeated below.
-  if (!/^\/?$/.test(url.pathname) || url.search.includes('@') || url.hash !== '') {
+  if (!/^\/?$/.test(pathname) || search.includes('@') || hash !== '') {
     throw invalid('A NATS URL has no path and no fragment; percent-encode / ? # @ : in credentials.')
   }
-  for (const parameter of url.searchParams.keys()) {
-    if (parameter !== 'prefix') throw invalid(`A NATS URL knows the parameter "prefix", not "${parameter}".`)
-  }
-  return url
+  const stray = [...searchParams.keys()].find((name) => name !== 'prefix')
+  if (stray !== undefined) throw invalid(`A NATS URL knows the parameter "prefix", not "${stray}".`)
+  const prefix = searchParams.get('prefix') ?? undefined
+  return { server: `${protocol}//${host}`, user: decoded(username), password: decoded(password), prefix }
 }
 
 function decoded(part: string): string | undefined {
-  if (part === '') return undefined
   try {
-    return decodeURIComponent(part)
+    return part === '' ? undefined : decodeURIComponent(part)
   } catch {
     throw invalid('The credentials of a NATS URL are percent-encoded; a bare % is written %25.')
   }
-}
-
-function same(what: string, values: readonly (string | undefined)[]): string | undefined {
-  const given = new Set(values.filter((value) => value !== undefined))
-  if (given.size > 1) throw invalid(`The URLs give more than one ${what}; they are servers of one cluster.`)
-  return [...given][0]
-}
-
-function credentials(user: string | undefined, password: string | undefined): NatsOptions {
-  if (user === undefined) return password === undefined ? {} : { password }
-  return password === undefined ? { token: user } : { user, password }
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }

@@ -3,7 +3,8 @@ import type { Topic, TransportHost } from 'rivulet'
 /** A host that writes down what it is called with. */
 export class Recorder implements TransportHost {
   readonly frames: { topic: Topic; text: string }[] = []
-  readonly errors: { topic: Topic | undefined; message: string }[] = []
+  readonly errors: { topic: Topic | undefined; error: Error }[] = []
+  readonly lefts: { topic: Topic; cause: Error }[] = []
   readonly downs: (Error | undefined)[] = []
 
   receive(topic: Topic, frame: Uint8Array | string): void {
@@ -15,11 +16,11 @@ export class Recorder implements TransportHost {
   }
 
   error(topic: Topic | undefined, cause: Error): void {
-    this.errors.push({ topic, message: cause.message })
+    this.errors.push({ topic, error: cause })
   }
 
   left(topic: Topic, cause: Error): void {
-    this.error(topic, cause)
+    this.lefts.push({ topic, cause })
   }
 }
 

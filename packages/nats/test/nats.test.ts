@@ -99,7 +99,8 @@ test('goes on reading after the host has thrown', async () => {
   await client.flush()
   await transport.flush(within())
   expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two'])
-  expect(host.errors).toEqual([{ topic: POSITIONS, message: 'a bug of the host' }])
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.error.cause).toMatchObject({ message: 'a bug of the host' })
 })
 
 test('puts the prefix before every subject', async () => {

@@ -106,8 +106,10 @@ test('reports with its topic a frame that may not be published, and stays up', a
   expect(transport.send(POSITIONS, 'x')).toBe('sent')
   expect(transport.send(ALARMS, 'x')).toBe('sent')
   await eventually(() => host.errors.length).toBe(1)
-  expect(host.errors[0]?.topic).toBe(POSITIONS)
-  expect(host.errors[0]?.message).toContain('Permissions Violation for Publish')
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(RivuletError.is(host.errors[0]?.error)).toBe(true)
+  expect(host.errors[0]?.error).toMatchObject({ cause: { name: 'PermissionViolationError' } })
+  expect(host.errors[0]?.error.message).toContain('Permissions Violation for Publish')
   await transport.flush(within())
   expect(host.downs).toEqual([])
 })
@@ -128,7 +130,7 @@ test('rejects a join that the server does not permit, and stays up', async () =>
   expect(host).toMatchObject({ errors: [], downs: [] })
 })
 
-test('reports with its topic a join that a reload has taken away', async () => {
+test('tells with its topic that a reload has ended a join', async () => {
   const users = (permissions: string) =>
     `authorization { users: [ { user: a, password: b, permissions: { subscribe: { deny: "${permissions}" } } } ] }`
   const broker = await server({ config: users('other') })
@@ -136,8 +138,9 @@ test('reports with its topic a join that a reload has taken away', async () => {
   await transport.join(POSITIONS, within())
   await transport.join(ALARMS, within())
   broker.reload(users('rivulet.fleet.positions'))
-  await eventually(() => host.errors.length + host.downs.length).toBe(1)
-  expect(host.errors[0]?.topic).toBe(POSITIONS)
+  await eventually(() => host.lefts.length + host.downs.length).toBe(1)
+  expect(host.lefts).toMatchObject([{ topic: POSITIONS, cause: { name: 'PermissionViolationError' } }])
+  expect(host.errors).toEqual([])
   transport.leave(POSITIONS)
   await rejection(transport.join(POSITIONS, within()))
 })
@@ -149,6 +152,7 @@ test('rejects a join for which the server has no subscription left', async () =>
   expect((await rejection(transport.join(ALARMS, within()))).message).toMatch(
     /maximum subscriptions exceeded/i,
   )
+  expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
   transport.leave(POSITIONS)
   await transport.join(ALARMS, within())
   const client = await bareClient(broker)

@@ -57,13 +57,17 @@ async function timesOut(): Promise<void> {
   await Promise.all(options.map((option) => rejection(nats(option).open(host, within()))))
 }
 
+/** The handle of a destroyed socket closes in the next turns of the event loop. */
+async function resources(): Promise<string[]> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
+  return process.getActiveResourcesInfo().sort()
+}
+
 // Once to load everything that is loaded at first use.
 await everyWay(0)
-const before = process.getActiveResourcesInfo().sort()
+const before = await resources()
 for (let round = 0; round < 200; round += 1) await connectAndClose()
 for (let round = 0; round < 20; round += 1) await everyWay(round)
 await timesOut()
-// The handle of a destroyed socket closes in the next turns of the event loop.
-for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
-const after = process.getActiveResourcesInfo().sort()
+const after = await resources()
 console.log(JSON.stringify({ before, after, downs: host.downs.length }))
