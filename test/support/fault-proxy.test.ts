@@ -114,6 +114,39 @@ test('holds bytes while frozen and hands them over once, in order, when thawed',
   expect(client.read).toBe(`.${expected.join('')}`)
 })
 
+test('keeps what is sent while unplugged and hands it over once, in order, also after its sender has closed', async () => {
+  const [client, closing] = [await dial(), await dial()]
+  await ping(client)
+  await ping(closing)
+  proxy.mode = 'unplug'
+  for (let i = 0; i < 1000; i++) client.write(`${i};`)
+  closing.write('left behind')
+  closing.socket.destroySoon()
+  await until(() => closing.closed)
+  await ping(await dialDirectly())
+  expect(received.slice(0, 2)).toEqual(['.', '.'])
+  proxy.mode = 'pass'
+  const expected = Array.from({ length: 1000 }, (_, i) => `${i};`).join('')
+  await until(() => client.read === `.${expected}`)
+  await until(() => received[1] === '.left behind')
+  expect(received[0]).toBe(`.${expected}`)
+})
+
+test('drops what waited while unplugged when its sender resets the connection', async () => {
+  const client = await dial()
+  await ping(client)
+  proxy.mode = 'unplug'
+  client.write('taken back')
+  client.socket.resetAndDestroy()
+  await until(() => client.closed)
+  await ping(await dialDirectly())
+  expect(peers[0]?.destroyed).toBe(false)
+  proxy.mode = 'pass'
+  await until(() => peers[0]?.destroyed === true)
+  await ping(await dial())
+  expect(received[0]).toBe('.')
+})
+
 test('stays frozen when the receiver drains what was under way', async () => {
   const bytes = 32 << 20 // more than the kernel's buffers take
   const client = await dial()
@@ -181,8 +214,17 @@ class Client {
   }
 }
 
-async function dial(): Promise<Client> {
-  const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true })
+function dial(): Promise<Client> {
+  return dialPort(proxy.port)
+}
+
+/** Connects past the proxy. */
+function dialDirectly(): Promise<Client> {
+  return dialPort((server.address() as AddressInfo).port)
+}
+
+async function dialPort(port: number): Promise<Client> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   const client = new Client(socket)
   // A refused connection may be reset before this side has seen it stand.
   await until(() => !socket.connecting)

@@ -10,8 +10,11 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
  *   comes after a hole would be garbage.
  * - `freeze` holds the bytes and the ends of every connection, and hands them over, once, when it is thawed
  *   (`pass`).
+ * - `unplug` is a link that loses every packet: what a side sends waits there, to be sent again when the link is back
+ *   (`pass`), also after that side has closed its socket. A side that resets its socket takes back what waits, and
+ *   the other side learns of the reset when the link is back.
  */
-export type ProxyMode = 'pass' | 'refuse' | 'stall' | 'blackhole' | 'freeze'
+export type ProxyMode = 'pass' | 'refuse' | 'stall' | 'blackhole' | 'freeze' | 'unplug'
 
 /** Where to forward to: a loopback port, or a broker with a URL whose scheme and credentials are kept. */
 export type ProxyTarget = { readonly url: string } | { readonly port: number }
@@ -115,6 +118,11 @@ class Link {
   #frozen = false
   #black = false
   #hasHole = false
+  #unplugged = false
+  /** What waits for the link to be back, in the order in which it was sent. */
+  readonly #waiting: (() => void)[] = []
+  /** Whether a side has reset its socket meanwhile. */
+  #hasReset = false
 
   constructor(client: Socket, targetPort: number, events: LinkEvents) {
     this.#client = client
@@ -128,6 +136,8 @@ class Link {
     const begun = this.#broker !== undefined
     this.#black = this.#hasHole || mode === 'blackhole'
     this.#frozen = !this.#black && (begun ? mode === 'freeze' : mode !== 'pass')
+    this.#unplugged = begun && mode === 'unplug'
+    if (!this.#unplugged) this.#plugIn()
     if (!begun && mode === 'pass' && !this.#black) this.#dial()
     for (const socket of [this.#client, this.#broker]) {
       if (this.#frozen) socket?.pause()
@@ -150,18 +160,28 @@ class Link {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
       if (this.#black) this.#lose(chunk)
+      else if (this.#unplugged) this.#waiting.push(() => to()?.write(chunk))
       else if (to()?.write(chunk) === false) this.#pauseUntilDrained(from, to())
     })
     // Through a black hole neither side learns that the other has gone.
     from.on('end', () => {
-      if (!this.#black) to()?.end()
+      if (this.#unplugged) {
+        this.#waiting.push(() => to()?.end())
+        from.write('') // Node tells of a reset right behind bytes as an end; then this fails
+      } else if (!this.#black) to()?.end()
     })
     from.on('error', () => {
-      if (!this.#black) this.cut()
+      if (this.#unplugged) this.#hasReset = true
+      else if (!this.#black) this.cut()
     })
     from.on('close', () => {
       if (to()?.destroyed !== false) this.#events.ended()
     })
+  }
+
+  #plugIn(): void {
+    if (this.#hasReset) this.cut()
+    else for (const send of this.#waiting.splice(0)) send()
   }
 
   #lose(chunk: Buffer): void {
