@@ -68,8 +68,12 @@ export class Connection {
       // A refusal precedes the PONG on the wire, but the client tells of it up to one macrotask later.
       await new Promise(setImmediate)
       if (join.refusal) throw join.refusal
-      // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail.
-      if (this.#lastFault !== lastFault) throw this.#lastFault
+      if (this.#lastFault !== lastFault) {
+        // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail; or it
+        // was a fault on which the server hangs up, and none of them is refused: then this flush is not answered.
+        await this.flush(signal)
+        throw this.#lastFault
+      }
       if (this.#joins.get(topic) !== join) throw new Error('left before the join was confirmed')
       join.isConfirmed = true
     } catch (cause) {
@@ -146,16 +150,14 @@ export class Connection {
   #take(status: Status): void {
     if (status.type === 'error') this.#fault(status.error)
     if (status.type === 'staleConnection') void this.#finish(AbortSignal.abort(), 'does not answer')
-    if (status.type !== 'ldm') return
-    void this.#finish(AbortSignal.timeout(LAST_FLUSH_MS), 'is shutting down (lame duck)')
+    if (status.type === 'ldm') void this.#finish(AbortSignal.timeout(LAST_FLUSH_MS), 'ends soon (lame duck)')
   }
 
   #fault(error: Error): void {
     if (error instanceof errors.PermissionViolationError) {
       // The callback of a subscription is told too, and knows its join.
       if (error.operation !== 'publish') return
-      const topic = topicOf(error.subject, this.#prefix)
-      return this.#host.error(topic, faultOf('NATS refused a frame', error))
+      return this.#host.error(topicOf(error.subject, this.#prefix), faultOf('NATS refused a frame', error))
     }
     this.#lastFault = error
     // A fatal one is told as the end of the connection.

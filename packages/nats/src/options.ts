@@ -73,6 +73,7 @@ const TLS_FORM = 'true, false or an object { ca, cert, key, servername, handshak
 type Check = (value: unknown) => string | false
 type Checks<Options> = Readonly<Record<keyof Options, Check>>
 
+const isRecord = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const text: Check = (value) => typeof value !== 'string' && 'a string'
 const pem: Check = (value) => text(value) && 'a string with PEM text'
 const flag: Check = (value) => typeof value !== 'boolean' && 'true or false'
@@ -121,10 +122,6 @@ function checked<Options extends object>(kind: string, given: Options, checks: C
     if (form) throw invalid(`The ${kind} option "${name}" is ${form}, not ${kindOf(value)}.`)
   }
   return Object.fromEntries(options) as Options
-}
-
-function isRecord(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Shows no more of a value than the beginning of a string: options that hold a secret take any string. */
