@@ -119,14 +119,15 @@ test('keeps what is sent while unplugged and hands it over once, in order, also 
   await ping(client)
   await ping(closing)
   proxy.mode = 'unplug'
+  const expected = Array.from({ length: 1000 }, (_, i) => `${i};`).join('')
   for (let i = 0; i < 1000; i++) client.write(`${i};`)
   closing.write('left behind')
   closing.socket.destroySoon()
   await until(() => closing.closed)
   await ping(await dialDirectly())
+  await until(() => proxy.waitingBytes === expected.length + 'left behind'.length)
   expect(received.slice(0, 2)).toEqual(['.', '.'])
   proxy.mode = 'pass'
-  const expected = Array.from({ length: 1000 }, (_, i) => `${i};`).join('')
   await until(() => client.read === `.${expected}`)
   await until(() => received[1] === '.left behind')
   expect(received[0]).toBe(`.${expected}`)
@@ -140,6 +141,7 @@ test('drops what waited while unplugged when its sender resets the connection', 
   client.socket.resetAndDestroy()
   await until(() => client.closed)
   await ping(await dialDirectly())
+  expect(proxy.waitingBytes).toBe(0)
   expect(peers[0]?.destroyed).toBe(false)
   proxy.mode = 'pass'
   await until(() => peers[0]?.destroyed === true)

@@ -12,7 +12,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
  *   (`pass`).
  * - `unplug` is a link that loses every packet: what a side sends waits there, to be sent again when the link is back
  *   (`pass`), also after that side has closed its socket. A side that resets its socket takes back what waits, and
- *   the other side learns of the reset when the link is back.
+ *   the other side learns of the reset, and loses what it has sent since, when the link is back.
  */
 export type ProxyMode = 'pass' | 'refuse' | 'stall' | 'blackhole' | 'freeze' | 'unplug'
 
@@ -73,6 +73,11 @@ export class FaultProxy {
     return this.#lostBytes
   }
 
+  /** How many bytes wait, of all connections, for the link to be back. */
+  get waitingBytes(): number {
+    return [...this.#links].reduce((sum, link) => sum + link.waitingBytes, 0)
+  }
+
   /** Cuts the current connections with a reset, towards both sides. What they held is lost. */
   drop(): void {
     for (const link of this.#links) link.cut()
@@ -119,8 +124,9 @@ class Link {
   #black = false
   #hasHole = false
   #unplugged = false
-  /** What waits for the link to be back, in the order in which it was sent. */
-  readonly #waiting: (() => void)[] = []
+  /** What waits for the link to be back, in the order in which it was sent, and how much that is. */
+  #waiting: (() => void)[] = []
+  waitingBytes = 0
   /** Whether a side has reset its socket meanwhile. */
   #hasReset = false
 
@@ -160,18 +166,18 @@ class Link {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
       if (this.#black) this.#lose(chunk)
-      else if (this.#unplugged) this.#waiting.push(() => to()?.write(chunk))
+      else if (this.#unplugged) this.#wait(chunk.length, () => to()?.write(chunk))
       else if (to()?.write(chunk) === false) this.#pauseUntilDrained(from, to())
     })
     // Through a black hole neither side learns that the other has gone.
     from.on('end', () => {
       if (this.#unplugged) {
-        this.#waiting.push(() => to()?.end())
+        this.#wait(0, () => to()?.end())
         from.write('') // Node tells of a reset right behind bytes as an end; then this fails
       } else if (!this.#black) to()?.end()
     })
     from.on('error', () => {
-      if (this.#unplugged) this.#hasReset = true
+      if (this.#unplugged) this.#takeBack()
       else if (!this.#black) this.cut()
     })
     from.on('close', () => {
@@ -179,9 +185,24 @@ class Link {
     })
   }
 
+  #wait(bytes: number, send: () => void): void {
+    if (this.#hasReset) return
+    this.#waiting.push(send)
+    this.waitingBytes += bytes
+  }
+
+  #takeBack(): void {
+    this.#hasReset = true
+    this.#waiting = []
+    this.waitingBytes = 0
+  }
+
   #plugIn(): void {
-    if (this.#hasReset) this.cut()
-    else for (const send of this.#waiting.splice(0)) send()
+    if (this.#hasReset) return this.cut()
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.waitingBytes = 0
+    for (const send of waiting) send()
   }
 
   #lose(chunk: Buffer): void {

@@ -25,7 +25,6 @@ export class Connection {
   /** What the server last said about the servers of its cluster, as `host:port`. */
   clusterServers: readonly string[]
   readonly #client: NatsConnection
-  readonly #reset: () => void
   readonly #host: TransportHost
   readonly #prefix: string
   readonly #joins = new Map<Topic, Join>()
@@ -37,11 +36,10 @@ export class Connection {
   // The last fault that did not say which command it answers, or why the connection is about to end.
   #lastFault: Error | undefined
 
-  constructor({ server, client, reset }: Dialled, host: TransportHost, prefix: string) {
+  constructor({ server, client }: Dialled, host: TransportHost, prefix: string) {
     this.server = server
     this.maxFrameBytes = client.info?.max_payload ?? Number.POSITIVE_INFINITY
     this.#client = client
-    this.#reset = reset
     this.#host = host
     this.#prefix = prefix
     this.clusterServers = client.info?.connect_urls ?? []
@@ -102,7 +100,7 @@ export class Connection {
     // A fatal fault is the better reason: the client hangs up on it as on a server that does not answer.
     if (why !== undefined && !isFatal(this.#lastFault)) this.#lastFault = new Error(`the server ${why}`)
     const ending = Promise.race([this.#client.flush(), this.#client.closed()])
-    await settled(ending, signal).catch(() => signal.aborted && this.#reset())
+    await settled(ending, signal).catch(() => {})
     await this.#client.close()
   }
 

@@ -26,7 +26,7 @@ export async function dialAny(servers: readonly string[], options: ConnectionOpt
 
 /**
  * Dials one server. The client (nats.js 3.3) cannot give up a dial, leaves the socket of one that timed out open,
- * and never resets one; so the socket that it makes is noted, and is destroyed unless the dial succeeds.
+ * and never resets one; so the socket that it makes is noted, to be destroyed unless the dial succeeds.
  */
 async function dial(server: string, options: ConnectionOptions, signal: AbortSignal) {
   // One for each dial, to be disabled after it: while one is enabled, every promise of the process costs more.
@@ -43,8 +43,8 @@ async function dial(server: string, options: ConnectionOptions, signal: AbortSig
   signal.addEventListener('abort', drop)
   try {
     const client = await dialing.run(true, () => connect(optionsFor(server, options)))
-    // A reset drops what is buffered, in the kernel too: it never leaves.
-    return { server, client, reset: () => void socket?.resetAndDestroy() }
+    if (socket !== undefined) resetAtEnd(socket)
+    return { server, client }
   } catch (cause) {
     drop()
     throw cause
@@ -55,19 +55,22 @@ async function dial(server: string, options: ConnectionOptions, signal: AbortSig
   }
 }
 
+/** Has a socket drop what is buffered, in the kernel too, however it comes to be closed: it never leaves later. */
+function resetAtEnd(socket: Socket): void {
+  socket.destroy = (error) => {
+    socket.destroy = Object.getPrototypeOf(socket).destroy
+    return error ? socket.destroy(error) : socket.resetAndDestroy()
+  }
+}
+
 function optionsFor(server: string, options: ConnectionOptions): ConnectionOptions {
   if (!options.tls) return { ...options, servers: [server] }
   const colon = server.lastIndexOf(':')
   const host = server.slice(0, colon).replace(/^\[|\]$/g, '')
   // The client would check the certificate of a server that is named by its address against "localhost".
   const tls = { ...(isIP(host) ? { host } : { servername: host }), ...options.tls }
-  if (!tls.handshakeFirst) return { ...options, servers: [server], tls }
-  const tlsFirst = {
-    ...tls,
-    // Read right before TLS starts. A socket that TLS makes by itself is not announced on the channel.
-    get socket() {
-      return openSocket({ host, port: Number(server.slice(colon + 1)), noDelay: true })
-    },
-  }
-  return { ...options, servers: [server], tls: tlsFirst }
+  const open = () => openSocket({ host, port: Number(server.slice(colon + 1)), noDelay: true })
+  // Read right before TLS starts. A socket that TLS makes by itself is not announced on the channel.
+  if (tls.handshakeFirst) Object.defineProperty(tls, 'socket', { enumerable: true, get: open })
+  return { ...options, servers: [server], tls }
 }

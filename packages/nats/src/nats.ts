@@ -69,7 +69,7 @@ class NatsTransport implements Transport {
     const { client, prefix, servers, discover } = this.#options
     const known = new Set([...servers, ...((discover && this.#last?.clusterServers) || [])])
     const dialled = await dialAny(inRandomOrder([...known], this.#last?.server), client, signal)
-    if (signal.aborted) dialled.reset()
+    if (signal.aborted) await dialled.client.close()
     signal.throwIfAborted()
     this.#last = new Connection(dialled, host, prefix)
   }

@@ -49,6 +49,59 @@ describe('options', () => {
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
   })
 
+  test.each<[unknown, string]>([
+    [{ discover: 'no' }, 'The NATS option "discover" is true or false, not "no".'],
+    [{ discover: 1 }, 'is true or false, not a number.'],
+    [{ tls: 'yes' }, 'is true, false or an object { ca, cert, key, servername, handshakeFirst }, not "yes".'],
+    [{ tls: null }, ', not null.'],
+    [{ tls: ['ca'] }, ', not an object.'],
+    [{ servers: 4222 }, 'The NATS option "servers" is a string or an array of strings, not a number.'],
+    [{ servers: ['127.0.0.1:4222', 4222] }, '"servers" is a string or an array of strings'],
+    [{ name: 7 }, 'The NATS option "name" is a string, not a number.'],
+    [{ user: true }, 'The NATS option "user" is a string, not true.'],
+    [{ user: 'ann', password: 12_345_678 }, 'The NATS option "password" is a string, not a number.'],
+    [{ token: { text: SECRET } }, 'The NATS option "token" is a string, not an object.'],
+    [{ nkey: new Uint8Array(4) }, 'The NATS option "nkey" is a string, not an object.'],
+    [{ credentials: () => SECRET }, 'The NATS option "credentials" is a string, not a function.'],
+    [{ prefix: 5 }, 'The NATS option "prefix" is words of A-Z a-z 0-9 _ - separated by dots'],
+    [{ prefix: 'a b' }, 'at most 256 characters, not "a b".'],
+    [{ server: 'h' }, 'There is no NATS option "server"; there are servers, name, user'],
+    [{ toString: 'h' }, 'There is no NATS option "toString"'],
+    [{ tls: { cafile: 'x' } }, 'There is no NATS TLS option "cafile"; there are ca, cert, key'],
+    [{ tls: { rejectUnauthorized: false } }, 'There is no NATS TLS option "rejectUnauthorized"'],
+    [
+      { tls: { ca: new Uint8Array(4) } },
+      'The NATS TLS option "ca" is a string with PEM text, not an object.',
+    ],
+    [{ tls: { key: 5 } }, 'The NATS TLS option "key" is a string with PEM text, not a number.'],
+    [{ tls: { servername: false } }, 'The NATS TLS option "servername" is a string, not false.'],
+    [{ tls: { handshakeFirst: 'no' } }, 'The NATS TLS option "handshakeFirst" is true or false, not "no".'],
+    [{ tls: false, servers: ['h', 'tls://h'] }, 'A server is tls://, so the option "tls" cannot be false.'],
+    [['127.0.0.1:4222'], 'NATS options are an object { servers, name, '],
+    [null, 'NATS options are an object { servers, name, '],
+  ])('of a wrong kind %j are refused, saying what to write', (options, said) => {
+    const error = thrownBy(() => nats(options as NatsOptions))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(error.message).toContain(said)
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/hunter2|12345678/)
+  })
+
+  test('that are undefined count as not given', () => {
+    const none = { servers: undefined, user: undefined, tls: undefined, prefix: undefined }
+    expect(nats({ ...none, tls: { ca: undefined } } as NatsOptions).name).toBe('nats')
+  })
+
+  test('are read once each, so that no later answer gets past the check', () => {
+    let reads = 0
+    const options = {
+      get prefix() {
+        return reads++ === 0 ? 'acme' : 'a.*'
+      },
+    }
+    nats(options)
+    expect(reads).toBe(1)
+  })
+
   test.each(['localhost', 'nats.example:4333', 'nats://h', 'tls://h:1/', '[::1]:4222', 'nats://[::1]'])(
     'take the server %s',
     (servers) => {
