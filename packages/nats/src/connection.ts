@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { errors, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Dialled } from './dial.ts'
@@ -31,8 +30,8 @@ export class Connection {
   readonly #subjects = new Map<Topic, string>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
-  // Aborted then. The client never settles a flush that its connection did not survive.
-  readonly #over = new AbortController()
+  // The client never settles a flush that its connection did not survive; the end of the connection does, here.
+  readonly #waits = new Set<(cause: Error) => void>()
   // The last fault that did not say which command it answers, or why the connection is about to end.
   #lastFault: Error | undefined
 
@@ -43,7 +42,6 @@ export class Connection {
     this.#host = host
     this.#prefix = prefix
     this.clusterServers = client.info?.connect_urls ?? []
-    setMaxListeners(0, this.#over.signal)
     void client.closed().then((cause) => this.#down(lossOf(cause ?? this.#lastFault)))
     void this.#watch()
   }
@@ -86,12 +84,13 @@ export class Connection {
   }
 
   flush(signal: AbortSignal): Promise<void> {
-    return settled(this.#client.flush(), signal, this.#over.signal)
+    if (!this.#live) return Promise.reject(new Error('the connection is gone'))
+    return this.#wait(this.#client.flush(), signal)
   }
 
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
-    this.#silence(new Error('the connection was closed'))
+    this.#live = false
     await this.#finish(signal)
   }
 
@@ -99,8 +98,7 @@ export class Connection {
   async #finish(signal: AbortSignal, why?: string): Promise<void> {
     // A fatal fault is the better reason: the client hangs up on it as on a server that does not answer.
     if (why !== undefined && !isFatal(this.#lastFault)) this.#lastFault = new Error(`the server ${why}`)
-    const ending = Promise.race([this.#client.flush(), this.#client.closed()])
-    await settled(ending, signal).catch(() => {})
+    await this.#wait(this.#client.flush(), signal).catch(() => {})
     await this.#client.close()
   }
 
@@ -165,23 +163,23 @@ export class Connection {
   #down(cause: Error): void {
     // Before the joins under way fail of it: the core tells from them which one may have cost the connection.
     if (this.#live) this.#host.down(cause)
-    this.#silence(cause)
-  }
-
-  #silence(cause: Error): void {
     this.#live = false
-    this.#over.abort(cause)
+    for (const fail of this.#waits) fail(cause)
   }
-}
 
-/** Settles like `work`, or rejects when a signal aborts. Leaves no listener behind. */
-async function settled(work: Promise<unknown>, ...signals: readonly AbortSignal[]): Promise<void> {
-  const done = new AbortController()
-  const aborted = new Promise<never>((_resolve, reject) => {
-    for (const signal of signals) {
-      if (signal.aborted) reject(signal.reason)
-      signal.addEventListener('abort', () => reject(signal.reason), { signal: done.signal })
-    }
-  })
-  await Promise.race([work, aborted]).finally(() => done.abort())
+  /** Settles like `work`, or rejects when `signal` aborts or the connection ends. Leaves no listener behind. */
+  async #wait(work: Promise<void>, signal: AbortSignal): Promise<void> {
+    let fail = (_cause: unknown) => {}
+    const failed = new Promise<never>((_resolve, reject) => {
+      fail = reject
+    })
+    const abort = () => fail(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+    this.#waits.add(fail)
+    await Promise.race([work, failed]).finally(() => {
+      signal.removeEventListener('abort', abort)
+      this.#waits.delete(fail)
+    })
+  }
 }

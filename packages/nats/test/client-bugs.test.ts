@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { connect } from '@nats-io/transport-node'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Authority } from '../../../test/support/certificates.ts'
+import { startProxy } from '../../../test/support/fault-proxy.ts'
 import { rejection } from './host.ts'
 import { bareClient, eventually, server } from './scene.ts'
 
@@ -70,6 +71,23 @@ test('the bare client never settles a flush that its connection did not survive'
   await client.closed()
   for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
   expect(settled).toBe(false)
+})
+
+test('the bare client lets what has not got through leave after it has closed', async () => {
+  const broker = await server()
+  const proxy = await startProxy(broker)
+  onTestFinished(() => proxy.close())
+  const heard: string[] = []
+  const receiver = await bareClient(broker)
+  receiver.subscribe('x', { callback: (_error, message) => void heard.push(message.string()) })
+  await receiver.flush()
+  const client = await connect({ servers: `127.0.0.1:${proxy.port}`, reconnect: false })
+  proxy.mode = 'unplug'
+  client.publish('x', 'late')
+  await eventually(() => proxy.waitingBytes).toBeGreaterThan(0)
+  await client.close()
+  proxy.mode = 'pass'
+  await eventually(() => heard).toEqual(['late'])
 })
 
 function pause(ms: number): Promise<void> {

@@ -138,6 +138,12 @@ test('goes to another server when its own announces that it will shut down', asy
   const { transport, host } = await opened(brokers.map(addressOf), { name: 'mover' })
   const isOnFirst = (await connectionNames(brokers[0])).includes('mover')
   const [leaving, staying] = isOnFirst ? brokers : [...brokers].reverse()
+  const client = await bareClient(leaving as Broker)
+  const heard: string[] = []
+  client.subscribe('rivulet.fleet.positions', {
+    callback: (_error, message) => void heard.push(message.string()),
+  })
+  await client.flush()
   transport.send(POSITIONS, 'just before')
   leaving?.signal('SIGUSR2')
   await eventually(() => host.downs.length).toBe(1)
@@ -147,7 +153,9 @@ test('goes to another server when its own announces that it will shut down', asy
   await transport.open(next, within())
   expect(await connectionNames(staying)).toEqual(['mover'])
   // The server would keep it for many seconds more.
-  await eventually(() => connectionNames(leaving)).toEqual([])
+  await eventually(() => connectionNames(leaving)).not.toContain('mover')
+  await client.flush()
+  expect(heard).toEqual(['just before'])
   await leaving?.kill()
   await transport.flush(within())
   expect(next.downs).toEqual([])

@@ -205,7 +205,7 @@ test.each([false, true])(
     const trusted = authority()
     const names = 'DNS:localhost,DNS:nats.example'
     const { broker, tls } = await secureServer(trusted, trusted.issue(names), handshakeFirst)
-    // By its address: the bare client (3.4) checks "localhost" in place of an address.
+    // By its address: the bare client (3.3) checks "localhost" in place of an address.
     const error = await refused(broker, { tls })
     expect(error.code).toBe('TRANSPORT_FAILED')
     expect(error.message).toContain('127.0.0.1')
