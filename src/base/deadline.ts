@@ -13,30 +13,33 @@ export async function withDeadline<T>(
   task: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
-  const abort = () => controller.abort(parent?.reason)
   const cancel = environment.setTimer(() => controller.abort(new Overdue(what, timeoutMs)), timeoutMs, true)
-  if (parent?.aborted) abort()
-  else parent?.addEventListener('abort', abort)
+  const forget = onAbort(parent, (reason) => controller.abort(reason))
   try {
     return await abortable(task(controller.signal), controller.signal)
   } finally {
     cancel()
-    parent?.removeEventListener('abort', abort)
+    forget()
   }
 }
 
 /** Settles like `promise`, or rejects with the signal's reason when it aborts first. Leaves no listener behind. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
   const aborted = deferred<never>()
-  const abort = () => aborted.reject(signal.reason)
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort)
+  const forget = onAbort(signal, aborted.reject)
   try {
     return await Promise.race([promise, aborted.promise])
   } finally {
-    signal.removeEventListener('abort', abort)
+    forget()
   }
+}
+
+/** Calls `action` when the signal aborts, at once if it has. Returns how to call that off. */
+function onAbort(signal: AbortSignal | undefined, action: (reason: unknown) => void): () => void {
+  const abort = () => action(signal?.reason)
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort)
+  return () => signal?.removeEventListener('abort', abort)
 }
 
 /** Says that a wait reached its deadline. */

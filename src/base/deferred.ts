@@ -7,10 +7,8 @@ export interface Deferred<T = void> {
 
 /** Makes a promise that is settled from outside; a rejection that nobody handles is no unhandled rejection. */
 export function deferred<T = void>(): Deferred<T> {
-  let settle: Omit<Deferred<T>, 'promise'> | undefined
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject }
-  })
-  promise.catch(() => {})
-  return { promise, ...(settle as unknown as Omit<Deferred<T>, 'promise'>) }
+  const made = {} as { -readonly [Name in keyof Deferred<T>]: Deferred<T>[Name] }
+  made.promise = new Promise<T>((resolve, reject) => Object.assign(made, { resolve, reject }))
+  made.promise.catch(() => {})
+  return made
 }

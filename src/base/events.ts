@@ -49,12 +49,11 @@ export class Events<Payloads extends object> {
   }
 
   /** Tells the listeners. Build a payload only when {@link has} says that somebody listens. */
-  emit<Name extends keyof Payloads & string>(event: Name, payload: Payloads[Name], detail?: unknown): void {
+  emit<Name extends keyof Payloads & string>(event: Name, ...told: [Payloads[Name], detail?: unknown]): void {
     if (this.#nesting === MAX_NESTING) return
     this.#nesting++
     try {
-      if (detail === undefined) this.#emitter.emit(event, payload)
-      else this.#emitter.emit(event, payload, detail)
+      this.#emitter.emit(event, ...told)
     } finally {
       this.#nesting--
     }

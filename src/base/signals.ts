@@ -3,33 +3,30 @@
  * listeners on one signal take seconds to remove, and Node warns from the eleventh on.
  */
 export class SignalActions {
-  readonly #bySignal = new Map<AbortSignal, { actions: Set<() => void>; listener: () => void }>()
+  readonly #bySignal = new Map<AbortSignal, { actions: Set<() => void>; forget: () => void }>()
 
   /** Runs `action` once when `signal` aborts. Returns how to call that off. The signal has not aborted yet. */
   add(signal: AbortSignal, action: () => void): () => void {
-    const { actions } = this.#bySignal.get(signal) ?? this.#listen(signal)
+    const { actions, forget } = this.#bySignal.get(signal) ?? this.#listen(signal)
     actions.add(action)
     return () => {
-      if (actions.delete(action) && actions.size === 0) this.#forget(signal)
+      if (actions.delete(action) && actions.size === 0) forget()
     }
   }
 
-  #listen(signal: AbortSignal): { actions: Set<() => void>; listener: () => void } {
+  #listen(signal: AbortSignal): { actions: Set<() => void>; forget: () => void } {
     const actions = new Set<() => void>()
-    const listener = () => {
-      this.#forget(signal)
+    const forget = () => {
+      this.#bySignal.delete(signal)
+      signal.removeEventListener('abort', abort)
+    }
+    const abort = () => {
+      forget()
       for (const action of actions) action()
     }
-    const entry = { actions, listener }
+    const entry = { actions, forget }
     this.#bySignal.set(signal, entry)
-    signal.addEventListener('abort', listener)
+    signal.addEventListener('abort', abort)
     return entry
-  }
-
-  #forget(signal: AbortSignal): void {
-    const entry = this.#bySignal.get(signal)
-    if (entry === undefined) return
-    this.#bySignal.delete(signal)
-    signal.removeEventListener('abort', entry.listener)
   }
 }

@@ -26,22 +26,13 @@ export class Utf8Writer {
   }
 }
 
+/** Counts the bytes of JSON as UTF-8. Throws where there is none, since `Object.prototype` has got a `toJSON`. */
+export function jsonLength(json: string | undefined): number {
+  if (json === undefined) throw new TypeError('There is no JSON of it.')
+  return encoder.encode(json).length
+}
+
 /** Decodes UTF-8; throws a `TypeError` on bytes that are not. */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes)
-}
-
-/** Counts the bytes that well-formed text takes as UTF-8, without encoding it. */
-export function utf8Length(text: string): number {
-  let bytes = text.length
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index)
-    if (unit < 0x80) continue
-    if (unit < 0x800) bytes += 1
-    else {
-      bytes += 2
-      if (unit >= 0xd800 && unit < 0xdc00) index++ // a pair is 4 bytes for 2 units
-    }
-  }
-  return bytes
 }

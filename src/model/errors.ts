@@ -43,32 +43,16 @@ export interface ErrorDetails {
 
 const BRAND = Symbol.for('rivulet.error')
 
+/** The numbers are fields of the error. */
+export interface RivuletError extends Omit<ErrorDetails, 'cause'> {}
+
 /** The one error class. Tell errors apart by `code`; `message` says what happened, the numbers, and what to do. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: its fields are optional, and the constructor sets those that it gets
 export class RivuletError extends Error {
   /** Tells it from other errors in logs. */
   override readonly name = 'RivuletError'
   /** What kind of error it is. */
   readonly code: ErrorCode
-  /** See {@link ErrorDetails.hub}. */
-  declare readonly hub?: string
-  /** See {@link ErrorDetails.stream}. */
-  declare readonly stream?: string
-  /** See {@link ErrorDetails.bytes}. */
-  declare readonly bytes?: number
-  /** See {@link ErrorDetails.maxBytes}. */
-  declare readonly maxBytes?: number
-  /** See {@link ErrorDetails.path}. */
-  declare readonly path?: string
-  /** See {@link ErrorDetails.retryAfterMs}. */
-  declare readonly retryAfterMs?: number
-  /** See {@link ErrorDetails.maxWaiting}. */
-  declare readonly maxWaiting?: number
-  /** See {@link ErrorDetails.issues}. */
-  declare readonly issues?: readonly unknown[]
-  /** See {@link ErrorDetails.atLeast}. */
-  declare readonly atLeast?: boolean
-  /** See {@link ErrorDetails.reason}. */
-  declare readonly reason?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     const { cause, ...fields } = details
@@ -88,13 +72,10 @@ export class RivuletError extends Error {
   }
 }
 
+/** The library never names a stream without its hub. */
 function placeOf({ stream, hub }: ErrorDetails): string {
-  const place = [
-    stream === undefined ? '' : `stream ${shown(stream)}`,
-    hub === undefined ? '' : `hub "${hub}"`,
-  ]
-  const names = place.filter((name) => name !== '').join(' of ')
-  return names === '' ? '' : ` (${names})`
+  if (hub === undefined) return ''
+  return stream === undefined ? ` (hub "${hub}")` : ` (stream ${shown(stream)} of hub "${hub}")`
 }
 
 /** Names the hub, and the stream if there is one, on an error that does not name them yet. */

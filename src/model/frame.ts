@@ -53,20 +53,11 @@ export function joinMessages(messages: readonly string[]): string {
 export function decodeFrame(bytes: Uint8Array, lastOrigin?: string): DecodedFrame | undefined {
   try {
     const text = decodeUtf8(bytes)
-    return readCanonical(text, lastOrigin) ?? (isTooDeep(text) ? undefined : read(JSON.parse(text)))
+    return readCanonical(text, lastOrigin) ?? read(parse(text, MAX_FRAME_DEPTH))
   } catch {
     return undefined
   }
 }
-
-const QUOTE = 0x22
-const ZERO = 0x30
-const NINE = 0x39
-const ARRAY = 0x5b
-const BACKSLASH = 0x5c
-const ARRAY_END = 0x5d
-const OBJECT = 0x7b
-const OBJECT_END = 0x7d
 
 const REMOVAL_START = '{"removed":true'
 const DATA_START = '{"data":{'
@@ -83,21 +74,21 @@ export function isRemoval(bytes: Uint8Array): boolean {
  * from its last bytes, without decoding it. Returns `undefined` for any other frame.
  */
 export function lastSid(bytes: Uint8Array, lastOrigin?: string): Sid | undefined {
-  const isArray = bytes[0] === ARRAY
-  let end = bytes.length - (isArray ? 2 : 1)
-  if (isArray && bytes[end + 1] !== ARRAY_END) return undefined
-  if (bytes[end--] !== OBJECT_END || !(hasAt(bytes, isArray ? 1 : 0, DATA_START) || isRemoval(bytes)))
-    return undefined
-  while (isDigit(bytes[end])) end--
-  const sidEnd = end - T_START.length + 1
-  const at = sidEnd - SID_LENGTH
-  if (!hasAt(bytes, sidEnd, T_START) || !hasAt(bytes, at - SID_START.length, SID_START)) return undefined
-  if (lastOrigin !== undefined && hasAt(bytes, at, 'TZ') && hasAt(bytes, at + 2, lastOrigin)) {
-    const sequence = sequenceAt(bytes, at + 2 + lastOrigin.length)
+  const isArray = hasAt(bytes, 0, '[')
+  if (!hasAt(bytes, isArray ? 1 : 0, DATA_START) && !isRemoval(bytes)) return undefined
+  const end = isArray ? '}]' : '}'
+  let tAt = bytes.length - end.length
+  if (!hasAt(bytes, tAt, end)) return undefined
+  while (isDigit(bytes[tAt - 1])) tAt--
+  const sidEnd = tAt - T_START.length
+  const sidAt = sidEnd - SID_LENGTH
+  if (!hasAt(bytes, sidEnd, T_START) || !hasAt(bytes, sidAt - SID_START.length, SID_START)) return undefined
+  if (lastOrigin !== undefined && hasAt(bytes, sidAt, 'TZ') && hasAt(bytes, sidAt + 2, lastOrigin)) {
+    const sequence = sequenceAt(bytes, sidAt + 18)
     return sequence === undefined ? undefined : { origin: lastOrigin, sequence }
   }
   // `apply` takes a third of the time that spreading takes.
-  return parseSid(String.fromCharCode.apply(null, bytes.subarray(at, sidEnd) as unknown as number[]))
+  return parseSid(String.fromCharCode.apply(null, bytes.subarray(sidAt, sidEnd) as unknown as number[]))
 }
 
 function hasAt(bytes: Uint8Array, at: number, text: string): boolean {
@@ -107,48 +98,39 @@ function hasAt(bytes: Uint8Array, at: number, text: string): boolean {
   return true
 }
 
-function isDigit(code: number | undefined): boolean {
-  return code !== undefined && code >= ZERO && code <= NINE
-}
-
 /**
- * Reads what `encodeMessage` and `joinMessages` wrote, and parses only the data. Returns `undefined` for anything
- * else and whatever may be malformed: that is then read in the general way.
+ * Reads what `encodeMessage` and `joinMessages` wrote, and parses only the data: a fifth less work for a frame of
+ * many messages. Returns `undefined` for anything else and whatever may be malformed: that is read in the general way.
  */
 function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry[] | undefined {
   const isArray = text[0] === '['
-  const last = isArray ? text.length - 1 : text.length
   const entries: FrameEntry[] = []
   let at = isArray ? 1 : 0
   let origin = lastOrigin
   while (entries.length < MAX_MESSAGES_PER_FRAME && text.startsWith(DATA_START, at)) {
     const dataEnd = text.indexOf(SID_START, at)
-    const sidEnd = dataEnd + SID_START.length + SID_LENGTH
-    const sid = parseSid(text, dataEnd + SID_START.length, origin)
+    const sidAt = dataEnd + SID_START.length
+    const sidEnd = sidAt + SID_LENGTH
+    const sid = parseSid(text, sidAt, origin)
+    if (dataEnd < 0 || sid === undefined || !text.startsWith(T_START, sidEnd)) return undefined
     const end = text.indexOf('}', sidEnd)
-    if (dataEnd < 0 || sid === undefined || end < 0 || !text.startsWith(T_START, sidEnd)) return undefined
     const digits = text.slice(sidEnd + T_START.length, end)
     const tMs = Number(digits)
-    const data = parseShallow(text.slice(at + DATA_START.length - 1, dataEnd))
-    if (data === undefined || !Number.isSafeInteger(tMs) || tMs < 0 || String(tMs) !== digits)
-      return undefined
+    const data = parse(text.slice(at + DATA_START.length - 1, dataEnd), MAX_DEPTH) as object | undefined
+    if (data === undefined || !isTime(tMs) || String(tMs) !== digits) return undefined
     entries.push({ data, sid, tMs })
-    if (end + 1 === last) return isArray === (text[last] === ']') ? entries : undefined
-    if (!isArray || text[end + 1] !== ',') return undefined
+    if (!isArray || text[end + 1] !== ',')
+      return text.slice(end + 1) === (isArray ? ']' : '') ? entries : undefined
     origin = sid.origin
     at = end + 2
   }
   return undefined
 }
 
-/** Parses an object that cannot be too deep: it has fewer opening brackets, or characters, than levels are allowed. */
-function parseShallow(text: string): object | undefined {
-  let brackets = 0
-  for (const bracket of text.length > MAX_DEPTH ? ['[', '{'] : []) {
-    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) brackets++
-  }
+/** Parses JSON; gives `undefined` for what is none, or too deep. */
+function parse(text: string, maxDepth: number): unknown {
   try {
-    return brackets > MAX_DEPTH ? undefined : JSON.parse(text)
+    return isTooDeep(text, maxDepth) ? undefined : JSON.parse(text)
   } catch {
     return undefined
   }
@@ -178,6 +160,10 @@ function readEntry(value: unknown): FrameEntry | undefined {
   return sid && { data, sid, tMs }
 }
 
+function isDigit(code: number | undefined): boolean {
+  return code !== undefined && code >= 0x30 && code <= 0x39
+}
+
 function sidOfMember(text: unknown): Sid | undefined {
   return typeof text === 'string' && text.length === SID_LENGTH ? parseSid(text) : undefined
 }
@@ -190,17 +176,25 @@ function own(record: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(record, key) ? record[key] : undefined
 }
 
-/** Scans without parsing: a frame of 4 KB of `[` costs JSON.parse 25 times what a string of that size costs. */
-function isTooDeep(text: string): boolean {
+/**
+ * Scans without parsing: a frame of 4 KB of `[` costs JSON.parse 25 times what a string of that size costs. A text with
+ * fewer opening brackets, or characters, than levels are allowed is not scanned.
+ */
+function isTooDeep(text: string, maxDepth: number): boolean {
+  let brackets = 0
+  for (const bracket of text.length > maxDepth ? ['[', '{'] : []) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) brackets++
+  }
+  if (brackets <= maxDepth) return false
   let depth = 0
   let isInString = false
   for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code === QUOTE) isInString = !isInString
-    else if (isInString) index += code === BACKSLASH ? 1 : 0
-    else if (code === ARRAY || code === OBJECT) depth++
-    else if (code === ARRAY_END || code === OBJECT_END) depth--
-    if (depth > MAX_FRAME_DEPTH) return true
+    const char = text[index]
+    if (char === '"') isInString = !isInString
+    else if (isInString) index += char === '\\' ? 1 : 0
+    else if (char === '[' || char === '{') depth++
+    else if (char === ']' || char === '}') depth--
+    if (depth > maxDepth) return true
   }
   return false
 }

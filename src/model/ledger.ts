@@ -144,12 +144,7 @@ export class Counters extends Counts {
 
   /** Adds everything to `sum`. */
   addTo(sum: Counters): void {
-    const own = this as unknown as Record<string, Group | number>
-    const sums = sum as unknown as Record<string, Group | number>
-    for (const [name, value] of Object.entries(own)) {
-      sums[name] =
-        typeof value === 'number' ? (sums[name] as number) + value : added(sums[name] as Group, value)
-    }
+    added(this, sum)
   }
 
   /** Adds everything to the hub's totals; from now on each count is added there too. */
@@ -163,8 +158,12 @@ export class Counters extends Counts {
   }
 }
 
-type Group = Readonly<Record<string, number>>
-
-function added(left: Group, right: Group): Group {
-  return Object.fromEntries(Object.entries(right).map(([name, value]) => [name, value + (left[name] ?? 0)]))
+/** Adds every number, those of the groups too, to that of the same name in `to`. */
+function added(counts: object, to: object): object {
+  const sums = to as Record<string, number | object>
+  for (const [name, value] of Object.entries(counts)) {
+    const sum = sums[name]
+    sums[name] = typeof sum === 'number' ? sum + value : added(value, { ...sum })
+  }
+  return sums
 }

@@ -56,11 +56,9 @@ export function sidOf(origin: string, sequence: number): string {
  * Reads the sid at `at` of a text; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. When
  * it is of `lastOrigin`, that string is returned instead of a new one.
  */
-export function parseSid(text: unknown, at = 0, lastOrigin?: string): Sid | undefined {
-  if (typeof text !== 'string' || text.length < at + SID_LENGTH || !text.startsWith('TZ', at))
-    return undefined
+export function parseSid(text: string, at = 0, lastOrigin?: string): Sid | undefined {
   const sequence = sequenceAt(text, at + 18)
-  if (sequence === undefined) return undefined
+  if (sequence === undefined || !text.startsWith('TZ', at)) return undefined
   if (lastOrigin !== undefined && text.startsWith(lastOrigin, at + 2)) return { origin: lastOrigin, sequence }
   if (Number.isNaN(hexAt(text, at + 2))) return undefined
   // In two: a longer slice would keep the whole frame in memory as long as the origin is known.

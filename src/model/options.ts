@@ -125,13 +125,10 @@ export interface SignalOption {
 /** Returns the signal of such options. Throws `INVALID_OPTIONS`. */
 export function checkSignalOption(kind: string, options: SignalOption | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined
-  return checkOptions<{ signal: AbortSignal | undefined }>(
-    kind,
-    options,
-    { signal: undefined },
-    { signal: checkSignal },
-  ).signal
+  return checkOptions<typeof NO_SIGNAL>(kind, options, NO_SIGNAL, { signal: checkSignal }).signal
 }
+
+const NO_SIGNAL = { signal: undefined as AbortSignal | undefined }
 
 /** Throws `STREAM_OPTIONS_CONFLICT` when options given later differ from those that the stream was opened with. */
 export function checkSameOptions(
@@ -161,14 +158,9 @@ export function checkNumber(
   most = LARGEST,
   kind: 'number' | 'whole number' = 'whole number',
 ): number {
-  const isNumber = typeof value === 'number' && value >= least && value <= most
-  const upTo = most === LARGEST ? '' : ` to ${most}`
-  return check(
-    isNumber && (kind === 'number' || Number.isInteger(value)),
-    name,
-    value,
-    `a ${kind} from ${least}${upTo}`,
-  )
+  const isInRange = typeof value === 'number' && value >= least && value <= most
+  const isRight = isInRange && (kind === 'number' || Number.isInteger(value))
+  return check(isRight, name, value, `a ${kind} from ${least}${most === LARGEST ? '' : ` to ${most}`}`)
 }
 
 /** Checks a switch. Throws `INVALID_OPTIONS`. */
@@ -208,9 +200,7 @@ function checkLimit(value: unknown, base: ResolvedOptions['limit']): ResolvedOpt
 }
 
 function checkSchema(schema: unknown): StandardSchemaV1 {
-  // Some validators are functions.
-  const isOne = isRecord(schema) || typeof schema === 'function'
-  const standard = isOne ? (schema as unknown as Record<string, unknown>)['~standard'] : undefined
+  const standard = (schema as Partial<StandardSchemaV1> | null)?.['~standard']
   if (isRecord(standard) && typeof standard.validate === 'function') return schema as StandardSchemaV1
   throw invalid(
     'schema has no ["~standard"].validate; pass a Standard Schema validator, e.g. of zod or valibot.',

@@ -10,7 +10,7 @@ import { isRecord } from './snapshot.ts'
  * Source of the interface: https://standardschema.dev
  */
 export function validate(schema: StandardSchemaV1, data: object, place: Place): unknown {
-  let outcome: { readonly value: unknown } | Refusal
+  let outcome: Outcome
   try {
     outcome = outcomeOf(schema, data, place)
   } catch (cause) {
@@ -20,12 +20,10 @@ export function validate(schema: StandardSchemaV1, data: object, place: Place): 
   return outcome.value
 }
 
+type Outcome = { readonly value: unknown } | Refusal
+
 /** Reads the validator's answer, which may throw as well: it is the user's code. */
-function outcomeOf(
-  schema: StandardSchemaV1,
-  data: object,
-  place: Place,
-): { readonly value: unknown } | Refusal {
+function outcomeOf(schema: StandardSchemaV1, data: object, place: Place): Outcome {
   const result: unknown = schema['~standard'].validate(data)
   if (!isRecord(result)) throw new TypeError('The validator answered no result.')
   if (isThenable(result)) {
@@ -41,9 +39,7 @@ function outcomeOf(
 }
 
 function describeIssue(issue: StandardSchemaV1.Issue): string {
-  const path = (issue.path ?? []).map((segment) =>
-    String(typeof segment === 'object' ? segment.key : segment),
-  )
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))
   return `${issue.message} at ${['$', ...path].join('.')}`
 }
 

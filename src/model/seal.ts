@@ -1,4 +1,4 @@
-import { utf8Length } from '../base/utf8.ts'
+import { jsonLength } from '../base/utf8.ts'
 import { BYTES_PER_UNIT, isPoison, MAX_DEPTH, MOST_NUMBER_BYTES } from './snapshot.ts'
 
 /** What became of parsed JSON from outside. */
@@ -12,7 +12,7 @@ export type Seal = 'sealed' | 'malformed' | 'tooLarge'
 export function seal(data: object, maxBytes: number): Seal {
   const mostBytes = freeze(data, 1)
   if (Number.isNaN(mostBytes)) return 'malformed'
-  return mostBytes > maxBytes && utf8Length(JSON.stringify(data)) > maxBytes ? 'tooLarge' : 'sealed'
+  return mostBytes > maxBytes && jsonLength(JSON.stringify(data)) > maxBytes ? 'tooLarge' : 'sealed'
 }
 
 /** Freezes and returns the most bytes that the JSON may have, which spares counting; `NaN` for malformed data. */

@@ -1,4 +1,4 @@
-import { utf8Length } from '../base/utf8.ts'
+import { jsonLength } from '../base/utf8.ts'
 import { builtInOf } from './built-ins.ts'
 import { type Place, Refusal } from './refusal.ts'
 
@@ -22,15 +22,12 @@ const LONGEST_KEY_SHOWN = 80
  */
 export function snapshot(data: unknown, maxBytes: number, place?: Place): object {
   const walk = new Walk(maxBytes, place)
-  let copy: object
   try {
-    copy = walk.root(data)
+    return walk.root(data)
   } catch (thrown) {
     // What the data itself throws may be the refusal of another publish.
     throw thrown === walk.refusal ? thrown : walk.invalid('Reading the data threw', thrown)
   }
-  walk.checkExactSize(copy)
-  return copy
 }
 
 /** Tells whether a value is an object other than an array. */
@@ -44,18 +41,12 @@ export function isPoison(key: string, value: unknown): boolean {
   return key === 'constructor' && isRecord(value) && Object.hasOwn(value, 'prototype')
 }
 
-/** One container on the way from the root to where the walk is. */
-class Frame {
+/** A container on the way from the root to where the walk is, and the key that is being read. */
+interface Level {
   readonly source: object
-  readonly parent: Frame | undefined
   readonly depth: number
-  key: string | number | undefined = undefined
-
-  constructor(source: object, parent: Frame | undefined) {
-    this.source = source
-    this.parent = parent
-    this.depth = parent === undefined ? 1 : parent.depth + 1
-  }
+  readonly parent: Level | undefined
+  key: string | number | undefined
 }
 
 class Walk {
@@ -63,7 +54,7 @@ class Walk {
   refusal: Refusal | undefined = undefined
   readonly #maxBytes: number
   readonly #place: Place | undefined
-  #frame: Frame | undefined = undefined
+  #level: Level | undefined = undefined
   /** No JSON of what has been read so far is shorter than this. */
   #leastBytes = 0
   /** No JSON of what has been read so far is longer than this. */
@@ -77,42 +68,32 @@ class Walk {
 
   /** Walks the whole data; a root that cannot be an object is not walked. */
   root(data: unknown): object {
-    const canReplace = typeof data === 'object' || typeof data === 'function' || typeof data === 'bigint'
-    const replaced = canReplace ? this.#replaced(data, '') : data
+    const replaced = this.#replaced(data, '')
     const copy = isRecord(replaced) ? this.#record(replaced) : replaced
-    if (isRecord(copy)) return copy
-    throw this.invalid(`${rootOf(copy)} as the root`)
-  }
-
-  /** Returns the JSON value of `raw`, or `undefined` for what JSON leaves out. */
-  value(raw: unknown, key: string | number): unknown {
-    if (typeof raw === 'object' && raw !== null) {
-      const replaced = this.#replaced(raw, key)
-      return typeof replaced === 'object' && replaced !== null
-        ? this.#container(replaced)
-        : this.#primitive(replaced)
-    }
-    return this.#primitive(
-      typeof raw === 'function' || typeof raw === 'bigint' ? this.#replaced(raw, key) : raw,
-    )
-  }
-
-  /** Counts the bytes when the cheap bounds could not tell; throws `PAYLOAD_TOO_LARGE`. */
-  checkExactSize(copy: object): void {
-    if (this.#mostBytes <= this.#maxBytes) return
-    const bytes = utf8Length(JSON.stringify(copy))
+    if (!isRecord(copy)) throw this.invalid(`${rootOf(copy)} as the root`)
+    // The bytes are counted only when the cheap bounds cannot tell.
+    const bytes = this.#mostBytes > this.#maxBytes ? jsonLength(JSON.stringify(copy)) : 0
     if (bytes > this.#maxBytes) throw this.#tooLarge(bytes, false)
+    return copy
   }
 
   invalid(reason: string, cause?: unknown): Refusal {
-    const details = { reason, path: pathOf(this.#frame), ...(cause === undefined ? {} : { cause }) }
-    this.refusal = new Refusal('INVALID_DATA', this.#place, details)
+    const path = pathOf(this.#level)
+    this.refusal = new Refusal('INVALID_DATA', this.#place, { reason, path, cause })
     return this.refusal
+  }
+
+  /** Returns the JSON value of `raw`, or `undefined` for what JSON leaves out. */
+  #value(raw: unknown, key: string | number): unknown {
+    const value = this.#replaced(raw, key)
+    if (typeof value !== 'object' || value === null) return this.#primitive(value)
+    return Array.isArray(value) ? this.#array(value) : this.#record(value as Record<string, unknown>)
   }
 
   /** Applies `toJSON`, which JSON.stringify looks for on objects, functions and BigInts. */
   #replaced(raw: unknown, key: string | number): unknown {
-    if (raw === null || raw === undefined) return raw
+    const isObject = typeof raw === 'object' ? raw !== null : typeof raw === 'function'
+    if (!isObject && typeof raw !== 'bigint') return raw
     const { toJSON } = raw as { toJSON?: unknown }
     return typeof toJSON === 'function' ? toJSON.call(raw, String(key)) : raw
   }
@@ -123,14 +104,13 @@ class Walk {
         this.#charge(value.length + 2, value.length * BYTES_PER_UNIT + 2)
         return value
       case 'number':
-        if (!Number.isFinite(value)) return this.#null()
+        if (!Number.isFinite(value)) return this.#primitive(null)
         this.#charge(1, MOST_NUMBER_BYTES)
         return value + 0 // -0 becomes 0
       case 'boolean':
-        this.#charge(4, 5)
-        return value
       case 'object':
-        return this.#null()
+        this.#charge(4, 5)
+        return value as boolean | null
       case 'bigint':
         throw this.invalid('A BigInt')
       default:
@@ -138,51 +118,42 @@ class Walk {
     }
   }
 
-  #null(): null {
-    this.#charge(4, 4)
-    return null
-  }
-
-  #container(source: object): unknown {
-    return Array.isArray(source) ? this.#array(source) : this.#record(source as Record<string, unknown>)
-  }
-
   #record(source: Record<string, unknown>): unknown {
     const prototype: unknown = Object.getPrototypeOf(source)
     const isPlain = prototype === Object.prototype || prototype === null
     const builtIn = isPlain ? undefined : builtInOf(source)
-    if (builtIn?.unbox !== undefined) return this.#primitive(builtIn.unbox(source as never))
-    if (builtIn !== undefined)
-      throw this.invalid(`${article(builtIn.name)} ${builtIn.name} (write ${builtIn.advice})`)
-    return isPlain && !isPrototypePolluted() ? this.#plain(source) : this.#ordinary(source)
+    if (builtIn === undefined) {
+      return isPlain && !isPrototypePolluted() ? this.#plain(source) : this.#ordinary(source)
+    }
+    const { name, remedy } = builtIn
+    if (typeof remedy !== 'string') return this.#primitive(remedy(source))
+    throw this.invalid(`${/^[AE]/.test(name) ? 'An' : 'A'} ${name} (write ${remedy})`)
   }
 
   #array(source: readonly unknown[]): readonly unknown[] {
-    const frame = this.#enter(source)
-    const length = lengthOf(source)
-    // Brackets, commas and at least one byte an element: a sparse array of ten million ends here.
-    this.#checkRoom(2 * length + 1)
-    this.#charge(1, 2)
+    const level = this.#enter(source)
+    const length = Math.trunc(Math.max(0, source.length)) || 0
+    // Brackets and commas before any element: a sparse array of ten million ends here.
+    this.#charge(length + 1, length + 2)
     const copy: unknown[] = []
     for (let index = 0; index < length; index++) {
-      frame.key = index
-      const value = this.value(source[index], index)
-      copy.push(value === undefined ? this.#null() : value)
-      this.#charge(1, 1)
+      level.key = index
+      const value = this.#value(source[index], index)
+      copy.push(value === undefined ? this.#primitive(null) : value)
     }
-    this.#frame = frame.parent
+    this.#level = level.parent
     return Object.freeze(copy)
   }
 
   /**
    * `for in` spares the list of keys, and gives the same ones since no prototype adds to them. Strings and numbers
    * are taken in the loop itself, where the engine knows their place in the object; an object of nothing else needs
-   * no frame unless reading it throws.
+   * no level unless reading it throws.
    */
   #plain(source: Record<string, unknown>): object {
     this.#checkPlace(source)
     this.#charge(1, 2)
-    let frame: Frame | undefined
+    let level: Level | undefined
     const copy: Record<string, unknown> = {}
     let at: string | undefined
     try {
@@ -197,53 +168,54 @@ class Walk {
           this.#charge(key.length + 5, key.length * BYTES_PER_UNIT + MOST_NUMBER_BYTES + 4)
           put(copy, key, raw + 0)
         } else {
-          frame ??= this.#enter(source)
-          frame.key = key
+          level ??= this.#enter(source)
+          level.key = key
           this.#member(copy, key, raw)
         }
       }
     } catch (thrown) {
-      frame ??= this.#enter(source)
-      frame.key = at
+      level ??= this.#enter(source)
+      level.key = at
       throw thrown
     }
-    if (frame !== undefined) this.#frame = frame.parent
+    if (level !== undefined) this.#level = level.parent
     return Object.freeze(copy)
   }
 
   #ordinary(source: Record<string, unknown>): object {
-    const frame = this.#enter(source)
+    const level = this.#enter(source)
     const copy: Record<string, unknown> = {}
     this.#charge(1, 2)
     for (const key of Object.keys(source)) {
-      frame.key = key
+      level.key = key
       this.#member(copy, key, source[key])
     }
-    this.#frame = frame.parent
+    this.#level = level.parent
     return Object.freeze(copy)
   }
 
   #member(copy: Record<string, unknown>, key: string, raw: unknown): void {
     if (key === '__proto__') throw this.invalid('A key named __proto__')
-    const value = this.value(raw, key)
+    const value = this.#value(raw, key)
     if (value === undefined) {
-      this.#leaveOut()
-      return
+      if (++this.#leftOut <= MAX_LEFT_OUT) return
+      throw this.invalid(`More than ${MAX_LEFT_OUT} members that JSON leaves out`)
     }
     if (isPoison(key, value)) throw this.invalid('A key named constructor that holds a prototype')
     this.#charge(key.length + 4, key.length * BYTES_PER_UNIT + 4)
     put(copy, key, value)
   }
 
-  #enter(source: object): Frame {
+  #enter(source: object): Level {
     this.#checkPlace(source)
-    this.#frame = new Frame(source, this.#frame)
-    return this.#frame
+    const parent = this.#level
+    this.#level = { source, depth: (parent?.depth ?? 0) + 1, parent, key: undefined }
+    return this.#level
   }
 
   #checkPlace(source: object): void {
-    if (this.#frame?.depth === MAX_DEPTH) throw this.invalid(`Nesting deeper than ${MAX_DEPTH} levels`)
-    for (let above = this.#frame; above !== undefined; above = above.parent) {
+    if (this.#level?.depth === MAX_DEPTH) throw this.invalid(`Nesting deeper than ${MAX_DEPTH} levels`)
+    for (let above = this.#level; above !== undefined; above = above.parent) {
       if (above.source === source) throw this.invalid('A cycle')
     }
   }
@@ -252,18 +224,6 @@ class Walk {
     this.#leastBytes += leastBytes
     this.#mostBytes += mostBytes
     if (this.#leastBytes > this.#maxBytes) throw this.#tooLarge(this.#leastBytes, true)
-  }
-
-  /** Refuses, before it is walked, what takes so many bytes at the least. */
-  #checkRoom(leastBytes: number): void {
-    const bytes = this.#leastBytes + leastBytes
-    if (bytes > this.#maxBytes) throw this.#tooLarge(bytes, true)
-  }
-
-  #leaveOut(): void {
-    if (++this.#leftOut > MAX_LEFT_OUT) {
-      throw this.invalid(`More than ${MAX_LEFT_OUT} members that JSON leaves out`)
-    }
   }
 
   #tooLarge(bytes: number, atLeast: boolean): Refusal {
@@ -281,10 +241,6 @@ function put(copy: Record<string, unknown>, key: string, value: unknown): void {
   }
 }
 
-function article(name: string): string {
-  return /^[AE]/.test(name) ? 'An' : 'A'
-}
-
 /** Names a root that is no object, with what to write instead. */
 function rootOf(value: unknown): string {
   if (Array.isArray(value)) return 'An array (write { items: […] })'
@@ -298,18 +254,11 @@ function isPrototypePolluted(): boolean {
   return false
 }
 
-/** Reads a length as JSON.stringify does. */
-function lengthOf(source: { readonly length: unknown }): number {
-  const length = Math.trunc(+(source.length as number)) || 0
-  return Math.min(Math.max(length, 0), Number.MAX_SAFE_INTEGER)
-}
-
-function pathOf(frame: Frame | undefined): string {
-  if (frame === undefined) return '$'
-  const { key } = frame
-  if (key === undefined) return pathOf(frame.parent)
-  if (typeof key === 'number') return `${pathOf(frame.parent)}[${key}]`
+function pathOf(level: Level | undefined): string {
+  if (level === undefined) return '$'
+  const path = pathOf(level.parent)
+  const { key } = level
+  if (typeof key !== 'string') return key === undefined ? path : `${path}[${key}]`
   const shown = key.slice(0, LONGEST_KEY_SHOWN)
-  const isName = shown === key && /^[A-Za-z_$][\w$]*$/.test(key)
-  return pathOf(frame.parent) + (isName ? `.${key}` : `[${JSON.stringify(shown)}]`)
+  return path + (shown === key && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(shown)}]`)
 }

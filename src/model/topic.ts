@@ -1,4 +1,4 @@
-import { RivuletError } from './errors.ts'
+import { RivuletError, shown } from './errors.ts'
 
 declare const topicBrand: unique symbol
 
@@ -36,17 +36,14 @@ export function checkStreamName(name: unknown): string {
   if (LONE_SURROGATE.test(name)) {
     throw invalidName('The stream name has a lone surrogate; pass well-formed Unicode.')
   }
-  if (SID_FORM.test(name)) {
-    throw invalidName(`"${name}" has the form of a sid (two capitals, 32 hex digits); choose another name.`)
-  }
+  if (SID_FORM.test(name)) throw invalidName(`"${name}" has the form of a sid; choose another name.`)
   return name
 }
 
 /** Returns `name`. Throws `INVALID_NAME` unless it is 1–64 characters of `[A-Za-z0-9_-]`. */
 export function checkHubName(name: unknown): string {
   if (typeof name === 'string' && HUB_NAME.test(name)) return name
-  const given = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name
-  throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${given}.`)
+  throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${shown(name)}.`)
 }
 
 function encodeName(name: string): string {

@@ -46,8 +46,6 @@ describe('a sid', () => {
   })
 
   test.each([
-    5,
-    undefined,
     '',
     `TZ${origin}`,
     `tz${origin}0000000000000001`,
