@@ -21,9 +21,4 @@ export class Fifo<Item> {
     }
     return this.#reversed.pop()
   }
-
-  clear(): void {
-    this.#added = []
-    this.#reversed = []
-  }
 }

@@ -15,25 +15,21 @@ const PERHAPS_ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
  * every machine. `shapes` remembers the last object of each depth: the next one most often has the same keys, and
  * then nothing is sorted or quoted again.
  */
-export function canonicalJson(snapshot: object, shapes: Shape[] = []): string {
-  return write(snapshot, shapes, 0)
+export function canonicalJson(snapshot: object, shapes: Shape[] = [], depth = 0): string {
+  const { sorted, written } = shapeOf(snapshot, shapes, depth)
+  let json = '{'
+  for (let index = 0; index < sorted.length; index++) {
+    const value: unknown = (snapshot as Record<string, unknown>)[sorted[index] as string]
+    json += written[index] + write(value, shapes, depth + 1)
+  }
+  return `${json}}`
 }
 
 function write(value: unknown, shapes: Shape[], depth: number): string {
   if (typeof value === 'string') return quote(value)
   if (typeof value !== 'object' || value === null) return String(value)
-  if (!Array.isArray(value)) return writeRecord(value, shapes, depth)
+  if (!Array.isArray(value)) return canonicalJson(value, shapes, depth)
   return `[${value.map((element) => write(element, shapes, depth)).join(',')}]`
-}
-
-function writeRecord(record: object, shapes: Shape[], depth: number): string {
-  const { sorted, written } = shapeOf(record, shapes, depth)
-  let json = '{'
-  for (let index = 0; index < sorted.length; index++) {
-    const value: unknown = (record as Record<string, unknown>)[sorted[index] as string]
-    json += written[index] + write(value, shapes, depth + 1)
-  }
-  return `${json}}`
 }
 
 function shapeOf(record: object, shapes: Shape[], depth: number): Shape {

@@ -140,9 +140,9 @@ function read(root: unknown): DecodedFrame | undefined {
   if (Array.isArray(root)) {
     return root.length === 0 || root.length > MAX_MESSAGES_PER_FRAME ? undefined : root.map(readEntry)
   }
-  if (isRecord(root) && own(root, 'removed') === true) {
-    const removedBy = sidOfMember(own(root, 'sid'))
-    const tMs = own(root, 't')
+  const { removed, sid, t: tMs } = membersOf(root)
+  if (removed === true) {
+    const removedBy = sidOfMember(sid)
     return removedBy && isTime(tMs) ? { removedBy, tMs } : undefined
   }
   const entry = readEntry(root)
@@ -150,14 +150,16 @@ function read(root: unknown): DecodedFrame | undefined {
 }
 
 function readEntry(value: unknown): FrameEntry | undefined {
-  if (!isRecord(value)) return undefined
-  const data = own(value, 'data')
-  const text = own(value, 'sid')
-  const tMs = own(value, 't')
+  const { data, sid: text, t: tMs } = membersOf(value)
   if (!isRecord(data) || !isTime(tMs)) return undefined
   if (text === undefined) return { data, sid: undefined, tMs: undefined }
   const sid = sidOfMember(text)
   return sid && { data, sid, tMs }
+}
+
+/** The own members of an object, none of anything else: what a polluted prototype has does not count. */
+function membersOf(value: unknown): Record<string, unknown> {
+  return { __proto__: null, ...(isRecord(value) ? value : {}) }
 }
 
 function isDigit(code: number | undefined): boolean {
@@ -170,10 +172,6 @@ function sidOfMember(text: unknown): Sid | undefined {
 
 function isTime(tMs: unknown): tMs is number | undefined {
   return tMs === undefined || (typeof tMs === 'number' && Number.isFinite(tMs) && tMs >= 0)
-}
-
-function own(record: Record<string, unknown>, key: string): unknown {
-  return Object.hasOwn(record, key) ? record[key] : undefined
 }
 
 /**

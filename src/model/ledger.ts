@@ -1,15 +1,23 @@
 import type { RefusalCode } from './refusal.ts'
 
-/** Attempts that were refused, by why. */
-const NONE_REFUSED = Object.freeze({
-  invalidData: 0,
-  tooLarge: 0,
-  schema: 0,
-  rateLimited: 0,
-  waitingLineFull: 0,
-  aborted: 0,
-  closed: 0,
-})
+/** How refused attempts are counted. */
+const REFUSED = {
+  INVALID_DATA: 'invalidData',
+  PAYLOAD_TOO_LARGE: 'tooLarge',
+  SCHEMA_MISMATCH: 'schema',
+  INVALID_OPTIONS: 'schema',
+  RATE_LIMITED: 'rateLimited',
+  WAITING_LINE_FULL: 'waitingLineFull',
+  ABORTED: 'aborted',
+  STREAM_CLOSED: 'closed',
+  HUB_CLOSED: 'closed',
+} as const satisfies Record<RefusalCode | 'ABORTED', string>
+
+type RefusedCounts = Record<(typeof REFUSED)[keyof typeof REFUSED], number>
+
+const NONE_REFUSED = Object.freeze(
+  Object.fromEntries(Object.values(REFUSED).map((name) => [name, 0])),
+) as RefusedCounts
 const NONE_LOST = Object.freeze({
   /** The broker was away, or not there yet. */
   offline: 0,
@@ -42,18 +50,6 @@ export type LossReason = keyof typeof NONE_LOST
 /** Why a received message was not handed to the subscribers. */
 export type DropReason = keyof typeof NONE_DROPPED
 
-const REFUSED: Record<RefusalCode | 'ABORTED', keyof typeof NONE_REFUSED> = {
-  INVALID_DATA: 'invalidData',
-  PAYLOAD_TOO_LARGE: 'tooLarge',
-  SCHEMA_MISMATCH: 'schema',
-  INVALID_OPTIONS: 'schema',
-  RATE_LIMITED: 'rateLimited',
-  WAITING_LINE_FULL: 'waitingLineFull',
-  ABORTED: 'aborted',
-  STREAM_CLOSED: 'closed',
-  HUB_CLOSED: 'closed',
-}
-
 /** The numbers of a {@link Ledger}, to be counted up: plain fields, so that counting costs one addition. */
 class Counts {
   /** Calls of publish, tryPublish, publishWhenReady and publishLatest, and `subject.next`. */
@@ -61,7 +57,7 @@ class Counts {
   /** Attempts that were delivered to the subscribers in this process. */
   accepted = 0
   /** Attempts that were refused, by why. */
-  refused: Readonly<Record<keyof typeof NONE_REFUSED, number>> = NONE_REFUSED
+  refused: RefusedCounts = NONE_REFUSED
   /** Kept values of `publishLatest` that a newer one replaced. */
   conflated = 0
   /** Attempts that stand in line now. */
@@ -75,13 +71,13 @@ class Counts {
   /** Accepted and handed over, but the barrier after them was not answered: they may or may not have arrived. */
   unconfirmed = 0
   /** Accepted and delivered in this process, but not handed to the broker, by why. */
-  lost: Readonly<Record<LossReason, number>> = NONE_LOST
+  lost: Record<LossReason, number> = NONE_LOST
   /** Messages from other processes, and undecoded frames. */
   received = 0
   /** Received and handed to the subscribers. */
   delivered = 0
   /** Received, and not handed to the subscribers, by why. */
-  dropped: Readonly<Record<DropReason, number>> = NONE_DROPPED
+  dropped: Record<DropReason, number> = NONE_DROPPED
   /** Numbers that other publishers gave and that did not arrive during a join, less those that came late. */
   missed = 0
   /** Messages that arrived after a later one of the same publisher. */
@@ -101,7 +97,7 @@ class Counts {
  * - `accepted = local + confirmed + inFlight + unconfirmed + Σ lost`
  * - `received = delivered + Σ dropped` (a frame that was not decoded counts as one message)
  */
-export type Ledger = { readonly [Name in keyof Counts]: Counts[Name] }
+export type Ledger = { readonly [Name in keyof Counts]: Readonly<Counts[Name]> }
 
 type PlainCount = { [Name in keyof Counts]: Counts[Name] extends number ? Name : never }[keyof Counts]
 
@@ -122,7 +118,7 @@ export class Counters extends Counts {
   refuse(code: RefusalCode | 'ABORTED'): void {
     this.attempts++
     if (this.refused === NONE_REFUSED) this.refused = { ...NONE_REFUSED }
-    ;(this.refused as Record<keyof typeof NONE_REFUSED, number>)[REFUSED[code]]++
+    this.refused[REFUSED[code]]++
     this.#total?.refuse(code)
   }
 
@@ -130,7 +126,7 @@ export class Counters extends Counts {
   drop(reason: DropReason): void {
     this.received++
     if (this.dropped === NONE_DROPPED) this.dropped = { ...NONE_DROPPED }
-    ;(this.dropped as Record<DropReason, number>)[reason]++
+    this.dropped[reason]++
     this.#total?.drop(reason)
   }
 
@@ -138,7 +134,7 @@ export class Counters extends Counts {
   lose(reason: LossReason, count: number): void {
     this.inFlight -= count
     if (this.lost === NONE_LOST) this.lost = { ...NONE_LOST }
-    ;(this.lost as Record<LossReason, number>)[reason] += count
+    this.lost[reason] += count
     this.#total?.lose(reason, count)
   }
 

@@ -2,19 +2,19 @@ import { type ErrorDetails, RivuletError } from './errors.ts'
 
 /** What each refusal says. */
 const DESCRIBE = {
-  INVALID_DATA: ({ reason, path }: ErrorDetails) => `${reason} at ${path}.`,
-  PAYLOAD_TOO_LARGE: ({ atLeast, bytes, maxBytes }: ErrorDetails) =>
+  INVALID_DATA: ({ reason, path }) => `${reason} at ${path}.`,
+  PAYLOAD_TOO_LARGE: ({ atLeast, bytes, maxBytes }) =>
     `Payload is ${atLeast ? 'at least ' : ''}${bytes} bytes, the limit is ${maxBytes}; send a reference instead, or split it.`,
-  RATE_LIMITED: ({ retryAfterMs }: ErrorDetails) =>
+  RATE_LIMITED: ({ retryAfterMs }) =>
     `The stream is at its rate limit; retry after ${retryAfterMs} ms, or use publishWhenReady or publishLatest.`,
-  SCHEMA_MISMATCH: ({ reason }: ErrorDetails) => `The data does not match the stream's schema: ${reason}.`,
+  SCHEMA_MISMATCH: ({ reason }) => `The data does not match the stream's schema: ${reason}.`,
   INVALID_OPTIONS: () =>
     'The schema validates asynchronously; give the stream one that validates synchronously.',
   STREAM_CLOSED: () => 'The stream is closed; open it again with hub.stream(name).',
   HUB_CLOSED: () => 'The hub is closed; create another one.',
-  WAITING_LINE_FULL: ({ maxWaiting }: ErrorDetails) =>
+  WAITING_LINE_FULL: ({ maxWaiting }) =>
     `${maxWaiting} messages are waiting already; publish less, or raise maxWaiting.`,
-}
+} satisfies Record<string, (details: ErrorDetails) => string>
 
 /** The codes with which a publish can be refused. `INVALID_OPTIONS`: the stream's schema is asynchronous. */
 export type RefusalCode = keyof typeof DESCRIBE

@@ -18,7 +18,8 @@ const LEFT_BARE = /[.!~*'()]/g
 
 /** Builds the topic of a stream. Injective: two different pairs of names never share a topic. */
 export function topicOf(hubName: string, streamName: string): Topic {
-  return `rivulet/${hubName}/${encodeName(streamName)}` as Topic
+  const name = encodeURIComponent(streamName).replace(LEFT_BARE, percentEncoded)
+  return `rivulet/${hubName}/${name}` as Topic
 }
 
 /** Reads the stream's name back from a topic that {@link topicOf} made. */
@@ -46,11 +47,8 @@ export function checkHubName(name: unknown): string {
   throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${shown(name)}.`)
 }
 
-function encodeName(name: string): string {
-  return encodeURIComponent(name).replace(
-    LEFT_BARE,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+function percentEncoded(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
 function invalidName(message: string): RivuletError {

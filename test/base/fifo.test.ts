@@ -14,15 +14,4 @@ describe('the fifo', () => {
     expect(expected).toBe(next)
     expect(fifo.shift()).toBeUndefined()
   })
-
-  test('is empty after clear', () => {
-    const fifo = new Fifo<number>()
-    for (let nth = 0; nth < 10; nth++) fifo.push(nth)
-    fifo.shift()
-    fifo.clear()
-    expect(fifo.size).toBe(0)
-    expect(fifo.shift()).toBeUndefined()
-    fifo.push(5)
-    expect(fifo.shift()).toBe(5)
-  })
 })

@@ -180,6 +180,7 @@ describe('a value inside a message', () => {
         },
       },
     ],
+    ['a function with a toJSON', { a: Object.assign(() => 1, { toJSON: () => ({ b: [1] }) }) }],
     ['proxies', { a: new Proxy({ b: 1 }, {}), c: new Proxy([1, 2], {}) }],
     ['the keys toString, valueOf and hasOwnProperty', { toString: 1, valueOf: 2, hasOwnProperty: 3 }], // RELIABILITY 52
     ['a constructor without a prototype', { constructor: 'text', b: { constructor: { name: 'x' } } }],
