@@ -74,7 +74,7 @@ export function isRemoval(bytes: Uint8Array): boolean {
  * from its last bytes, without decoding it. Returns `undefined` for any other frame.
  */
 export function lastSid(bytes: Uint8Array, lastOrigin?: string): Sid | undefined {
-  const isArray = hasAt(bytes, 0, '[')
+  const isArray = bytes[0] === 0x5b // [
   if (!hasAt(bytes, isArray ? 1 : 0, DATA_START) && !isRemoval(bytes)) return undefined
   const end = isArray ? '}]' : '}'
   let tAt = bytes.length - end.length
