@@ -1,12 +1,13 @@
 import { abortable, withDeadline } from '../base/deadline.ts'
-import { type Deferred, deferred } from '../base/deferred.ts'
-import { invalid, messageOf, named, RivuletError } from '../model/errors.ts'
+import { deferred } from '../base/deferred.ts'
+import { invalid, named, RivuletError } from '../model/errors.ts'
 import type { Counters, LossReason } from '../model/ledger.ts'
 import type { HubState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport, TransportHost } from '../model/transport.ts'
-import { retryMs } from './back-off.ts'
+import { BackOff } from './back-off.ts'
 import { Confirmations } from './confirmations.ts'
+import { failure, reported, threw } from './faults.ts'
 import { type ConnectionEvents, type ConnectionStatus, Joins } from './joins.ts'
 
 /** How long opening, the last flush and closing may take, each. */
@@ -25,15 +26,18 @@ const takenTransports = new WeakSet<Transport>()
 export class Connection {
   readonly joins: Joins
   readonly confirmations: Confirmations
+  status: ConnectionStatus = 'opening'
+  /** Attempts to connect that failed since the connection was up. */
+  failedAttempts = 0
   readonly #hub: HubState
   readonly #transport: Transport
   readonly #events: ConnectionEvents
   readonly #closing = new AbortController()
   /** Aborted when the connection that lives now, if one does, is gone. */
   #current = new AbortController()
-  readonly #waiting = new Set<Deferred>()
-  #status: ConnectionStatus = 'opening'
-  #failedAttempts = 0
+  /** Resolved while the connection is up. */
+  #up = deferred()
+  readonly #backOff = new BackOff()
   #lastCause: string | undefined
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
@@ -45,29 +49,12 @@ export class Connection {
     this.#hub = hub
     this.#transport = transport
     this.#events = events
-    this.joins = new Joins(hub, transport, {
-      ...events,
-      joinChanged: (topic, change) => {
-        if (change === 'joined') this.confirmations.schedule()
-        events.joinChanged(topic, change)
-      },
-    })
-    const isListening = () => this.joins.size > 0
-    const onDead = (cause: unknown) => this.#current.abort(cause)
-    this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, isListening, onDead)
-  }
-
-  get status(): ConnectionStatus {
-    return this.#status
+    this.joins = new Joins(hub, transport, events)
+    this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, this.joins)
   }
 
   get isUp(): boolean {
-    return this.#status === 'up'
-  }
-
-  /** Attempts to connect that failed since the connection was up. */
-  get failedAttempts(): number {
-    return this.#failedAttempts
+    return this.status === 'up'
   }
 
   maxFrameBytes(topic: Topic): number {
@@ -76,16 +63,13 @@ export class Connection {
 
   /** Connects, and again whenever the connection is gone, until `close`. */
   async run(): Promise<void> {
-    const { clock, environment } = this.#hub
-    let attempt = 0
-    let failingSinceMs = 0
-    while (!this.#closing.signal.aborted) {
-      const upForMs = await this.#live()
-      if (this.#closing.signal.aborted) return
-      if (upForMs > GOOD_CONNECTION_MS) attempt = 0
-      if (attempt++ === 0) failingSinceMs = clock.nowMs()
-      const waitMs = retryMs(attempt, clock.nowMs() - failingSinceMs, () => environment.random())
-      await this.#pause(this.#refusal === undefined ? waitMs : REFUSED_RETRY_MS)
+    const { environment } = this.#hub
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      await this.#live()
+      const soonMs = this.#backOff.nextMs(this.#hub)
+      const waitMs = this.#refusal === undefined ? soonMs : REFUSED_RETRY_MS
+      await withDeadline(environment, 'The wait', waitMs, signal, forever).catch(ignore)
     }
   }
 
@@ -95,7 +79,9 @@ export class Connection {
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
     do {
-      if (!this.isUp) await this.#up(signal)
+      this.#closing.signal.throwIfAborted()
+      if (this.#refusal !== undefined) throw this.#refusal
+      await abortable(this.#up.promise, signal)
       await abortable(abortable(this.joins.answered(), signal), this.#closing.signal)
     } while (!this.isUp)
   }
@@ -107,9 +93,7 @@ export class Connection {
     try {
       if (this.#transport.send(topic, frame) === 'offline') return 'offline'
     } catch (cause) {
-      const message = "The transport's send threw; report it to its maker."
-      const error = new RivuletError('TRANSPORT_FAILED', message, { cause })
-      queueMicrotask(() => this.#events.failed(error, topic)) // the rest of the frame goes first
+      queueMicrotask(() => this.#events.failed(threw('send', cause), topic)) // the rest of the frame goes first
       return 'failed'
     }
     this.confirmations.add(counters, messages, frame.length)
@@ -118,131 +102,104 @@ export class Connection {
 
   /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
   async close(flush: () => Promise<void>): Promise<void> {
-    const { environment } = this.#hub
+    const { name, environment } = this.#hub
     if (this.isUp) {
       await withDeadline(environment, 'The last flush', FLUSH_TIMEOUT_MS, undefined, flush).catch(ignore)
     }
-    const closed = new RivuletError('HUB_CLOSED', 'The hub was closed.', { hub: this.#hub.name })
+    const closed = new RivuletError('HUB_CLOSED', 'The hub was closed.', { hub: name })
     this.#closing.abort(closed)
     this.#setStatus('closed')
-    for (const waiter of this.#waiting) waiter.reject(closed)
+    this.#up.reject(closed)
     this.#current.abort(closed)
-    await this.#disconnect(undefined, CLOSE_TIMEOUT_MS)
+    await this.#disconnect(undefined)
     takenTransports.delete(this.#transport)
   }
 
-  /** Runs one connection until it is lost; resolves to its uptime in ms. */
-  async #live(): Promise<number> {
+  /** Runs one connection until it is lost. */
+  async #live(): Promise<void> {
     const { environment, clock } = this.#hub
-    this.#current = new AbortController()
-    const { signal } = this.#current
-    const host = this.#hostOf(signal)
-    let upSinceMs: number | undefined
+    const current = new AbortController()
+    this.#current = current
+    const { signal } = current
+    const host = this.#hostOf(current)
+    const open = (deadline: AbortSignal) => this.#transport.open(host, deadline)
+    let upSinceMs = Number.POSITIVE_INFINITY
     let cause: unknown
     try {
-      await withDeadline(environment, 'Connecting', OPEN_TIMEOUT_MS, signal, (deadline) =>
-        this.#transport.open(host, deadline),
-      )
+      await withDeadline(environment, 'Connecting', OPEN_TIMEOUT_MS, signal, open)
       upSinceMs = clock.nowMs()
-      this.#rise()
-      await abortable(new Promise<never>(() => {}), signal)
+      this.#rise(current)
+      await abortable(forever(), signal)
     } catch (error) {
       cause = error
     }
-    this.#current.abort()
-    if (this.#closing.signal.aborted) return 0
-    if (upSinceMs === undefined) this.#failedAttempts++
+    current.abort()
+    if (this.#closing.signal.aborted) return
     this.#fail(cause)
     this.#setStatus('down')
-    await this.#disconnect(upSinceMs === undefined ? undefined : cause, 0)
-    return upSinceMs === undefined ? 0 : clock.nowMs() - upSinceMs
+    await this.#disconnect(cause)
+    if (clock.nowMs() - upSinceMs > GOOD_CONNECTION_MS) this.#backOff.reset()
   }
 
-  #hostOf(signal: AbortSignal): TransportHost {
+  #hostOf(connection: AbortController): TransportHost {
     const { receive, failed } = this.#events
+    const { signal } = connection
     return {
-      receive: (topic, frame) => {
-        if (!signal.aborted) receive(topic, frame)
-      },
-      down: (cause = new Error('the connection ended')) => {
-        if (!signal.aborted) this.#current.abort(cause)
-      },
-      error: (topic, cause) => {
-        if (!signal.aborted) failed(refused(cause), topic)
-      },
-      left: (topic, cause) => {
-        if (!signal.aborted) this.joins.left(topic, cause)
-      },
+      receive: (topic, frame) => (signal.aborted ? undefined : receive(topic, frame)),
+      down: (cause = new Error('the connection ended')) => connection.abort(cause),
+      error: (topic, cause) => (signal.aborted ? undefined : failed(reported(cause), topic)),
+      left: (topic, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),
     }
   }
 
-  #rise(): void {
+  #rise(connection: AbortController): void {
     this.#refusal = undefined
     this.#lastCause = undefined
-    this.#failedAttempts = 0
+    this.failedAttempts = 0
+    this.#up.resolve()
+    this.confirmations.start(connection)
     this.#setStatus('up')
-    if (this.#current.signal.aborted) return // by a listener of `status` that closed the hub
-    this.confirmations.start()
-    this.joins.connect()
-    for (const waiter of this.#waiting) waiter.resolve()
+    this.joins.connect(connection.signal)
   }
 
   /** Reports why the connection is gone, or was not made: not again for each attempt that fails for the same reason. */
   #fail(cause: unknown): void {
-    const known = RivuletError.is(cause) ? cause : away(this.#transport.name, cause)
+    const what = `No connection over ${this.#transport.name}`
+    const known = RivuletError.is(cause) ? cause : failure('TRANSPORT_UNAVAILABLE', what, cause)
     const error = named(known, this.#hub.name)
     this.#refusal = error.code === 'TRANSPORT_FAILED' ? error : undefined
-    const isNew = this.#lastCause !== error.message
+    if (this.#refusal !== undefined) this.#up.reject(error)
+    if (this.#refusal !== undefined || this.isUp) this.#up = deferred()
+    if (!this.isUp) this.failedAttempts++
+    if (this.#lastCause === error.message) return
     this.#lastCause = error.message
-    if (isNew) this.#events.failed(error)
-    if (this.#refusal === undefined) return
-    for (const waiter of this.#waiting) waiter.reject(error)
+    this.#events.failed(error)
   }
 
-  /** Drops what is left of a connection: it may hand over for `timeoutMs`, and is soon not waited for any more. */
-  async #disconnect(cause: unknown, timeoutMs: number): Promise<void> {
-    const { environment } = this.#hub
+  /** Drops what is left of a connection: on purpose it may hand over before, and is soon not waited for any more. */
+  async #disconnect(cause: unknown): Promise<void> {
     this.joins.disconnect(cause)
     this.confirmations.stop()
-    const handOver = new AbortController()
-    if (timeoutMs === 0) handOver.abort()
-    const cancel = environment.setTimer(() => handOver.abort(), timeoutMs, true)
-    const task = () => this.#transport.close(handOver.signal)
-    await withDeadline(environment, 'Closing', timeoutMs + CLOSE_TIMEOUT_MS, undefined, task).catch(ignore)
-    cancel()
-  }
-
-  async #up(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#refusal !== undefined) throw this.#refusal
-    const waiter = deferred()
-    this.#waiting.add(waiter)
-    await abortable(waiter.promise, signal).finally(() => this.#waiting.delete(waiter))
-  }
-
-  async #pause(waitMs: number): Promise<void> {
-    const over = deferred()
-    const cancel = this.#hub.environment.setTimer(() => over.resolve(), waitMs, true)
-    await abortable(over.promise, this.#closing.signal).catch(ignore)
-    cancel()
+    const { environment } = this.#hub
+    let closed: Promise<void> | undefined
+    const close = (handOver: AbortSignal) => {
+      closed = this.#transport.close(handOver)
+      return closed
+    }
+    const parent = cause === undefined ? undefined : AbortSignal.abort()
+    await withDeadline(environment, 'Handing over', CLOSE_TIMEOUT_MS, parent, close).catch(ignore)
+    await withDeadline(environment, 'Closing', CLOSE_TIMEOUT_MS, undefined, async () => closed).catch(ignore)
   }
 
   #setStatus(status: ConnectionStatus): void {
-    if (this.#status === status) return
-    this.#status = status
+    if (this.status === status) return
+    this.status = status
     this.#events.statusChanged(status)
   }
 }
 
-/** An adapter tells what it knows; what is no `RivuletError` yet becomes one. */
-function refused(cause: unknown): RivuletError {
-  if (RivuletError.is(cause)) return cause
-  return new RivuletError('TRANSPORT_FAILED', `The broker refused: ${messageOf(cause)}`, { cause })
-}
-
-function away(name: string, cause: unknown): RivuletError {
-  const reason = cause instanceof Error ? cause.message.replace(/\.$/, '') : 'the connection ended'
-  const message = `No connection over ${name}: ${reason}. Trying again.`
-  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
+async function forever(): Promise<never> {
+  return new Promise(() => {})
 }
 
 function ignore(): void {}

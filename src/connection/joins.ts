@@ -1,11 +1,12 @@
 import { Overdue, withDeadline } from '../base/deadline.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { Fifo } from '../base/fifo.ts'
-import { messageOf, RivuletError } from '../model/errors.ts'
+import { messageOf, type RivuletError } from '../model/errors.ts'
 import type { HubState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
-import { retryMs } from './back-off.ts'
+import { BackOff } from './back-off.ts'
+import { failure, threw } from './faults.ts'
 
 /** A join that is not confirmed within this is overdue. */
 const JOIN_TIMEOUT_MS = 2_000
@@ -45,14 +46,30 @@ class Join {
   answered: Deferred | undefined
   abort = new AbortController()
   cancelRetry: (() => void) | undefined
-  failures = 0
-  failingSinceMs = 0
+  readonly backOff = new BackOff()
   lastCause: string | undefined
   /** How often the connection was lost while this join was under way. */
   losses = 0
 
   constructor(topic: Topic) {
     this.topic = topic
+  }
+
+  get isSuspect(): boolean {
+    return this.losses >= SUSPECT_LOSSES
+  }
+
+  stopRetry(): void {
+    this.cancelRetry?.()
+    this.cancelRetry = undefined
+  }
+
+  /** Takes it out, or gives the attempt up, and returns how it stood. */
+  stop(): Join['state'] {
+    const { state } = this
+    this.abort.abort()
+    this.state = 'out'
+    return state
   }
 }
 
@@ -65,16 +82,15 @@ export class Joins {
   #due = new Fifo<Join>()
   /** Each has its turn alone, after all others. */
   #suspects = new Fifo<Join>()
+  /** Joins under way; a suspect counts as many as there may be. */
   #running = 0
-  #isTryingSuspect = false
   /** Aborted while there is no connection. */
-  #connection = new AbortController()
+  #connection: AbortSignal = AbortSignal.abort()
 
   constructor(hub: HubState, transport: Transport, events: ConnectionEvents) {
     this.#hub = hub
     this.#transport = transport
     this.#events = events
-    this.#connection.abort()
   }
 
   get size(): number {
@@ -94,31 +110,42 @@ export class Joins {
     const join = this.#byTopic.get(topic)
     if (join === undefined) return
     join.isWanted = false
-    queueMicrotask(() => this.#leaveUnwanted(join))
+    queueMicrotask(() => {
+      if (join.isWanted || this.#byTopic.get(topic) !== join) return
+      join.stopRetry()
+      const state = join.stop()
+      if (state === 'in' || state === 'joining') this.#leave(topic)
+      this.#byTopic.delete(topic)
+      answer(join)
+    })
   }
 
-  /** There is a connection: joins everything that is wanted. */
-  connect(): void {
-    this.#connection = new AbortController()
+  /** There is a connection, until it aborts: joins everything that is wanted. */
+  connect(connection: AbortSignal): void {
+    this.#connection = connection
     for (const join of this.#byTopic.values()) {
       if (join.cancelRetry === undefined) this.#enqueue(join)
-      else this.#answered(join) // it waits alone, and nobody for it
+      else answer(join) // it waits alone, and nobody for it
     }
   }
 
   /** The connection is gone, and every join with it. `cause` is why, unless it was closed on purpose. */
   disconnect(cause: unknown): void {
-    this.#connection.abort()
     this.#due = new Fifo()
     this.#suspects = new Fifo()
     this.#running = 0
-    this.#isTryingSuspect = false
     const underWay = [...this.#byTopic.values()].filter(({ state }) => state === 'joining')
-    for (const join of this.#byTopic.values()) this.#reset(join)
+    for (const join of this.#byTopic.values()) {
+      // Only a join that is to blame for that waits longer than the connection is away.
+      if (!join.isSuspect) join.stopRetry()
+      join.isAnswered = false
+      if (join.stop() === 'in') this.#events.joinChanged(join.topic, 'left')
+    }
     if (cause === undefined) return
-    for (const join of underWay) join.losses++
-    const [only] = underWay
-    if (underWay.length === 1 && only !== undefined && only.losses >= SUSPECT_LOSSES) this.#blame(only, cause)
+    for (const join of underWay) {
+      join.losses++
+      if (underWay.length === 1 && join.isSuspect) this.#blame(join, cause)
+    }
   }
 
   /** The broker ended a join: it is made again. */
@@ -132,25 +159,27 @@ export class Joins {
   /** Resolves when every join that is wanted now has been answered on this connection, or is overdue. */
   async answered(): Promise<void> {
     const wanted = [...this.#byTopic.values()]
-    const areOpen = () => wanted.filter((join) => join.isWanted && !join.isAnswered)
+    const isOpen = (join: Join) => join.isWanted && !join.isAnswered
     // Again, since the connection may have been another one when the first of them was answered.
-    for (let open = areOpen(); open.length > 0; open = areOpen()) {
-      for (const join of open) join.answered ??= deferred()
-      await Promise.all(open.map((join) => join.answered?.promise))
+    while (wanted.some(isOpen)) {
+      for (const join of wanted) {
+        if (isOpen(join)) join.answered ??= deferred()
+        await join.answered?.promise
+      }
     }
   }
 
   #enqueue(join: Join): void {
-    if (this.#connection.signal.aborted) return // `connect` comes for it
+    if (this.#connection.aborted) return // `connect` comes for it
     join.state = 'queued'
-    if (join.losses >= SUSPECT_LOSSES) this.#suspects.push(join)
+    if (join.isSuspect) this.#suspects.push(join)
     else this.#due.push(join)
     queueMicrotask(() => this.#next())
   }
 
   /** Starts what may start now. */
   #next(): void {
-    while (!this.#connection.signal.aborted && !this.#isTryingSuspect && this.#running < MAX_CONCURRENT) {
+    while (!this.#connection.aborted && this.#running < MAX_CONCURRENT) {
       const join = this.#due.shift() ?? (this.#running === 0 ? this.#suspects.shift() : undefined)
       if (join === undefined) return
       if (join.state === 'queued' && join.isWanted) void this.#join(join)
@@ -158,12 +187,12 @@ export class Joins {
   }
 
   async #join(join: Join): Promise<void> {
-    const { signal: connection } = this.#connection
+    const connection = this.#connection
+    const places = join.isSuspect ? MAX_CONCURRENT : 1
     join.state = 'joining'
     join.abort = new AbortController()
     const { signal } = join.abort
-    this.#running++
-    this.#isTryingSuspect = join.losses >= SUSPECT_LOSSES
+    this.#running += places
     const task = (deadline: AbortSignal) => this.#transport.join(join.topic, deadline)
     try {
       await withDeadline(this.#hub.environment, 'The join', JOIN_TIMEOUT_MS, signal, task)
@@ -172,101 +201,59 @@ export class Joins {
       if (!signal.aborted) this.#failed(join, cause)
     }
     if (connection.aborted) return
-    this.#running--
-    this.#isTryingSuspect = false
+    this.#running -= places
     this.#next()
   }
 
   #joined(join: Join): void {
     join.state = 'in'
-    join.failures = 0
+    join.backOff.reset()
     join.losses = 0
     join.lastCause = undefined
-    this.#answered(join)
+    answer(join)
     this.#events.joinChanged(join.topic, 'joined')
   }
 
   #failed(join: Join, cause: unknown): void {
-    const { clock, environment } = this.#hub
-    this.#leave(join)
-    if (join.failures++ === 0) join.failingSinceMs = clock.nowMs()
-    const failingForMs = clock.nowMs() - join.failingSinceMs
-    this.#retryAfter(
-      join,
-      retryMs(join.failures, failingForMs, () => environment.random()),
-    )
-    this.#tell(join, cause)
+    join.state = 'out'
+    this.#leave(join.topic)
+    this.#retryAfter(join, join.backOff.nextMs(this.#hub), cause)
   }
 
   /** A join that costs the connection is backed off alone; the others go on without it. */
   #blame(join: Join, cause: unknown): void {
     const waitMs = BLAMED_RETRY_MS * 2 ** (join.losses - SUSPECT_LOSSES)
-    this.#retryAfter(join, Math.min(waitMs, LONGEST_BLAMED_RETRY_MS))
-    this.#tell(join, new Error(`the connection is lost each time: ${messageOf(cause)}`, { cause }))
+    const blame = new Error(`the connection is lost each time: ${messageOf(cause)}`, { cause })
+    this.#retryAfter(join, Math.min(waitMs, LONGEST_BLAMED_RETRY_MS), blame)
   }
 
-  #tell(join: Join, cause: unknown): void {
-    this.#answered(join)
-    const error = refusalOf(cause)
+  #retryAfter(join: Join, waitMs: number, cause: unknown): void {
+    const retry = () => {
+      join.cancelRetry = undefined
+      if (join.isWanted) this.#enqueue(join)
+    }
+    join.cancelRetry = this.#hub.environment.setTimer(retry, waitMs, false)
+    answer(join)
+    const error =
+      cause instanceof Overdue
+        ? failure('TRANSPORT_UNAVAILABLE', 'The join is not confirmed', cause)
+        : failure('TRANSPORT_FAILED', 'The broker refused the join', cause)
     if (join.lastCause !== error.message) this.#events.failed(error, join.topic)
     join.lastCause = error.message
     if (!(cause instanceof Overdue)) this.#events.joinChanged(join.topic, error)
   }
 
-  #retryAfter(join: Join, waitMs: number): void {
-    const retry = () => {
-      join.cancelRetry = undefined
-      if (join.isWanted && join.state === 'out') this.#enqueue(join)
-    }
-    join.cancelRetry = this.#hub.environment.setTimer(retry, waitMs, false)
-  }
-
-  /** The connection is gone. Only a join that is to blame for that waits longer than the connection is away. */
-  #reset(join: Join): void {
-    if (join.losses < SUSPECT_LOSSES) stopRetry(join)
-    join.abort.abort()
-    const wasIn = join.state === 'in'
-    join.state = 'out'
-    join.isAnswered = false
-    if (wasIn) this.#events.joinChanged(join.topic, 'left')
-  }
-
-  #answered(join: Join): void {
-    join.isAnswered = true
-    join.answered?.resolve()
-    join.answered = undefined
-  }
-
-  #leaveUnwanted(join: Join): void {
-    if (join.isWanted || this.#byTopic.get(join.topic) !== join) return
-    stopRetry(join)
-    join.abort.abort()
-    if (join.state === 'in' || join.state === 'joining') this.#leave(join)
-    join.state = 'out'
-    this.#byTopic.delete(join.topic)
-    this.#answered(join)
-  }
-
-  #leave(join: Join): void {
-    join.state = 'out'
+  #leave(topic: Topic): void {
     try {
-      this.#transport.leave(join.topic)
+      this.#transport.leave(topic)
     } catch (cause) {
-      const message = "The transport's leave threw; report it to its maker."
-      this.#events.failed(new RivuletError('TRANSPORT_FAILED', message, { cause }), join.topic)
+      this.#events.failed(threw('leave', cause), topic)
     }
   }
 }
 
-function stopRetry(join: Join): void {
-  join.cancelRetry?.()
-  join.cancelRetry = undefined
-}
-
-function refusalOf(cause: unknown): RivuletError {
-  if (cause instanceof Overdue) {
-    return new RivuletError('TRANSPORT_UNAVAILABLE', `${cause.message}; trying again.`, { cause })
-  }
-  const message = `The broker refused the join: ${messageOf(cause).replace(/\.$/, '')}. Trying again.`
-  return new RivuletError('TRANSPORT_FAILED', message, { cause })
+function answer(join: Join): void {
+  join.isAnswered = true
+  join.answered?.resolve()
+  join.answered = undefined
 }

@@ -1,13 +1,8 @@
 import { encodeUtf8 } from '../base/utf8.ts'
 import type { Confirmations } from '../connection/confirmations.ts'
-import {
-  decodeFrame,
-  type FrameEntry,
-  isRemoval,
-  lastSid,
-  MAX_INCOMING_BYTES,
-  type Removal,
-} from '../model/frame.ts'
+import type { JoinChange } from '../connection/joins.ts'
+import { named } from '../model/errors.ts'
+import { decodeFrame, type FrameEntry, isRemoval, lastSid, MAX_INCOMING_BYTES } from '../model/frame.ts'
 import { LeakyBucket } from '../model/leaky-bucket.ts'
 import type { DropReason } from '../model/ledger.ts'
 import { Message, type Sid } from '../model/message.ts'
@@ -15,7 +10,7 @@ import { validate } from '../model/schema.ts'
 import { seal } from '../model/seal.ts'
 import { isQueueFull, remoteCeilingOf, type StreamState } from '../model/stream-state.ts'
 import { drop, dropByOption } from './drops.ts'
-import type { Arrival, Verdict } from './publisher.ts'
+import { type Arrival, mayBeOld } from './publisher.ts'
 import type { Publishers } from './publishers.ts'
 
 /** Removals a second of one stream that are looked at. */
@@ -30,12 +25,12 @@ export interface InboxActions {
 
 /** Takes the frames of one stream: nothing that comes from outside is trusted, and every message is counted. */
 export class Inbox {
+  readonly state: StreamState
   readonly publishers: Publishers
-  readonly #state: StreamState
-  readonly #actions: InboxActions
   readonly #confirmations: Confirmations
-  readonly #maxAgeMs: number
-  readonly #remoteCeiling: number
+  /** Whether the broker refused the join; what it sends all the same is not for the stream. */
+  isRefused = false
+  readonly #actions: InboxActions
   /** Filled by frames in which nothing can be delivered: a flood of garbage is mostly not decoded. */
   readonly #garbage: LeakyBucket | undefined
   readonly #removals = new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND)
@@ -49,15 +44,26 @@ export class Inbox {
     confirmations: Confirmations,
     actions: InboxActions,
   ) {
-    const { maxAgeMs, limit } = state.options
+    const { limit } = state.options
+    this.state = state
     this.publishers = publishers
-    this.#state = state
     this.#actions = actions
     this.#confirmations = confirmations
-    this.#maxAgeMs = maxAgeMs === false ? Number.POSITIVE_INFINITY : maxAgeMs
-    this.#remoteCeiling = limit === false ? 0 : remoteCeilingOf(limit.burst)
     if (limit !== false && state.receiving !== undefined) {
       this.#garbage = new LeakyBucket(limit.ratePerSecond, limit.burst + limit.ratePerSecond)
+    }
+  }
+
+  /** Tells the subscribers what became of the topic's join. */
+  joinChanged(change: JoinChange): void {
+    const { state } = this
+    state.isJoined = change === 'joined'
+    if (change === 'left') this.publishers.join++
+    else {
+      this.isRefused = !state.isJoined
+      if (state.isJoined) this.#confirmations.schedule()
+      const refusal = change === 'joined' ? undefined : named(change, state.hub.name, state.name)
+      for (const subscriber of [...state.subscribers]) subscriber?.joined(refusal)
     }
   }
 
@@ -66,8 +72,7 @@ export class Inbox {
    * for it or decoded: own frames, repeats, removals.
    */
   receive(frame: Uint8Array | string): void {
-    const { publishers } = this
-    const state = this.#state
+    const { state, publishers } = this
     const bytes = typeof frame === 'string' ? encodeUtf8(frame) : frame
     if (bytes.length > MAX_INCOMING_BYTES) return drop(state, 'malformed')
     const sid = lastSid(bytes, publishers.last?.origin)
@@ -86,61 +91,42 @@ export class Inbox {
   /** Tells whether anything in the frame could be delivered, if only there is room. */
   #takeDecoded(decoded: ReturnType<typeof decodeFrame>, nowMs: number): boolean {
     if (decoded === undefined) {
-      drop(this.#state, 'malformed')
+      drop(this.state, 'malformed')
       return false
     }
-    const arrival = this.#arrivalAt(nowMs)
-    if ('removedBy' in decoded) return this.#takeRemoval(decoded, arrival)
+    const { state } = this
+    const arrival = { state, confirmations: this.#confirmations, join: this.publishers.join, nowMs }
+    if ('removedBy' in decoded) return this.#takeRemoval(decoded.removedBy, decoded.tMs, arrival)
     let isUseful = false
     for (const entry of decoded) {
       const outcome = this.#take(entry, arrival)
       isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
-      if (typeof outcome === 'string') dropByOption(this.#state, outcome)
+      if (typeof outcome === 'string') dropByOption(state, outcome)
       else {
-        this.#state.counters.received++
-        this.#state.counters.delivered++
-        this.#actions.deliver(this.#state, outcome)
+        state.counters.received++
+        state.counters.delivered++
+        this.#actions.deliver(state, outcome)
       }
     }
     return isUseful
   }
 
-  #arrivalAt(nowMs: number): Arrival {
-    const { isOverdue, promptStartMs } = this.#confirmations
-    const maxAgeMs = this.#maxAgeMs
-    const mayBeOld = isOverdue && maxAgeMs !== Number.POSITIVE_INFINITY
-    return { nowMs, maxAgeMs, join: this.publishers.join, isOverdue: mayBeOld, promptStartMs }
-  }
-
   /** Takes one message: returns what is to be delivered, or why it is not. */
   #take(entry: FrameEntry | undefined, arrival: Arrival): Message | DropReason {
-    const state = this.#state
+    const state = this.state
     if (state.counters.subscribers === 0) return 'notJoined'
     if (entry === undefined) return 'malformed'
     const { sid, tMs } = entry
-    if (sid === undefined) return arrival.isOverdue ? 'stale' : this.#check(entry)
+    if (sid === undefined) return mayBeOld(arrival) ? 'stale' : this.#check(entry)
     if (state.hub.origins.has(sid.origin)) return 'echo'
-    const verdict = this.#judge(sid, tMs, arrival)
+    const verdict = this.publishers.judge(sid, tMs, arrival)
     return verdict === 'deliver' ? this.#check(entry) : verdict
-  }
-
-  /** Judges a number of a publisher by what is known of it, and counts the gaps and disorder that it shows. */
-  #judge(sid: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
-    const { counters } = this.#state
-    const publisher = this.publishers.of(sid.origin)
-    const verdict = publisher.judge(sid, tMs, arrival)
-    this.publishers.counted(publisher)
-    if (publisher.gapChange !== 0) counters.add('missed', publisher.gapChange)
-    if (publisher.isReordered) counters.add('reordered', 1)
-    // Whether a backlog or a stepped clock makes them late, a barrier that begins now will tell.
-    if (verdict === 'stale' && publisher.staleSinceMs === arrival.nowMs) this.#confirmations.schedule(true)
-    return verdict
   }
 
   /** Freezes the data, applies the schema, and takes room. A validator or a polluted prototype may throw. */
   #check({ data, sid }: FrameEntry): Message | DropReason {
-    const state = this.#state
-    const { schema, maxBytes } = state.options
+    const state = this.state
+    const { schema, maxBytes, limit } = state.options
     let output: unknown = data
     let failure: DropReason = 'malformed'
     try {
@@ -153,26 +139,26 @@ export class Inbox {
     }
     if (state.counters.subscribers === 0) return 'notJoined' // the validator may have ended the stream
     if (isQueueFull(state)) return 'rateLimited'
-    if (state.receiving !== undefined) {
+    if (state.receiving !== undefined && limit !== false) {
       const nowMs = state.hub.clock.nowMs() // subscribers of the frame's first messages may have taken long
       if (!state.receiving.take(nowMs)) return 'rateLimited'
-      state.bucket?.fill(nowMs, this.#remoteCeiling)
+      state.bucket?.fill(nowMs, remoteCeilingOf(limit.burst))
     }
     const { origin, sequence } = sid ?? this.#foreignSid()
     return new Message(output, false, origin, sequence)
   }
 
   #foreignSid(): Sid {
-    this.#foreignOrigin ??= this.#state.hub.origins.next()
+    this.#foreignOrigin ??= this.state.hub.origins.next()
     return { origin: this.#foreignOrigin, sequence: ++this.#foreignSequence }
   }
 
   /** A removal is no message: it is counted only when it is dropped unread. Tells whether it ended the stream. */
-  #takeRemoval({ removedBy, tMs }: Removal, arrival: Arrival): boolean {
-    const { hub, counters } = this.#state
-    if (counters.subscribers === 0 || hub.origins.has(removedBy.origin)) return false
-    if (this.#judge(removedBy, tMs, arrival) !== 'deliver') return false
-    if (hub.acceptsRemoval) this.#actions.remove(this.#state)
+  #takeRemoval(sid: Sid, tMs: number | undefined, arrival: Arrival): boolean {
+    const { hub, counters } = this.state
+    if (counters.subscribers === 0 || hub.origins.has(sid.origin)) return false
+    if (this.publishers.judge(sid, tMs, arrival) !== 'deliver') return false
+    if (hub.acceptsRemoval) this.#actions.remove(this.state)
     return hub.acceptsRemoval
   }
 }

@@ -1,6 +1,5 @@
 import type { Connection } from '../connection/connection.ts'
 import type { JoinChange } from '../connection/joins.ts'
-import { named } from '../model/errors.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
 import { type Topic, topicOf } from '../model/topic.ts'
 import { Inbox, type InboxActions } from './inbox.ts'
@@ -10,19 +9,12 @@ import { HubPublishers, Publishers } from './publishers.ts'
 const KEPT_MS = 60_000
 const MAX_KEPT = 1_024
 
-interface Entry {
-  readonly state: StreamState
-  readonly inbox: Inbox
-  /** Whether the broker refused the join; what it sends all the same is not for the stream. */
-  isRefused: boolean
-}
-
 /** The receiving side of a hub: which stream takes the frames of which topic, while it listens. */
 export class Inboxes {
   readonly #hub: HubState
   readonly #actions: InboxActions
   readonly #all = new HubPublishers()
-  readonly #byTopic = new Map<Topic, Entry>()
+  readonly #byTopic = new Map<Topic, Inbox>()
   /** Of streams that have ended, the oldest first. */
   readonly #ended = new Map<Topic, Publishers>()
 
@@ -35,14 +27,16 @@ export class Inboxes {
   listen(state: StreamState, isWanted: boolean, { joins, confirmations }: Connection): void {
     const topic = topicOf(state.hub.name, state.name)
     if (isWanted) {
+      this.#forgetOldest()
+      if (state.counters.subscribers === 0) return // the clock that was read may have ended the stream
       if (!this.#byTopic.has(topic)) {
-        const publishers = this.#takeKept(topic) ?? new Publishers(this.#all)
-        const inbox = new Inbox(state, publishers, confirmations, this.#actions)
-        this.#byTopic.set(topic, { state, inbox, isRefused: false })
+        const publishers = this.#ended.get(topic) ?? new Publishers(this.#all)
+        this.#ended.delete(topic)
+        this.#byTopic.set(topic, new Inbox(state, publishers, confirmations, this.#actions))
       }
       joins.want(topic)
     } else {
-      this.#left(topic)
+      this.joinChanged(topic, 'left')
       joins.unwant(topic)
     }
   }
@@ -50,50 +44,32 @@ export class Inboxes {
   /** The stream has ended: what is known of its publishers is kept for a while. */
   end(state: StreamState): void {
     const topic = topicOf(state.hub.name, state.name)
-    const entry = this.#byTopic.get(topic)
-    if (entry === undefined) return
+    const publishers = this.#byTopic.get(topic)?.publishers
+    if (publishers === undefined) return
     this.#byTopic.delete(topic)
-    const { publishers } = entry.inbox
     publishers.endedMs = this.#hub.clock.nowMs()
     this.#ended.set(topic, publishers)
-    for (const [oldest, { endedMs }] of this.#ended) {
-      if (this.#ended.size <= MAX_KEPT && publishers.endedMs - endedMs <= KEPT_MS) break
-      this.#ended.get(oldest)?.clear()
-      this.#ended.delete(oldest)
-    }
+    this.#forgetOldest()
   }
 
   receive(topic: Topic, frame: Uint8Array | string): void {
-    const entry = this.#byTopic.get(topic)
-    if (entry === undefined || entry.isRefused || entry.state.counters.subscribers === 0)
+    const inbox = this.#byTopic.get(topic)
+    if (inbox === undefined || inbox.isRefused || inbox.state.counters.subscribers === 0)
       this.#hub.totals.drop('notJoined')
-    else entry.inbox.receive(frame)
+    else inbox.receive(frame)
   }
 
   /** Tells the subscribers of a topic what became of its join. */
   joinChanged(topic: Topic, change: JoinChange): void {
-    const entry = this.#byTopic.get(topic)
-    if (entry === undefined) return
-    if (change === 'left') return this.#left(topic)
-    const { state } = entry
-    state.isJoined = change === 'joined'
-    entry.isRefused = !state.isJoined
-    const refusal = change === 'joined' ? undefined : named(change, this.#hub.name, state.name)
-    for (const subscriber of [...state.subscribers]) subscriber?.joined(refusal)
+    this.#byTopic.get(topic)?.joinChanged(change)
   }
 
-  #left(topic: Topic): void {
-    const entry = this.#byTopic.get(topic)
-    if (entry === undefined) return
-    entry.state.isJoined = false
-    entry.inbox.publishers.join++
-  }
-
-  #takeKept(topic: Topic): Publishers | undefined {
-    const kept = this.#ended.get(topic)
-    this.#ended.delete(topic)
-    if (kept === undefined || this.#hub.clock.nowMs() - kept.endedMs <= KEPT_MS) return kept
-    kept.clear()
-    return undefined
+  #forgetOldest(): void {
+    const nowMs = this.#hub.clock.nowMs()
+    for (const [topic, publishers] of this.#ended) {
+      if (this.#ended.size <= MAX_KEPT && nowMs - publishers.endedMs <= KEPT_MS) return
+      publishers.clear()
+      this.#ended.delete(topic)
+    }
   }
 }

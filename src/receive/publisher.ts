@@ -1,6 +1,9 @@
+import type { Confirmations } from '../connection/confirmations.ts'
+import type { Counters } from '../model/ledger.ts'
 import type { Sid } from '../model/message.ts'
+import type { StreamState } from '../model/stream-state.ts'
 import { Lateness } from './lateness.ts'
-import { MAX_JUMP, SeenNumbers } from './seen-numbers.ts'
+import { MAX_JUMP, type Place, SeenNumbers } from './seen-numbers.ts'
 
 /** So many far numbers in a row that follow each other make the window start again: the publisher is real. */
 const CONSISTENT_JUMPS = 3
@@ -14,25 +17,17 @@ export type Verdict = 'deliver' | 'duplicate' | 'stale' | 'malformed'
 
 /** When and where a message arrived. */
 export interface Arrival {
-  readonly nowMs: number
-  /** The stream's limit on age; `Infinity` for none. */
-  readonly maxAgeMs: number
-  /** Counts the stream's joins: gaps are counted only within one. */
+  readonly state: StreamState
+  readonly confirmations: Confirmations
+  /** Counts the topic's joins: gaps are counted only within one. */
   readonly join: number
-  /** Whether the connection's barrier is overdue, so that what arrives may be old. */
-  readonly isOverdue: boolean
-  /** When the last barrier that was answered promptly began. */
-  readonly promptStartMs: number
+  readonly nowMs: number
 }
 
 /** What is known of one publisher on one topic, by its origin. */
 export class Publisher {
   readonly origin: string
   messages = 0
-  /** Gaps that the last arrival opened, less the one that it filled. */
-  gapChange = 0
-  /** Whether the last arrival came after a later one. */
-  isReordered = false
   #seen = new SeenNumbers()
   #lateness: Lateness | undefined
   /** The join of the last message, and its first number: what lies before that was never missed. */
@@ -45,11 +40,6 @@ export class Publisher {
     this.origin = origin
   }
 
-  /** Since when everything has been stale; `undefined` when the last message was fresh. */
-  get staleSinceMs(): number | undefined {
-    return this.#lateness?.staleSinceMs
-  }
-
   /** Tells whether a number came before. */
   hasSeen(sequence: number): boolean {
     return this.#seen.place(sequence) === 'seen'
@@ -57,16 +47,13 @@ export class Publisher {
 
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge({ sequence }: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
-    this.gapChange = 0
-    this.isReordered = false
     const place = this.#seen.place(sequence)
     if (place === 'seen') return 'duplicate'
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const isStale = this.#isStale(tMs, arrival)
     const wasMuted = !isStale && arrival.nowMs - this.#acceptedMs > MUTED_AT_MOST_MS
     if (place === 'old' && !wasMuted) return 'duplicate'
-    if (place === 'far' || place === 'old') this.#startAgain()
-    this.#accept(sequence, arrival.join, place === 'behind')
+    this.#accept(sequence, place, arrival.join, arrival.state.counters)
     if (isStale) return 'stale'
     this.#acceptedMs = arrival.nowMs
     return 'deliver'
@@ -79,32 +66,41 @@ export class Publisher {
     return this.#jump.count >= CONSISTENT_JUMPS
   }
 
-  #isStale(tMs: number | undefined, { nowMs, maxAgeMs, isOverdue, promptStartMs }: Arrival): boolean {
-    if (this.#lateness !== undefined && tMs !== undefined) {
-      return this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeMs, promptStartMs)
+  #isStale(tMs: number | undefined, arrival: Arrival): boolean {
+    const { state, confirmations, nowMs } = arrival
+    if (this.#lateness === undefined || tMs === undefined) {
+      if (mayBeOld(arrival)) return true
+      if (tMs !== undefined) this.#lateness = new Lateness(nowMs - tMs, nowMs)
+      return false
     }
-    if (isOverdue) return true
-    if (tMs !== undefined) this.#lateness = new Lateness(nowMs - tMs, nowMs)
-    return false
+    const maxAgeMs = state.options.maxAgeMs === false ? Number.POSITIVE_INFINITY : state.options.maxAgeMs
+    const isStale = this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeMs, confirmations.promptStartMs)
+    // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
+    if (isStale) confirmations.schedule(true)
+    return isStale
   }
 
-  #startAgain(): void {
-    this.#seen = new SeenNumbers()
-    this.#join = undefined
-  }
-
-  #accept(sequence: number, join: number, isBehind: boolean): void {
+  /** Marks a number and counts the gap that it opens or fills. */
+  #accept(sequence: number, place: Place, join: number, counters: Counters): void {
     const isSameJoin = join === this.#join
-    this.messages++
     this.#jump = undefined
-    if (isBehind) {
-      this.isReordered = true
-      if (isSameJoin && sequence > this.#joinedAt) this.gapChange = -1
+    if (place === 'behind') {
+      counters.add('reordered', 1)
+      if (isSameJoin && sequence > this.#joinedAt) counters.add('missed', -1)
+    } else if (place === 'ahead' && isSameJoin) {
+      const gap = sequence - this.#seen.highest - 1
+      if (gap > 0) counters.add('missed', gap)
     } else {
-      if (isSameJoin) this.gapChange = sequence - this.#seen.highest - 1
-      else this.#joinedAt = sequence
+      if (place !== 'ahead') this.#seen = new SeenNumbers()
       this.#join = join
+      this.#joinedAt = sequence
     }
     this.#seen.mark(sequence)
+    this.messages++
   }
+}
+
+/** Tells whether what arrives may have waited on a frozen link: a message without a baseline is stale then. */
+export function mayBeOld({ state, confirmations }: Arrival): boolean {
+  return confirmations.isOverdue && state.options.maxAgeMs !== false
 }

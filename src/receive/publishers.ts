@@ -1,4 +1,5 @@
-import { PROVEN_MESSAGES, Publisher } from './publisher.ts'
+import type { Sid } from '../model/message.ts'
+import { type Arrival, PROVEN_MESSAGES, Publisher, type Verdict } from './publisher.ts'
 
 /** How many publishers one topic remembers, and all topics of a hub together. */
 const MAX_PER_TOPIC = 256
@@ -14,8 +15,8 @@ export class Publishers {
   endedMs = Number.NEGATIVE_INFINITY
   /** The publisher that was asked for last, most likely the next one too. */
   last: Publisher | undefined
-  readonly #byOrigin = new Map<string, Publisher>()
   readonly #all: HubPublishers
+  readonly #byOrigin = new Map<string, Publisher>()
 
   constructor(all: HubPublishers) {
     this.#all = all
@@ -26,8 +27,16 @@ export class Publishers {
     return this.last?.origin === origin ? this.last : this.#byOrigin.get(origin)
   }
 
+  /** Judges a message by what is known of its publisher. */
+  judge(sid: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
+    const publisher = this.#of(sid.origin)
+    const verdict = publisher.judge(sid, tMs, arrival)
+    if (publisher.messages === PROVEN_MESSAGES) this.#all.prove(publisher, this)
+    return verdict
+  }
+
   /** Returns the publisher of an origin, a new one if need be. The last one asked for is evicted last. */
-  of(origin: string): Publisher {
+  #of(origin: string): Publisher {
     if (this.last?.origin === origin) return this.last
     let publisher = this.#byOrigin.get(origin)
     if (publisher === undefined) {
@@ -38,11 +47,6 @@ export class Publishers {
     this.#byOrigin.set(origin, publisher)
     this.last = publisher
     return publisher
-  }
-
-  /** Notes that a publisher has sent one more message. */
-  counted(publisher: Publisher): void {
-    if (publisher.messages === PROVEN_MESSAGES) this.#all.prove(publisher, this)
   }
 
   delete(publisher: Publisher): void {
@@ -56,14 +60,11 @@ export class Publishers {
   }
 
   #evictOne(): void {
-    let victim: Publisher | undefined
+    const [oldest] = this.#byOrigin.values()
     for (const publisher of this.#byOrigin.values()) {
-      victim ??= publisher
-      if (publisher.messages >= PROVEN_MESSAGES) continue
-      victim = publisher
-      break
+      if (publisher.messages < PROVEN_MESSAGES) return this.delete(publisher)
     }
-    if (victim !== undefined) this.delete(victim)
+    this.delete(oldest as Publisher)
   }
 }
 
@@ -82,12 +83,12 @@ export class HubPublishers {
   }
 
   delete(publisher: Publisher): void {
-    if (!this.#others.delete(publisher)) this.#proven.delete(publisher)
+    this.#others.delete(publisher)
+    this.#proven.delete(publisher)
   }
 
   #evictOne(): void {
-    for (const oldest of [this.#others, this.#proven]) {
-      for (const [publisher, topic] of oldest) return topic.delete(publisher)
-    }
+    const oldestFirst = this.#others.size > 0 ? this.#others : this.#proven
+    for (const [publisher, topic] of oldestFirst) return topic.delete(publisher)
   }
 }

@@ -15,37 +15,26 @@ export type Place = 'far' | 'ahead' | 'behind' | 'seen' | 'old'
  * Source: RFC 6479, IPsec Anti-Replay Algorithm without Bit Shifting.
  */
 export class SeenNumbers {
-  readonly #words = new Uint32Array(WORDS)
   /** 0 until the first number is marked, which may be any. */
-  #highest = 0
-
-  get highest(): number {
-    return this.#highest
-  }
+  highest = 0
+  readonly #words = new Uint32Array(WORDS)
 
   place(sequence: number): Place {
-    if (this.#highest > 0 && sequence - this.#highest > MAX_JUMP) return 'far'
-    if (sequence > this.#highest) return 'ahead'
-    if (this.#highest - sequence >= WINDOW_SIZE) return 'old'
-    return (this.#wordOf(sequence) & bitOf(sequence)) === 0 ? 'behind' : 'seen'
+    if (this.highest > 0 && sequence - this.highest > MAX_JUMP) return 'far'
+    if (sequence > this.highest) return 'ahead'
+    if (this.highest - sequence >= WINDOW_SIZE) return 'old'
+    return ((this.#words[indexOf(sequence)] as number) & bitOf(sequence)) === 0 ? 'behind' : 'seen'
   }
 
   /** Marks a number, of any place. */
   mark(sequence: number): void {
-    if (sequence > this.#highest) this.#slideTo(sequence)
-    const index = indexOf(sequence)
-    this.#words[index] = this.#wordOf(sequence) | bitOf(sequence)
-  }
-
-  #slideTo(sequence: number): void {
-    const from = Math.floor(this.#highest / WORD_BITS)
-    const steps = Math.min(Math.floor(sequence / WORD_BITS) - from, WORDS)
-    for (let step = 1; step <= steps; step++) this.#words[(from + step) % WORDS] = 0
-    this.#highest = sequence
-  }
-
-  #wordOf(sequence: number): number {
-    return this.#words[indexOf(sequence)] as number
+    if (sequence > this.highest) {
+      const from = Math.floor(this.highest / WORD_BITS)
+      const steps = Math.min(Math.floor(sequence / WORD_BITS) - from, WORDS)
+      for (let step = 1; step <= steps; step++) this.#words[(from + step) % WORDS] = 0
+      this.highest = sequence
+    }
+    ;(this.#words[indexOf(sequence)] as number) |= bitOf(sequence)
   }
 }
 

@@ -8,18 +8,15 @@ import {
   MAX_FRAME_BYTES,
   MAX_MESSAGES_PER_FRAME,
 } from '../model/frame.ts'
-import type { LossReason } from '../model/ledger.ts'
 import { type Message, sidOf } from '../model/message.ts'
 import { errorOf, report } from '../model/report.ts'
-import { type Outbox, type Outgoing, originOf, type StreamState } from '../model/stream-state.ts'
+import { type Outbox, originOf, type StreamEvents, type StreamState } from '../model/stream-state.ts'
 import { topicOf } from '../model/topic.ts'
 
-interface Loss {
-  readonly reason: LossReason
-  readonly count: number
-  /** The size of the frame, when that is why. */
-  readonly unfitBytes?: number | undefined
-}
+type Losses = readonly StreamEvents['lost'][]
+
+/** Shared: an array for each frame would cost a publisher a hundredth of its time. */
+const NONE_LOST: Losses = []
 
 /** Sends the messages of all streams of a hub. */
 export class Outboxes {
@@ -41,7 +38,7 @@ export class Outboxes {
     if (outbox.waiting.length > 0) outbox.waiting.push(entry)
     else {
       outbox.waiting = [entry] // most often it stays alone: an array that grows has room for 17
-      if (state.options.batch) this.#flushSoon(state)
+      if (state.options.batch && this.#due.push(state) === 1) queueMicrotask(() => this.flush())
     }
     if (!state.options.batch || outbox.waiting.length === MAX_MESSAGES_PER_FRAME) this.#flush(state)
   }
@@ -62,58 +59,47 @@ export class Outboxes {
     for (const state of due) this.#flush(state)
   }
 
-  #flushSoon(state: StreamState): void {
-    if (this.#due.push(state) === 1) queueMicrotask(() => this.flush())
-  }
-
   /** Listeners hear of losses at the end: what they publish must not overtake the rest of a frame. */
   #flush(state: StreamState): void {
     const outbox = state.outbox as Outbox
     const { waiting } = outbox
     if (waiting.length === 0) return
     outbox.waiting = []
-    const lost: Loss[] = []
+    let lost: Losses
     if (this.#connection.isUp) {
-      const messages = waiting.map((entry) => this.#encode(entry))
-      this.#send(state, outbox, messages, lost)
-    } else lost.push({ reason: 'offline', count: waiting.length })
-    if (lost.length > 0) this.#tellLost(state, outbox, lost)
-  }
-
-  #tellLost(state: StreamState, outbox: Outbox, lost: readonly Loss[]): void {
+      const messages = waiting.map(({ message, wire, tMs }) =>
+        encodeMessage(message, wire, tMs, this.#shapes),
+      )
+      lost = this.#send(state, outbox, messages)
+    } else lost = [{ reason: 'offline', count: waiting.length }]
     for (const { reason, count } of lost) state.counters.lose(reason, count)
-    for (const { reason, count } of lost) {
-      if (state.events?.has('lost')) state.events.emit('lost', { reason, count })
-    }
-    const unfit = lost.find(({ unfitBytes }) => unfitBytes !== undefined)
-    if (unfit === undefined || outbox.hasReportedSize) return
-    outbox.hasReportedSize = true
-    const advice = 'lower maxBytes, or raise the limit of the broker'
-    const broker = this.#connection.maxFrameBytes(outbox.topic)
-    const message = `A message makes a frame of ${unfit.unfitBytes} bytes, the broker takes ${broker}; ${advice}.`
-    report(state, errorOf(state, 'TRANSPORT_FAILED', message))
+    for (const loss of lost) if (state.events?.has('lost')) state.events.emit('lost', loss)
   }
 
-  #encode({ message, wire, tMs }: Outgoing): string {
-    return encodeMessage(message, wire, tMs, this.#shapes)
-  }
-
-  /** Sends messages as one frame, or halves them until each part is within the limit. */
-  #send(state: StreamState, outbox: Outbox, messages: readonly string[], lost: Loss[]): void {
+  /** Sends messages as one frame, or halves them until each part is within the limit. Returns what is lost. */
+  #send(state: StreamState, outbox: Outbox, messages: readonly string[]): Losses {
     const { topic } = outbox
     const frame = this.#utf8.encode(joinMessages(messages))
-    const brokerBytes = this.#connection.maxFrameBytes(topic)
+    const maxBytes = this.#connection.maxFrameBytes(topic)
     const count = messages.length
-    if (count > 1 && frame.length > Math.min(MAX_FRAME_BYTES, brokerBytes)) {
-      this.#send(state, outbox, messages.slice(0, count >> 1), lost)
-      this.#send(state, outbox, messages.slice(count >> 1), lost)
-      return
+    if (count > 1 && frame.length > Math.min(MAX_FRAME_BYTES, maxBytes)) {
+      const lost = this.#send(state, outbox, messages.slice(0, count >> 1))
+      return lost.concat(this.#send(state, outbox, messages.slice(count >> 1)))
     }
-    const unfitBytes = frame.length > brokerBytes ? frame.length : undefined
-    const isUnfit = unfitBytes !== undefined
+    const isUnfit = frame.length > maxBytes
+    if (isUnfit) reportSize(state, outbox, frame.length, maxBytes)
     const reason = isUnfit ? 'failed' : this.#connection.send(topic, frame, state.counters, count)
-    if (reason !== 'sent') lost.push({ reason, count, unfitBytes })
+    return reason === 'sent' ? NONE_LOST : [{ reason, count }]
   }
+}
+
+function reportSize(state: StreamState, outbox: Outbox, bytes: number, maxBytes: number): void {
+  if (outbox.hasReportedSize) return
+  outbox.hasReportedSize = true
+  const advice = 'lower maxBytes, or raise the limit of the broker'
+  const message = `A message makes a frame of ${bytes} bytes, the broker takes ${maxBytes}; ${advice}.`
+  // The rest of the frame goes first.
+  queueMicrotask(() => report(state, errorOf(state, 'TRANSPORT_FAILED', message)))
 }
 
 function openOutbox(state: StreamState, nowMs: number): Outbox {
