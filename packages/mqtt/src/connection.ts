@@ -1,84 +1,92 @@
-import type { IConnackPacket, IDisconnectPacket, IPublishPacket, MqttClient, Packet } from 'mqtt'
-import { ReasonCodes } from 'mqtt'
-import { RivuletError, type Topic, type TransportHost } from 'rivulet'
-import { reasonOf } from './connect-error.ts'
-import { fitsPacket } from './packet-size.ts'
+import { connect as connectSocket, type Socket } from 'node:net'
+import { type IConnackPacket, type IPublishPacket, type MqttClient, ReasonCodes } from 'mqtt'
+import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
+import { capabilitiesOf } from './capabilities.ts'
+import { CONNECT_TIMEOUT_MS, hostOf, startClient } from './dial.ts'
+import type { Settings } from './options.ts'
+import { failed, openError, reasonOf, unavailable } from './refusal.ts'
 import type { Server } from './server.ts'
-import type { Ending } from './take-overs.ts'
+import type { TakeOvers } from './take-overs.ts'
 
 // `nl`: not my own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
 const SUBSCRIPTION = { qos: 0, nl: true, rap: true, rh: 2 } as const
-const NAME_TOO_LARGE = 'the name alone is larger than the packets that it takes'
+// A SUBSCRIBE has an id and options where a PUBLISH of QoS 0 has its frame.
+const SUBSCRIBE_BYTES = 3
 
-/** What a connection is made of: a client that has just been let in. */
+/** What a connection is made of. */
 export interface ConnectionParts {
-  readonly client: MqttClient
-  readonly connack: IConnackPacket
-  readonly protocol: 4 | 5
   readonly server: Server
-  readonly prefix: string
-}
-
-/** What a connection tells once it is in use. Silent after `close` or the first `lost`. */
-export interface ConnectionListener extends Pick<TransportHost, 'receive' | 'error'> {
-  lost(cause: RivuletError, ending: Ending): void
-}
-
-/** One connection to a broker, from its CONNACK to its end. */
-export class Connection {
-  /** The largest packet that the broker takes, `Infinity` when it names no limit. */
-  readonly maxPacketBytes: number
+  readonly settings: Settings
   readonly protocol: 4 | 5
-  readonly #client: MqttClient
-  readonly #server: Server
-  readonly #prefix: string
-  readonly #bornMs = performance.now()
+  readonly takeOvers: TakeOvers
+  /** Called from when the connection is open until `close`. */
+  readonly host: TransportHost
+}
+
+/** One connection to a broker, from dialling to its end. */
+export class Connection {
+  readonly #parts: ConnectionParts
+  readonly #socket: Socket
+  #client: MqttClient | undefined
+  #capabilities: Capabilities
   readonly #joins = new Map<string, { readonly topic: Topic }>()
   /** How to reject each promise that waits for the broker. */
   readonly #waits = new Set<(error: unknown) => void>()
-  /** Barriers in the order of their pings. */
-  readonly #barriers: { readonly ping: number; readonly done: () => void }[] = []
-  #pings = 0
-  #pongs = 0
-  #listener: ConnectionListener | undefined
-  #closing = false
+  /** What to do at the answer to each ping under way, those of the client's own keepalive included. */
+  readonly #pings: (() => void)[] = []
+  #welcome = () => {}
+  #openedMs: number | undefined
+  #isUp = false
+  #isClosing = false
   #cause: unknown
   #reasonCode: number | undefined
   #lost: RivuletError | undefined
 
-  constructor({ client, connack, protocol, server, prefix }: ConnectionParts) {
-    this.#client = client
-    this.#server = server
-    this.#prefix = prefix
-    this.protocol = protocol
-    this.maxPacketBytes = connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
-    client.on('message', (topic, payload, packet) => this.#receive(topic, payload, packet))
-    client.on('packetsend', (packet) => this.#sent(packet))
-    client.on('packetreceive', (packet) => this.#received(packet))
-    client.on('disconnect', (packet) => this.#dismissed(packet))
-    client.on('error', (error) => this.#abandon(error))
-    client.stream.on('error', (error: unknown) => this.#abandon(error))
-    client.on('close', () => this.#end())
+  constructor(parts: ConnectionParts) {
+    const { server, settings, protocol } = parts
+    this.#parts = parts
+    this.#capabilities = capabilitiesOf(protocol, settings)
+    // A packet behind another would wait 40 ms for the broker to acknowledge that one: with a barrier every 500
+    // frames that is 8 000 frames a second instead of 50 000.
+    this.#socket = connectSocket({ host: hostOf(server), port: server.port, noDelay: true })
+    this.#socket.on('error', (error) => this.#giveUp(error))
+    this.#socket.on('connect', () => this.#greet())
+    this.#socket.on('close', () => {
+      if (this.#client === undefined) this.#end()
+    })
   }
 
-  /** Whether a frame that is sent now goes to the socket. */
-  get up(): boolean {
-    // A connection that was cut says `connected` for another tick, its stream does not.
-    return !this.#closing && this.#client.connected && this.#client.stream.writable
+  /** What the broker can do; final once `open` has resolved. */
+  get capabilities(): Capabilities {
+    return this.#capabilities
   }
 
-  /** Puts the connection to use. Throws when it was lost meanwhile. */
-  use(listener: ConnectionListener): void {
-    if (this.#lost !== undefined) throw this.#lost
-    this.#listener = listener
+  /**
+   * Resolves when the broker has let the connection in. Rejects with `TRANSPORT_FAILED`, `TRANSPORT_UNAVAILABLE`
+   * or the signal's reason, in each case only after the socket is closed. Called once.
+   */
+  async open(signal: AbortSignal): Promise<void> {
+    const overdue = () => this.#giveUp(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`))
+    const timer = setTimeout(overdue, CONNECT_TIMEOUT_MS)
+    try {
+      await this.#outcome(signal, true, (done) => {
+        this.#welcome = done
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    const name = this.#prefix + topic
-    if (!this.up || !fitsPacket(this.maxPacketBytes, name, frame)) return 'offline'
+    if (!this.#isUp || !this.#client?.stream.writable) return 'offline'
+    const bytes = typeof frame === 'string' ? Buffer.byteLength(frame) : frame.length
+    if (bytes > this.#capabilities.maxFrameBytes(topic)) return 'offline'
     try {
       // MQTT.js hands the payload to the socket, which takes any Uint8Array. No callback: it may never come.
-      this.#client.publish(name, frame as Buffer)
+      this.#client.publish(this.#parts.settings.prefix + topic, frame as Buffer)
       return 'sent'
     } catch {
       return 'offline'
@@ -86,15 +94,19 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    const name = this.#prefix + topic
+    const client = this.#clientFor(signal)
+    if (this.#capabilities.maxFrameBytes(topic) < SUBSCRIBE_BYTES) {
+      throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
+    }
+    const name = this.#parts.settings.prefix + topic
     const join = { topic }
-    if (!fitsPacket(this.maxPacketBytes, name, '')) throw this.#refused(topic, NAME_TOO_LARGE)
     this.#joins.set(name, join)
     try {
-      await this.#wait(signal, (done, fail) => {
-        this.#client.subscribe(name, SUBSCRIPTION, (error) => {
-          if (error) fail(this.#refused(topic, error))
-          else done()
+      await this.#outcome(signal, false, (done, fail) => {
+        client.subscribe(name, SUBSCRIPTION, (error, _, answer) => {
+          if (!error) done()
+          else if (answer !== undefined) fail(this.#rejected(topic, error))
+          else this.#giveUp(error) // the end of the connection ends the join
         })
       })
     } catch (error) {
@@ -105,118 +117,151 @@ export class Connection {
   }
 
   leave(topic: Topic): void {
-    const name = this.#prefix + topic
-    if (!this.#joins.delete(name) || !this.up) return
+    const name = this.#parts.settings.prefix + topic
+    if (!this.#joins.delete(name) || !this.#isUp) return
     // Without a callback a client that is disconnecting would emit an error.
-    this.#client.unsubscribe(name, () => {})
+    this.#client?.unsubscribe(name, () => {})
   }
 
-  flush(signal: AbortSignal): Promise<void> {
-    return this.#wait(signal, (done) => {
-      this.#client.sendPing()
-      this.#barriers.push({ ping: this.#pings, done })
+  async flush(signal: AbortSignal): Promise<void> {
+    const client = this.#clientFor(signal)
+    await this.#outcome(signal, false, (done) => {
+      client.sendPing()
+      this.#pings.splice(-1, 1, done)
     })
   }
 
   /** Ends the connection: politely, after what was sent before, until `signal` aborts; then at once. */
-  close(signal: AbortSignal): Promise<void> {
-    this.#listener = undefined
-    this.#closing = true
-    return new Promise((resolve) => {
-      if (this.#lost !== undefined) return resolve()
-      const drop = () => this.#client.stream.destroy()
-      this.#client.once('close', () => {
-        signal.removeEventListener('abort', drop)
-        resolve()
-      })
-      signal.addEventListener('abort', drop)
-      if (signal.aborted) drop()
-      else this.#client.end()
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#lost !== undefined) return
+    const isPolite = !signal.aborted && (this.#isUp || this.#isClosing)
+    this.#isClosing = true
+    this.#isUp = false
+    const ended = this.#outcome(signal, true, () => {
+      if (isPolite) this.#client?.end()
+      else this.#giveUp(undefined)
     })
+    await ended.catch(() => {})
   }
 
-  /** Runs `begin` and gives its outcome, or rejects when `signal` aborts or the connection ends first. */
-  #wait(
-    signal: AbortSignal,
-    begin: (done: () => void, fail: (error: unknown) => void) => void,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted()
-      if (!this.up) throw this.#lost ?? this.#goneError()
-      const settle = () => {
-        this.#waits.delete(fail)
-        signal.removeEventListener('abort', abort)
-      }
-      const fail = (error: unknown) => {
-        settle()
-        reject(error)
-      }
-      const abort = () => fail(signal.reason)
-      this.#waits.add(fail)
-      signal.addEventListener('abort', abort)
-      begin(() => {
-        settle()
-        resolve()
-      }, fail)
-    })
-  }
-
-  #receive(name: string, payload: Uint8Array, packet: IPublishPacket): void {
-    const join = this.#joins.get(name)
-    if (join === undefined || packet.retain) return
+  #greet(): void {
+    const { server, settings, protocol } = this.#parts
     try {
-      this.#listener?.receive(join.topic, payload)
+      this.#client = startClient(this.#socket, server, settings, protocol)
     } catch (error) {
+      return this.#giveUp(error)
+    }
+    const client = this.#client
+    // Its own way of giving up would let the system send what the socket holds.
+    client.onKeepaliveTimeout = () => this.#giveUp(new Error('Keepalive timeout'))
+    client.on('connect', (connack) => this.#opened(connack))
+    client.on('message', (name, payload, packet) => this.#receive(name, payload, packet))
+    client.on('packetsend', ({ cmd }) => {
+      if (cmd === 'pingreq') this.#pings.push(() => {})
+    })
+    client.on('packetreceive', ({ cmd }) => {
+      // An answer that nobody asked for confirms nothing.
+      if (cmd === 'pingresp') this.#pings.shift()?.()
+    })
+    client.on('disconnect', ({ reasonCode = 0 }) => this.#dismissed(reasonCode))
+    client.on('error', (error) => this.#giveUp(error))
+    // An error without a code is emitted by the stream alone.
+    client.stream.on('error', (error: unknown) => this.#giveUp(error))
+    client.on('close', () => this.#end())
+  }
+
+  #opened({ properties }: IConnackPacket): void {
+    if (this.#socket.destroyed) return
+    const { settings, protocol } = this.#parts
+    this.#capabilities = capabilitiesOf(protocol, settings, properties?.maximumPacketSize)
+    this.#openedMs = performance.now()
+    this.#isUp = true
+    this.#welcome()
+  }
+
+  #receive(name: string, payload: Uint8Array, { retain }: IPublishPacket): void {
+    const join = this.#joins.get(name)
+    if (join === undefined || retain || this.#isClosing) return
+    const { host } = this.#parts
+    try {
+      host.receive(join.topic, payload)
+    } catch (cause) {
       // An exception in here would stop the client from reading, for good and silently.
-      queueMicrotask(() => this.#listener?.error(join.topic, error as Error))
+      const error = failed(
+        'What the transport hands received frames to threw; report it to its maker.',
+        cause,
+      )
+      queueMicrotask(() => host.error(join.topic, error))
     }
   }
 
-  /** Counts every ping, the client's own keepalive included: their answers look alike. */
-  #sent(packet: Packet): void {
-    if (packet.cmd === 'pingreq') this.#pings++
-  }
-
-  #received(packet: Packet): void {
-    // An answer that nobody asked for must not confirm the next barrier.
-    if (packet.cmd !== 'pingresp' || this.#pongs === this.#pings) return
-    this.#pongs++
-    while (this.#barriers[0] !== undefined && this.#barriers[0].ping <= this.#pongs) {
-      this.#barriers.shift()?.done()
-    }
-  }
-
-  #dismissed({ reasonCode = 0 }: IDisconnectPacket): void {
+  #dismissed(reasonCode: number): void {
     this.#reasonCode = reasonCode
     const reason = ReasonCodes[reasonCode as keyof typeof ReasonCodes] || 'no reason'
-    this.#abandon(new Error(`The broker disconnected: ${reason} (${reasonCode})`))
+    this.#giveUp(new Error(`The broker disconnected: ${reason} (${reasonCode})`))
   }
 
-  #abandon(cause: unknown): void {
+  /** Ends the connection at once, with a reset: nothing that the system still holds of it leaves late. */
+  #giveUp(cause: unknown): void {
     this.#cause ??= cause
-    this.#client.stream.destroy()
+    this.#isUp = false
+    const { connecting, writableEnded, writableFinished } = this.#socket
+    if (connecting) this.#socket.destroy()
+    // A socket cannot be reset during a shutdown, which takes one turn of the event loop.
+    else if (writableEnded && !writableFinished) setImmediate(() => this.#socket.resetAndDestroy())
+    else this.#socket.resetAndDestroy()
   }
 
   #end(): void {
-    if (this.#lost !== undefined) return
-    this.#lost = this.#goneError()
+    const { server, protocol, host, takeOvers } = this.#parts
+    this.#isUp = false
+    this.#lost = this.#endError(server.label)
     this.#joins.clear()
-    for (const fail of this.#waits) fail(this.#lost)
-    const listener = this.#listener
-    this.#listener = undefined
-    const { protocol } = this
-    const lifeMs = performance.now() - this.#bornMs
-    listener?.lost(this.#lost, { protocol, reasonCode: this.#reasonCode, lifeMs })
+    for (const reject of this.#waits) reject(this.#lost)
+    if (this.#openedMs === undefined || this.#isClosing) return
+    const nowMs = performance.now()
+    takeOvers.note({ protocol, reasonCode: this.#reasonCode, lifeMs: nowMs - this.#openedMs }, nowMs)
+    host.down(this.#lost)
   }
 
-  #goneError(): RivuletError {
-    const reason = this.#closing ? 'closed' : reasonOf(this.#cause)
-    const message = `The connection to ${this.#server.label} is gone: ${reason}.`
-    return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause: this.#cause })
+  #endError(label: string): RivuletError {
+    if (this.#isClosing) return unavailable(`The connection to ${label} was closed.`)
+    if (this.#openedMs === undefined) return openError(label, this.#cause)
+    return unavailable(`The connection to ${label} is gone: ${reasonOf(this.#cause)}.`, this.#cause)
   }
 
-  #refused(topic: Topic, cause: unknown): RivuletError {
-    const message = `${this.#server.label} refused to subscribe to ${topic}: ${reasonOf(cause)}.`
-    return new RivuletError('TRANSPORT_FAILED', message, { cause })
+  #rejected(topic: Topic, cause: unknown): RivuletError {
+    return failed(`${this.#parts.server.label} refused to subscribe to ${topic}: ${reasonOf(cause)}.`, cause)
+  }
+
+  /** Returns the client when it can be used. */
+  #clientFor(signal: AbortSignal): MqttClient {
+    signal.throwIfAborted()
+    if (this.#isUp && this.#client?.stream.writable) return this.#client
+    throw this.#lost ?? unavailable(`The connection to ${this.#parts.server.label} is not open.`)
+  }
+
+  /**
+   * Gives the outcome of `begin`, or rejects when the connection ends first. An abort rejects too, at once, or ends
+   * the connection when `isEnding`.
+   */
+  async #outcome(
+    signal: AbortSignal,
+    isEnding: boolean,
+    begin: (done: () => void, fail: (error: unknown) => void) => void,
+  ): Promise<void> {
+    let fail = (_: unknown) => {}
+    const abort = () => (isEnding ? this.#giveUp(signal.reason) : fail(signal.reason))
+    signal.addEventListener('abort', abort)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fail = reject
+        this.#waits.add(reject)
+        begin(resolve, reject)
+      })
+    } finally {
+      this.#waits.delete(fail)
+      signal.removeEventListener('abort', abort)
+    }
   }
 }

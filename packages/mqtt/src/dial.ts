@@ -1,77 +1,41 @@
-import type { Socket } from 'node:net'
-import { connect, type IClientOptions, type MqttClient } from 'mqtt'
-import { connectError } from './connect-error.ts'
-import { Connection } from './connection.ts'
+import { isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { connect, type IClientOptions, MqttClient } from 'mqtt'
 import type { Settings } from './options.ts'
 import type { Server } from './server.ts'
 
-// How long a server has for the whole of address, handshakes and CONNACK.
-const CONNECT_TIMEOUT_MS = 2_000
+/** How long a server has for the whole of address, handshakes and CONNACK. */
+export const CONNECT_TIMEOUT_MS = 2_000
 // Pings come after one interval of silence, and the connection is given up after one and a half.
 const KEEPALIVE_SECONDS = 5
 
 /**
- * Makes one connection to one server. Rejects with `TRANSPORT_FAILED`, `TRANSPORT_UNAVAILABLE` or the signal's
- * reason, in each case only after the socket is closed.
+ * Starts a client on a socket that is connected to the server. The socket is ours, also below TLS and below a web
+ * socket, since only a TCP socket can be reset. Throws when the certificates cannot be read.
  */
-export function dial(
-  server: Server,
-  settings: Settings,
-  protocol: 4 | 5,
-  signal: AbortSignal,
-): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const client = begin(server, settings, protocol)
-    let cause: unknown
-    const remember = (error: unknown) => {
-      cause ??= error
-    }
-    const fail = (error: unknown) => {
-      remember(error)
-      client.stream.destroy()
-    }
-    const abort = () => fail(signal.reason)
-    const closed = () => {
-      signal.removeEventListener('abort', abort)
-      reject(signal.aborted ? signal.reason : connectError(server.label, cause))
-    }
-    // An error without a code is emitted by the stream alone.
-    client.stream.on('error', remember)
-    client.on('error', fail)
-    client.on('close', closed)
-    signal.addEventListener('abort', abort)
-    client.once('connect', (connack) => {
-      if (client.stream.destroyed) return
-      signal.removeEventListener('abort', abort)
-      client.stream.off('error', remember)
-      client.off('error', fail)
-      client.off('close', closed)
-      // Made here and not after the promise: the next packet may be handled before a promise is.
-      resolve(new Connection({ client, connack, protocol, server, prefix: settings.prefix }))
-    })
-  })
+export function startClient(socket: Socket, server: Server, settings: Settings, protocol: 4 | 5): MqttClient {
+  const stream = server.isSecure ? secured(socket, server, settings) : socket
+  const options = clientOptions(server, settings, protocol)
+  if (!server.isWebSocket) return new MqttClient(() => stream, options)
+  const { scheme, hostname, port, path } = server
+  const wsOptions = { createConnection: () => stream }
+  return connect({ ...options, protocol: scheme, hostname, port, path, wsOptions })
 }
 
-function begin(server: Server, settings: Settings, protocol: 4 | 5): MqttClient {
-  try {
-    const client = connect(clientOptions(server, settings, protocol))
-    // A packet behind another would wait 40 ms for the broker to acknowledge that one: with a barrier every 500
-    // frames that is 8 000 frames a second instead of 50 000. A web socket does it by itself.
-    if ('setNoDelay' in client.stream) (client.stream as Socket).setNoDelay(true)
-    return client
-  } catch (error) {
-    throw connectError(server.label, error)
-  }
+/** Returns the host as sockets take it. */
+export function hostOf({ hostname }: Server): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1')
+}
+
+function secured(socket: Socket, server: Server, { tls }: Settings): Socket {
+  const host = hostOf(server)
+  // RFC 6066 3: a server's name is never an address.
+  const { servername = isIP(host) ? '' : host, ...certificates } = tls
+  return connectTls({ ...certificates, socket, host, servername, rejectUnauthorized: true })
 }
 
 function clientOptions(server: Server, settings: Settings, protocol: 4 | 5): IClientOptions {
   return {
-    ...tlsOptions(settings),
-    protocol: server.scheme,
-    hostname: server.host,
-    port: server.port,
-    path: server.path,
     username: server.username,
     // As bytes: text is written to the debug log of the packet writer.
     ...(server.password !== undefined && { password: Buffer.from(server.password) }),
@@ -89,17 +53,7 @@ function clientOptions(server: Server, settings: Settings, protocol: 4 | 5): ICl
   }
 }
 
-function tlsOptions({ tls }: Settings): IClientOptions {
-  // One by one: an option of Node that weakens the verification must not get through.
-  const { ca, cert, key, passphrase, servername } = tls
-  const given = Object.entries({ ca, cert, key, passphrase, servername }).filter(([, value]) => value)
-  // The client hands all but the name to a web socket by itself.
-  const wsOptions = servername === undefined ? {} : ({ servername } as object)
-  return { ...Object.fromEntries(given), wsOptions, rejectUnauthorized: true }
-}
-
 // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
 function randomClientId(): string {
-  const random = crypto.getRandomValues(new Uint8Array(8))
-  return `rivulet${Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  return `rivulet${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')}`
 }

@@ -1,3 +1,2 @@
-export { transportFromUrls } from './from-urls.ts'
-export { mqtt } from './mqtt.ts'
+export { mqtt, transportFromUrls } from './mqtt.ts'
 export type { MqttOptions, MqttTlsOptions } from './options.ts'

@@ -1,9 +1,8 @@
-import { type Capabilities, RivuletError, type Topic, type Transport, type TransportHost } from 'rivulet'
-import { refusesProtocol } from './connect-error.ts'
-import type { Connection } from './connection.ts'
-import { dial } from './dial.ts'
-import { type MqttOptions, resolveOptions, type Settings } from './options.ts'
-import { maxFrameBytesOf } from './packet-size.ts'
+import type { Capabilities, RivuletError, Topic, Transport, TransportHost } from 'rivulet'
+import { capabilitiesOf } from './capabilities.ts'
+import { Connection } from './connection.ts'
+import { type MqttOptions, optionsFromUrls, resolveOptions, type Settings } from './options.ts'
+import { refusesProtocol, unavailable } from './refusal.ts'
 import type { Server } from './server.ts'
 import { TakeOvers } from './take-overs.ts'
 
@@ -18,9 +17,19 @@ export function mqtt(options: MqttOptions): Transport {
   return new MqttTransport(resolveOptions(options))
 }
 
+/**
+ * Makes a transport from URLs: `mqtt:`, `mqtts:`, `mqtt+ws:` and `mqtt+wss:`, with percent-encoded credentials and
+ * `?prefix=…&clientId=…&protocol=4&maxPacketBytes=…`. Several URLs name servers of one cluster; a parameter of one
+ * holds for all. Throws `INVALID_OPTIONS` for an unknown parameter, or one with two values.
+ */
+export function transportFromUrls(urls: readonly string[]): Transport {
+  return mqtt(optionsFromUrls(urls))
+}
+
+/** One call of `open`, which `close` or another call ends. */
 interface Opening {
-  readonly attempt: AbortController
-  readonly connection: Promise<Connection>
+  readonly host: TransportHost
+  readonly signal: AbortSignal
 }
 
 class MqttTransport implements Transport {
@@ -37,7 +46,7 @@ class MqttTransport implements Transport {
   constructor(settings: Settings) {
     this.#settings = settings
     this.#takeOvers = new TakeOvers(settings.clientId)
-    this.#capabilities = this.#capabilitiesOf(settings.protocol ?? 5, Number.POSITIVE_INFINITY)
+    this.#capabilities = capabilitiesOf(settings.protocol ?? 5, settings)
   }
 
   get capabilities(): Capabilities {
@@ -46,21 +55,21 @@ class MqttTransport implements Transport {
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     this.#takeOvers.check(performance.now())
-    signal.throwIfAborted()
-    const attempt = new AbortController()
-    const abort = () => attempt.abort(signal.reason)
-    signal.addEventListener('abort', abort)
-    const opening = { attempt, connection: this.#dialAny(attempt.signal) }
+    const { servers, protocol = 5 } = this.#settings
+    const opening = { host, signal }
     this.#opening = opening
-    try {
-      const connection = await opening.connection
-      if (attempt.signal.aborted) await connection.close(attempt.signal)
-      attempt.signal.throwIfAborted()
-      this.#use(connection, host)
-    } finally {
-      signal.removeEventListener('abort', abort)
-      if (this.#opening === opening) this.#opening = undefined
+    let failure: RivuletError | undefined
+    for (const _ of servers) {
+      try {
+        return await this.#reach(servers[this.#first] as Server, protocol, opening)
+      } catch (error) {
+        if (signal.aborted || this.#opening !== opening) throw error
+        this.#first = (this.#first + 1) % servers.length
+        // As long as one server may come back, trying again is not pointless.
+        if (failure?.code !== 'TRANSPORT_UNAVAILABLE') failure = error as RivuletError
+      }
     }
+    throw failure
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
@@ -80,67 +89,28 @@ class MqttTransport implements Transport {
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    const opening = this.#opening
-    opening?.attempt.abort(
-      new RivuletError('TRANSPORT_UNAVAILABLE', 'The transport was closed while opening.'),
-    )
-    const connection = this.#connection ?? (await opening?.connection.catch(() => undefined))
-    await connection?.close(signal)
-    if (this.#connection === connection) this.#connection = undefined
+    this.#opening = undefined
+    await this.#connection?.close(signal)
   }
 
-  async #dialAny(signal: AbortSignal): Promise<Connection> {
-    const { servers } = this.#settings
-    let failure: RivuletError | undefined
-    for (const _ of servers) {
-      try {
-        return await this.#dial(servers[this.#first] as Server, signal)
-      } catch (error) {
-        signal.throwIfAborted()
-        this.#first = (this.#first + 1) % servers.length
-        // As long as one server may come back, trying again is not pointless.
-        if (failure?.code !== 'TRANSPORT_UNAVAILABLE') failure = error as RivuletError
-      }
-    }
-    throw failure
-  }
-
-  async #dial(server: Server, signal: AbortSignal): Promise<Connection> {
-    const { protocol } = this.#settings
-    try {
-      return await dial(server, this.#settings, protocol ?? 5, signal)
-    } catch (error) {
-      if (protocol !== undefined || !refusesProtocol(error)) throw error
-      return dial(server, this.#settings, 4, signal)
-    }
-  }
-
-  #use(connection: Connection, host: TransportHost): void {
-    connection.use({
-      receive: (topic, frame) => host.receive(topic, frame),
-      error: (topic, cause) => host.error(topic, cause),
-      lost: (cause, ending) => {
-        this.#takeOvers.note(ending, performance.now())
-        if (this.#connection === connection) this.#connection = undefined
-        host.down(cause)
-      },
-    })
+  async #reach(server: Server, protocol: 4 | 5, opening: Opening): Promise<void> {
+    opening.signal.throwIfAborted()
+    if (this.#opening !== opening) throw unavailable('The transport was closed while opening.')
+    const { host, signal } = opening
+    const parts = { server, protocol, host, settings: this.#settings, takeOvers: this.#takeOvers }
+    const connection = new Connection(parts)
     this.#connection = connection
-    this.#capabilities = this.#capabilitiesOf(connection.protocol, connection.maxPacketBytes)
+    try {
+      await connection.open(signal)
+      this.#capabilities = connection.capabilities
+    } catch (error) {
+      if (this.#settings.protocol !== undefined || protocol === 4 || !refusesProtocol(error)) throw error
+      await this.#reach(server, 4, opening)
+    }
   }
 
   #connected(): Connection {
     if (this.#connection !== undefined) return this.#connection
-    throw new RivuletError(
-      'TRANSPORT_UNAVAILABLE',
-      'There is no connection to an MQTT broker; open it first.',
-    )
-  }
-
-  #capabilitiesOf(protocol: 4 | 5, maxPacketBytes: number): Capabilities {
-    // Only MQTT 5 has a subscription without one's own frames (`No Local`).
-    const echoes = protocol === 4
-    const maxFrameBytes = (topic: Topic) => maxFrameBytesOf(maxPacketBytes, this.#settings.prefix + topic)
-    return { scope: 'network', echoes, ordered: true, maxFrameBytes }
+    throw unavailable('There is no connection to an MQTT broker; open it first.')
   }
 }

@@ -1,8 +1,7 @@
-import { RivuletError } from 'rivulet'
+import { failed } from './refusal.ts'
 
 const SESSION_TAKEN_OVER = 142 // MQTT 5, 3.14.2.1
 const WINDOW_MS = 10_000
-const LIMIT = 2
 const TRUCE_MS = 30_000
 // Under 3.1.1 a broker says nothing when it throws a connection out; one that lasted this long was not fought for.
 const SHORT_LIFE_MS = 2_000
@@ -21,29 +20,25 @@ export interface Ending {
 export class TakeOvers {
   readonly #clientId: string | undefined
   #lastMs = Number.NEGATIVE_INFINITY
-  #count = 0
   #truceUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(clientId: string | undefined) {
     this.#clientId = clientId
   }
 
-  /** Counts the end of a connection, if it looks like a take-over. */
+  /** Notes the end of a connection, if it looks like a take-over. */
   note(ending: Ending, nowMs: number): void {
     if (this.#clientId === undefined || !isTakeOver(ending)) return
-    this.#count = nowMs - this.#lastMs <= WINDOW_MS ? this.#count + 1 : 1
-    this.#lastMs = nowMs
-    if (this.#count < LIMIT) return
-    this.#count = 0
-    this.#truceUntilMs = nowMs + TRUCE_MS
+    const isSecond = nowMs - this.#lastMs <= WINDOW_MS
+    if (isSecond) this.#truceUntilMs = nowMs + TRUCE_MS
+    this.#lastMs = isSecond ? Number.NEGATIVE_INFINITY : nowMs
   }
 
   /** Throws `TRANSPORT_FAILED` while the id is left to the other client. */
   check(nowMs: number): void {
     if (nowMs >= this.#truceUntilMs) return
-    throw new RivuletError(
-      'TRANSPORT_FAILED',
-      `Another client took the MQTT client id "${this.#clientId}" over, ${LIMIT} times within ` +
+    throw failed(
+      `Another client took the MQTT client id "${this.#clientId}" over, twice within ` +
         `${WINDOW_MS / 1000} s; give each client an id of its own, or none.`,
     )
   }

@@ -161,7 +161,9 @@ test('goes on reading after a host that throws, and reports it', async () => {
   await foreign.publishAsync(TOPIC, '1')
   await foreign.publishAsync(TOPIC, '2')
   await until(() => host.frames.length === 2)
-  expect(host.errors.map((error) => error.message)).toEqual(['first'])
+  expect(host.errors).toEqual([
+    expect.objectContaining({ code: 'TRANSPORT_FAILED', cause: new Error('first') }),
+  ])
 })
 
 test('falls back to protocol 4 where 5 is refused, and tells that own frames come back', async () => {

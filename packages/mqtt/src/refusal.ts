@@ -1,31 +1,35 @@
 import { RivuletError } from 'rivulet'
 
 // Return codes of MQTT 3.1.1 (3.2.2.3) and reason codes of MQTT 5 (3.2.2.2) that another try would meet again.
-const FATAL_CODES = new Set([1, 2, 4, 5, 132, 133, 134, 135, 138, 140])
+const FATAL_CODES = new Set<unknown>([1, 2, 4, 5, 132, 133, 134, 135, 138, 140])
 // Code 1 of a 3.1.1 broker, 132 of one that knows 5.
-const PROTOCOL_CODES = new Set([1, 132])
+const PROTOCOL_CODES = new Set<unknown>([1, 132])
 // What Node and OpenSSL call a certificate or a handshake that was refused, by either side.
 const TLS_CODES = /^ERR_(SSL|TLS|OSSL)_|CERT|^UNABLE_TO_|^EPROTO$|^INVALID_CA$|^HOSTNAME_MISMATCH$/
 // A gateway in front of the broker that refuses credentials, in the words of `ws`.
 const HTTP_REFUSAL = /^Unexpected server response: 40[13]$/
 
 /** Makes the error with which an attempt to connect ends: `TRANSPORT_FAILED` when another try is pointless. */
-export function connectError(label: string, cause: unknown): RivuletError {
-  if (!isFatal(cause)) {
-    return new RivuletError('TRANSPORT_UNAVAILABLE', `${label} is not reachable: ${reasonOf(cause)}.`, {
-      cause,
-    })
-  }
-  return new RivuletError(
-    'TRANSPORT_FAILED',
-    `${label} cannot be used: ${reasonOf(cause)}; check credentials, certificates and protocol.`,
-    { cause },
-  )
+export function openError(label: string, cause: unknown): RivuletError {
+  const reason = reasonOf(cause)
+  return isFatal(cause)
+    ? failed(`${label} cannot be used: ${reason}; check credentials, certificates and protocol.`, cause)
+    : unavailable(`${label} is not reachable: ${reason}.`, cause)
+}
+
+/** Makes the error of an outage. */
+export function unavailable(message: string, cause?: unknown): RivuletError {
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
+}
+
+/** Makes the error of what another try would meet again. */
+export function failed(message: string, cause?: unknown): RivuletError {
+  return new RivuletError('TRANSPORT_FAILED', message, { cause })
 }
 
 /** Tells whether a broker has refused the version of the protocol. */
 export function refusesProtocol(error: unknown): boolean {
-  return RivuletError.is(error) && PROTOCOL_CODES.has(codeOf(error.cause) as number)
+  return RivuletError.is(error) && PROTOCOL_CODES.has(codeOf(error.cause))
 }
 
 /** Says why in one clause. */
@@ -39,9 +43,8 @@ export function reasonOf(cause: unknown): string {
 
 function isFatal(cause: unknown): boolean {
   const code = codeOf(cause)
-  if (typeof code === 'number') return FATAL_CODES.has(code)
   if (typeof code === 'string') return TLS_CODES.test(code)
-  return cause instanceof Error && HTTP_REFUSAL.test(cause.message)
+  return FATAL_CODES.has(code) || (cause instanceof Error && HTTP_REFUSAL.test(cause.message))
 }
 
 function codeOf(cause: unknown): unknown {

@@ -1,0 +1,26 @@
+import type { Capabilities } from 'rivulet'
+import type { Settings } from './options.ts'
+
+/** Tells what a broker can do that takes packets of at most `brokerBytes`, or names no limit. */
+export function capabilitiesOf(
+  protocol: 4 | 5,
+  { prefix, maxPacketBytes }: Settings,
+  brokerBytes = Number.POSITIVE_INFINITY,
+): Capabilities {
+  // The length of the topic takes 2 bytes, and under MQTT 5 the properties, of which there are none, take 1.
+  const besideFrame = Buffer.byteLength(prefix) + (protocol === 5 ? 3 : 2)
+  const room = largestRemainingLength(Math.min(maxPacketBytes, brokerBytes)) - besideFrame
+  return {
+    scope: 'network',
+    // Only MQTT 5 has a subscription without one's own frames (`No Local`).
+    echoes: protocol === 4,
+    ordered: true,
+    maxFrameBytes: (topic) => Math.max(0, room - Buffer.byteLength(topic)),
+  }
+}
+
+/** Returns how much may follow the fixed header: a type and the remaining length, which takes 1 to 4 bytes (1.5.5). */
+function largestRemainingLength(packetBytes: number): number {
+  if (packetBytes === Number.POSITIVE_INFINITY) return packetBytes
+  return Math.max(...[1, 2, 3, 4].map((bytes) => Math.min(packetBytes - 1 - bytes, 2 ** (7 * bytes) - 1)))
+}
