@@ -1,10 +1,16 @@
 import { connect as connectSocket, type Socket } from 'node:net'
-import { type IConnackPacket, type IPublishPacket, type MqttClient, ReasonCodes } from 'mqtt'
+import {
+  ErrorWithReasonCode,
+  type IConnackPacket,
+  type IPublishPacket,
+  type MqttClient,
+  ReasonCodes,
+} from 'mqtt'
 import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
 import { capabilitiesOf } from './capabilities.ts'
-import { CONNECT_TIMEOUT_MS, hostOf, startClient } from './dial.ts'
+import { CONNECT_TIMEOUT_MS, startClient } from './dial.ts'
 import type { Settings } from './options.ts'
-import { failed, openError, reasonOf, unavailable } from './refusal.ts'
+import { codeOf, failed, openError, reasonOf, unavailable } from './refusal.ts'
 import type { Server } from './server.ts'
 import type { TakeOvers } from './take-overs.ts'
 
@@ -25,10 +31,11 @@ export interface ConnectionParts {
 
 /** One connection to a broker, from dialling to its end. */
 export class Connection {
+  /** What the broker can do; final once `open` has resolved. */
+  capabilities: Capabilities
   readonly #parts: ConnectionParts
   readonly #socket: Socket
   #client: MqttClient | undefined
-  #capabilities: Capabilities
   readonly #joins = new Map<string, { readonly topic: Topic }>()
   /** How to reject each promise that waits for the broker. */
   readonly #waits = new Set<(error: unknown) => void>()
@@ -39,26 +46,18 @@ export class Connection {
   #isUp = false
   #isClosing = false
   #cause: unknown
-  #reasonCode: number | undefined
   #lost: RivuletError | undefined
 
   constructor(parts: ConnectionParts) {
     const { server, settings, protocol } = parts
     this.#parts = parts
-    this.#capabilities = capabilitiesOf(protocol, settings)
+    this.capabilities = capabilitiesOf(protocol, settings)
     // A packet behind another would wait 40 ms for the broker to acknowledge that one: with a barrier every 500
     // frames that is 8 000 frames a second instead of 50 000.
-    this.#socket = connectSocket({ host: hostOf(server), port: server.port, noDelay: true })
-    this.#socket.on('error', (error) => this.#giveUp(error))
+    this.#socket = connectSocket({ host: server.host, port: server.port, noDelay: true })
+    this.#socket.on('error', this.#giveUp)
     this.#socket.on('connect', () => this.#greet())
-    this.#socket.on('close', () => {
-      if (this.#client === undefined) this.#end()
-    })
-  }
-
-  /** What the broker can do; final once `open` has resolved. */
-  get capabilities(): Capabilities {
-    return this.#capabilities
+    this.#socket.on('close', () => this.#client ?? this.#end())
   }
 
   /**
@@ -66,66 +65,54 @@ export class Connection {
    * or the signal's reason, in each case only after the socket is closed. Called once.
    */
   async open(signal: AbortSignal): Promise<void> {
-    const overdue = () => this.#giveUp(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`))
-    const timer = setTimeout(overdue, CONNECT_TIMEOUT_MS)
-    try {
-      await this.#outcome(signal, true, (done) => {
-        this.#welcome = done
-      })
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      clearTimeout(timer)
+    const overdue = new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)
+    const timer = setTimeout(this.#giveUp, CONNECT_TIMEOUT_MS, overdue)
+    const welcomed = (done: () => void) => {
+      this.#welcome = done
     }
+    await this.#outcome(signal, welcomed, this.#giveUp).finally(() => clearTimeout(timer))
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#isUp || !this.#client?.stream.writable) return 'offline'
     const bytes = typeof frame === 'string' ? Buffer.byteLength(frame) : frame.length
-    if (bytes > this.#capabilities.maxFrameBytes(topic)) return 'offline'
-    try {
-      // MQTT.js hands the payload to the socket, which takes any Uint8Array. No callback: it may never come.
-      this.#client.publish(this.#parts.settings.prefix + topic, frame as Buffer)
-      return 'sent'
-    } catch {
-      return 'offline'
-    }
+    if (bytes > this.capabilities.maxFrameBytes(topic)) return 'offline'
+    // MQTT.js hands the payload to the socket, which takes any Uint8Array. No callback: it may never come.
+    this.#client.publish(this.#parts.settings.prefix + topic, frame as Buffer)
+    return 'sent'
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
     const client = this.#clientFor(signal)
-    if (this.#capabilities.maxFrameBytes(topic) < SUBSCRIBE_BYTES) {
+    if (this.capabilities.maxFrameBytes(topic) < SUBSCRIBE_BYTES) {
       throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
     }
     const name = this.#parts.settings.prefix + topic
     const join = { topic }
     this.#joins.set(name, join)
-    try {
-      await this.#outcome(signal, false, (done, fail) => {
-        client.subscribe(name, SUBSCRIPTION, (error, _, answer) => {
-          if (!error) done()
-          else if (answer !== undefined) fail(this.#rejected(topic, error))
-          else this.#giveUp(error) // the end of the connection ends the join
-        })
+    const answered = this.#outcome(signal, (done, fail) => {
+      client.subscribe(name, SUBSCRIPTION, (error, _, answer) => {
+        if (!error) done()
+        else if (answer !== undefined) fail(this.#rejected(topic, error))
+        else this.#giveUp(error) // the end of the connection ends the join
       })
-    } catch (error) {
+    })
+    await answered.catch((error: unknown) => {
       // A later join of the same topic is not this one's to end.
       if (this.#joins.get(name) === join) this.leave(topic)
       throw error
-    }
+    })
   }
 
   leave(topic: Topic): void {
     const name = this.#parts.settings.prefix + topic
-    if (!this.#joins.delete(name) || !this.#isUp) return
     // Without a callback a client that is disconnecting would emit an error.
-    this.#client?.unsubscribe(name, () => {})
+    if (this.#joins.delete(name) && this.#isUp) this.#client?.unsubscribe(name, () => {})
   }
 
   async flush(signal: AbortSignal): Promise<void> {
     const client = this.#clientFor(signal)
-    await this.#outcome(signal, false, (done) => {
+    await this.#outcome(signal, (done) => {
       client.sendPing()
       this.#pings.splice(-1, 1, done)
     })
@@ -137,11 +124,8 @@ export class Connection {
     const isPolite = !signal.aborted && (this.#isUp || this.#isClosing)
     this.#isClosing = true
     this.#isUp = false
-    const ended = this.#outcome(signal, true, () => {
-      if (isPolite) this.#client?.end()
-      else this.#giveUp(undefined)
-    })
-    await ended.catch(() => {})
+    const end = () => (isPolite ? this.#client?.end() : this.#giveUp(undefined))
+    await this.#outcome(signal, end, this.#giveUp).catch(() => {})
   }
 
   #greet(): void {
@@ -156,24 +140,20 @@ export class Connection {
     client.onKeepaliveTimeout = () => this.#giveUp(new Error('Keepalive timeout'))
     client.on('connect', (connack) => this.#opened(connack))
     client.on('message', (name, payload, packet) => this.#receive(name, payload, packet))
-    client.on('packetsend', ({ cmd }) => {
-      if (cmd === 'pingreq') this.#pings.push(() => {})
-    })
-    client.on('packetreceive', ({ cmd }) => {
-      // An answer that nobody asked for confirms nothing.
-      if (cmd === 'pingresp') this.#pings.shift()?.()
-    })
-    client.on('disconnect', ({ reasonCode = 0 }) => this.#dismissed(reasonCode))
-    client.on('error', (error) => this.#giveUp(error))
+    client.on('packetsend', ({ cmd }) => cmd === 'pingreq' && this.#pings.push(() => {}))
+    // An answer that nobody asked for confirms nothing.
+    client.on('packetreceive', ({ cmd }) => cmd === 'pingresp' && this.#pings.shift()?.())
+    client.on('disconnect', ({ reasonCode = 0 }) => this.#giveUp(dismissal(reasonCode)))
+    client.on('error', this.#giveUp)
     // An error without a code is emitted by the stream alone.
-    client.stream.on('error', (error: unknown) => this.#giveUp(error))
+    client.stream.on('error', this.#giveUp)
     client.on('close', () => this.#end())
   }
 
   #opened({ properties }: IConnackPacket): void {
     if (this.#socket.destroyed) return
-    const { settings, protocol } = this.#parts
-    this.#capabilities = capabilitiesOf(protocol, settings, properties?.maximumPacketSize)
+    const { protocol, settings } = this.#parts
+    this.capabilities = capabilitiesOf(protocol, settings, properties?.maximumPacketSize)
     this.#openedMs = performance.now()
     this.#isUp = true
     this.#welcome()
@@ -187,22 +167,13 @@ export class Connection {
       host.receive(join.topic, payload)
     } catch (cause) {
       // An exception in here would stop the client from reading, for good and silently.
-      const error = failed(
-        'What the transport hands received frames to threw; report it to its maker.',
-        cause,
-      )
+      const error = failed('What takes the received frames threw; report it to its maker.', cause)
       queueMicrotask(() => host.error(join.topic, error))
     }
   }
 
-  #dismissed(reasonCode: number): void {
-    this.#reasonCode = reasonCode
-    const reason = ReasonCodes[reasonCode as keyof typeof ReasonCodes] || 'no reason'
-    this.#giveUp(new Error(`The broker disconnected: ${reason} (${reasonCode})`))
-  }
-
   /** Ends the connection at once, with a reset: nothing that the system still holds of it leaves late. */
-  #giveUp(cause: unknown): void {
+  readonly #giveUp = (cause: unknown): void => {
     this.#cause ??= cause
     this.#isUp = false
     const { connecting, writableEnded, writableFinished } = this.#socket
@@ -220,7 +191,7 @@ export class Connection {
     for (const reject of this.#waits) reject(this.#lost)
     if (this.#openedMs === undefined || this.#isClosing) return
     const nowMs = performance.now()
-    takeOvers.note({ protocol, reasonCode: this.#reasonCode, lifeMs: nowMs - this.#openedMs }, nowMs)
+    takeOvers.note(protocol, codeOf(this.#cause), nowMs - this.#openedMs, nowMs)
     host.down(this.#lost)
   }
 
@@ -242,26 +213,30 @@ export class Connection {
   }
 
   /**
-   * Gives the outcome of `begin`, or rejects when the connection ends first. An abort rejects too, at once, or ends
-   * the connection when `isEnding`.
+   * Gives the outcome of `begin`. Rejects when the connection ends first, and with the signal's reason when that
+   * aborts, unless there is something else to do then.
    */
   async #outcome(
     signal: AbortSignal,
-    isEnding: boolean,
     begin: (done: () => void, fail: (error: unknown) => void) => void,
+    onAbort?: (reason: unknown) => void,
   ): Promise<void> {
     let fail = (_: unknown) => {}
-    const abort = () => (isEnding ? this.#giveUp(signal.reason) : fail(signal.reason))
+    const abort = () => (onAbort ?? fail)(signal.reason)
     signal.addEventListener('abort', abort)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        fail = reject
-        this.#waits.add(reject)
-        begin(resolve, reject)
-      })
-    } finally {
+    const outcome = new Promise<void>((resolve, reject) => {
+      fail = reject
+      this.#waits.add(reject)
+      begin(resolve, reject)
+    })
+    await outcome.finally(() => {
       this.#waits.delete(fail)
       signal.removeEventListener('abort', abort)
-    }
+    })
   }
+}
+
+function dismissal(reasonCode: number): Error {
+  const reason = (ReasonCodes as Record<number, string>)[reasonCode] || 'no reason'
+  return new ErrorWithReasonCode(`The broker disconnected: ${reason}`, reasonCode)
 }

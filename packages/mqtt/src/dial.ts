@@ -16,44 +16,28 @@ const KEEPALIVE_SECONDS = 5
 export function startClient(socket: Socket, server: Server, settings: Settings, protocol: 4 | 5): MqttClient {
   const stream = server.isSecure ? secured(socket, server, settings) : socket
   const options = clientOptions(server, settings, protocol)
-  if (!server.isWebSocket) return new MqttClient(() => stream, options)
-  const { scheme, hostname, port, path } = server
-  const wsOptions = { createConnection: () => stream }
-  return connect({ ...options, protocol: scheme, hostname, port, path, wsOptions })
+  if (server.webSocket === undefined) return new MqttClient(() => stream, options)
+  return connect({ ...options, ...server.webSocket, wsOptions: { createConnection: () => stream } })
 }
 
-/** Returns the host as sockets take it. */
-export function hostOf({ hostname }: Server): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1')
-}
-
-function secured(socket: Socket, server: Server, { tls }: Settings): Socket {
-  const host = hostOf(server)
+function secured(socket: Socket, { host }: Server, { tls }: Settings): Socket {
   // RFC 6066 3: a server's name is never an address.
-  const { servername = isIP(host) ? '' : host, ...certificates } = tls
-  return connectTls({ ...certificates, socket, host, servername, rejectUnauthorized: true })
+  const servername = tls.servername ?? (isIP(host) ? '' : host)
+  return connectTls({ ...tls, socket, host, servername, rejectUnauthorized: true })
 }
 
 function clientOptions(server: Server, settings: Settings, protocol: 4 | 5): IClientOptions {
+  // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
   return {
     username: server.username,
     // As bytes: text is written to the debug log of the packet writer.
     ...(server.password !== undefined && { password: Buffer.from(server.password) }),
-    clientId: settings.clientId ?? randomClientId(),
-    protocolVersion: protocol,
-    clean: true,
+    clientId: settings.clientId ?? `rivulet${random}`,
+    ...{ protocolVersion: protocol, keepalive: KEEPALIVE_SECONDS, connectTimeout: CONNECT_TIMEOUT_MS },
     ...(protocol === 5 && { properties: { sessionExpiryInterval: 0 } }),
-    keepalive: KEEPALIVE_SECONDS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
+    ...{ clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },
     // The client's own log shows the CONNECT packet with the password in it.
     log: () => {},
   }
-}
-
-// Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
-function randomClientId(): string {
-  return `rivulet${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')}`
 }

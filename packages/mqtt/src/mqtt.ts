@@ -7,6 +7,15 @@ import type { Server } from './server.ts'
 import { TakeOvers } from './take-overs.ts'
 
 /**
+ * Makes a transport from URLs: `mqtt:`, `mqtts:`, `mqtt+ws:` and `mqtt+wss:`, with percent-encoded credentials and
+ * `?prefix=…&clientId=…&protocol=4&maxPacketBytes=…`. Several URLs name servers of one cluster; a parameter of one
+ * holds for all. Throws `INVALID_OPTIONS` for an unknown parameter, or one with two values.
+ */
+export function transportFromUrls(urls: readonly string[]): Transport {
+  return mqtt(optionsFromUrls(urls))
+}
+
+/**
  * Makes a transport over an MQTT broker, QoS 0 both ways. Does not connect yet: the hub it is given to does.
  * Throws `INVALID_OPTIONS`.
  *
@@ -17,53 +26,37 @@ export function mqtt(options: MqttOptions): Transport {
   return new MqttTransport(resolveOptions(options))
 }
 
-/**
- * Makes a transport from URLs: `mqtt:`, `mqtts:`, `mqtt+ws:` and `mqtt+wss:`, with percent-encoded credentials and
- * `?prefix=…&clientId=…&protocol=4&maxPacketBytes=…`. Several URLs name servers of one cluster; a parameter of one
- * holds for all. Throws `INVALID_OPTIONS` for an unknown parameter, or one with two values.
- */
-export function transportFromUrls(urls: readonly string[]): Transport {
-  return mqtt(optionsFromUrls(urls))
-}
-
-/** One call of `open`, which `close` or another call ends. */
-interface Opening {
-  readonly host: TransportHost
-  readonly signal: AbortSignal
-}
-
 class MqttTransport implements Transport {
   readonly name = 'mqtt'
+  capabilities: Capabilities
   // Private, as everything that leads to a password: neither `inspect` nor JSON shows it.
   readonly #settings: Settings
   readonly #takeOvers: TakeOvers
-  #capabilities: Capabilities
-  #opening: Opening | undefined
   #connection: Connection | undefined
+  /** Stands for the call of `open` that is in force; `close` ends it. */
+  #opening: object | undefined
   /** The server to try first: the one that answered last, or the one after the last that did not. */
-  #first = 0
+  #first: number
 
   constructor(settings: Settings) {
     this.#settings = settings
     this.#takeOvers = new TakeOvers(settings.clientId)
-    this.#capabilities = capabilitiesOf(settings.protocol ?? 5, settings)
-  }
-
-  get capabilities(): Capabilities {
-    return this.#capabilities
+    this.#first = Math.floor(Math.random() * settings.servers.length)
+    this.capabilities = capabilitiesOf(settings.protocol ?? 5, settings)
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     this.#takeOvers.check(performance.now())
     const { servers, protocol = 5 } = this.#settings
-    const opening = { host, signal }
+    const opening = {}
     this.#opening = opening
     let failure: RivuletError | undefined
     for (const _ of servers) {
       try {
-        return await this.#reach(servers[this.#first] as Server, protocol, opening)
+        return await this.#reach(protocol, opening, host, signal)
       } catch (error) {
-        if (signal.aborted || this.#opening !== opening) throw error
+        signal.throwIfAborted()
+        if (this.#opening !== opening) throw error
         this.#first = (this.#first + 1) % servers.length
         // As long as one server may come back, trying again is not pointless.
         if (failure?.code !== 'TRANSPORT_UNAVAILABLE') failure = error as RivuletError
@@ -77,7 +70,7 @@ class MqttTransport implements Transport {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    await this.#connected().join(topic, signal)
+    await (this.#connection ?? notOpen()).join(topic, signal)
   }
 
   leave(topic: Topic): void {
@@ -85,7 +78,7 @@ class MqttTransport implements Transport {
   }
 
   async flush(signal: AbortSignal): Promise<void> {
-    await this.#connected().flush(signal)
+    await (this.#connection ?? notOpen()).flush(signal)
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -93,24 +86,23 @@ class MqttTransport implements Transport {
     await this.#connection?.close(signal)
   }
 
-  async #reach(server: Server, protocol: 4 | 5, opening: Opening): Promise<void> {
-    opening.signal.throwIfAborted()
+  async #reach(protocol: 4 | 5, opening: object, host: TransportHost, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     if (this.#opening !== opening) throw unavailable('The transport was closed while opening.')
-    const { host, signal } = opening
-    const parts = { server, protocol, host, settings: this.#settings, takeOvers: this.#takeOvers }
-    const connection = new Connection(parts)
+    const [settings, takeOvers] = [this.#settings, this.#takeOvers]
+    const server = settings.servers[this.#first] as Server
+    const connection = new Connection({ server, settings, protocol, takeOvers, host })
     this.#connection = connection
     try {
       await connection.open(signal)
-      this.#capabilities = connection.capabilities
+      this.capabilities = connection.capabilities
     } catch (error) {
-      if (this.#settings.protocol !== undefined || protocol === 4 || !refusesProtocol(error)) throw error
-      await this.#reach(server, 4, opening)
+      if (settings.protocol !== undefined || protocol === 4 || !refusesProtocol(error)) throw error
+      await this.#reach(4, opening, host, signal)
     }
   }
+}
 
-  #connected(): Connection {
-    if (this.#connection !== undefined) return this.#connection
-    throw unavailable('There is no connection to an MQTT broker; open it first.')
-  }
+function notOpen(): never {
+  throw unavailable('There is no connection to an MQTT broker; open it first.')
 }

@@ -9,12 +9,9 @@ const TLS_CODES = /^ERR_(SSL|TLS|OSSL)_|CERT|^UNABLE_TO_|^EPROTO$|^INVALID_CA$|^
 // A gateway in front of the broker that refuses credentials, in the words of `ws`.
 const HTTP_REFUSAL = /^Unexpected server response: 40[13]$/
 
-/** Makes the error with which an attempt to connect ends: `TRANSPORT_FAILED` when another try is pointless. */
-export function openError(label: string, cause: unknown): RivuletError {
-  const reason = reasonOf(cause)
-  return isFatal(cause)
-    ? failed(`${label} cannot be used: ${reason}; check credentials, certificates and protocol.`, cause)
-    : unavailable(`${label} is not reachable: ${reason}.`, cause)
+/** Makes an `INVALID_OPTIONS`. The message must hold nothing that could be a secret. */
+export function invalid(message: string): RivuletError {
+  return new RivuletError('INVALID_OPTIONS', `@rivulet/mqtt: ${message}`)
 }
 
 /** Makes the error of an outage. */
@@ -27,6 +24,19 @@ export function failed(message: string, cause?: unknown): RivuletError {
   return new RivuletError('TRANSPORT_FAILED', message, { cause })
 }
 
+/** Makes the error with which an attempt to connect ends: `TRANSPORT_FAILED` when another try is pointless. */
+export function openError(label: string, cause: unknown): RivuletError {
+  const code = codeOf(cause)
+  const isTls = typeof code === 'string' && TLS_CODES.test(code)
+  if (!isTls && !FATAL_CODES.has(code) && !HTTP_REFUSAL.test(messageOf(cause))) {
+    return unavailable(`${label} is not reachable: ${reasonOf(cause)}.`, cause)
+  }
+  return failed(
+    `${label} cannot be used: ${reasonOf(cause)}; check credentials, certificates and protocol.`,
+    cause,
+  )
+}
+
 /** Tells whether a broker has refused the version of the protocol. */
 export function refusesProtocol(error: unknown): boolean {
   return RivuletError.is(error) && PROTOCOL_CODES.has(codeOf(error.cause))
@@ -36,17 +46,15 @@ export function refusesProtocol(error: unknown): boolean {
 export function reasonOf(cause: unknown): string {
   if (cause === undefined) return 'the broker closed the connection'
   const code = codeOf(cause)
-  // The message of an `AggregateError`, one cause for each address tried, is empty.
-  const message = cause instanceof Error && cause.message !== '' ? cause.message : String(code ?? cause)
-  return typeof code === 'number' ? `${message} (${code})` : message
+  return messageOf(cause) + (typeof code === 'number' ? ` (${code})` : '')
 }
 
-function isFatal(cause: unknown): boolean {
-  const code = codeOf(cause)
-  if (typeof code === 'string') return TLS_CODES.test(code)
-  return FATAL_CODES.has(code) || (cause instanceof Error && HTTP_REFUSAL.test(cause.message))
+// The message of an `AggregateError`, one cause for each address tried, is empty.
+function messageOf(cause: unknown): string {
+  return (cause instanceof Error && cause.message) || String(codeOf(cause) ?? cause)
 }
 
-function codeOf(cause: unknown): unknown {
+/** Returns the code of an error that has one. */
+export function codeOf(cause: unknown): unknown {
   return cause instanceof Error ? (cause as Error & { code?: unknown }).code : undefined
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { TakeOvers } from '../src/take-overs.ts'
 
-const TAKEN = { protocol: 5, reasonCode: 142, lifeMs: 60_000 } as const
-const SHUT_DOWN = { protocol: 5, reasonCode: 139, lifeMs: 10 } as const
-const SHORT_4 = { protocol: 4, reasonCode: undefined, lifeMs: 10 } as const
-const LONG_4 = { protocol: 4, reasonCode: undefined, lifeMs: 60_000 } as const
+const TAKEN = [5, 142, 60_000] as const
+const SHUT_DOWN = [5, 139, 10] as const
+const SHORT_4 = [4, undefined, 10] as const
+const LONG_4 = [4, undefined, 60_000] as const
 
 describe('a given client id', () => {
   test.each([
@@ -74,7 +74,7 @@ describe('a given client id', () => {
     },
   ] as const)('$name', ({ endings, askMs, stands }) => {
     const takeOvers = new TakeOvers('mine')
-    for (const [atMs, ending] of endings) takeOvers.note(ending, atMs)
+    for (const [atMs, [protocol, code, lifeMs]] of endings) takeOvers.note(protocol, code, lifeMs, atMs)
     const check = () => takeOvers.check(askMs)
     if (stands) expect(check).not.toThrow()
     else expect(check).toThrow(expect.objectContaining({ code: 'TRANSPORT_FAILED' }))
@@ -83,6 +83,6 @@ describe('a given client id', () => {
 
 test('a random client id is never given up', () => {
   const takeOvers = new TakeOvers(undefined)
-  for (let nowMs = 0; nowMs < 10; nowMs++) takeOvers.note(TAKEN, nowMs)
+  for (let nowMs = 0; nowMs < 10; nowMs++) takeOvers.note(...TAKEN, nowMs)
   expect(() => takeOvers.check(10)).not.toThrow()
 })
