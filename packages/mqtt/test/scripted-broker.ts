@@ -2,18 +2,33 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { until } from './recording-host.ts'
 
+const PUBLISH = 0x30
 const SUBSCRIBE = 0x82
 const UNSUBSCRIBE = 0xa2
 const PINGREQ = 0xc0
+const NOT_AUTHORIZED = 0x87
+const MAXIMUM_PACKET_SIZE = 0x27
 
-/** A broker that lets one MQTT 5 client in and answers pings only when told: what no real broker does. */
+/** A broker that lets one MQTT 5 client in at a time and does what no real broker does when it is told to. */
 export class ScriptedBroker {
+  /** How many clients have come. */
+  clients = 0
   /** How many pings have come. */
   pings = 0
   /** Every packet that came, as it was written. */
   readonly packets: Buffer[] = []
+  /** The topics of the subscriptions of the last client. */
+  subscriptions: string[] = []
   /** The reason code with which to answer the next subscriptions. */
   granted = 0
+  /** The topic on whose subscription the broker disconnects. */
+  poison: string | undefined
+  /** Whether it answers pings by itself. */
+  isLively = false
+  /** How long each subscription takes it, one after the other. */
+  subscribeMs = 0
+  /** The largest packet that it says it takes. */
+  maxPacketBytes: number | undefined
   readonly #server: Server
   #client: Socket | undefined
 
@@ -27,18 +42,21 @@ export class ScriptedBroker {
   constructor(server: Server) {
     this.#server = server
     server.on('connection', (client) => {
+      this.clients++
       this.#client = client
+      this.subscriptions = []
       client.on('error', () => {})
-      client.once('data', (connect) => {
-        this.packets.push(connect)
-        client.write(Buffer.of(0x20, 3, 0, 0, 0))
-        client.on('data', (chunk) => this.#answer(chunk))
-      })
+      this.#read(client)
     })
   }
 
   get url(): string {
     return `mqtt://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** The PUBLISH packets that came. */
+  get published(): Buffer[] {
+    return this.packets.filter((packet) => packet.readUInt8(0) === PUBLISH)
   }
 
   pong(): void {
@@ -50,6 +68,11 @@ export class ScriptedBroker {
     this.#client?.write(Buffer.of(0xe0, 2, reasonCode, 0))
   }
 
+  /** Cuts the connection. */
+  drop(): void {
+    this.#client?.resetAndDestroy()
+  }
+
   async pinged(count: number): Promise<void> {
     await until(() => this.pings >= count)
   }
@@ -59,18 +82,74 @@ export class ScriptedBroker {
     this.#server.close()
   }
 
-  // The tests' packets are below 128 bytes: one byte of length after the type, then an id.
-  #answer(chunk: Buffer): void {
-    for (let at = 0; at < chunk.length; at += 2 + chunk.readUInt8(at + 1)) {
-      const type = chunk.readUInt8(at)
-      this.packets.push(chunk.subarray(at, at + 2 + chunk.readUInt8(at + 1)))
-      if (type === PINGREQ) this.pings++
-      if (type === SUBSCRIBE) this.#acknowledge(0x90, chunk.subarray(at + 2, at + 4))
-      if (type === UNSUBSCRIBE) this.#acknowledge(0xb0, chunk.subarray(at + 2, at + 4))
+  async #read(client: Socket): Promise<void> {
+    let held: Buffer = Buffer.alloc(0)
+    let packets: Buffer[]
+    try {
+      for await (const chunk of client) {
+        ;[packets, held] = split(Buffer.concat([held, chunk]))
+        for (const packet of packets) await this.#take(client, packet)
+      }
+    } catch {
+      // It was reset.
     }
   }
 
-  #acknowledge(type: number, id: Buffer): void {
-    this.#client?.write(Buffer.from([type, 4, ...id, 0, this.granted]))
+  async #take(client: Socket, packet: Buffer): Promise<void> {
+    this.packets.push(packet)
+    const type = packet.readUInt8(0)
+    if (type === 0x10) client.write(this.#connack())
+    if (type === PINGREQ) this.pings++
+    if (type === PINGREQ && this.isLively) this.pong()
+    if (type === UNSUBSCRIBE) client.write(acknowledgement(0xb0, packet, 0))
+    if (type === SUBSCRIBE) await this.#subscribe(client, packet)
   }
+
+  async #subscribe(client: Socket, packet: Buffer): Promise<void> {
+    const topic = topicOf(packet)
+    this.subscriptions.push(topic)
+    if (this.subscribeMs > 0) await new Promise((resolve) => setTimeout(resolve, this.subscribeMs))
+    if (topic !== this.poison) client.write(acknowledgement(0x90, packet, this.granted))
+    else client.end(Buffer.of(0xe0, 2, NOT_AUTHORIZED, 0))
+  }
+
+  #connack(): Buffer {
+    if (this.maxPacketBytes === undefined) return Buffer.of(0x20, 3, 0, 0, 0)
+    const connack = Buffer.of(0x20, 8, 0, 0, 5, MAXIMUM_PACKET_SIZE, 0, 0, 0, 0)
+    connack.writeUInt32BE(this.maxPacketBytes, 6)
+    return connack
+  }
+}
+
+/** Splits bytes into whole packets and the rest. */
+function split(bytes: Buffer): [Buffer[], Buffer] {
+  const packets: Buffer[] = []
+  let rest = bytes
+  for (;;) {
+    const [length, at] = remainingLength(rest)
+    if (rest.length < at + length || rest.length < 2) return [packets, rest]
+    packets.push(rest.subarray(0, at + length))
+    rest = rest.subarray(at + length)
+  }
+}
+
+/** The remaining length of a packet, and where it ends itself (MQTT 5, 1.5.5). */
+function remainingLength(packet: Buffer): [length: number, at: number] {
+  let length = 0
+  for (let at = 1; at < packet.length; at++) {
+    const byte = packet.readUInt8(at)
+    length += (byte & 0x7f) * 128 ** (at - 1)
+    if (byte < 0x80) return [length, at + 1]
+  }
+  return [Number.POSITIVE_INFINITY, 0]
+}
+
+function topicOf(subscribe: Buffer): string {
+  const [, at] = remainingLength(subscribe)
+  return subscribe.subarray(at + 5, at + 5 + subscribe.readUInt16BE(at + 3)).toString()
+}
+
+function acknowledgement(type: number, packet: Buffer, code: number): Buffer {
+  const [, at] = remainingLength(packet)
+  return Buffer.from([type, 4, ...packet.subarray(at, at + 2), 0, code])
 }

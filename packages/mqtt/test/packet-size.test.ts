@@ -1,0 +1,133 @@
+import { createHub, type Topic } from 'rivulet'
+import { expect, onTestFinished, test } from 'vitest'
+import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
+import type { MqttOptions } from '../src/index.ts'
+import { closeAll, make, NEVER, open, topicOf, until } from './recording-host.ts'
+import { ScriptedBroker } from './scripted-broker.ts'
+
+const TOPIC = 'rivulet/default/edge' as Topic
+
+/** Starts a mosquitto that takes packets of so many bytes. */
+async function limited(maxPacketBytes: number): Promise<Broker> {
+  const broker = await startMosquitto({ config: `max_packet_size ${maxPacketBytes}` })
+  onTestFinished(async () => {
+    await closeAll()
+    await broker.close()
+  })
+  return broker
+}
+
+/** A hub whose frames have one size a size of data: its clock stands still. */
+function openEdge(options: MqttOptions) {
+  const transport = make(options)
+  const hub = createHub({ transport, nowMs: () => 0, streamDefaults: { maxBytes: 65_536 } })
+  onTestFinished(async () => void (await hub.close()))
+  const told: unknown[] = []
+  hub.on('status', (status) => told.push(status))
+  const stream = hub.stream('edge')
+  stream.on('error', () => {})
+  const publish = (length: number) => stream.publish({ text: 'x'.repeat(length) })
+  return { hub, stream, publish, told, maxFrameBytes: () => transport.capabilities.maxFrameBytes(TOPIC) }
+}
+
+// The sizes at which the remaining length takes a byte more lie between them.
+test.each([
+  { limit: 260, prefix: undefined },
+  { limit: 5_000, prefix: undefined },
+  { limit: 5_000, prefix: 'sité/€' },
+  { limit: 16_386, prefix: 'a' },
+  { limit: 16_387, prefix: 'a' },
+  { limit: 16_388, prefix: 'a' },
+])('the largest frame for $limit bytes under $prefix arrives, one byte more is lost', async (given) => {
+  const { url } = await limited(given.limit)
+  const options = given.prefix === undefined ? { url } : { url, prefix: given.prefix }
+  const { transport: receiver, host } = await open(options)
+  await receiver.join(TOPIC, NEVER)
+  const { hub, stream, publish, told, maxFrameBytes } = openEdge(options)
+  await hub.ready()
+  told.length = 0
+  publish(0)
+  await until(() => host.frames.length === 1)
+  const bytesOf = (frame = '') => Buffer.byteLength(frame.replace('edge:', ''))
+  const room = maxFrameBytes() - bytesOf(host.frames[0])
+  publish(room)
+  await hub.flush()
+  publish(room + 1)
+  await hub.flush()
+  publish(0)
+  await hub.flush()
+  await until(() => host.frames.length === 3)
+  expect(host.frames.map(bytesOf)).toEqual([
+    bytesOf(host.frames[0]),
+    maxFrameBytes(),
+    bytesOf(host.frames[0]),
+  ])
+  expect(stream.ledger()).toMatchObject({ confirmed: 3, lost: { failed: 1, offline: 0 } })
+  expect(told).toEqual([])
+})
+
+test.each([
+  [129, 129],
+  [130, 129],
+  [131, 131],
+  [16_386, 16_386],
+  [16_387, 16_386],
+  [16_388, 16_388],
+  [2_097_155, 2_097_155],
+  [2_097_156, 2_097_155],
+  [2_097_157, 2_097_157],
+])('to a broker that takes %i bytes the largest frame makes a packet of %i', async (limit, largest) => {
+  const broker = await ScriptedBroker.start()
+  broker.maxPacketBytes = limit
+  const { transport } = await open({ url: broker.url, prefix: 'é' })
+  const topic = topicOf('€')
+  const most = transport.capabilities.maxFrameBytes(topic)
+  expect(transport.send(topic, new Uint8Array(most + 1))).toBe('offline')
+  expect(transport.send(topic, new Uint8Array(most))).toBe('sent')
+  await until(() => broker.published.length === 1)
+  expect(broker.published[0]?.length).toBe(largest)
+  await closeAll()
+  broker.close()
+})
+
+test('a name is joined up to the largest SUBSCRIBE, and rejected beyond it without asking the broker', async () => {
+  const broker = await ScriptedBroker.start()
+  broker.maxPacketBytes = 127
+  const { transport } = await open({ url: broker.url })
+  // Type, remaining length, id, properties, length of the name, options.
+  const longest = 'n'.repeat(127 - 1 - 1 - 2 - 1 - 2 - 1) as Topic
+  await transport.join(longest, NEVER)
+  expect(broker.packets.at(-1)?.length).toBe(127)
+  await expect(transport.join(`${longest}n` as Topic, NEVER)).rejects.toMatchObject({
+    code: 'TRANSPORT_FAILED',
+  })
+  expect(broker.subscriptions).toEqual([longest])
+  await closeAll()
+  broker.close()
+})
+
+test('maxPacketBytes spares a 3.1.1 connection what the broker does not say', async () => {
+  const { url } = await limited(1_000)
+  const options = { url, protocol: 4, maxPacketBytes: 1_000 } as const
+  const { hub, stream, publish, told, maxFrameBytes } = openEdge(options)
+  await hub.ready()
+  told.length = 0
+  expect(maxFrameBytes()).toBe(1_000 - 1 - 2 - 2 - TOPIC.length)
+  for (let second = 0; second < 5; second++) {
+    publish(1_000)
+    publish(10)
+    await hub.flush()
+  }
+  expect(told).toEqual([])
+  expect(stream.ledger()).toMatchObject({ confirmed: 5, lost: { failed: 5, offline: 0 }, unconfirmed: 0 })
+})
+
+test('of maxPacketBytes and what the broker says the smaller holds', async () => {
+  const { url } = await limited(1_000)
+  const most = async (maxPacketBytes: number) => {
+    const { transport } = await open({ url, maxPacketBytes })
+    return transport.capabilities.maxFrameBytes(TOPIC)
+  }
+  expect((await most(5_000)) - (await most(900))).toBe(100)
+  expect(await most(1_000)).toBe(await most(5_000))
+})
