@@ -111,21 +111,27 @@ export class Connection {
   }
 
   async flush(signal: AbortSignal): Promise<void> {
-    const client = this.#clientFor(signal)
-    await this.#outcome(signal, (done) => {
-      client.sendPing()
-      this.#pings.splice(-1, 1, done)
-    })
+    this.#clientFor(signal)
+    await this.#outcome(signal, (done) => this.#ping(done))
   }
 
-  /** Ends the connection: politely, after what was sent before, until `signal` aborts; then at once. */
+  /** Ends the connection: politely, once the broker has what was sent before, until `signal` aborts; then at once. */
   async close(signal: AbortSignal): Promise<void> {
     if (this.#lost !== undefined) return
-    const isPolite = !signal.aborted && (this.#isUp || this.#isClosing)
+    const [isUp, isClosing] = [this.#isUp, this.#isClosing]
     this.#isClosing = true
     this.#isUp = false
-    const end = () => (isPolite ? this.#client?.end() : this.#giveUp(undefined))
+    const end = () => {
+      if (signal.aborted || !(isUp || isClosing)) this.#giveUp(signal.reason)
+      else if (isUp) this.#ping(() => this.#client?.end())
+    }
     await this.#outcome(signal, end, this.#giveUp).catch(() => {})
+  }
+
+  /** Calls `done` at the broker's answer. */
+  #ping(done: () => void): void {
+    this.#client?.sendPing()
+    this.#pings.splice(-1, 1, done)
   }
 
   #greet(): void {
@@ -176,10 +182,8 @@ export class Connection {
   readonly #giveUp = (cause: unknown): void => {
     this.#cause ??= cause
     this.#isUp = false
-    const { connecting, writableEnded, writableFinished } = this.#socket
-    if (connecting) this.#socket.destroy()
-    // A socket cannot be reset during a shutdown, which takes one turn of the event loop.
-    else if (writableEnded && !writableFinished) setImmediate(() => this.#socket.resetAndDestroy())
+    // A socket cannot be reset before it is connected or while it shuts down, and holds nothing by then.
+    if (this.#socket.connecting || this.#client?.disconnecting) this.#socket.destroy()
     else this.#socket.resetAndDestroy()
   }
 
