@@ -58,6 +58,11 @@ class Relay {
   }
 }
 
+/** Lets the event loop turn once, so that what was written reaches the system. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** What leaves late of a backlog when a socket is closed without a reset. */
 async function leavesLate(): Promise<number> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
@@ -117,6 +122,7 @@ describe('a connection that is given up', () => {
       const { transport, host } = await open(options)
       relay.freeze()
       expect(transport.send(TOPIC, BACKLOG)).toBe('sent')
+      await turn()
       await transport.close(AbortSignal.abort())
       expect(transport.send(TOPIC, 'late')).toBe('offline')
       expect(await relay.thaw()).toBeLessThan((await leavesLate()) / 2)
@@ -130,7 +136,7 @@ describe('a connection that is given up', () => {
       transport.send(TOPIC, BACKLOG)
       const outOfTime = new AbortController()
       const closing = transport.close(outOfTime.signal)
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
       outOfTime.abort()
       await closing
       expect(await relay.thaw()).toBeLessThan((await leavesLate()) / 2)
@@ -142,7 +148,7 @@ describe('a connection that is given up', () => {
         const { transport } = await open(options)
         const outOfTime = new AbortController()
         const closing = transport.close(outOfTime.signal)
-        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+        for (let turn = 0; turn < turns; turn++) await turn()
         relay.freeze()
         outOfTime.abort()
         await closing
