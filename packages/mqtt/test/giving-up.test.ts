@@ -148,7 +148,7 @@ describe('a connection that is given up', () => {
         const { transport } = await open(options)
         const outOfTime = new AbortController()
         const closing = transport.close(outOfTime.signal)
-        for (let turn = 0; turn < turns; turn++) await turn()
+        for (let nth = 0; nth < turns; nth++) await turn()
         relay.freeze()
         outOfTime.abort()
         await closing
