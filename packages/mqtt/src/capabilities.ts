@@ -1,22 +1,15 @@
-import type { Capabilities } from 'rivulet'
+import type { Capabilities, Topic } from 'rivulet'
 import type { Settings } from './options.ts'
 
 /** Tells what a broker can do that takes packets of at most `brokerBytes`, or names no limit. */
-export function capabilitiesOf(
-  protocol: 4 | 5,
-  { prefix, maxPacketBytes }: Settings,
-  brokerBytes = Number.POSITIVE_INFINITY,
-): Capabilities {
+export function capabilitiesOf(protocol: 4 | 5, settings: Settings, brokerBytes?: number): Capabilities {
+  const { prefix, maxPacketBytes } = settings
   // The length of the topic takes 2 bytes, and under MQTT 5 the properties, of which there are none, take 1.
   const besideFrame = Buffer.byteLength(prefix) + (protocol === 5 ? 3 : 2)
-  const room = largestRemainingLength(Math.min(maxPacketBytes, brokerBytes)) - besideFrame
-  return {
-    scope: 'network',
-    // Only MQTT 5 has a subscription without one's own frames (`No Local`).
-    echoes: protocol === 4,
-    ordered: true,
-    maxFrameBytes: (topic) => Math.max(0, room - Buffer.byteLength(topic)),
-  }
+  const room = largestRemainingLength(Math.min(maxPacketBytes, brokerBytes ?? maxPacketBytes)) - besideFrame
+  const maxFrameBytes = (topic: Topic) => Math.max(0, room - Buffer.byteLength(topic))
+  // Only MQTT 5 has a subscription without one's own frames (`No Local`).
+  return { scope: 'network', echoes: protocol === 4, ordered: true, maxFrameBytes }
 }
 
 /** Returns how much may follow the fixed header: a type and the remaining length, which takes 1 to 4 bytes (1.5.5). */

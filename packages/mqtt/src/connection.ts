@@ -1,17 +1,9 @@
 import { connect as connectSocket, type Socket } from 'node:net'
-import {
-  ErrorWithReasonCode,
-  type IConnackPacket,
-  type IPublishPacket,
-  type MqttClient,
-  ReasonCodes,
-} from 'mqtt'
+import { ErrorWithReasonCode, type MqttClient, ReasonCodes } from 'mqtt'
 import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
 import { capabilitiesOf } from './capabilities.ts'
-import { CONNECT_TIMEOUT_MS, startClient } from './dial.ts'
-import type { Settings } from './options.ts'
+import { CONNECT_TIMEOUT_MS, startClient, type Target } from './dial.ts'
 import { codeOf, failed, openError, reasonOf, unavailable } from './refusal.ts'
-import type { Server } from './server.ts'
 import type { TakeOvers } from './take-overs.ts'
 
 // `nl`: not my own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
@@ -19,21 +11,15 @@ const SUBSCRIPTION = { qos: 0, nl: true, rap: true, rh: 2 } as const
 // A SUBSCRIBE has an id and options where a PUBLISH of QoS 0 has its frame.
 const SUBSCRIBE_BYTES = 3
 
-/** What a connection is made of. */
-export interface ConnectionParts {
-  readonly server: Server
-  readonly settings: Settings
-  readonly protocol: 4 | 5
-  readonly takeOvers: TakeOvers
-  /** Called from when the connection is open until `close`. */
-  readonly host: TransportHost
-}
+/** What a connection is made of. The host is called from when the connection is open until `close`. */
+type Parts = Target & { takeOvers: TakeOvers; host: TransportHost }
+type Begin = (done: () => void, fail: (error: unknown) => void) => void
 
 /** One connection to a broker, from dialling to its end. */
 export class Connection {
   /** What the broker can do; final once `open` has resolved. */
   capabilities: Capabilities
-  readonly #parts: ConnectionParts
+  readonly #parts: Readonly<Parts>
   readonly #socket: Socket
   #client: MqttClient | undefined
   readonly #joins = new Map<string, { readonly topic: Topic }>()
@@ -48,7 +34,7 @@ export class Connection {
   #cause: unknown
   #lost: RivuletError | undefined
 
-  constructor(parts: ConnectionParts) {
+  constructor(parts: Parts) {
     const { server, settings, protocol } = parts
     this.#parts = parts
     this.capabilities = capabilitiesOf(protocol, settings)
@@ -135,17 +121,16 @@ export class Connection {
   }
 
   #greet(): void {
-    const { server, settings, protocol } = this.#parts
     try {
-      this.#client = startClient(this.#socket, server, settings, protocol)
+      this.#client = startClient(this.#socket, this.#parts)
     } catch (error) {
       return this.#giveUp(error)
     }
     const client = this.#client
     // Its own way of giving up would let the system send what the socket holds.
     client.onKeepaliveTimeout = () => this.#giveUp(new Error('Keepalive timeout'))
-    client.on('connect', (connack) => this.#opened(connack))
-    client.on('message', (name, payload, packet) => this.#receive(name, payload, packet))
+    client.on('connect', ({ properties }) => this.#opened(properties?.maximumPacketSize))
+    client.on('message', (name, payload, { retain }) => retain || this.#receive(name, payload))
     client.on('packetsend', ({ cmd }) => cmd === 'pingreq' && this.#pings.push(() => {}))
     // An answer that nobody asked for confirms nothing.
     client.on('packetreceive', ({ cmd }) => cmd === 'pingresp' && this.#pings.shift()?.())
@@ -156,25 +141,25 @@ export class Connection {
     client.on('close', () => this.#end())
   }
 
-  #opened({ properties }: IConnackPacket): void {
+  #opened(brokerBytes: number | undefined): void {
     if (this.#socket.destroyed) return
     const { protocol, settings } = this.#parts
-    this.capabilities = capabilitiesOf(protocol, settings, properties?.maximumPacketSize)
+    this.capabilities = capabilitiesOf(protocol, settings, brokerBytes)
     this.#openedMs = performance.now()
     this.#isUp = true
     this.#welcome()
   }
 
-  #receive(name: string, payload: Uint8Array, { retain }: IPublishPacket): void {
+  #receive(name: string, payload: Uint8Array): void {
     const join = this.#joins.get(name)
-    if (join === undefined || retain || this.#isClosing) return
+    if (join === undefined || this.#isClosing) return
     const { host } = this.#parts
     try {
       host.receive(join.topic, payload)
     } catch (cause) {
       // An exception in here would stop the client from reading, for good and silently.
       const error = failed('What takes the received frames threw; report it to its maker.', cause)
-      queueMicrotask(() => host.error(join.topic, error))
+      queueMicrotask(() => this.#isClosing || host.error(join.topic, error))
     }
   }
 
@@ -220,11 +205,7 @@ export class Connection {
    * Gives the outcome of `begin`. Rejects when the connection ends first, and with the signal's reason when that
    * aborts, unless there is something else to do then.
    */
-  async #outcome(
-    signal: AbortSignal,
-    begin: (done: () => void, fail: (error: unknown) => void) => void,
-    onAbort?: (reason: unknown) => void,
-  ): Promise<void> {
+  async #outcome(signal: AbortSignal, begin: Begin, onAbort?: (reason: unknown) => void): Promise<void> {
     let fail = (_: unknown) => {}
     const abort = () => (onAbort ?? fail)(signal.reason)
     signal.addEventListener('abort', abort)

@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { connect, type IClientOptions, MqttClient } from 'mqtt'
 import type { Settings } from './options.ts'
 import type { Server } from './server.ts'
+
+/** What to connect to, and how. */
+export type Target = { server: Server; settings: Settings; protocol: 4 | 5 }
 
 /** How long a server has for the whole of address, handshakes and CONNACK. */
 export const CONNECT_TIMEOUT_MS = 2_000
@@ -13,22 +17,23 @@ const KEEPALIVE_SECONDS = 5
  * Starts a client on a socket that is connected to the server. The socket is ours, also below TLS and below a web
  * socket, since only a TCP socket can be reset. Throws when the certificates cannot be read.
  */
-export function startClient(socket: Socket, server: Server, settings: Settings, protocol: 4 | 5): MqttClient {
-  const stream = server.isSecure ? secured(socket, server, settings) : socket
-  const options = clientOptions(server, settings, protocol)
+export function startClient(socket: Socket, target: Target): MqttClient {
+  const { server } = target
+  const stream = server.isSecure ? secured(socket, target) : socket
+  const options = clientOptions(target)
   if (server.webSocket === undefined) return new MqttClient(() => stream, options)
   return connect({ ...options, ...server.webSocket, wsOptions: { createConnection: () => stream } })
 }
 
-function secured(socket: Socket, { host }: Server, { tls }: Settings): Socket {
+function secured(socket: Socket, { server: { host }, settings: { tls } }: Target): Socket {
   // RFC 6066 3: a server's name is never an address.
   const servername = tls.servername ?? (isIP(host) ? '' : host)
   return connectTls({ ...tls, socket, host, servername, rejectUnauthorized: true })
 }
 
-function clientOptions(server: Server, settings: Settings, protocol: 4 | 5): IClientOptions {
+function clientOptions({ server, settings, protocol }: Target): IClientOptions {
   // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
-  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
+  const random = randomBytes(8).toString('hex')
   return {
     username: server.username,
     // As bytes: text is written to the debug log of the packet writer.

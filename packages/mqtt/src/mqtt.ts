@@ -47,17 +47,27 @@ class MqttTransport implements Transport {
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     this.#takeOvers.check(performance.now())
-    const { servers, protocol = 5 } = this.#settings
-    const opening = {}
+    const [settings, takeOvers, opening] = [this.#settings, this.#takeOvers, {}]
     this.#opening = opening
     let failure: RivuletError | undefined
-    for (const _ of servers) {
+    let protocol = settings.protocol ?? 5
+    for (let tried = 0; tried < settings.servers.length; ) {
+      signal.throwIfAborted()
+      if (this.#opening !== opening) throw unavailable('The transport was closed while opening.')
+      const server = settings.servers[this.#first] as Server
+      const connection = new Connection({ server, settings, protocol, takeOvers, host })
+      this.#connection = connection
       try {
-        return await this.#reach(protocol, opening, host, signal)
+        await connection.open(signal)
+        this.capabilities = connection.capabilities
+        return
       } catch (error) {
         signal.throwIfAborted()
-        if (this.#opening !== opening) throw error
-        this.#first = (this.#first + 1) % servers.length
+        const isOld = protocol === 5 && settings.protocol === undefined && refusesProtocol(error)
+        protocol = isOld ? 4 : (settings.protocol ?? 5)
+        if (isOld) continue
+        tried++
+        this.#first = (this.#first + 1) % settings.servers.length
         // As long as one server may come back, trying again is not pointless.
         if (failure?.code !== 'TRANSPORT_UNAVAILABLE') failure = error as RivuletError
       }
@@ -84,22 +94,6 @@ class MqttTransport implements Transport {
   async close(signal: AbortSignal): Promise<void> {
     this.#opening = undefined
     await this.#connection?.close(signal)
-  }
-
-  async #reach(protocol: 4 | 5, opening: object, host: TransportHost, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#opening !== opening) throw unavailable('The transport was closed while opening.')
-    const [settings, takeOvers] = [this.#settings, this.#takeOvers]
-    const server = settings.servers[this.#first] as Server
-    const connection = new Connection({ server, settings, protocol, takeOvers, host })
-    this.#connection = connection
-    try {
-      await connection.open(signal)
-      this.capabilities = connection.capabilities
-    } catch (error) {
-      if (settings.protocol !== undefined || protocol === 4 || !refusesProtocol(error)) throw error
-      await this.#reach(4, opening, host, signal)
-    }
   }
 }
 

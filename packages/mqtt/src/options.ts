@@ -1,5 +1,4 @@
 import { inspect } from 'node:util'
-import type { RivuletError } from 'rivulet'
 import { invalid } from './refusal.ts'
 import { parseServer, parseUrl } from './server.ts'
 
@@ -68,14 +67,12 @@ type Rules<Options> = { readonly [Name in keyof Required<Options>]: Rule }
 // [MQTT-4.7.1-1] bars the wildcards, [MQTT-1.5.4-1] and 1.5.4 what no broker has to take in a string.
 const NAME = /^[^+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u
 const LEVELS = /^(?!\$)[^/]+(\/[^/]+)*$/
-const NAME_FORM = 'a non-empty string without wildcards and control characters'
-const PREFIX_FORM =
-  'topic levels such as site/7, none empty, at most 256 bytes, no leading $, wildcards, control characters'
+const LEVELS_FORM = 'topic levels such as site/7: no $ in front, no wildcard, none empty, at most 256 bytes'
 
 const isText = (value: unknown) => typeof value === 'string'
 const isName = (value: unknown) => typeof value === 'string' && NAME.test(value)
-const isPrefix = (value: unknown) =>
-  isName(value) && LEVELS.test(`${value}`) && Buffer.byteLength(`${value}`) <= 256
+const isShort = (value: unknown) => Buffer.byteLength(String(value)) <= 256
+const isSize = (value: unknown) => Number.isInteger(value) && Number(value) >= 256
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const TEXT: Rule = [isText, 'a string']
@@ -85,18 +82,16 @@ const RULES: Rules<MqttOptions> = {
   protocol: [(value) => value === 4 || value === 5, '4 or 5 (4 is MQTT 3.1.1)', true],
   username: TEXT,
   password: TEXT,
-  clientId: [isName, NAME_FORM, true],
-  prefix: [isPrefix, PREFIX_FORM, true],
-  maxPacketBytes: [
-    (value) => Number.isInteger(value) && Number(value) >= 256,
-    'a whole number from 256',
-    true,
-  ],
+  clientId: [isName, 'a non-empty string without wildcards and control characters', true],
+  prefix: [(value) => isName(value) && LEVELS.test(String(value)) && isShort(value), LEVELS_FORM, true],
+  maxPacketBytes: [isSize, 'a whole number from 256', true],
   tls: [isObject, 'an object such as { ca }'],
 }
 const TLS_RULES: Rules<MqttTlsOptions> = { ca: PEM, cert: PEM, key: PEM, passphrase: TEXT, servername: TEXT }
 /** How to read the parameters of a URL. */
-const PARAMETERS = { prefix: String, clientId: String, protocol: Number, maxPacketBytes: Number }
+const PARAMETERS = new Map<string, typeof String | typeof Number>(
+  Object.entries({ prefix: String, clientId: String, protocol: Number, maxPacketBytes: Number }),
+)
 
 /** Throws `INVALID_OPTIONS` for what no broker could make sense of. */
 export function resolveOptions(options: MqttOptions) {
@@ -111,37 +106,25 @@ export function resolveOptions(options: MqttOptions) {
   if (tls !== undefined && plain !== undefined) {
     throw invalid(`tls is given but ${plain.label} is not encrypted; use mqtts: or wss:.`)
   }
-  return {
-    ...options,
-    servers,
-    tls: { ...tls },
-    maxPacketBytes,
-    prefix: prefix === undefined ? '' : `${prefix}/`,
-  }
+  const levels = prefix === undefined ? '' : `${prefix}/`
+  return { ...options, servers, maxPacketBytes, prefix: levels, tls: { ...tls } }
 }
 
 /** Reads the options of a transport out of its URLs. Throws `INVALID_OPTIONS`. */
 export function optionsFromUrls(urls: readonly string[]): MqttOptions {
-  const given: { [name: string]: string | number } = {}
-  const url = urls.map((text) => {
-    const parsed = parseUrl(text)
-    for (const [name, value] of parsed.searchParams) {
-      if (!Object.hasOwn(PARAMETERS, name)) throw unknownParameter(name)
-      const read = PARAMETERS[name as keyof typeof PARAMETERS](value)
-      if ((given[name] ?? read) !== read) throw invalid(`the URLs give two different values of ${name}.`)
-      given[name] = read
-    }
-    parsed.search = ''
-    return parsed.href
-  })
-  return { url, ...given }
-}
-
-function unknownParameter(name: string): RivuletError {
-  // A name of another form may be a piece of a password that was not percent-encoded.
-  const which = /^[A-Za-z]+$/.test(name) ? ` "${name}"` : ''
-  const names = Object.keys(PARAMETERS).join(', ')
-  return invalid(`unknown parameter${which} in the URL; it takes ${names} (and name).`)
+  const given = new Map<string, string | number>()
+  const parsed = urls.map(parseUrl)
+  for (const [name, text] of parsed.flatMap((url) => [...url.searchParams])) {
+    // A name of another form may be a piece of a password that was not percent-encoded.
+    const which = /^[A-Za-z]+$/.test(name) ? ` "${name}"` : ''
+    const known = `it takes ${[...PARAMETERS.keys()].join(', ')} (and name)`
+    const value = PARAMETERS.get(name)?.(text)
+    if (value === undefined) throw invalid(`unknown parameter${which} in the URL; ${known}.`)
+    if ((given.get(name) ?? value) !== value) throw invalid(`the URLs give two different values of ${name}.`)
+    given.set(name, value)
+  }
+  for (const url of parsed) url.search = ''
+  return { ...Object.fromEntries(given), url: parsed.map(String) }
 }
 
 /** A misspelt option would be left out in silence, one of another type be taken for something else. */
