@@ -32,13 +32,12 @@ function secured(socket: Socket, { server: { host }, settings: { tls } }: Target
 }
 
 function clientOptions({ server, settings, protocol }: Target): IClientOptions {
-  // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
-  const random = randomBytes(8).toString('hex')
   return {
     username: server.username,
     // As bytes: text is written to the debug log of the packet writer.
     ...(server.password !== undefined && { password: Buffer.from(server.password) }),
-    clientId: settings.clientId ?? `rivulet${random}`,
+    // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
+    clientId: settings.clientId ?? `rivulet${randomBytes(8).toString('hex')}`,
     ...{ protocolVersion: protocol, keepalive: KEEPALIVE_SECONDS, connectTimeout: CONNECT_TIMEOUT_MS },
     ...(protocol === 5 && { properties: { sessionExpiryInterval: 0 } }),
     ...{ clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },

@@ -27,14 +27,10 @@ export function failed(message: string, cause?: unknown): RivuletError {
 /** Makes the error with which an attempt to connect ends: `TRANSPORT_FAILED` when another try is pointless. */
 export function openError(label: string, cause: unknown): RivuletError {
   const code = codeOf(cause)
-  const isTls = typeof code === 'string' && TLS_CODES.test(code)
-  if (!isTls && !FATAL_CODES.has(code) && !HTTP_REFUSAL.test(messageOf(cause))) {
-    return unavailable(`${label} is not reachable: ${reasonOf(cause)}.`, cause)
-  }
-  return failed(
-    `${label} cannot be used: ${reasonOf(cause)}; check credentials, certificates and protocol.`,
-    cause,
-  )
+  const isFatal = FATAL_CODES.has(code) || TLS_CODES.test(`${code}`) || HTTP_REFUSAL.test(messageOf(cause))
+  if (!isFatal) return unavailable(`${label} is not reachable: ${reasonOf(cause)}.`, cause)
+  const advice = 'check credentials, certificates and protocol'
+  return failed(`${label} cannot be used: ${reasonOf(cause)}; ${advice}.`, cause)
 }
 
 /** Tells whether a broker has refused the version of the protocol. */
