@@ -17,19 +17,19 @@ import type { Transport } from './model/transport.ts'
 /** How a hub behaves. */
 export interface HubOptions {
   /** The namespace: hubs of one name share their streams over a transport. 1–64 of `[A-Za-z0-9_-]`. @default 'default' */
-  readonly name?: string
+  readonly name?: string | undefined
   /** How messages reach other processes; one for each hub. It starts connecting at once. @default none, this process only */
-  readonly transport?: Transport
+  readonly transport?: Transport | undefined
   /** Options that streams have unless told otherwise. */
-  readonly streamDefaults?: StreamOptions
+  readonly streamDefaults?: StreamOptions | undefined
   /** Options of single streams by their name, over `streamDefaults`. Good for a configuration file. */
-  readonly streams?: Readonly<Record<string, StreamOptions>>
+  readonly streams?: Readonly<Record<string, StreamOptions>> | undefined
   /** How many bytes may be on their way to the broker; what would exceed it is lost as `congested`. @default 8388608 */
-  readonly maxInFlightBytes?: number
+  readonly maxInFlightBytes?: number | undefined
   /** Whether another process may remove streams here. @default true */
-  readonly acceptRemoval?: boolean
+  readonly acceptRemoval?: boolean | undefined
   /** A monotonic clock in milliseconds, for tests. @default performance.now */
-  readonly nowMs?: () => number
+  readonly nowMs?: (() => number) | undefined
 }
 
 /** The options of a hub, checked, with the defaults filled in. */
@@ -66,6 +66,7 @@ const CHECKS: Checks<typeof DEFAULTS> = {
   nowMs: (value) => checkFunction('nowMs', value),
 }
 
+const CAPABILITIES = { scope: 'string', echoes: 'boolean', ordered: 'boolean', maxFrameBytes: 'function' }
 const METHODS = ['open', 'send', 'join', 'leave', 'flush', 'close'] as const
 
 /** Checks the options of a hub. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
@@ -86,9 +87,9 @@ function checkTransport(value: unknown): Transport {
   if (!isRecord(value)) throw invalid('transport is a Transport object; for a URL use openHub.')
   const missing: string[] = METHODS.filter((name) => typeof value[name] !== 'function')
   if (typeof value.name !== 'string') missing.push('name')
-  const { capabilities } = value
-  if (!isRecord(capabilities) || typeof capabilities.maxFrameBytes !== 'function') {
-    missing.push('capabilities.maxFrameBytes(topic)')
+  const capabilities = isRecord(value.capabilities) ? value.capabilities : {}
+  for (const [name, type] of Object.entries(CAPABILITIES)) {
+    if (typeof capabilities[name] !== type) missing.push(`capabilities.${name}`)
   }
   if (missing.length === 0) return value as unknown as Transport
   throw invalid(`The transport has no ${missing.join(', ')}; see the interface Transport.`)

@@ -19,7 +19,7 @@ import {
 } from './model/options.ts'
 import { Origins } from './model/origins.ts'
 import { Refusal } from './model/refusal.ts'
-import { report } from './model/report.ts'
+import { log, report } from './model/report.ts'
 import type { MessageData, Snapshot } from './model/snapshot-type.ts'
 import type { HubState, StreamEvents, StreamState } from './model/stream-state.ts'
 import { checkStreamName, streamNameOf, type Topic } from './model/topic.ts'
@@ -89,7 +89,8 @@ export class Hub {
       origins: new Origins(() => environment.random()),
       totals: new Counters(),
       ...{ send: undefined, sendRemoval: undefined, listen: undefined },
-      ended: (state, removal) => this.#ended(state, removal),
+      ended: (state) => this.#ended(state),
+      removed: ({ name }, removal) => this.#events.emit('streamRemoved', { ...removal, name }),
       report: (error) => this.#report(error),
     }
     this.#remote = transport && this.#connect(transport)
@@ -187,6 +188,7 @@ export class Hub {
 
   /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
   off<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
+    checkEvent(HUB_EVENTS, event, listener)
     this.#events.off(event, listener)
     return this
   }
@@ -253,16 +255,16 @@ export class Hub {
   }
 
   #emitStatus(status: HubStatus): void {
+    if (this.#state.isClosed && status !== 'closed') return
     const failedAttempts = this.#remote?.connection.failedAttempts ?? 0
     this.#events.emit('status', status, { failedAttempts })
   }
 
   /** Frees the name of a stream that has ended. */
-  #ended(state: StreamState, removal: StreamEvents['removed'] | undefined): void {
+  #ended(state: StreamState): void {
     this.#streams.delete(state.name)
     state.counters.foldInto(this.#state.totals)
     this.#remote?.inboxes.end(state)
-    if (removal !== undefined) this.#events.emit('streamRemoved', { ...removal, name: state.name })
   }
 
   #connectionFailed(error: RivuletError, topic: Topic | undefined): void {
@@ -291,7 +293,7 @@ export class Hub {
   #log(error: RivuletError): void {
     if (this.#logged.has(error.code)) return
     this.#logged.add(error.code)
-    globalThis.console?.error('rivulet: nobody listens to the error event of the hub:', error)
+    log(error)
   }
 }
 

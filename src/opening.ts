@@ -19,11 +19,11 @@ export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
 /** How `openHub` waits. */
 export interface OpenOptions {
   /** Gives up when it aborts, with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** How long to wait for the broker, in milliseconds: 1 to 2³¹−1. @default 10000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Whether to wait for the broker: without it the hub may start while the broker is away. @default true */
-  readonly wait?: boolean
+  readonly wait?: boolean | undefined
 }
 
 /** A package with a transport: the schemes of its URLs, and how it is loaded. */
@@ -48,7 +48,9 @@ export async function openHubWith(
 ): Promise<Hub> {
   const { signal, timeoutMs, wait } = checkOptions('openHub', options, DEFAULTS, CHECKS)
   signal?.throwIfAborted()
-  const hub = createHub(await hubOptionsOf(packages, config))
+  const hubOptions = await hubOptionsOf(packages, config)
+  signal?.throwIfAborted()
+  const hub = createHub(hubOptions)
   if (wait) await becomeReady(hub, timeoutMs, signal)
   return hub
 }
@@ -70,7 +72,9 @@ async function becomeReady(hub: Hub, timeoutMs: number, signal: AbortSignal | un
 }
 
 function tooLate(timeoutMs: number, cause: unknown): RivuletError {
-  const last = cause === undefined ? '' : ` Last: ${messageOf(cause)}`
+  // The error of the connection names the hub, too.
+  const inner = RivuletError.is(cause) ? (cause.cause ?? cause) : cause
+  const last = cause === undefined ? '' : ` Last: ${messageOf(inner)}`
   const message = `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${last}`
   return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
 }

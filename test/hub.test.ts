@@ -368,7 +368,7 @@ describe('hub.on', () => {
     expect(hub.ledger().listenerErrors).toBe(2)
     expect(logged.mock.calls).toEqual([
       [
-        expect.stringContaining('nobody listens to the error event of the hub'),
+        expect.stringContaining('nobody listens to the error event of the stream or the hub'),
         expect.objectContaining({ code: 'LISTENER_FAILED', hub: 'noisy', cause: thrown }),
       ],
     ])

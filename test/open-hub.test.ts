@@ -353,3 +353,11 @@ describe('a package that is not installed', () => {
     ])
   })
 })
+
+test('an abort while the package loads rejects with its reason, with wait: false too', async () => {
+  const controller = new AbortController()
+  const opening = openHub('memory:aborted', { wait: false, signal: controller.signal })
+  const reason = new Error('no longer wanted')
+  controller.abort(reason)
+  await expect(opening).rejects.toBe(reason)
+})

@@ -57,8 +57,14 @@ export class Connection {
     return this.status === 'up'
   }
 
+  /** Returns the largest frame that may be sent on a topic: 0 when the transport throws instead of telling. */
   maxFrameBytes(topic: Topic): number {
-    return this.#transport.capabilities.maxFrameBytes(topic)
+    try {
+      return this.#transport.capabilities.maxFrameBytes(topic)
+    } catch (cause) {
+      queueMicrotask(() => this.#events.failed(threw('maxFrameBytes', cause), topic))
+      return 0
+    }
   }
 
   /** Connects, and again whenever the connection is gone, until `close`. */

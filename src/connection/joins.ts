@@ -182,7 +182,9 @@ export class Joins {
     while (!this.#connection.aborted && this.#running < MAX_CONCURRENT) {
       const join = this.#due.shift() ?? (this.#running === 0 ? this.#suspects.shift() : undefined)
       if (join === undefined) return
-      if (join.state === 'queued' && join.isWanted) void this.#join(join)
+      if (join.state !== 'queued') continue
+      if (join.isWanted) void this.#join(join)
+      else join.state = 'out' // it may be wanted again before this tick ends
     }
   }
 

@@ -86,9 +86,10 @@ export function named(error: RivuletError, hub: string, stream?: string): Rivule
   return new RivuletError(code, message, { ...details, cause, ...place })
 }
 
-/** Shows any value in a message; `String` alone throws on some objects. */
+/** Shows any value in a message; `String` alone throws on some objects, and on a function whose proxy was revoked. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
+  if (typeof value === 'function') return 'a function'
   return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)
 }
 

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { builtInOf } from './built-ins.ts'
 import { invalid, RivuletError, shown } from './errors.ts'
 import { isRecord } from './snapshot.ts'
 
@@ -12,14 +13,14 @@ const LONGEST_TTL_SECONDS = 31_536_000
 /** How fast a stream may be published to. */
 export interface LimitOptions {
   /** Messages a second in the long run. 0 or more. @default 30 */
-  readonly ratePerSecond?: number
+  readonly ratePerSecond?: number | undefined
   /** Messages at once. 1 or more. In any T seconds at most `burst + ratePerSecond × T` pass. @default 30 */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /**
    * `'stream'`: messages of other processes count too, so that subscribers are protected from peers that ignore the
    * limit. `'process'`: only what this process publishes counts. @default 'stream'
    */
-  readonly scope?: 'stream' | 'process'
+  readonly scope?: 'stream' | 'process' | undefined
 }
 
 /**
@@ -32,19 +33,19 @@ export interface StreamOptions<In extends object = any, Out = any> {
    * A synchronous Standard Schema validator (zod, valibot, …). Subscribers get its output: plain objects and arrays
    * in it are copied and frozen, anything else in it, such as a `Date`, is shared by all subscribers. @default none
    */
-  readonly schema?: StandardSchemaV1<In, Out>
+  readonly schema?: StandardSchemaV1<In, Out> | undefined
   /** The largest message, in bytes of UTF-8 JSON. 2 to 65 536; above 4096 needs a reason. @default 4096 */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** The rate limit, or `false` for none. @default 30 a second, 30 at once */
-  readonly limit?: LimitOptions | false
+  readonly limit?: LimitOptions | false | undefined
   /** How many may wait in line for room, and be published inside one running fan-out. 0 or more. @default 1000 */
-  readonly maxWaiting?: number
+  readonly maxWaiting?: number | undefined
   /** Seconds until the stream is removed in this process; 0 for never, at most 31 536 000. @default 0 */
-  readonly ttlSeconds?: number
+  readonly ttlSeconds?: number | undefined
   /** Whether messages of one tick travel in one frame. `false` only for receivers that can't read arrays. @default true */
-  readonly batch?: boolean
+  readonly batch?: boolean | undefined
   /** How late a message from another process may be, in milliseconds, or `false` for no limit. @default 5000 */
-  readonly maxAgeMs?: number | false
+  readonly maxAgeMs?: number | false | undefined
 }
 
 /** Options with every default filled in; frozen. */
@@ -102,7 +103,8 @@ export function checkOptions<Options extends object>(
   base: Options,
   checks: Checks<Options>,
 ): Options {
-  if (!isRecord(given)) throw invalid(`The ${kind} options are an object, not ${shown(given)}.`)
+  if (!isRecord(given) || builtInOf(given) !== undefined)
+    throw invalid(`The ${kind} options are an object, not ${shown(given)}.`)
   const names = Object.keys(checks) as (keyof Options & string)[]
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(checks, name))
   if (unknown !== undefined) {
@@ -119,7 +121,7 @@ export function checkOptions<Options extends object>(
 /** An options object with nothing but a signal. */
 export interface SignalOption {
   /** Ends the wait or the subscription when it aborts. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Returns the signal of such options. Throws `INVALID_OPTIONS`. */
@@ -184,7 +186,7 @@ export function checkFunction<Kind>(name: string, value: unknown): Kind {
 
 /** Checks a signal, before anything listens to it. Throws `INVALID_OPTIONS`. */
 export function checkSignal(signal: unknown): AbortSignal {
-  const isSignal = isRecord(signal) && typeof signal.addEventListener === 'function'
+  const isSignal = isRecord(signal) && 'aborted' in signal && typeof signal.addEventListener === 'function'
   return check(isSignal, 'signal', signal, 'an AbortSignal')
 }
 

@@ -30,5 +30,12 @@ export function errorOf(
 function reportToHub(state: StreamState, error: RivuletError): void {
   if (state.hub.report(error) || state.hasLogged) return
   state.hasLogged = true
-  globalThis.console?.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
+  log(error)
+}
+
+/** Writes an error that nobody listens for to the console; that of a test may throw. */
+export function log(error: RivuletError): void {
+  try {
+    globalThis.console?.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
+  } catch {}
 }

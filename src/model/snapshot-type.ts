@@ -9,6 +9,8 @@ interface NoBuiltIn {
   readonly [Symbol.iterator]?: never
   readonly [Symbol.toStringTag]?: never
   readonly [Symbol.match]?: never
+  /** A function, or a class, has it. */
+  readonly [Symbol.hasInstance]?: never
   readonly then?: never
   /** A `Blob` has it. */
   readonly arrayBuffer?: never

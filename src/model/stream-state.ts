@@ -116,7 +116,9 @@ export interface HubState {
   /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
   listen: ((state: StreamState, isWanted: boolean) => void) | undefined
   /** A stream has ended: its name is free again. */
-  ended(state: StreamState, removal: StreamEvents['removed'] | undefined): void
+  ended(state: StreamState): void
+  /** Tells the hub's listeners that a stream was removed or expired. */
+  removed(state: StreamState, removal: StreamEvents['removed']): void
   /** Tells the hub's listeners of an error; false when there are none. */
   report(error: RivuletError): boolean
 }

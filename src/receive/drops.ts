@@ -1,3 +1,4 @@
+import type { RivuletError } from '../model/errors.ts'
 import type { DropReason } from '../model/ledger.ts'
 import type { ResolvedOptions } from '../model/options.ts'
 import { errorOf, report } from '../model/report.ts'
@@ -27,11 +28,17 @@ export function dropByOption(state: StreamState, reason: DropReason): void {
   // Without a limit it is the queue of a running fan-out that was full.
   if (reason === 'rateLimited' && state.options.limit === false) return
   if (state.hasToldDrop || !(reason in BY_OPTION)) return
-  state.hasToldDrop = true
   const [code, option, shown] = BY_OPTION[reason as keyof typeof BY_OPTION]
   const why = `this process opened the stream with ${option} ${shown(state.options)}`
   const message = `A message of another process was dropped: ${why}; give it the publisher's ${option}. The ledger counts the next ones.`
-  report(state, errorOf(state, code, message))
+  reportOnce(state, errorOf(state, code, message))
+}
+
+/** Tells the first of the errors that keep messages of other processes out. */
+export function reportOnce(state: StreamState, error: RivuletError): void {
+  if (state.hasToldDrop) return
+  state.hasToldDrop = true
+  report(state, error)
 }
 
 function tellDrops(state: StreamState): void {

@@ -6,10 +6,11 @@ import { decodeFrame, type FrameEntry, isRemoval, lastSid, MAX_INCOMING_BYTES } 
 import { LeakyBucket } from '../model/leaky-bucket.ts'
 import type { DropReason } from '../model/ledger.ts'
 import { Message, type Sid } from '../model/message.ts'
+import { Refusal } from '../model/refusal.ts'
 import { validate } from '../model/schema.ts'
 import { seal } from '../model/seal.ts'
 import { isQueueFull, remoteCeilingOf, type StreamState } from '../model/stream-state.ts'
-import { drop, dropByOption } from './drops.ts'
+import { drop, dropByOption, reportOnce } from './drops.ts'
 import { type Arrival, mayBeOld } from './publisher.ts'
 import type { Publishers } from './publishers.ts'
 
@@ -31,8 +32,11 @@ export class Inbox {
   /** Whether the broker refused the join; what it sends all the same is not for the stream. */
   isRefused = false
   readonly #actions: InboxActions
-  /** Filled by frames in which nothing can be delivered: a flood of garbage is mostly not decoded. */
-  readonly #garbage: LeakyBucket | undefined
+  /**
+   * Filled by frames in which nothing can be delivered, so that a flood of garbage is mostly not decoded: by those
+   * that end as frames of a proven publisher do, and by all others, which so cannot silence that publisher.
+   */
+  readonly #garbage: { readonly proven: LeakyBucket; readonly others: LeakyBucket } | undefined
   readonly #removals = new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND)
   /** Numbers the messages of foreign clients, which have no sid. */
   #foreignOrigin: string | undefined
@@ -50,7 +54,8 @@ export class Inbox {
     this.#actions = actions
     this.#confirmations = confirmations
     if (limit !== false && state.receiving !== undefined) {
-      this.#garbage = new LeakyBucket(limit.ratePerSecond, limit.burst + limit.ratePerSecond)
+      const bucket = () => new LeakyBucket(limit.ratePerSecond, limit.burst + limit.ratePerSecond)
+      this.#garbage = { proven: bucket(), others: bucket() }
     }
   }
 
@@ -77,15 +82,16 @@ export class Inbox {
     if (bytes.length > MAX_INCOMING_BYTES) return drop(state, 'malformed')
     const sid = lastSid(bytes, publishers.last?.origin)
     if (sid !== undefined && state.hub.origins.has(sid.origin)) return drop(state, 'echo')
-    if (sid !== undefined && publishers.find(sid.origin)?.hasSeen(sid.sequence))
-      return drop(state, 'duplicate')
+    const publisher = sid && publishers.find(sid.origin)
+    if (sid !== undefined && publisher?.hasSeen(sid.sequence)) return drop(state, 'duplicate')
     const nowMs = state.hub.clock.nowMs()
     const isRemovalFrame = isRemoval(bytes)
     const bucket = isRemovalFrame ? this.#removals : state.receiving
     if (bucket?.hasRoom(nowMs) === false) return (isRemovalFrame ? drop : dropByOption)(state, 'rateLimited')
+    const garbage = this.#garbage?.[publisher?.isProven ? 'proven' : 'others']
     if (isRemovalFrame) this.#removals.take(nowMs)
-    else if (this.#garbage?.hasRoom(nowMs) === false) return drop(state, 'rateLimited')
-    if (!this.#takeDecoded(decodeFrame(bytes, publishers.last?.origin), nowMs)) this.#garbage?.take(nowMs)
+    else if (garbage?.hasRoom(nowMs) === false) return drop(state, 'rateLimited')
+    if (!this.#takeDecoded(decodeFrame(bytes, publishers.last?.origin), nowMs)) garbage?.take(nowMs)
   }
 
   /** Tells whether anything in the frame could be delivered, if only there is room. */
@@ -134,16 +140,17 @@ export class Inbox {
       if (sealed !== 'sealed') return sealed
       failure = 'schema'
       if (schema !== undefined) output = validate(schema, data, state)
-    } catch {
+    } catch (thrown) {
+      if (thrown instanceof Refusal && thrown.code === 'INVALID_OPTIONS') reportOnce(state, thrown.error)
       return failure
     }
-    if (state.counters.subscribers === 0) return 'notJoined' // the validator may have ended the stream
     if (isQueueFull(state)) return 'rateLimited'
     if (state.receiving !== undefined && limit !== false) {
       const nowMs = state.hub.clock.nowMs() // subscribers of the frame's first messages may have taken long
       if (!state.receiving.take(nowMs)) return 'rateLimited'
       state.bucket?.fill(nowMs, remoteCeilingOf(limit.burst))
     }
+    if (state.counters.subscribers === 0) return 'notJoined' // the validator or the clock may have ended the stream
     const { origin, sequence } = sid ?? this.#foreignSid()
     return new Message(output, false, origin, sequence)
   }

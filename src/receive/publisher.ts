@@ -40,6 +40,10 @@ export class Publisher {
     this.origin = origin
   }
 
+  get isProven(): boolean {
+    return this.messages >= PROVEN_MESSAGES
+  }
+
   /** Tells whether a number came before. */
   hasSeen(sequence: number): boolean {
     return this.#seen.place(sequence) === 'seen'
@@ -51,7 +55,9 @@ export class Publisher {
     if (place === 'seen') return 'duplicate'
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const isStale = this.#isStale(tMs, arrival)
-    const wasMuted = !isStale && arrival.nowMs - this.#acceptedMs > MUTED_AT_MOST_MS
+    const isQuiet = arrival.nowMs - this.#acceptedMs > MUTED_AT_MOST_MS
+    // Without a limit on age old repeats could not be told from a publisher that was muted: nothing comes twice.
+    const wasMuted = !isStale && isQuiet && arrival.state.options.maxAgeMs !== false
     if (place === 'old' && !wasMuted) return 'duplicate'
     this.#accept(sequence, place, arrival.join, arrival.state.counters)
     if (isStale) return 'stale'

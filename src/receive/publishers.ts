@@ -62,7 +62,7 @@ export class Publishers {
   #evictOne(): void {
     const [oldest] = this.#byOrigin.values()
     for (const publisher of this.#byOrigin.values()) {
-      if (publisher.messages < PROVEN_MESSAGES) return this.delete(publisher)
+      if (!publisher.isProven) return this.delete(publisher)
     }
     this.delete(oldest as Publisher)
   }

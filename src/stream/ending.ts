@@ -1,5 +1,6 @@
 import { whenIdle } from '../deliver/delivery.ts'
 import { removeAllListeners } from '../deliver/fan-out.ts'
+import { listenerFailed } from '../model/report.ts'
 import { closedRefusal, type StreamEvents, type StreamState } from '../model/stream-state.ts'
 import { closeLine } from '../publish/waiting-line.ts'
 
@@ -14,11 +15,18 @@ export function endStream(state: StreamState, removal?: StreamEvents['removed'])
   state.cancelExpiry?.()
   const subscribers = removeAllListeners(state)
   if (subscribers.length > 0) hub.listen?.(state, false)
-  if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.sendRemoval?.(state))
   // Before any user code runs, so that this may open the next stream of the name.
-  hub.ended(state, removal)
+  hub.ended(state)
+  if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.sendRemoval?.(state))
+  if (removal !== undefined) hub.removed(state, removal)
   closeLine(state)
-  for (const subscriber of subscribers) subscriber.ended(() => closedRefusal(state).error)
+  for (const subscriber of subscribers) {
+    try {
+      subscriber.ended(() => closedRefusal(state).error)
+    } catch (error) {
+      listenerFailed(state, error) // a teardown of RxJS
+    }
+  }
   if (removal !== undefined) state.events?.emit('removed', removal)
   state.events?.clear()
 }

@@ -14,16 +14,16 @@ import { type StreamState, signalsOf } from '../model/stream-state.ts'
 /** How an iterator buffers what its reader has not taken yet. */
 export interface IterateOptions<Data = unknown> {
   /** How many messages it holds at the most. 1 or more. @default 256 */
-  readonly buffer?: number
+  readonly buffer?: number | undefined
   /**
    * What is dropped when it is full: `'dropOldest'`, `'dropNewest'`, or with `'latest'` an older message of the
    * same key (of any, without `key`), full or not. Every drop is counted. @default 'dropOldest'
    */
-  readonly overflow?: 'dropOldest' | 'dropNewest' | 'latest'
+  readonly overflow?: 'dropOldest' | 'dropNewest' | 'latest' | undefined
   /** `'latest'` only: tells messages apart; the newest of each key is held. @default one key for all */
-  readonly key?: (message: Message<Data>) => unknown
+  readonly key?: ((message: Message<Data>) => unknown) | undefined
   /** Ends the iteration when it aborts; what is buffered is discarded. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Reads the messages of a stream one at a time, through a bounded buffer. */

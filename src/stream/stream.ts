@@ -171,6 +171,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
 
   /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
   off<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
+    checkEvent(STREAM_EVENTS, event, listener)
     this.#state?.events?.off(event, listener)
     return this
   }
@@ -233,7 +234,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
   }
 }
 
-/** Checks the arguments of `on` and `once`. Throws `INVALID_OPTIONS`. */
+/** Checks the arguments of `on`, `once` and `off`. Throws `INVALID_OPTIONS`. */
 export function checkEvent(events: readonly string[], event: unknown, listener: unknown): void {
   if (!events.includes(event as string)) {
     throw invalid(`There is no event ${shown(event)}; there are ${events.join(', ')}.`)

@@ -423,3 +423,12 @@ describe('errors without a listener', () => {
     log.mockRestore()
   })
 })
+
+test('a listener of error that closes the hub as its connection goes hears of no status after closed', async () => {
+  const { hub, transport, statuses } = link()
+  await hub.ready()
+  hub.on('error', () => void hub.close())
+  transport.host.down(new Error('cable'))
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(statuses.slice(-2)).toEqual(['up', 'closed'])
+})

@@ -274,3 +274,15 @@ describe('a fault that the transport reports', () => {
     expect(scene.hub.status).toBe('up')
   })
 })
+
+test('a topic that is left and wanted again before its join began is joined all the same', async () => {
+  const { transport, hub, stream } = await openHub()
+  const first = stream.subscribe(() => {})
+  const second = Promise.resolve().then(() => stream.subscribe(() => {}))
+  first.unsubscribe()
+  const { ready } = await second
+  await tick()
+  expect(await stateOf(ready)).toBe('resolved')
+  expect(await stateOf(hub.ready())).toBe('resolved')
+  expect(transport.joins).toHaveLength(1)
+})

@@ -1,5 +1,5 @@
 import { createHub, type Stream, type Subscription } from 'rivulet'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { stopTime, tick } from '../support/fake-time.ts'
 
 stopTime()
@@ -115,3 +115,40 @@ describe('the subscribers of a stream', () => {
     expect([errors, stream.ledger().listenerErrors]).toEqual([[], 0])
   })
 })
+
+describe('a subscriber that fails where nobody listens for errors', () => {
+  const failing = [
+    [
+      'and a console that throws',
+      () => {
+        throw new Error('subscriber')
+      },
+    ],
+    [
+      'with what cannot be shown',
+      () => {
+        throw revokedFunction()
+      },
+    ],
+  ] as const
+  test.each(failing)('%s hurts neither the publisher nor the others', (_, fail) => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {
+      throw new Error('console')
+    })
+    onTestFinished(() => logged.mockRestore())
+    const stream = createHub().stream('scene')
+    const heard = vi.fn()
+    stream.subscribe(fail)
+    stream.subscribe(heard)
+    stream.publish({ n: 1 })
+    expect(heard).toHaveBeenCalledTimes(1)
+    expect(stream.ledger()).toMatchObject({ accepted: 1, listenerErrors: 1 })
+  })
+})
+
+/** A function of which `String` throws. */
+function revokedFunction(): unknown {
+  const { proxy, revoke } = Proxy.revocable(() => {}, {})
+  revoke()
+  return proxy
+}

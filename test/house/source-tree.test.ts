@@ -31,9 +31,9 @@ const ENTRIES = ['src/index.ts', 'src/index-web.ts']
 const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4150,
+  src: 3960,
   'packages/memory/src': 710,
-  'packages/mqtt/src': 660,
+  'packages/mqtt/src': 495,
   'packages/nats/src': 450,
 }
 const MOST_MEMORY_FILES = 8

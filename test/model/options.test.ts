@@ -171,6 +171,11 @@ describe('the options of a hub', () => {
     [{ transport: null }, 'transport is a Transport object; for a URL use openHub.'],
     [{ transport: {} }, 'The transport has no open, send, join, leave, flush, close, name, capabilities'],
     [{ transport: { ...new ScriptedTransport(), open() {}, flush: 5 } }, 'The transport has no send, join,'],
+    [
+      { transport: Object.assign(new ScriptedTransport(), { capabilities: { maxFrameBytes() {} } }) },
+      'The transport has no capabilities.scope, capabilities.echoes, capabilities.ordered;',
+    ],
+    [new Map(), 'The hub options are an object, not an object'],
     [{ streamDefaults: { maxBytes: 0 } }, 'maxBytes is'],
     [{ streams: [] }, 'streams is an object of stream options by stream name.'],
     [{ streams: { a: { burst: 5 } } }, 'There is no stream option "burst"'],

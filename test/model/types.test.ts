@@ -170,6 +170,10 @@ describe('hub.stream', () => {
       stream.publish(new ArrayBuffer(1))
       // @ts-expect-error JSON empties a Blob
       stream.publish(new Blob())
+      // @ts-expect-error JSON drops a function
+      stream.publish(() => {})
+      // @ts-expect-error JSON drops a class
+      stream.publish(Blob)
       // @ts-expect-error a stream of Maps cannot be
       hub.stream<Map<string, number>>('maps')
       // @ts-expect-error a name is needed

@@ -33,7 +33,7 @@ export async function checkCoreAlone(
     await project.install([tarballOf('@rivulet/memory')])
     const options = {
       ...{ module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] },
-      ...{ lib: ['es2022', 'dom'], types: [] },
+      ...{ lib: ['es2022', 'dom'], types: [], exactOptionalPropertyTypes: true },
     }
     const printed = JSON.parse(await project.compileAndRun('typed.ts', options))
     assert.equal(printed.truck, 7)

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { NONE_DROPPED as NONE } from '../support/dropped.ts'
 import { openScene, tick, wire } from '../support/remote-scene.ts'
+import { schemaOf } from '../support/schemas.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -91,4 +92,31 @@ describe('the first message of another process that an own option keeps out', ()
     expect(scene.errors).toEqual([])
     expect(scene.ledger.dropped.rateLimited).toBeGreaterThan(0)
   })
+})
+
+test('a schema that answers with a promise is told as INVALID_OPTIONS, once, where messages arrive too', async () => {
+  const scene = await openScene({ schema: schemaOf(async (value) => ({ value })) })
+  for (let number = 1; number <= 3; number++) scene.receive(wire(number))
+  expect(scene.errors).toMatchObject([{ code: 'INVALID_OPTIONS', stream: 'scene' }])
+  expect(scene.ledger.dropped.schema).toBe(3)
+})
+
+test('a clock that closes the hub while a message takes its room: nobody gets it, and both ledgers say so', async () => {
+  let closesAt = Number.POSITIVE_INFINITY
+  let reads = 0
+  const scene = await openScene(
+    {},
+    {
+      nowMs: () => {
+        if (++reads === closesAt) void scene.hub.close()
+        return performance.now()
+      },
+    },
+  )
+  closesAt = reads + 2
+  scene.receive(wire(1))
+  await tick()
+  expect(scene.heard).toEqual([])
+  expect(scene.ledger).toMatchObject({ received: 1, delivered: 0, dropped: { notJoined: 1 } })
+  expect(scene.hub.ledger()).toMatchObject({ received: 1, delivered: 0, dropped: { notJoined: 1 } })
 })

@@ -252,3 +252,11 @@ describe('age', () => {
     expect(scene.data.at(-1)).toEqual({ n: 2 })
   })
 })
+
+test('a repeat too old to tell is never delivered where no age is judged, after a quiet minute neither', async () => {
+  const scene = await openScene({ maxAgeMs: false, limit: false })
+  for (let number = 1; number <= 1_100; number++) scene.receive(wire(number, number))
+  await vi.advanceTimersByTimeAsync(61_000)
+  for (let number = 1; number <= 50; number++) scene.receive(wire(number, number))
+  expect(scene.ledger).toMatchObject({ delivered: 1_100, dropped: { duplicate: 50 } })
+})

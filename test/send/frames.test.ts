@@ -86,4 +86,26 @@ describe('a frame', () => {
     expect(short?.length).toBeLessThan(long?.length as number)
     expect(hub.ledger()).toMatchObject({ accepted: 40, lost: { failed: 0 } })
   })
+
+  test('is lost as failed, and the others are sent, when the transport throws instead of telling its limit', async () => {
+    const transport = new ScriptedTransport()
+    const { maxFrameBytes } = transport.capabilities
+    transport.capabilities = {
+      ...transport.capabilities,
+      maxFrameBytes: (topic) => {
+        if (topic.endsWith('/a')) throw new Error('no limit')
+        return maxFrameBytes(topic)
+      },
+    }
+    const hub = createHub({ transport })
+    const errors: unknown[] = []
+    hub.on('error', (error) => errors.push(error))
+    await hub.ready()
+    const [a, b] = [hub.stream('a'), hub.stream('b')]
+    for (const stream of [a, b]) for (let n = 0; n < 2; n++) stream.publish({ n })
+    await tick()
+    expect(a.ledger()).toMatchObject({ accepted: 2, lost: { failed: 2 }, inFlight: 0 })
+    expect(b.ledger()).toMatchObject({ accepted: 2, confirmed: 2 })
+    expect(errors).toContainEqual(expect.objectContaining({ code: 'TRANSPORT_FAILED', stream: 'a' }))
+  })
 })

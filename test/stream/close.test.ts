@@ -3,6 +3,7 @@ import { createHub, type Hub, type Stream } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
 import { passUntil, stopTime, tick } from '../support/fake-time.ts'
 import { expectLaws, flatten, sumOfLedgers } from '../support/ledger-laws.ts'
+import { openScene } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 stopTime()
@@ -279,4 +280,17 @@ describe('the end of a stream', () => {
     expect([...hub.streams()]).toEqual([])
     expect(hub.ledger()).toMatchObject({ accepted: 10_000, subscribers: 0 })
   })
+})
+
+test('a listener of lost that remove calls finds the name free: what it opens is another stream', async () => {
+  const scene = await openScene()
+  scene.transport.sending = 'offline'
+  const opened: unknown[] = []
+  scene.stream.on('lost', () => opened.push(scene.hub.stream('scene')))
+  scene.stream.publish({})
+  scene.stream.remove()
+  await tick()
+  expect(opened).toHaveLength(1)
+  expect(opened[0]).not.toBe(scene.stream)
+  expect(scene.hub.stream('scene')).toBe(opened[0])
 })

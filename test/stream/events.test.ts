@@ -325,3 +325,19 @@ describe('a listener', () => {
     expectLaws(stream.ledger())
   })
 })
+
+test.each(['on', 'once', 'off'] as const)(
+  '%s refuses an event that does not exist, and a listener that is no function',
+  (verb) => {
+    const hub = createHub()
+    for (const emitter of [hub, hub.stream('scene')] as unknown as Record<
+      typeof verb,
+      (...args: unknown[]) => void
+    >[]) {
+      expect(() => emitter[verb]('nope', () => {})).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+      )
+      expect(() => emitter[verb]('error', 'x')).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
+    }
+  },
+)

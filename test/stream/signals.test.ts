@@ -34,7 +34,7 @@ describe('a signal', () => {
     expect(listeners(signal)).toBe(0)
   })
 
-  test.each([null, 5, {}, new AbortController()])(
+  test.each([null, 5, {}, new AbortController(), new EventTarget()])(
     'is not %j: INVALID_OPTIONS, and nothing is left',
     async (given) => {
       const stream = open()

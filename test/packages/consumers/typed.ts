@@ -9,15 +9,17 @@ interface Position {
 const bus = memoryBus()
 const near: Hub = createHub({ transport: bus.transport() })
 const far: Hub = createHub({ transport: bus.transport() })
-const positions = far.stream<Position>('positions')
+// Options may be left undefined, whatever the compiler's settings.
+const positions = far.stream<Position>('positions', { maxBytes: undefined, limit: { burst: undefined } })
 
 const arrived = new Promise<{ truck: number; at: string }>((resolve) => {
+  const listen = { signal: undefined }
   positions.subscribe((message) => {
     // @ts-expect-error: what arrives is read-only.
     const write = () => (message.data.truck = 8)
     const { truck, at } = message.data
     resolve({ truck: write.length + truck, at })
-  })
+  }, listen)
 })
 
 async function main(): Promise<void> {
