@@ -2,7 +2,7 @@ import { Overdue, withDeadline } from './base/deadline.ts'
 import { realEnvironment } from './base/environment.ts'
 import { createHub, type Hub } from './hub.ts'
 import type { HubOptions } from './hub-options.ts'
-import { invalid, messageOf, named, RivuletError, shown } from './model/errors.ts'
+import { invalid, messageOf, RivuletError, shown } from './model/errors.ts'
 import { type Checks, checkBoolean, checkNumber, checkOptions, checkSignal } from './model/options.ts'
 import { isRecord } from './model/snapshot.ts'
 import type { Transport, TransportModule } from './model/transport.ts'
@@ -67,16 +67,15 @@ async function becomeReady(hub: Hub, timeoutMs: number, signal: AbortSignal | un
     hub.off('error', remember)
   } catch (error) {
     await hub.close()
-    throw error instanceof Overdue ? named(tooLate(timeoutMs, lastCause), hub.name) : error
+    throw error instanceof Overdue ? tooLate(timeoutMs, hub.name, lastCause) : error
   }
 }
 
-function tooLate(timeoutMs: number, cause: unknown): RivuletError {
+function tooLate(timeoutMs: number, hub: string, cause: unknown): RivuletError {
   // The error of the connection names the hub, too.
-  const inner = RivuletError.is(cause) ? (cause.cause ?? cause) : cause
-  const last = cause === undefined ? '' : ` Last: ${messageOf(inner)}`
+  const last = cause === undefined ? '' : ` Last: ${messageOf(cause).replace(` (hub "${hub}")`, '')}`
   const message = `The transport was not up within ${timeoutMs} ms; check its address and that the broker runs.${last}`
-  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause, hub })
 }
 
 async function hubOptionsOf(packages: readonly TransportPackage[], config: unknown): Promise<HubOptions> {

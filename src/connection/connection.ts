@@ -176,7 +176,10 @@ export class Connection {
     this.#refusal = error.code === 'TRANSPORT_FAILED' ? error : undefined
     if (this.#refusal !== undefined) this.#up.reject(error)
     if (this.#refusal !== undefined || this.isUp) this.#up = deferred()
-    if (!this.isUp) this.failedAttempts++
+    if (!this.isUp) {
+      this.failedAttempts++
+      this.joins.forgive()
+    }
     if (this.#lastCause === error.message) return
     this.#lastCause = error.message
     this.#events.failed(error)

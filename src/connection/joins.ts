@@ -148,6 +148,11 @@ export class Joins {
     }
   }
 
+  /** The broker itself is away: no join was to blame for the loss of the connection. */
+  forgive(): void {
+    for (const join of this.#byTopic.values()) join.losses = 0
+  }
+
   /** The broker ended a join: it is made again. */
   left(topic: Topic, cause: Error): void {
     const join = this.#byTopic.get(topic)

@@ -393,6 +393,26 @@ describe('a join on which the connection is lost each time', () => {
   })
 })
 
+test('a join that was under way whenever the broker itself went away is not to blame', async () => {
+  const { transport, hub, errors, stream } = await openHub()
+  transport.answers.join = 'hang'
+  stream.subscribe(() => {})
+  for (let outage = 0; outage < 5; outage++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    transport.answers.open = new Error('away')
+    transport.host.down(new Error('cable'))
+    await vi.advanceTimersByTimeAsync(3_000)
+    transport.answers.open = 'resolve'
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(hub.status).toBe('up')
+  }
+  expect(errors).not.toContainEqual(expect.objectContaining({ stream: 'scene' }))
+  transport.answers.join = 'resolve'
+  transport.host.down(new Error('cable'))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await stateOf(stream.subscribe(() => {}).ready)).toBe('resolved')
+})
+
 test('subscriptions that come and go while the broker is away cost no memory, and no join when it is back', async () => {
   const { transport, hub } = await openHub()
   transport.answers.open = new Error('away')

@@ -166,7 +166,7 @@ const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
       return openHub({ transport, name: 'fleet' }, { timeoutMs: 20 })
     },
     message: expect.stringMatching(
-      /^The transport was not up within 20 ms; check its address [^(]* Last: no route \(hub "fleet"\)$/,
+      /^The transport was not up within 20 ms; check its address [^(]* Last: No connection over scripted: no route\. Trying again\. \(hub "fleet"\)$/,
     ),
     fields: {
       hub: 'fleet',
