@@ -31,7 +31,7 @@ const ENTRIES = ['src/index.ts', 'src/index-web.ts']
 const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 3960,
+  src: 3920,
   'packages/memory/src': 710,
   'packages/mqtt/src': 495,
   'packages/nats/src': 450,
