@@ -36,7 +36,7 @@ export type HubStatus = 'local' | ConnectionStatus
 export interface HubEvents {
   /** The connection changed. The second argument of the listener has `failedAttempts` to connect since it was up. */
   status: HubStatus
-  /** What no listener of a stream's `error` took, and what concerns the connection. */
+  /** An error of the connection, or of a stream whose own `error` nobody listens to. */
   error: RivuletError
   /** A stream was removed or expired. */
   streamRemoved: StreamEvents['removed'] & { readonly name: string }
@@ -181,12 +181,12 @@ export class Hub {
     return this.#listen(event, listener, false)
   }
 
-  /** Calls `listener` at the next such event only. */
+  /** Calls `listener` at the next such event only. Throws like `on`. */
   once<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
     return this.#listen(event, listener, true)
   }
 
-  /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
+  /** Ends what `on` or `once` began; a running emit does not call the listener either. Throws `INVALID_OPTIONS`. */
   off<Name extends keyof HubEvents>(event: Name, listener: HubListener<Name>): this {
     checkEvent(HUB_EVENTS, event, listener)
     this.#events.off(event, listener)

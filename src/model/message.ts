@@ -36,7 +36,7 @@ export class Message<Data = unknown> {
   }
 }
 
-/** Says who published a message, and which of that publisher's it is. */
+/** Identifies a message by its publisher's origin and its number there. */
 export interface Sid {
   /** 16 hex digits. */
   readonly origin: string

@@ -1,7 +1,7 @@
 import { jsonLength } from '../base/utf8.ts'
 import { BYTES_PER_UNIT, isPoison, MAX_DEPTH, MOST_NUMBER_BYTES } from './snapshot.ts'
 
-/** What became of parsed JSON from outside. */
+/** The outcome of sealing: frozen and fit to deliver, or why not. */
 export type Seal = 'sealed' | 'malformed' | 'tooLarge'
 
 /**

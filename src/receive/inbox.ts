@@ -17,7 +17,7 @@ import type { Publishers } from './publishers.ts'
 /** Removals a second of one stream that are looked at. */
 const REMOVALS_PER_SECOND = 5
 
-/** What an inbox does with what it lets in. */
+/** How an inbox hands on the messages and the removals that it lets in. */
 export interface InboxActions {
   deliver(state: StreamState, message: Message): void
   /** Another process removed the stream. */

@@ -145,7 +145,8 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
 
   /**
    * Subscribes at the call and returns an async iterator over a bounded buffer; what overflows is counted as
-   * `iteratorDrops`. When the stream ends, what is buffered comes first. Throws `INVALID_OPTIONS`.
+   * `iteratorDrops`. When the stream ends, the buffered messages come first. Throws `INVALID_OPTIONS`,
+   * `STREAM_CLOSED`, `HUB_CLOSED`.
    */
   iterate(options?: IterateOptions<Out>): StreamIterator<Out> {
     return new MessageIterator<Out>(this.#inside, options)
@@ -158,18 +159,18 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
 
   /**
    * Calls `listener` at every such event. If it throws, the others still run and the error is counted. Throws
-   * `INVALID_OPTIONS`, `STREAM_CLOSED`.
+   * `INVALID_OPTIONS`, `STREAM_CLOSED`, `HUB_CLOSED`.
    */
   on<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
     return this.#listen(event, listener, false)
   }
 
-  /** Calls `listener` at the next such event only. */
+  /** Calls `listener` at the next such event only. Throws like `on`. */
   once<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
     return this.#listen(event, listener, true)
   }
 
-  /** Ends what `on` or `once` began: the listener is not called any more, not even by a running emit. */
+  /** Ends what `on` or `once` began; a running emit does not call the listener either. Throws `INVALID_OPTIONS`. */
   off<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
     checkEvent(STREAM_EVENTS, event, listener)
     this.#state?.events?.off(event, listener)
