@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
-import document from '../src/openapi.json' with { type: 'json' }
+import document from '../src/http/openapi.json' with { type: 'json' }
 import { type Answer, ApiClient } from './support/api-client.ts'
 import { SERVICE, served } from './support/served-gateway.ts'
 

@@ -6,7 +6,7 @@ import { build, type PluginBuild } from 'esbuild'
 import { afterAll, onTestFinished } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../../../..')
-const COMMAND = join(import.meta.dirname, '../../src/command.ts')
+const COMMAND = join(import.meta.dirname, '../../src/command/command.ts')
 
 /** Bundles the command and this repository's packages once a test file: compiled anew, each start takes seconds. */
 async function bundleCommand(): Promise<string> {

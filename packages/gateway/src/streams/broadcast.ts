@@ -1,6 +1,6 @@
 import type { Stream } from 'rivulet'
-import { messageEvent, statusEvent } from './sse-event.ts'
-import type { SseListener } from './sse-listener.ts'
+import { messageEvent, statusEvent } from '../http/sse-event.ts'
+import type { SseListener } from '../http/sse-listener.ts'
 
 /** Hands the messages of one stream to its listeners. Each message is written once, however many there are. */
 export class Broadcast {

@@ -1,9 +1,9 @@
-import { ApiError } from './api-error.ts'
-import type { Caller } from './caller.ts'
-import type { Action } from './grant.ts'
-import type { StreamRegistry } from './registry.ts'
-import { decodeSegment } from './request-path.ts'
-import { hubNameOf, type StreamRecord } from './stream-record.ts'
+import type { Caller } from '../access/caller.ts'
+import type { Action } from '../access/grant.ts'
+import { ApiError } from '../base/problem.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
+import { decodeSegment } from './path.ts'
 
 /** One request about the streams of a service, from somebody who is known. */
 export interface Exchange {

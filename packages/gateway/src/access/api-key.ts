@@ -1,4 +1,4 @@
-import { RivuletError } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
 import { type Grant, type Permission, permissionOf } from './grant.ts'
 
 /** Credentials of somebody who may ask: an account with its token, or an API key with its secret. */
@@ -70,8 +70,4 @@ function isSameText(given: string, expected: string): boolean {
     difference |= given.charCodeAt(index) ^ expected.charCodeAt(index % expected.length)
   }
   return difference === 0
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }

@@ -1,4 +1,4 @@
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../base/problem.ts'
 import type { KeyRing } from './api-key.ts'
 import { verifyToken } from './browser-token.ts'
 import type { Permission } from './grant.ts'

@@ -1,11 +1,11 @@
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../base/problem.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import { hubNameOf, isUniqueName, type StreamRecord } from '../registry/stream-record.ts'
+import type { LiveStreams } from '../streams/live-streams.ts'
 import { demand, demandStream, type Exchange } from './exchange.ts'
+import { readForm } from './form.ts'
 import { jsonResponse } from './json-response.ts'
-import type { LiveStreams } from './live-streams.ts'
 import { pageOf } from './paging.ts'
-import type { StreamRegistry } from './registry.ts'
-import { readForm } from './request-form.ts'
-import { hubNameOf, isUniqueName, type StreamRecord } from './stream-record.ts'
 import { streamResource } from './stream-resource.ts'
 
 // A year, as Twilio Sync has it.

@@ -1,5 +1,5 @@
 import { RivuletError } from 'rivulet'
-import type { NatsRegistryOptions } from './nats-bucket.ts'
+import type { NatsRegistryOptions } from '../registry/nats-bucket.ts'
 
 /** Reads `nats://user:password@host:port` URLs of one cluster. Throws `INVALID_OPTIONS`, without any secret. */
 export function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {

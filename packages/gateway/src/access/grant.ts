@@ -1,4 +1,4 @@
-import { RivuletError } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
 
 /** What somebody may do: `manage` is to create, list, change and remove streams. Each also allows to fetch one. */
 export type Action = 'publish' | 'listen' | 'manage'
@@ -70,8 +70,4 @@ function checkGrant(grant: unknown): Grant {
     throw invalid('A grant allows a list of "publish", "listen" and "manage".')
   }
   return Object.freeze({ service, streams, allow: [...allow] })
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }

@@ -1,9 +1,10 @@
-import { type Hub, RivuletError } from 'rivulet'
-import { type ApiKey, type KeyRing, keyRing } from './api-key.ts'
-import { type GatewayLog, SILENT_LOG } from './gateway-log.ts'
-import type { ListeningOptions } from './listening.ts'
-import { memoryRegistry } from './memory-registry.ts'
-import type { StreamRegistry } from './registry.ts'
+import type { Hub } from 'rivulet'
+import { type ApiKey, type KeyRing, keyRing } from '../access/api-key.ts'
+import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
+import { invalid } from '../base/invalid.ts'
+import type { ListeningOptions } from '../http/listening.ts'
+import { memoryRegistry } from '../registry/memory-registry.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions {
@@ -157,8 +158,4 @@ function atLeastOne(name: string, value: number): number {
     throw invalid(`${name} is a whole number from 1.`)
   }
   return value
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }

@@ -1,5 +1,5 @@
-import { ApiError } from './api-error.ts'
-import type { StreamRecord } from './stream-record.ts'
+import { ApiError } from '../base/problem.ts'
+import type { StreamRecord } from '../registry/stream-record.ts'
 
 const DEFAULT_PAGE_SIZE = 50
 // Twilio Sync's own; the SDK asks for up to 1000 and is given pages of 100.

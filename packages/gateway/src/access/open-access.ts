@@ -1,4 +1,4 @@
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../base/problem.ts'
 
 const OWN_NAMES = ['localhost', '127.0.0.1', '[::1]']
 const HARMLESS_SITES = ['same-origin', 'none']

@@ -1,4 +1,4 @@
-import { problemResponse } from './api-error.ts'
+import { problemResponse } from '../base/problem.ts'
 
 // Nothing but the page's own script and style, and the gateway itself.
 const POLICY =
@@ -19,7 +19,7 @@ export async function playgroundFile(path: string): Promise<Response> {
   if (file === undefined || type === undefined) return problemResponse('notFound')
   // Only here, so that the handler itself runs where there are no files.
   const { readFile } = await import('node:fs/promises')
-  const content = await readFile(new URL(`../playground/${file}`, import.meta.url), 'utf8')
+  const content = await readFile(new URL(`./playground/${file}`, import.meta.url), 'utf8')
   return new Response(content, {
     headers: {
       'content-type': type,

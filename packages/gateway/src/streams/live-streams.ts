@@ -1,8 +1,8 @@
 import type { Hub, Stream } from 'rivulet'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../base/problem.ts'
+import type { RemovalReason, StreamRegistry } from '../registry/registry.ts'
+import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
 import { Broadcast } from './broadcast.ts'
-import type { RemovalReason, StreamRegistry } from './registry.ts'
-import { hubNameOf, type StreamRecord } from './stream-record.ts'
 
 /** The streams of the registry that are in use here, each with its stream in the hub. */
 export class LiveStreams {

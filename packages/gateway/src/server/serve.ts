@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
-import { problemResponse } from './api-error.ts'
+import { problemResponse } from '../base/problem.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import { answerBrokenRequests } from './broken-request.ts'
-import type { Gateway } from './gateway.ts'
 
 /** Where a gateway listens, and what it puts up with. */
 export interface ServeOptions {

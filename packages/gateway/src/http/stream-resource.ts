@@ -1,4 +1,4 @@
-import type { StreamRecord } from './stream-record.ts'
+import type { StreamRecord } from '../registry/stream-record.ts'
 
 /** Gives a stream as Twilio's API shows it. `servicesUrl` is absolute and ends in `/Services`. */
 export function streamResource(

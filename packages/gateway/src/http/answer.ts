@@ -1,6 +1,6 @@
 import { RivuletError } from 'rivulet'
-import { ApiError, problemResponse } from './api-error.ts'
-import type { GatewayLog } from './gateway-log.ts'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import { ApiError, problemResponse } from '../base/problem.ts'
 
 /** Answers a request whatever happens: what a handler throws becomes a problem. Writes a line about it. */
 export async function answerOf(

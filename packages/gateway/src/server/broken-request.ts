@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { PROBLEMS, type ProblemName, problemBody } from './api-error.ts'
+import { PROBLEMS, type ProblemName, problemBody } from '../base/problem.ts'
 
 /**
  * Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. The names

@@ -1,4 +1,4 @@
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../base/problem.ts'
 
 // A message has 4 KiB; percent-encoding and ASCII escapes make at most some sixteen times as much of it.
 const MAX_BODY_BYTES = 65_536

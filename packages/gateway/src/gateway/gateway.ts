@@ -1,11 +1,11 @@
 import { type Hub, RivuletError } from 'rivulet'
-import type { GatewayLog } from './gateway-log.ts'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import { Listening, type ListeningCounts } from '../http/listening.ts'
+import { Publishing } from '../http/publishing.ts'
+import { makeRouter } from '../http/router.ts'
+import { StreamsApi } from '../http/streams-api.ts'
+import { LiveStreams } from '../streams/live-streams.ts'
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
-import { Listening, type ListeningCounts } from './listening.ts'
-import { LiveStreams } from './live-streams.ts'
-import { Publishing } from './publishing.ts'
-import { makeRouter } from './router.ts'
-import { StreamsApi } from './streams-api.ts'
 
 /** Hubs behind HTTP. */
 export interface Gateway {

@@ -1,9 +1,9 @@
-import { ApiError } from './api-error.ts'
-import type { Broadcast } from './broadcast.ts'
+import { ApiError } from '../base/problem.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import type { Broadcast } from '../streams/broadcast.ts'
+import type { LiveStreams } from '../streams/live-streams.ts'
 import { demandStream, type Exchange } from './exchange.ts'
 import { Heartbeat } from './heartbeat.ts'
-import type { LiveStreams } from './live-streams.ts'
-import type { StreamRegistry } from './registry.ts'
 import { statusEvent } from './sse-event.ts'
 import { type ListenerLimits, SseListener } from './sse-listener.ts'
 

@@ -1,12 +1,12 @@
 import { pino } from 'pino'
 import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
-import { createGateway } from './gateway.ts'
-import type { GatewayLog } from './gateway-log.ts'
-import { memoryRegistry } from './memory-registry.ts'
-import { openNatsRegistry } from './nats-registry.ts'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import { createGateway } from '../gateway/gateway.ts'
+import { memoryRegistry } from '../registry/memory-registry.ts'
+import { openNatsRegistry } from '../registry/nats-registry.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import { serve } from '../server/serve.ts'
 import { natsOptionsOf } from './nats-url.ts'
-import type { StreamRegistry } from './registry.ts'
-import { serve } from './serve.ts'
 import type { ServiceSettings, Settings } from './settings.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']

@@ -1,10 +1,10 @@
 import type { Message, Refusal, Stream } from 'rivulet'
-import { ApiError, type ProblemName, problemResponse } from './api-error.ts'
+import { ApiError, type ProblemName, problemResponse } from '../base/problem.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import type { LiveStreams } from '../streams/live-streams.ts'
 import { demandStream, type Exchange } from './exchange.ts'
-import type { LiveStreams } from './live-streams.ts'
+import { decodeField, readForm } from './form.ts'
 import { dataJson } from './message-json.ts'
-import type { StreamRegistry } from './registry.ts'
-import { decodeField, readForm } from './request-form.ts'
 
 const PUBLISH = ['publish'] as const
 const CREATED = { status: 201, headers: { 'content-type': 'application/json' } }

@@ -1,17 +1,17 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
+import { callerOf } from '../access/caller.ts'
+import { openAccess } from '../access/open-access.ts'
+import { ApiError, problemResponse } from '../base/problem.ts'
+import type { ResolvedGatewayOptions } from '../gateway/gateway-options.ts'
 import { answerOf } from './answer.ts'
-import { ApiError, problemResponse } from './api-error.ts'
-import { callerOf } from './caller.ts'
 import type { Exchange } from './exchange.ts'
-import type { ResolvedGatewayOptions } from './gateway-options.ts'
 import { jsonResponse } from './json-response.ts'
 import type { Listening } from './listening.ts'
-import { openAccess } from './open-access.ts'
 import openApi from './openapi.json' with { type: 'json' }
+import { decodeSegment, rawPathOf } from './path.ts'
 import { PLAYGROUND_PATHS, playgroundFile } from './playground.ts'
 import type { Publishing } from './publishing.ts'
-import { decodeSegment, rawPathOf } from './request-path.ts'
 import type { StreamsApi } from './streams-api.ts'
 
 /** What the routes lead to. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { type HubConfigObject, RivuletError } from 'rivulet'
-import type { ApiKey } from './api-key.ts'
-import { DEFAULT_SERVICE_SID } from './gateway-options.ts'
-import type { Grant } from './grant.ts'
+import type { HubConfigObject } from 'rivulet'
+import type { ApiKey } from '../access/api-key.ts'
+import type { Grant } from '../access/grant.ts'
+import { invalid } from '../base/invalid.ts'
+import { DEFAULT_SERVICE_SID } from '../gateway/gateway-options.ts'
 
 /** How the command's hubs are opened; without a transport they are local. */
 export type ServiceSettings = Partial<HubConfigObject>
@@ -178,8 +179,4 @@ function linesOf(file: string): string[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }
