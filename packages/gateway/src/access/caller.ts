@@ -7,12 +7,14 @@ import type { Permission } from './grant.ts'
 export interface Caller {
   /** The sid of the key, also behind a token; `'open'` where no keys are needed. */
   readonly keySid: string
+  /** The identity that a Twilio access token names. */
+  readonly identity: string | undefined
   readonly may: Permission
   /** When the token ends, for one who came with a token. */
   readonly expiresMs: number | undefined
 }
 
-const OPEN_CALLER: Caller = { keySid: 'open', may: () => true, expiresMs: undefined }
+const OPEN_CALLER: Caller = { keySid: 'open', identity: undefined, may: () => true, expiresMs: undefined }
 const BASIC = { 'www-authenticate': 'Basic realm="Rivulet"' }
 const BEARER = { 'www-authenticate': 'Bearer error="invalid_token"' }
 
@@ -26,14 +28,14 @@ export function callerOf(request: Request, keys: KeyRing, nowMs: number): Caller
   const [sid, secret] = /^basic$/i.test(scheme) ? decodeBasic(value) : []
   const key = sid === undefined || secret === undefined ? undefined : keys.verify(sid, secret)
   if (key === undefined) throw new ApiError('unauthenticated', BASIC)
-  return { keySid: key.sid, may: key.may, expiresMs: undefined }
+  return { keySid: key.sid, identity: undefined, may: key.may, expiresMs: undefined }
 }
 
 async function tokenCaller(token: string | undefined, keys: KeyRing, nowMs: number): Promise<Caller> {
   if (token === undefined) throw new ApiError('unauthenticated', BASIC)
   const rights = await verifyToken(token, keys, nowMs)
   if (rights === undefined) throw new ApiError('unauthenticated', BEARER)
-  return { keySid: rights.key.sid, may: rights.may, expiresMs: rights.expiresMs }
+  return { keySid: rights.key.sid, identity: undefined, may: rights.may, expiresMs: rights.expiresMs }
 }
 
 function tokenInQuery(url: string): string | undefined {

@@ -40,6 +40,21 @@ export const PROBLEMS = {
     status: 429,
     message: 'This key has as many listeners as it may have; close one first',
   },
+  tooManyStreams: {
+    code: 20429,
+    status: 429,
+    message: 'The service has as many streams as it may have; remove some, or see maxStreamsPerService',
+  },
+  tooManyCreations: {
+    code: 54009,
+    status: 429,
+    message: 'Rate limit exceeded: too many streams are created; see creationsPerSecond',
+  },
+  notAForm: {
+    code: 20001,
+    status: 415,
+    message: 'The body must be a form: application/x-www-form-urlencoded',
+  },
   internal: { code: 20500, status: 500, message: 'Internal server error' },
   unavailable: { code: 20503, status: 503, message: 'Service unavailable; try again later' },
   tooLarge: { code: 54006, status: 413, message: 'Request entity too large' },
@@ -81,20 +96,15 @@ export class ApiError extends Error {
   }
 }
 
-/** Writes the body that Twilio answers an error with. */
-export function problemBody(problem: ProblemName): string {
-  const { code, status, message } = PROBLEMS[problem]
-  const more_info = `https://www.twilio.com/docs/errors/${code}`
-  return JSON.stringify({ code, message, more_info, status })
-}
+/** Each body is written once: a flood of refusals makes no texts. */
+const BODIES: ReadonlyMap<string, string> = new Map(
+  Object.entries(PROBLEMS).map(([name, { code, status, message }]) => {
+    const more_info = `https://www.twilio.com/docs/errors/${code}`
+    return [name, JSON.stringify({ code, message, more_info, status })]
+  }),
+)
 
-/** Makes the response to a request that failed. */
-export function problemResponse(
-  problem: ProblemName,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  return new Response(problemBody(problem), {
-    status: PROBLEMS[problem].status,
-    headers: { 'content-type': 'application/json', ...headers },
-  })
+/** Gives the body that Twilio answers an error with. */
+export function problemBody(problem: ProblemName): string {
+  return BODIES.get(problem) as string
 }

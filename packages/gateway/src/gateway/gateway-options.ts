@@ -1,10 +1,12 @@
 import type { Hub } from 'rivulet'
-import { type ApiKey, type KeyRing, keyRing } from '../access/api-key.ts'
+import { type ApiKey, keyRing } from '../access/api-key.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import type { ListeningOptions } from '../http/listening.ts'
+import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
+import type { StreamLimits } from '../streams/stream-service.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions {
@@ -30,6 +32,10 @@ export interface GatewayOptions {
   readonly basePath?: string
   /** Whether there is a page to try it out, `/playground`. @default false */
   readonly playground?: boolean
+  /** How many streams a service may have at once. @default 50000 */
+  readonly maxStreamsPerService?: number
+  /** Streams that may be created a second in a service, after a burst of ten times as many. @default 20 */
+  readonly creationsPerSecond?: number
   /** How many listeners each key may have at once. @default 2000 */
   readonly maxListenersPerKey?: number
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
@@ -45,18 +51,8 @@ export interface GatewayOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedGatewayOptions extends ListeningOptions {
-  readonly services: ReadonlyMap<string, Hub>
-  readonly keys: KeyRing
-  readonly isOpen: boolean
-  readonly allowedHosts: readonly string[]
-  readonly corsOrigins: readonly string[]
+export interface ResolvedGatewayOptions extends ListeningOptions, RouterOptions, StreamLimits {
   readonly registry: StreamRegistry
-  readonly accountSid: string
-  readonly publicUrl: string | undefined
-  readonly basePath: string
-  readonly playground: boolean
-  readonly log: GatewayLog
 }
 
 /** The sid of the service when none is given. */
@@ -102,8 +98,10 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   })
 }
 
-function limitsOf(options: GatewayOptions): ListeningOptions {
+function limitsOf(options: GatewayOptions): ListeningOptions & StreamLimits {
   return {
+    maxStreamsPerService: atLeastOne('maxStreamsPerService', options.maxStreamsPerService ?? 50_000),
+    creationsPerSecond: atLeastOne('creationsPerSecond', options.creationsPerSecond ?? 20),
     maxListenersPerKey: atLeastOne('maxListenersPerKey', options.maxListenersPerKey ?? 2000),
     maxWaitingMessages: atLeastOne('maxWaitingMessages', options.maxWaitingMessages ?? 256),
     maxWaitingBytes: atLeastOne('maxWaitingBytes', options.maxWaitingBytes ?? 1_048_576),

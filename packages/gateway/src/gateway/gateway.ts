@@ -1,10 +1,11 @@
 import { type Hub, RivuletError } from 'rivulet'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
-import { Publishing } from '../http/publishing.ts'
 import { makeRouter } from '../http/router.ts'
+import { ServicesApi } from '../http/services-api.ts'
 import { StreamsApi } from '../http/streams-api.ts'
 import { LiveStreams } from '../streams/live-streams.ts'
+import { StreamService } from '../streams/stream-service.ts'
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
 
 /** Hubs behind HTTP. */
@@ -43,10 +44,12 @@ class HttpGateway implements Gateway {
     const { registry, services, accountSid, log } = options
     this.#options = options
     this.#live = new LiveStreams(services, registry)
-    this.#listening = new Listening(registry, this.#live, options)
+    const service = new StreamService(registry, this.#live, options)
+    this.#listening = new Listening(service, options)
     this.#router = makeRouter(options, {
-      streams: new StreamsApi(registry, this.#live, accountSid),
-      publishing: new Publishing(registry, this.#live),
+      service,
+      streams: new StreamsApi(service, registry, accountSid),
+      services: new ServicesApi(options),
       listening: this.#listening,
       isClosed: () => this.#isClosed,
     })

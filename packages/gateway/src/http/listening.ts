@@ -1,10 +1,10 @@
+import { type Answer, otherAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
-import type { StreamRegistry } from '../registry/registry.ts'
-import type { Broadcast } from '../streams/broadcast.ts'
-import type { LiveStreams } from '../streams/live-streams.ts'
-import { demandStream, type Exchange } from './exchange.ts'
+import type { StreamRecord } from '../registry/stream-record.ts'
+import type { Listening as Hold, StreamService } from '../streams/stream-service.ts'
+import { type Exchange, streamIdOf } from './exchange.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { statusEvent } from './sse-event.ts'
+import { messageEvent, statusEvent } from './sse-event.ts'
 import { type ListenerLimits, SseListener } from './sse-listener.ts'
 
 /** How many may listen, and how. */
@@ -35,16 +35,14 @@ const LONGEST_JOIN_MS = 2000
 
 /** Answers who listens with Server-Sent Events. */
 export class Listening {
-  readonly #registry: StreamRegistry
-  readonly #live: LiveStreams
+  readonly #service: StreamService
   readonly #options: ListeningOptions
   readonly #heartbeat: Heartbeat
   readonly #perKey = new Map<string, number>()
   #counts = { listeners: 0, sent: 0, dropped: 0 }
 
-  constructor(registry: StreamRegistry, live: LiveStreams, options: ListeningOptions) {
-    this.#registry = registry
-    this.#live = live
+  constructor(service: StreamService, options: ListeningOptions) {
+    this.#service = service
     this.#options = options
     this.#heartbeat = new Heartbeat(options.heartbeatMs, options.stallMs)
   }
@@ -53,24 +51,22 @@ export class Listening {
     return { ...this.#counts }
   }
 
-  async listen(exchange: Exchange): Promise<Response> {
-    const { method, headers } = exchange.request
-    const isAsked = method === 'GET' && headers.get('accept')?.includes('text/event-stream')
+  async listen(exchange: Exchange): Promise<Answer> {
+    const { caller, serviceSid, request } = exchange
+    const isAsked = request.method === 'GET' && request.headers.get('accept')?.includes('text/event-stream')
     if (!isAsked) throw new ApiError('listenBySse', { allow: 'POST, GET' })
-    const found = demandStream(exchange, this.#registry, ['listen'])
+    const found = this.#service.find(caller, serviceSid, streamIdOf(exchange.streamSegment), ['listen'])
     // Not waited for without need: the stream could end meanwhile.
     const record = found instanceof Promise ? await found : found
-    const { keySid } = exchange.caller
-    if ((this.#perKey.get(keySid) ?? 0) >= this.#options.maxListenersPerKey) {
+    if ((this.#perKey.get(caller.keySid) ?? 0) >= this.#options.maxListenersPerKey) {
       throw new ApiError('tooManyListeners', { 'retry-after': '10' })
     }
-    const broadcast = this.#live.broadcastOf(record)
-    const listener = this.#open(exchange, broadcast)
-    await withinMs(LONGEST_JOIN_MS, broadcast.joined)
-    return new Response(listener.body, { headers: EVENT_STREAM })
+    const { listener, joined } = this.#open(exchange, record)
+    await withinMs(LONGEST_JOIN_MS, joined)
+    return otherAnswer(listener.body, EVENT_STREAM)
   }
 
-  #open({ caller, destroy }: Exchange, broadcast: Broadcast): SseListener {
+  #open({ caller, destroy }: Exchange, record: StreamRecord) {
     let timer: ReturnType<typeof setTimeout> | undefined
     const listener: SseListener = new SseListener(this.#options, {
       count: (outcome, messages) => {
@@ -81,17 +77,17 @@ export class Listening {
         if (isFinished && destroy !== undefined) destroyLater(destroy, this.#options.stallMs)
         this.#add(caller.keySid, -1)
         this.#heartbeat.delete(listener)
-        broadcast.delete(listener)
+        hold.stop()
       },
     })
+    const hold: Hold = this.#service.listen(record, listener, messageEvent)
     if (caller.expiresMs !== undefined) {
       const last = statusEvent('closing', { reason: 'tokenExpired' })
       timer = setTimeout(() => listener.finish(last), Math.max(caller.expiresMs - Date.now(), 0))
     }
     this.#add(caller.keySid, 1)
     this.#heartbeat.add(listener, destroy)
-    broadcast.add(listener)
-    return listener
+    return { listener, joined: hold.joined }
   }
 
   #add(keySid: string, change: 1 | -1): void {

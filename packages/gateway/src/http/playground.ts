@@ -1,4 +1,4 @@
-import { problemResponse } from '../base/problem.ts'
+import { type Answer, otherAnswer, problemAnswer } from '../base/answer.ts'
 
 // Nothing but the page's own script and style, and the gateway itself.
 const POLICY =
@@ -14,19 +14,16 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
 export const PLAYGROUND_PATHS: readonly string[] = Object.keys(FILES)
 
 /** Answers with a file of the page. They come with the package, as they are. */
-export async function playgroundFile(path: string): Promise<Response> {
+export async function playgroundFile(path: string): Promise<Answer> {
   const [file, type] = FILES[path] ?? []
-  if (file === undefined || type === undefined) return problemResponse('notFound')
+  if (file === undefined || type === undefined) return problemAnswer('notFound')
   // Only here, so that the handler itself runs where there are no files.
   const { readFile } = await import('node:fs/promises')
   const content = await readFile(new URL(`./playground/${file}`, import.meta.url), 'utf8')
-  return new Response(content, {
-    headers: {
-      'content-type': type,
-      'content-security-policy': POLICY,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      'cache-control': 'no-cache',
-    },
+  return otherAnswer(content, {
+    'content-type': type,
+    'content-security-policy': POLICY,
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-cache',
   })
 }

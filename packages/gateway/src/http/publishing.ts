@@ -1,13 +1,25 @@
-import type { Message, Refusal, Stream } from 'rivulet'
-import { ApiError, type ProblemName, problemResponse } from '../base/problem.ts'
-import type { StreamRegistry } from '../registry/registry.ts'
-import type { LiveStreams } from '../streams/live-streams.ts'
-import { demandStream, type Exchange } from './exchange.ts'
-import { decodeField, readForm } from './form.ts'
-import { dataJson } from './message-json.ts'
+import type { Refusal } from 'rivulet'
+import type { Caller } from '../access/caller.ts'
+import { type Answer, problemAnswer, textAnswer } from '../base/answer.ts'
+import { ApiError, type ProblemName } from '../base/problem.ts'
+import type { StreamRecord } from '../registry/stream-record.ts'
+import { dataJson } from '../streams/message-json.ts'
+import type { StreamService } from '../streams/stream-service.ts'
+import { parseStrictJson } from '../streams/strict-json.ts'
+import { streamIdOf } from './exchange.ts'
+import { decodeField, Form } from './form.ts'
+
+/** A request to publish, whichever server it came through. */
+export interface PublishRequest {
+  readonly caller: Caller
+  readonly serviceSid: string
+  /** What stands for the stream in the path, still percent-encoded. */
+  readonly streamSegment: string
+  /** Reads the form. Rejects with an `ApiError` for one that cannot be taken. */
+  readonly readBody: () => Promise<string>
+}
 
 const PUBLISH = ['publish'] as const
-const CREATED = { status: 201, headers: { 'content-type': 'application/json' } }
 
 const PROBLEM_OF: Readonly<Record<Refusal['code'], ProblemName>> = {
   INVALID_DATA: 'badJson',
@@ -20,30 +32,21 @@ const PROBLEM_OF: Readonly<Record<Refusal['code'], ProblemName>> = {
   HUB_CLOSED: 'unavailable',
 }
 
-/** Publishes what a request brings, through the hub's stream: its limits decide, and its ledger counts. */
-export class Publishing {
-  readonly #registry: StreamRegistry
-  readonly #live: LiveStreams
-
-  constructor(registry: StreamRegistry, live: LiveStreams) {
-    this.#registry = registry
-    this.#live = live
-  }
-
-  async publish(exchange: Exchange): Promise<Response> {
-    // Who may not publish is not read any further.
-    const first = demandStream(exchange, this.#registry, PUBLISH)
-    if (first instanceof Promise) await first
-    const raw = (await readForm(exchange.request)).raw('Data')
-    if (raw === undefined || raw === '') throw new ApiError('noData')
-    // Again, since the stream may have ended while the body came.
-    const found = demandStream(exchange, this.#registry, PUBLISH)
-    const record = found instanceof Promise ? await found : found
-    const result = this.#live
-      .streamOf(record)
-      .tryPublish(new UnreadData(raw) as Parameters<Stream['publish']>[0])
-    return result.ok ? accepted(result.message) : refused(result)
-  }
+/** Publishes what a form brings. The hub's stream decides and counts. */
+export async function publishForm(service: StreamService, request: PublishRequest): Promise<Answer> {
+  const { caller, serviceSid } = request
+  const id = streamIdOf(request.streamSegment)
+  // Who may not publish is not read any further.
+  const first = service.find(caller, serviceSid, id, PUBLISH)
+  if (first instanceof Promise) await first
+  const raw = new Form(await request.readBody()).raw('Data')
+  if (raw === undefined || raw === '') throw new ApiError('noData')
+  // Again, since the stream may have ended while the body came.
+  const found = service.find(caller, serviceSid, id, PUBLISH)
+  const record: StreamRecord = found instanceof Promise ? await found : found
+  const result = service.publish(record, new UnreadData(raw))
+  if (!result.ok) return refused(result)
+  return textAnswer(`{"sid":"${result.message.sid}","data":${dataJson(result.message)}}`, 201)
 }
 
 /** Data that is decoded and parsed only when the stream reads it, which it does after it has looked for room. */
@@ -55,18 +58,14 @@ class UnreadData {
   }
 
   toJSON(): unknown {
-    return JSON.parse(decodeField(this.#raw))
+    return parseStrictJson(decodeField(this.#raw))
   }
 }
 
-function accepted(message: Message): Response {
-  return new Response(`{"sid":"${message.sid}","data":${dataJson(message)}}`, CREATED)
-}
-
 // Not thrown: in a flood the stack of an error would cost more than the refusal.
-function refused({ code, retryAfterMs = 1000 }: Refusal): Response {
+function refused({ code, retryAfterMs = 1000 }: Refusal): Answer {
   const problem = PROBLEM_OF[code]
   // At a rate of 0 there will never be room.
-  if (problem !== 'rateLimited' || !Number.isFinite(retryAfterMs)) return problemResponse(problem)
-  return problemResponse(problem, { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) })
+  if (problem !== 'rateLimited' || !Number.isFinite(retryAfterMs)) return problemAnswer(problem)
+  return problemAnswer(problem, { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) })
 }

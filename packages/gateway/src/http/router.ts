@@ -1,23 +1,39 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
+import type { KeyRing } from '../access/api-key.ts'
 import { callerOf } from '../access/caller.ts'
 import { openAccess } from '../access/open-access.ts'
-import { ApiError, problemResponse } from '../base/problem.ts'
-import type { ResolvedGatewayOptions } from '../gateway/gateway-options.ts'
-import { answerOf } from './answer.ts'
+import { type Answer, jsonAnswer, problemAnswer, responseOf, textAnswer } from '../base/answer.ts'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import type { StreamService } from '../streams/stream-service.ts'
+import { answerWith } from './answering.ts'
 import type { Exchange } from './exchange.ts'
-import { jsonResponse } from './json-response.ts'
+import { readFormText } from './form.ts'
 import type { Listening } from './listening.ts'
 import openApi from './openapi.json' with { type: 'json' }
-import { decodeSegment, rawPathOf } from './path.ts'
+import { rawPathOf } from './path.ts'
 import { PLAYGROUND_PATHS, playgroundFile } from './playground.ts'
-import type { Publishing } from './publishing.ts'
+import { publishForm } from './publishing.ts'
+import { type ServiceOptions, type ServicesApi, serviceSidOf } from './services-api.ts'
 import type { StreamsApi } from './streams-api.ts'
+
+/** What the routes need to know. */
+export interface RouterOptions extends ServiceOptions {
+  readonly keys: KeyRing
+  readonly isOpen: boolean
+  readonly allowedHosts: readonly string[]
+  readonly corsOrigins: readonly string[]
+  readonly publicUrl: string | undefined
+  readonly basePath: string
+  readonly playground: boolean
+  readonly log: GatewayLog
+}
 
 /** What the routes lead to. */
 export interface Destinations {
+  readonly service: StreamService
   readonly streams: StreamsApi
-  readonly publishing: Publishing
+  readonly services: ServicesApi
   readonly listening: Listening
   readonly isClosed: () => boolean
 }
@@ -28,17 +44,20 @@ interface Bindings {
 }
 
 type Env = { Bindings: Bindings }
-type Handler = (context: Context<Env>) => Response | Promise<Response>
-type ApiHandler = (exchange: Exchange) => Promise<Response>
+type Handler = (context: Context<Env>) => Answer | Promise<Answer>
+type ApiHandler = (exchange: Exchange) => Answer | Promise<Answer>
 type ApiRoute = readonly [method: string, path: string, name: string, handle: ApiHandler]
 
-const STREAMS = '/v1/Services/:service/Streams'
+const SERVICES = '/v1/Services'
+const SERVICE = `${SERVICES}/:service`
+const STREAMS = `${SERVICE}/Streams`
 const STREAM = `${STREAMS}/:stream`
 const MESSAGES = `${STREAM}/Messages`
-const API_PATH = /^\/v1\/Services\/[^/]+\/Streams(\/[^/]+(\/Messages)?)?$/
+const API_PATH = /^\/v1\/Services(?:\/[^/]+(\/Streams(\/[^/]+(\/Messages)?)?)?)?$/
+const OPEN_API = JSON.stringify(openApi)
 
 /** Leads requests to their handlers. */
-export function makeRouter(options: ResolvedGatewayOptions, to: Destinations): Hono<Env> {
+export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> {
   const { basePath, corsOrigins } = options
   // Paths are split before they are decoded, since a name may hold a slash.
   const router = new Hono<Env>({ getPath: (request) => rawPathOf(request.url, basePath) })
@@ -53,73 +72,76 @@ export function makeRouter(options: ResolvedGatewayOptions, to: Destinations): H
   }
   const health = guarded('health', () => healthOf(options, to.isClosed()))
   router.get('/healthz', health)
-  const description = guarded('openapi', () => jsonResponse(openApi, 200))
+  const description = guarded('openapi', () => textAnswer(OPEN_API, 200))
   router.get('/openapi.json', description)
   const playground = guarded('playground', ({ req }) => playgroundFile(req.path))
   for (const path of options.playground ? PLAYGROUND_PATHS : []) router.get(path, playground)
   // Not as routes for all methods: with two routes for a path Hono takes a slower way.
   router.notFound(guarded('none', ({ req }) => unknownRoute(req.path)))
-  router.onError(() => problemResponse('internal'))
+  router.onError(() => responseOf(problemAnswer('internal')))
   return router
 }
 
-function apiRoutes({ publishing, listening, streams }: Destinations): readonly ApiRoute[] {
+function apiRoutes({ service, services, listening, streams }: Destinations): readonly ApiRoute[] {
   return [
-    ['POST', MESSAGES, 'publish', (exchange) => publishing.publish(exchange)],
+    ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange)],
     ['GET', MESSAGES, 'listen', (exchange) => listening.listen(exchange)],
     ['GET', STREAM, 'fetch', (exchange) => streams.fetch(exchange)],
     ['POST', STREAM, 'update', (exchange) => streams.update(exchange)],
     ['DELETE', STREAM, 'remove', (exchange) => streams.remove(exchange)],
     ['POST', STREAMS, 'create', (exchange) => streams.create(exchange)],
     ['GET', STREAMS, 'list', (exchange) => streams.list(exchange)],
+    ['GET', SERVICE, 'service', (exchange) => services.fetch(exchange)],
+    ['GET', SERVICES, 'services', (exchange) => services.list(exchange)],
   ]
 }
 
-/** Answers for a path that there is, but not for that method, and for one that there isn't. */
-function unknownRoute(path: string): Response {
-  const [, stream, messages] = API_PATH.exec(path) ?? []
-  if (!API_PATH.test(path)) return problemResponse('notFound')
-  if (messages !== undefined) return problemResponse('listenBySse', { allow: 'POST, GET' })
-  return problemResponse('methodNotAllowed', { allow: stream ? 'GET, POST, DELETE' : 'GET, POST' })
+function publishRequest(service: StreamService, exchange: Exchange): Promise<Answer> {
+  const { caller, serviceSid, streamSegment, request } = exchange
+  return publishForm(service, { caller, serviceSid, streamSegment, readBody: () => readFormText(request) })
 }
 
-/** Checks what concerns every request, turns what is thrown into a response, and writes a line about it. */
-function guard(options: ResolvedGatewayOptions, to: Destinations) {
+/** Answers for a path that there is, but not for that method, and for one that there isn't. */
+function unknownRoute(path: string): Answer {
+  const [isKnown, streams, stream, messages] = API_PATH.exec(path) ?? []
+  if (isKnown === undefined) return problemAnswer('notFound')
+  if (messages !== undefined) return problemAnswer('listenBySse', { allow: 'POST, GET' })
+  if (streams === undefined) return problemAnswer('methodNotAllowed', { allow: 'GET' })
+  return problemAnswer('methodNotAllowed', { allow: stream ? 'GET, POST, DELETE' : 'GET, POST' })
+}
+
+/** Checks what concerns every request, turns what is thrown into an answer, and writes a line about it. */
+function guard(options: RouterOptions, to: Destinations) {
   const checkOpen = options.isOpen ? openAccess(options.allowedHosts, options.corsOrigins) : undefined
-  return (route: string, handle: Handler): Handler =>
-    (context) =>
-      answerOf(options.log, route, context.req.raw, () => {
-        if (to.isClosed()) return problemResponse('unavailable', { 'retry-after': '2' })
-        checkOpen?.(context.req.raw)
+  return (route: string, handle: Handler) =>
+    async (context: Context<Env>): Promise<Response> => {
+      const request = context.req.raw
+      const answer = await answerWith(options.log, route, request.method, () => {
+        if (to.isClosed()) return problemAnswer('unavailable', { 'retry-after': '2' })
+        checkOpen?.(request)
         return handle(context)
       })
+      return responseOf(answer)
+    }
 }
 
 async function withExchange(
   context: Context<Env>,
-  options: ResolvedGatewayOptions,
+  options: RouterOptions,
   handle: ApiHandler,
-): Promise<Response> {
+): Promise<Answer> {
   const request = context.req.raw
   const found = callerOf(request, options.keys, Date.now())
   const caller = found instanceof Promise ? await found : found
-  const [, , , service = '', , streamSegment = ''] = context.req.path.split('/')
+  const [, , , service = 'default', , streamSegment = ''] = context.req.path.split('/')
   return handle({
     request,
     caller,
-    serviceSid: serviceSidOf(service, options),
+    serviceSid: serviceSidOf(service, options.services),
     streamSegment,
-    servicesUrl: () => `${options.publicUrl ?? originOf(request.url)}${options.basePath}/v1/Services`,
+    servicesUrl: () => `${options.publicUrl ?? originOf(request.url)}${options.basePath}${SERVICES}`,
     destroy: () => context.env.outgoing?.destroy(),
   })
-}
-
-function serviceSidOf(segment: string, { services }: ResolvedGatewayOptions): string {
-  const given = decodeSegment(segment)
-  const [first] = services.keys()
-  const sid = given === 'default' ? first : given
-  if (sid === undefined || !services.has(sid)) throw new ApiError('notFound')
-  return sid
 }
 
 /** Of a URL that has been parsed before. */
@@ -137,8 +159,8 @@ function corsOf(origins: readonly string[]) {
   })
 }
 
-function healthOf({ services }: ResolvedGatewayOptions, isClosed: boolean): Response {
+function healthOf({ services }: RouterOptions, isClosed: boolean): Answer {
   const statuses = [...services.values()].map((hub) => hub.status)
   const isUp = !isClosed && statuses.every((status) => status === 'up' || status === 'local')
-  return jsonResponse({ status: isUp ? 'up' : 'down' }, isUp ? 200 : 503)
+  return jsonAnswer({ status: isUp ? 'up' : 'down' }, isUp ? 200 : 503)
 }

@@ -1,5 +1,5 @@
 import type { Message } from 'rivulet'
-import { dataJson } from './message-json.ts'
+import { dataJson } from '../streams/message-json.ts'
 
 const encoder = new TextEncoder()
 

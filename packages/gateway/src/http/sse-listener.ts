@@ -1,3 +1,4 @@
+import type { Ending, StreamListener } from '../streams/broadcast.ts'
 import { HEARTBEAT, OPENING, statusEvent } from './sse-event.ts'
 
 /** How much a listener that reads slowly may have waiting for it. */
@@ -18,7 +19,7 @@ interface ListenerOwner {
  * One open response. What its client does not take waits in a bounded line, whose oldest messages give way; the
  * client is told how many did. Chunks are shared among listeners and never written to.
  */
-export class SseListener {
+export class SseListener implements StreamListener {
   readonly body: ReadableStream<Uint8Array>
   readonly #limits: ListenerLimits
   readonly #owner: ListenerOwner
@@ -68,6 +69,11 @@ export class SseListener {
     this.#controller?.enqueue(last)
     this.#controller?.close()
     this.#end(true)
+  }
+
+  /** Tells why the stream has ended, and ends the response. */
+  end({ event, reason }: Ending): void {
+    this.finish(statusEvent(event, { reason }))
   }
 
   /** Ends the response at once, without what waits. */

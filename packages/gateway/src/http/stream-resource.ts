@@ -22,6 +22,7 @@ export function streamResource(
   }
 }
 
-function isoSeconds(timeMs: number): string {
+/** Writes a time as Twilio does: ISO 8601 with whole seconds. */
+export function isoSeconds(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/\.\d+Z$/, 'Z')
 }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
-import { problemResponse } from '../base/problem.ts'
+import { problemAnswer, responseOf } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { answerBrokenRequests } from './broken-request.ts'
 
@@ -74,7 +74,7 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server
     import('@hono/node-server'),
   ])
   const listener = getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
-    errorHandler: () => problemResponse('badRequest'),
+    errorHandler: () => responseOf(problemAnswer('badRequest')),
   })
   const server = createServer(
     {

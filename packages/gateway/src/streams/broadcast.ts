@@ -1,27 +1,49 @@
-import type { Stream } from 'rivulet'
-import { messageEvent, statusEvent } from '../http/sse-event.ts'
-import type { SseListener } from '../http/sse-listener.ts'
+import type { Message, Stream } from 'rivulet'
+import type { StreamRecord } from '../registry/stream-record.ts'
 
-/** Hands the messages of one stream to its listeners. Each message is written once, however many there are. */
+/** Why a stream has ended for those who listen to it. */
+export type Ending =
+  | { readonly event: 'removed'; readonly reason: 'removed' | 'expired' }
+  | { readonly event: 'closing'; readonly reason: 'shutdown' | 'closed' }
+
+/** Somebody who listens to one stream. Its methods are called by the broadcast and never throw. */
+export interface StreamListener {
+  /** Takes a message in the form that it asked for. The bytes are shared and never written to. */
+  push(bytes: Uint8Array): void
+  /** The stream is over. Told once; nothing is pushed afterwards. */
+  end(ending: Ending): void
+}
+
+/** Writes a message of a stream for one kind of listener. */
+export type MessageEncoder = (message: Message, record: StreamRecord) => Uint8Array
+
+/**
+ * Hands the messages of one stream to its listeners. Each message is written once for each kind of listener, however
+ * many there are. Messages go out at the end of the tick, when it is known who published them.
+ */
 export class Broadcast {
-  readonly #listeners = new Set<SseListener>()
+  readonly #record: StreamRecord
+  readonly #listeners = new Map<MessageEncoder, Set<StreamListener>>()
+  readonly #publishers = new WeakMap<Message, StreamListener>()
   readonly #stop: () => void
+  #pending: Message[] = []
   #isOver = false
 
   /** Resolves when messages of other processes come too. */
   readonly joined: Promise<void>
 
   /** `over` is called once, when there are no listeners any more or the stream has ended. */
-  constructor(stream: Stream, over: (broadcast: Broadcast) => void) {
-    let removal: object | undefined
-    const noteRemoval = ({ reason }: { readonly reason: string }) => {
-      removal = { reason }
+  constructor(record: StreamRecord, stream: Stream, over: (broadcast: Broadcast) => void) {
+    this.#record = record
+    let removal: Ending | undefined
+    const noteRemoval = ({ reason }: { readonly reason: 'removed' | 'expired' }) => {
+      removal = { event: 'removed', reason }
     }
     stream.on('removed', noteRemoval)
     const messages = stream.messages$.subscribe({
-      next: (message) => this.#send(messageEvent(message)),
+      next: (message) => this.#take(message),
       // The stream tells why it ended only after it has completed.
-      complete: () => queueMicrotask(() => this.#streamEnded(removal)),
+      complete: () => queueMicrotask(() => this.end(removal ?? { event: 'closing', reason: 'closed' })),
     })
     this.#stop = () => {
       stream.off('removed', noteRemoval)
@@ -33,29 +55,53 @@ export class Broadcast {
     this.joined = probe.ready.catch(() => {}).finally(() => probe.unsubscribe())
   }
 
-  add(listener: SseListener): void {
-    this.#listeners.add(listener)
+  /** Adds a listener. What was published before is not for it. */
+  add(listener: StreamListener, encode: MessageEncoder): void {
+    this.#flush()
+    const kind = this.#listeners.get(encode)
+    if (kind === undefined) this.#listeners.set(encode, new Set([listener]))
+    else kind.add(listener)
   }
 
-  delete(listener: SseListener): void {
-    this.#listeners.delete(listener)
+  delete(listener: StreamListener): void {
+    for (const [encode, kind] of this.#listeners) {
+      if (kind.delete(listener) && kind.size === 0) this.#listeners.delete(encode)
+    }
     if (this.#listeners.size === 0) this.#over()
   }
 
-  /** Tells every listener why it ends, and ends it. */
-  end(event: 'removed' | 'closing', why: object): void {
-    const last = statusEvent(event, why)
-    for (const listener of [...this.#listeners]) listener.finish(last)
+  /** Says who published a message in this tick: that listener does not get it back. */
+  skip(message: Message, publisher: StreamListener): void {
+    this.#publishers.set(message, publisher)
+  }
+
+  /** Tells every listener why the stream ends. */
+  end(ending: Ending): void {
+    if (this.#isOver) return
+    this.#flush()
+    const all = [...this.#listeners.values()].flatMap((kind) => [...kind])
+    this.#listeners.clear()
     this.#over()
+    for (const listener of all) listener.end(ending)
   }
 
-  #send(chunk: Uint8Array): void {
-    for (const listener of this.#listeners) listener.push(chunk)
+  #take(message: Message): void {
+    if (this.#pending.push(message) === 1) queueMicrotask(() => this.#flush())
   }
 
-  #streamEnded(removal: object | undefined): void {
-    if (removal === undefined) this.end('closing', { reason: 'closed' })
-    else this.end('removed', removal)
+  #flush(): void {
+    const messages = this.#pending
+    if (messages.length === 0) return
+    this.#pending = []
+    for (const message of messages) this.#send(message)
+  }
+
+  #send(message: Message): void {
+    const publisher = this.#publishers.get(message)
+    for (const [encode, kind] of this.#listeners) {
+      const bytes = encode(message, this.#record)
+      for (const listener of kind) if (listener !== publisher) listener.push(bytes)
+    }
   }
 
   #over(): void {

@@ -36,17 +36,24 @@ export class LiveStreams {
     if (this.#isClosed) throw new ApiError('unavailable', { 'retry-after': '2' })
     const running = this.#broadcasts.get(sid)
     if (running !== undefined) return running
-    const broadcast: Broadcast = new Broadcast(this.streamOf(record), (over) => {
+    const broadcast: Broadcast = new Broadcast(record, this.streamOf(record), (over) => {
       if (this.#broadcasts.get(sid) === over) this.#broadcasts.delete(sid)
     })
     this.#broadcasts.set(sid, broadcast)
     return broadcast
   }
 
+  /** Gives what listeners of a stream listen to, if there are any. */
+  runningBroadcastOf(sid: string): Broadcast | undefined {
+    return this.#broadcasts.get(sid)
+  }
+
   /** Tells all listeners that the gateway ends. */
   close(): void {
     this.#isClosed = true
-    for (const broadcast of [...this.#broadcasts.values()]) broadcast.end('closing', { reason: 'shutdown' })
+    for (const broadcast of [...this.#broadcasts.values()]) {
+      broadcast.end({ event: 'closing', reason: 'shutdown' })
+    }
   }
 
   /** Removes a stream everywhere: other gateways hear of it from the registry, other programs through the hub. */
@@ -62,7 +69,7 @@ export class LiveStreams {
   /** At once, since the next stream of that name may come right after it. */
   #ended(record: StreamRecord, reason: RemovalReason): void {
     const hub = this.#hubOf(record)
-    this.#broadcasts.get(record.sid)?.end('removed', { reason })
+    this.#broadcasts.get(record.sid)?.end({ event: 'removed', reason })
     if (this.#removing.has(record.sid) && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
     else this.#streams.get(record.sid)?.close()
     this.#streams.delete(record.sid)

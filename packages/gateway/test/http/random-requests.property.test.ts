@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ApiClient, BASIC } from './support/api-client.ts'
-import { type RawAnswer, sendRaw } from './support/raw-http.ts'
-import { SERVICE, served } from './support/served-gateway.ts'
+import { ApiClient, BASIC } from '../support/api-client.ts'
+import { type RawAnswer, sendRaw } from '../support/raw-http.ts'
+import { SERVICE, served } from '../support/served-gateway.ts'
 
 interface RandomRequest {
   readonly method: string

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findExecutable } from '../../../test/support/find-executable.ts'
-import { served } from './support/served-gateway.ts'
+import { findExecutable } from '../../../../test/support/find-executable.ts'
+import { served } from '../support/served-gateway.ts'
 
 const CHROMIUM = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],

@@ -1,10 +1,10 @@
 import { connect } from 'node:net'
 import { createHub } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
-import { createGateway, DEFAULT_SERVICE_SID } from '../src/index.ts'
-import { ApiClient, BASIC } from './support/api-client.ts'
-import { sendRaw } from './support/raw-http.ts'
-import { SERVICE, served } from './support/served-gateway.ts'
+import { createGateway, DEFAULT_SERVICE_SID } from '../../src/index.ts'
+import { ApiClient, BASIC } from '../support/api-client.ts'
+import { sendRaw } from '../support/raw-http.ts'
+import { SERVICE, served } from '../support/served-gateway.ts'
 
 const HOSTILE_NAMES = [
   ...['a/b', '/', '//', 'a/Messages', '?', '#', '%', '%2F', '%00', 'a+b', 'a b', '+', ' ', '&=;', '"', "'"],
@@ -76,7 +76,7 @@ describe('a name', () => {
 
 describe('a path', () => {
   const paths = [
-    ...['', '/', '//', '/v1', '/v1/', '/v1/Services', `/v1/Services/${SERVICE}`, `/v1/Services/${SERVICE}/`],
+    ...['', '/', '//', '/v1', '/v1/', `/v1/Services/${SERVICE}/`],
     ...[
       `/v1/Services/${SERVICE}/Streams/`,
       `/v1/Services/${SERVICE}/Streams/a/../..`,

@@ -1,9 +1,9 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
-import document from '../src/http/openapi.json' with { type: 'json' }
-import { type Answer, ApiClient } from './support/api-client.ts'
-import { SERVICE, served } from './support/served-gateway.ts'
+import document from '../../src/http/openapi.json' with { type: 'json' }
+import { type Answer, ApiClient } from '../support/api-client.ts'
+import { SERVICE, served } from '../support/served-gateway.ts'
 
 const STREAMS = '/v1/Services/{service}/Streams'
 const STREAM = `${STREAMS}/{stream}`

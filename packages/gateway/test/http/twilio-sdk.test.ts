@@ -1,6 +1,6 @@
 import twilio from 'twilio'
 import { describe, expect, test } from 'vitest'
-import { ACCOUNT, SERVICE, served, TOKEN } from './support/served-gateway.ts'
+import { ACCOUNT, SERVICE, served, TOKEN } from '../support/served-gateway.ts'
 
 /** The official SDK, with one line changed. */
 async function sync(token = TOKEN, service = SERVICE) {

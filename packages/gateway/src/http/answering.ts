@@ -1,35 +1,34 @@
 import { RivuletError } from 'rivulet'
+import { type Answer, answerToError, problemAnswer } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
-import { ApiError, problemResponse } from '../base/problem.ts'
 
 /** Answers a request whatever happens: what a handler throws becomes a problem. Writes a line about it. */
-export async function answerOf(
+export async function answerWith(
   log: GatewayLog,
   route: string,
-  request: Request,
-  handle: () => Response | Promise<Response>,
-): Promise<Response> {
-  let response: Response
+  method: string,
+  handle: () => Answer | Promise<Answer>,
+): Promise<Answer> {
+  let answer: Answer
   try {
-    response = await handle()
+    answer = await handle()
   } catch (error) {
-    response = responseTo(error, log, route)
+    answer = answerToError(error) ?? answerToFailure(error, log, route)
   }
   // No path, query or header: there may be a token in each.
-  log.debug({ route, method: request.method, status: response.status }, 'answered')
-  return response
+  log.debug({ route, method, status: answer.status }, 'answered')
+  return answer
 }
 
-function responseTo(error: unknown, log: GatewayLog, route: string): Response {
-  if (error instanceof ApiError) return problemResponse(error.problem, error.headers)
+function answerToFailure(error: unknown, log: GatewayLog, route: string): Answer {
   const code = codeOf(error)
   if (code === 'HUB_CLOSED' || code === 'TRANSPORT_UNAVAILABLE') {
     log.warn({ route, code }, 'unavailable')
-    return problemResponse('unavailable', { 'retry-after': '2' })
+    return problemAnswer('unavailable', { 'retry-after': '2' })
   }
   // Neither the message nor the stack: they may hold a part of the request.
   log.error({ route, code }, 'failed')
-  return problemResponse('internal')
+  return problemAnswer('internal')
 }
 
 function codeOf(error: unknown): string {

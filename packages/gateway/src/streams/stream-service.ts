@@ -1,0 +1,126 @@
+import type { Stream } from 'rivulet'
+import type { Caller } from '../access/caller.ts'
+import type { Action } from '../access/grant.ts'
+import { ApiError } from '../base/problem.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
+import { hubNameOf, isStreamSid, isUniqueName, type StreamRecord } from '../registry/stream-record.ts'
+import type { MessageEncoder, StreamListener } from './broadcast.ts'
+import { CreationLimit } from './creation-limit.ts'
+import type { LiveStreams } from './live-streams.ts'
+
+/** How many streams there may be. */
+export interface StreamLimits {
+  readonly maxStreamsPerService: number
+  readonly creationsPerSecond: number
+}
+
+/** The name that stands for those of anonymous streams, which a grant may name. */
+const ANONYMOUS = 'anonymous/'
+// A year, as Twilio Sync has it.
+const LONGEST_TTL_SECONDS = 31_536_000
+
+/**
+ * What can be done with streams, and who may do it: the rules that every protocol in front of the gateway shares.
+ * Whatever is refused throws an `ApiError`.
+ */
+export class StreamService {
+  readonly #registry: StreamRegistry
+  readonly #live: LiveStreams
+  readonly #creations: CreationLimit
+
+  constructor(registry: StreamRegistry, live: LiveStreams, limits: StreamLimits) {
+    this.#registry = registry
+    this.#live = live
+    this.#creations = new CreationLimit(limits.creationsPerSecond)
+  }
+
+  /** Throws 20403 unless the caller may do one of these to the stream; without a name, to any of the service. */
+  demand(caller: Caller, serviceSid: string, actions: readonly Action[], streamName?: string): void {
+    if (!actions.some((action) => caller.may(action, serviceSid, streamName))) throw new ApiError('forbidden')
+  }
+
+  /**
+   * Finds a stream by its unique name or sid, at once where the registry can. Throws 20403 before it asks the
+   * registry for a caller who may not know, and 20404.
+   */
+  find(
+    caller: Caller,
+    serviceSid: string,
+    id: string,
+    actions: readonly Action[],
+  ): StreamRecord | Promise<StreamRecord> {
+    // Only the registry knows the name behind a sid.
+    this.demand(caller, serviceSid, actions, isStreamSid(id) ? undefined : id)
+    const found = this.#registry.find(serviceSid, id)
+    const check = (record: StreamRecord | undefined) => this.#permitted(caller, actions, record)
+    return found instanceof Promise ? found.then(check) : check(found)
+  }
+
+  /** Creates a stream; `null` is an anonymous one. Throws 54302, 54301, and 20429 beyond the limits. */
+  async create(
+    caller: Caller,
+    serviceSid: string,
+    uniqueName: string | null,
+    ttlSeconds: number,
+  ): Promise<StreamRecord> {
+    this.demand(caller, serviceSid, ['manage'], uniqueName ?? ANONYMOUS)
+    if (uniqueName !== null && !isUniqueName(uniqueName)) throw new ApiError('badName')
+    this.#creations.take(serviceSid, performance.now())
+    const record = await this.#registry.create(serviceSid, uniqueName, ttlSeconds)
+    if (record === undefined) throw new ApiError('nameTaken')
+    return record
+  }
+
+  /** Counts a stream's time to live anew. Throws 20404 when the stream is gone. */
+  async setTtl(record: StreamRecord, ttlSeconds: number): Promise<StreamRecord> {
+    const updated = await this.#registry.setTtl(record, ttlSeconds)
+    if (updated === undefined) throw new ApiError('notFound')
+    return updated
+  }
+
+  /** Removes a stream everywhere. Throws 20404 when it is gone. */
+  async remove(record: StreamRecord): Promise<void> {
+    if (!(await this.#live.remove(record))) throw new ApiError('notFound')
+  }
+
+  /**
+   * Publishes through the hub's stream: its limits decide, and its ledger counts. `publisher`, if it listens to the
+   * stream, does not get the message back.
+   */
+  publish(record: StreamRecord, data: object, publisher?: StreamListener): ReturnType<Stream['tryPublish']> {
+    const result = this.#live.streamOf(record).tryPublish(data as Parameters<Stream['publish']>[0])
+    if (result.ok && publisher !== undefined) {
+      this.#live.runningBroadcastOf(record.sid)?.skip(result.message, publisher)
+    }
+    return result
+  }
+
+  /**
+   * Adds a listener to a stream. Gives a promise that resolves when messages of other processes come too, and the
+   * function that takes the listener out again.
+   */
+  listen(record: StreamRecord, listener: StreamListener, encode: MessageEncoder): Listening {
+    const broadcast = this.#live.broadcastOf(record)
+    broadcast.add(listener, encode)
+    return { joined: broadcast.joined, stop: () => broadcast.delete(listener) }
+  }
+
+  #permitted(caller: Caller, actions: readonly Action[], record: StreamRecord | undefined): StreamRecord {
+    if (record === undefined) throw new ApiError('notFound')
+    this.demand(caller, record.serviceSid, actions, hubNameOf(record))
+    return record
+  }
+}
+
+/** One listener's hold on a stream. */
+export interface Listening {
+  readonly joined: Promise<void>
+  stop(): void
+}
+
+/** Checks a time to live. Throws 54011. */
+export function checkTtl(seconds: unknown): number {
+  const isTtl = typeof seconds === 'number' && Number.isInteger(seconds)
+  if (!isTtl || seconds < 0 || seconds > LONGEST_TTL_SECONDS) throw new ApiError('badTtl')
+  return seconds
+}
