@@ -26,6 +26,17 @@ const FOLDERS: FolderOrder = {
   ],
   apart: ['src/testing'],
 }
+// The way of a request through the gateway, from the program that serves it down.
+const GATEWAY = 'packages/gateway/src'
+const GATEWAY_FOLDERS: FolderOrder = {
+  downwards: [
+    GATEWAY,
+    ...['command', 'server', 'gateway', 'http', 'twilsock', 'streams', 'access', 'registry', 'base'].map(
+      (folder) => `${GATEWAY}/${folder}`,
+    ),
+  ],
+  apart: [],
+}
 const ENTRIES = ['src/index.ts', 'src/index-web.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
@@ -62,6 +73,10 @@ describe('the source tree', () => {
 
   test('lets imports in src go down the order of folders only', () => {
     expect(offences(everythingInSrc, (file) => importsAgainst(FOLDERS, file))).toEqual([])
+  })
+
+  test('lets imports in the gateway go down the order of its folders only', () => {
+    expect(offences(readSourceFiles(GATEWAY), (file) => importsAgainst(GATEWAY_FOLDERS, file))).toEqual([])
   })
 
   test('lets nothing in src import an entry, or the core by its name but the testing entry', () => {

@@ -18,7 +18,7 @@ const hub = createHub({
 })
 const gateway = createGateway({ hub, keys: [{ sid: ACCOUNT, secret: 'secret' }] })
 const created = () => new Response('{}', { status: 201, headers: JSON_HEADERS })
-const emptyGateway = (fetch) => ({ isOpen: true, fetch, close: async () => {} })
+const emptyGateway = (fetch) => ({ isOpen: true, fetch, publish: () => undefined, close: async () => {} })
 const reading = async (request) => {
   await request.text()
   return created()

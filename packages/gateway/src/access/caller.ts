@@ -25,6 +25,12 @@ export function callerOf(request: Request, keys: KeyRing, nowMs: number): Caller
   if (authorization === null) return tokenCaller(tokenInQuery(request.url), keys, nowMs)
   const [scheme = '', value = ''] = authorization.split(' ', 2)
   if (/^bearer$/i.test(scheme)) return tokenCaller(value, keys, nowMs)
+  return basicCaller(authorization, keys)
+}
+
+/** Finds out who asks by HTTP Basic. Throws 20003. */
+export function basicCaller(authorization: string, keys: KeyRing): Caller {
+  const [scheme = '', value = ''] = authorization.split(' ', 2)
   const [sid, secret] = /^basic$/i.test(scheme) ? decodeBasic(value) : []
   const key = sid === undefined || secret === undefined ? undefined : keys.verify(sid, secret)
   if (key === undefined) throw new ApiError('unauthenticated', BASIC)

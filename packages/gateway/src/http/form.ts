@@ -18,14 +18,17 @@ export async function readForm(request: Request): Promise<Form> {
 export async function readFormText({ headers, body }: Request): Promise<string> {
   const declared = headers.get('content-length')
   if (declared !== null && Number(declared) > MAX_BODY_BYTES) throw new ApiError('tooLarge')
-  const text = await readText(body)
-  if (text === '') return text
-  if (!isForm(headers.get('content-type')) || JSON_START.test(text)) throw new ApiError('notAForm')
-  return text
+  return checkForm(await readText(body), headers.get('content-type'))
 }
 
-/** Tells whether a content type is that of a form, or none was given. */
-export function isForm(contentType: string | null): boolean {
+/** Gives back a text that is a form, or empty. Throws 20001. */
+export function checkForm(text: string, contentType: string | null): string {
+  if (text === '' || (isForm(contentType) && !JSON_START.test(text))) return text
+  throw new ApiError('notAForm')
+}
+
+/** Without a type a body is taken for a form. */
+function isForm(contentType: string | null): boolean {
   return contentType === null || FORM_TYPE.test(contentType)
 }
 
@@ -75,7 +78,7 @@ function isNamed(raw: string, name: string): boolean {
 
 async function readText(body: Request['body']): Promise<string> {
   if (body === null) return ''
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let text = ''
   let bytes = 0
   try {

@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
-import { problemAnswer, responseOf } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { answerBrokenRequests } from './broken-request.ts'
+import { toNodeHandler } from './node-handler.ts'
 
 /** Where a gateway listens, and what it puts up with. */
 export interface ServeOptions {
@@ -69,13 +69,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
 
 async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server> {
   // Only here, so that the handler itself runs where there is no Node.
-  const [{ createServer, STATUS_CODES }, { getRequestListener }] = await Promise.all([
-    import('node:http'),
-    import('@hono/node-server'),
-  ])
-  const listener = getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
-    errorHandler: () => responseOf(problemAnswer('badRequest')),
-  })
+  const { createServer, STATUS_CODES } = await import('node:http')
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -84,7 +78,7 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server
       keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
       connectionsCheckingInterval: 1000,
     },
-    listener,
+    toNodeHandler(gateway),
   )
   server.maxConnections = options.maxConnections ?? 10_000
   answerBrokenRequests(server, STATUS_CODES)

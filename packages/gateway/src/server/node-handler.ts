@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
+import { ApiError } from '../base/problem.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { MAX_BODY_BYTES } from '../http/form.ts'
+
+/** Answers a request of Node's HTTP server. Never throws. */
+export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
+
+/**
+ * Makes a handler for Node's `http`, Express and Fastify. Mount it before anything that reads bodies; under a path,
+ * give the gateway that path as `basePath`.
+ */
+export function toNodeHandler(gateway: Gateway): NodeHandler {
+  let listener: Listener | undefined
+  const answerByFetch = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    listener ??= await fetchListenerOf(gateway)
+    listener(incoming, outgoing)
+  }
+  return (incoming, outgoing) => {
+    restoreUrl(incoming)
+    const answer = directAnswerTo(incoming, gateway)
+    if (answer === undefined) void answerByFetch(incoming, outgoing)
+    else void answer.then((given) => write(given, outgoing))
+  }
+}
+
+/** Gets the package only here, so that the gateway itself runs where there is no Node. */
+async function fetchListenerOf(gateway: Gateway): Promise<Listener> {
+  const { getRequestListener } = await import('@hono/node-server')
+  return getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
+    errorHandler: () => responseOf(problemAnswer('badRequest')),
+    overrideGlobalObjects: false,
+  })
+}
+
+/** Express takes the path off under which it has mounted a handler. The gateway's `basePath` stands for it. */
+function restoreUrl(incoming: IncomingMessage & { originalUrl?: string }): void {
+  if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl
+}
+
+/** What a browser sends goes the long way, where its origin is checked. */
+function directAnswerTo(incoming: IncomingMessage, gateway: Gateway): Promise<Answer> | undefined {
+  if (incoming.method !== 'POST') return undefined
+  const { headers } = incoming
+  const { authorization, origin } = headers
+  const contentType = headers['content-type']
+  const length = Number(headers['content-length'])
+  if (authorization === undefined || !authorization.startsWith('Basic ')) return undefined
+  if (contentType === undefined || origin !== undefined || !(length <= MAX_BODY_BYTES)) return undefined
+  if (headers['sec-fetch-site'] !== undefined) return undefined
+  const readBody = () => readText(incoming)
+  return gateway.publish({ target: incoming.url ?? '', authorization, contentType, readBody })
+}
+
+function readText(incoming: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    const breakOff = () => reject(new ApiError('badRequest'))
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+    incoming.on('end', () => resolve(textOf(chunks)))
+    incoming.on('error', breakOff)
+    incoming.on('close', breakOff)
+  })
+}
+
+function textOf(chunks: readonly Buffer[]): string {
+  const [first] = chunks
+  return (chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)).toString('utf8')
+}
+
+function write({ status, headers, body }: Answer, outgoing: ServerResponse): void {
+  // Answers to a publish are texts; a stream goes the long way.
+  const text = typeof body === 'string' ? body : ''
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}
