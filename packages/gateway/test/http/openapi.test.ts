@@ -5,7 +5,9 @@ import document from '../../src/http/openapi.json' with { type: 'json' }
 import { type Answer, ApiClient } from '../support/api-client.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
 
-const STREAMS = '/v1/Services/{service}/Streams'
+const SERVICE_LIST = '/v1/Services'
+const SERVICE_PATH = '/v1/Services/{service}'
+const STREAMS = `${SERVICE_PATH}/Streams`
 const STREAM = `${STREAMS}/{stream}`
 const MESSAGES = `${STREAM}/Messages`
 
@@ -60,6 +62,11 @@ test('what is answered is as the document says', async () => {
     [STREAMS, 'post', await api.create({ Ttl: 'x' }), 400],
     [STREAMS, 'post', await new ApiClient(url, {}).create(), 401],
     [STREAMS, 'post', await api.send('POST', list, { UniqueName: 'x'.repeat(70_000) }), 413],
+    [STREAMS, 'post', await api.send('POST', list, {}, { 'content-type': 'text/plain' }), 201],
+    [STREAMS, 'post', await api.send('POST', list, { Ttl: '1' }, { 'content-type': 'text/plain' }), 415],
+    [SERVICE_LIST, 'get', await api.send('GET', `${url}${SERVICE_LIST}`), 200],
+    [SERVICE_PATH, 'get', await api.send('GET', `${url}${SERVICE_LIST}/default`), 200],
+    [SERVICE_PATH, 'get', await api.send('GET', `${url}${SERVICE_LIST}/none`), 404],
     [STREAMS, 'get', await api.list('?PageSize=1'), 200],
     [STREAMS, 'get', await api.list('?PageSize=0'), 400],
     [STREAM, 'get', await api.fetch('limited'), 200],
