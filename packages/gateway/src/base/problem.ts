@@ -34,6 +34,18 @@ export const PROBLEMS = {
     message:
       'Without keys only this machine and its own pages may ask; see --open, --cors and --allowed-host',
   },
+  forwarded: {
+    code: 20403,
+    status: 403,
+    message:
+      'Without keys (--open) only programs on this machine may ask, and a proxy has forwarded this; give the gateway keys',
+  },
+  crossSite: {
+    code: 20403,
+    status: 403,
+    message:
+      'A page of another site may not ask with a key; list its origin (--cors, corsOrigins), or let it use a token',
+  },
   notFound: { code: 20404, status: 404, message: 'The requested resource was not found' },
   tooManyListeners: {
     code: 20429,
@@ -54,6 +66,11 @@ export const PROBLEMS = {
     code: 20001,
     status: 415,
     message: 'The body must be a form: application/x-www-form-urlencoded',
+  },
+  tooManyFailures: {
+    code: 20429,
+    status: 429,
+    message: 'Too many wrong passwords; correct the credentials and try again later',
   },
   internal: { code: 20500, status: 500, message: 'Internal server error' },
   unavailable: { code: 20503, status: 503, message: 'Service unavailable; try again later' },

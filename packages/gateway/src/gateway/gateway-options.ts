@@ -1,12 +1,13 @@
 import type { Hub } from 'rivulet'
-import { type ApiKey, keyRing } from '../access/api-key.ts'
+import type { ApiKey } from '../access/api-key.ts'
+import { FailedLogins } from '../access/failed-logins.ts'
+import { KeyRing } from '../access/key-ring.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
-import type { ListeningOptions } from '../http/listening.ts'
 import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
-import type { StreamLimits } from '../streams/stream-service.ts'
+import { type GatewayLimits, limitsOf } from './gateway-limits.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions {
@@ -32,12 +33,25 @@ export interface GatewayOptions {
   readonly basePath?: string
   /** Whether there is a page to try it out, `/playground`. @default false */
   readonly playground?: boolean
-  /** How many streams a service may have at once. @default 50000 */
-  readonly maxStreamsPerService?: number
-  /** Streams that may be created a second in a service, after a burst of ten times as many. @default 20 */
-  readonly creationsPerSecond?: number
   /** How many listeners each key may have at once. @default 2000 */
   readonly maxListenersPerKey?: number
+  /**
+   * How many listeners each browser token may have at once, and each identity of access tokens. The key behind it
+   * counts them too. @default 100
+   */
+  readonly maxListenersPerHolder?: number
+  /** How many streams each service may have at once. @default 50000 */
+  readonly maxStreamsPerService?: number
+  /** How many streams may be created a second in each service, after a burst of ten times as many. @default 20 */
+  readonly creationsPerSecond?: number
+  /** Whether Twilio's client SDKs are served, at `/v3/wsconnect`. They need keys. @default true with keys */
+  readonly twilsock?: boolean
+  /** How many connections of client SDKs each identity may have at once. @default 20 */
+  readonly maxConnectionsPerIdentity?: number
+  /** How many streams each connection of a client SDK may be subscribed to. @default 1000 */
+  readonly maxSubscriptionsPerConnection?: number
+  /** Bytes that may wait for a client SDK that reads slowly; then the oldest messages give way. @default 1048576 */
+  readonly maxConnectionWaitingBytes?: number
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
   readonly maxWaitingMessages?: number
   /** Bytes that may wait for one. @default 1048576 */
@@ -51,8 +65,9 @@ export interface GatewayOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedGatewayOptions extends ListeningOptions, RouterOptions, StreamLimits {
+export interface ResolvedGatewayOptions extends GatewayLimits, RouterOptions {
   readonly registry: StreamRegistry
+  readonly twilsock: boolean
 }
 
 /** The sid of the service when none is given. */
@@ -65,12 +80,24 @@ const HOST = /^([^/:\s[\]]+|\[[\da-f:.]+\])$/i
 // As browsers send it: lower case, no path. Apps have schemes of their own, e.g. capacitor://localhost.
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/
 
+/** Every option, so that a misspelt one is not taken for one that was left out. */
+const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
+  ...{ hub: true, services: true, keys: true, open: true, allowedHosts: true, corsOrigins: true },
+  ...{ registry: true, accountSid: true, publicUrl: true, basePath: true, playground: true, twilsock: true },
+  ...{ maxListenersPerKey: true, maxListenersPerHolder: true, maxStreamsPerService: true },
+  ...{ creationsPerSecond: true, maxConnectionsPerIdentity: true, maxSubscriptionsPerConnection: true },
+  ...{ maxConnectionWaitingBytes: true, maxWaitingMessages: true, maxWaitingBytes: true },
+  ...{ heartbeatMs: true, stallMs: true, log: true },
+}
+
 /** Checks the options. Throws `INVALID_OPTIONS`, without any secret. */
 export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions {
-  const { basePath = '', publicUrl } = options
+  checkNames(options)
+  const { basePath = '', publicUrl, accountSid = DEFAULT_ACCOUNT_SID, log = SILENT_LOG } = options
   const open = switchOf('open', options.open)
   const corsOrigins = originsOf(options.corsOrigins)
-  const keys = keyRing(options.keys ?? [])
+  if (!ACCOUNT_SID.test(accountSid)) throw invalid('accountSid is AC followed by 32 hex digits.')
+  const keys = new KeyRing(options.keys ?? [], options.accountSid)
   if (keys.isEmpty && !open) {
     throw invalid(
       'There are no keys; give some, or `open: true` (--open) to let everybody on this machine ask.',
@@ -80,34 +107,34 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   if (open && corsOrigins.includes('*')) throw invalid('Without keys, name the origins of pages one by one.')
   if (basePath !== '' && !BASE_PATH.test(basePath))
     throw invalid('basePath is like "/sync", without a slash at its end.')
-  const accountSid = options.accountSid ?? keys.accountSid ?? DEFAULT_ACCOUNT_SID
-  if (!ACCOUNT_SID.test(accountSid)) throw invalid('accountSid is AC followed by 32 hex digits.')
   return Object.freeze({
     services: servicesOf(options),
     keys,
+    failedLogins: new FailedLogins(log),
     isOpen: open,
     allowedHosts: hostsOf(options.allowedHosts),
     corsOrigins,
     registry: options.registry ?? memoryRegistry(),
-    accountSid,
+    accountSid: keys.accountSid ?? accountSid,
     publicUrl: publicUrl === undefined ? undefined : originOf(publicUrl),
     basePath,
     playground: switchOf('playground', options.playground),
-    log: options.log ?? SILENT_LOG,
+    twilsock: twilsockOf(options.twilsock, open),
+    log,
     ...limitsOf(options),
   })
 }
 
-function limitsOf(options: GatewayOptions): ListeningOptions & StreamLimits {
-  return {
-    maxStreamsPerService: atLeastOne('maxStreamsPerService', options.maxStreamsPerService ?? 50_000),
-    creationsPerSecond: atLeastOne('creationsPerSecond', options.creationsPerSecond ?? 20),
-    maxListenersPerKey: atLeastOne('maxListenersPerKey', options.maxListenersPerKey ?? 2000),
-    maxWaitingMessages: atLeastOne('maxWaitingMessages', options.maxWaitingMessages ?? 256),
-    maxWaitingBytes: atLeastOne('maxWaitingBytes', options.maxWaitingBytes ?? 1_048_576),
-    heartbeatMs: atLeastOne('heartbeatMs', options.heartbeatMs ?? 15_000),
-    stallMs: atLeastOne('stallMs', options.stallMs ?? 60_000),
-  }
+function checkNames(options: GatewayOptions): void {
+  const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
+  if (stray === undefined) return
+  throw invalid(`There is no option ${stray}; the options are ${Object.keys(NAMES).join(', ')}.`)
+}
+
+function twilsockOf(given: unknown, open: boolean): boolean {
+  const twilsock = switchOf('twilsock', given ?? !open)
+  if (twilsock && open) throw invalid('Client SDKs come with tokens, so twilsock needs keys.')
+  return twilsock
 }
 
 function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub> {
@@ -149,11 +176,4 @@ function originOf(publicUrl: string): string {
   const isUrl = URL.canParse(publicUrl) && /^https?:$/.test(new URL(publicUrl).protocol)
   if (!isUrl) throw invalid('publicUrl is an http or https URL.')
   return publicUrl.replace(/\/+$/, '')
-}
-
-function atLeastOne(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
-    throw invalid(`${name} is a whole number from 1.`)
-  }
-  return value
 }

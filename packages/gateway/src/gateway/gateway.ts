@@ -1,5 +1,7 @@
 import { type Hub, RivuletError } from 'rivulet'
+import type { ApiKey } from '../access/api-key.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import { invalid } from '../base/invalid.ts'
 import { type DirectPublish, makeDirectPublish } from '../http/direct-publish.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
 import { makeRouter } from '../http/router.ts'
@@ -25,6 +27,12 @@ export interface Gateway {
    * request that `fetch` has to answer. Bound.
    */
   readonly publish: DirectPublish
+  /**
+   * Replaces the keys, and ends listeners of keys that are gone or have changed; tokens of theirs are not accepted
+   * any more. Throws `INVALID_OPTIONS`, and then leaves the keys as they were; so too without any key, since that
+   * would open the gateway. What answers have as `account_sid` stays.
+   */
+  setKeys(keys: readonly ApiKey[]): void
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
@@ -72,6 +80,13 @@ class HttpGateway implements Gateway {
 
   get counts(): ListeningCounts {
     return this.#listening.counts
+  }
+
+  setKeys(keys: readonly ApiKey[]): void {
+    if (this.isOpen)
+      throw invalid('A gateway that was made with `open: true` takes no keys; make another one.')
+    if (keys.length === 0) throw invalid('There are no keys; give at least one.')
+    this.#listening.endOf(this.#options.keys.replace(keys))
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { basicCaller } from '../access/caller.ts'
+import { basicCaller } from '../access/caller-of.ts'
 import { type Answer, problemAnswer } from '../base/answer.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { answerWith } from './answering.ts'
@@ -13,6 +13,8 @@ export interface DirectRequest {
   readonly target: string
   /** The header `Authorization`. */
   readonly authorization: string
+  /** Where the connection comes from. */
+  readonly clientAddress?: string | undefined
   /** The header `Content-Type`. */
   readonly contentType: string
   /** The body as UTF-8 text, of at most 64 KiB; rejects when it breaks off. Called once, or not at all. */
@@ -25,6 +27,9 @@ export type DirectPublish = (request: DirectRequest) => Promise<Answer> | undefi
 // What a URL may hold without being rewritten by its parser; a segment of dots would be.
 const PLAIN_TARGET = /^(?:\/(?!\.)[\w%~!$&'()*+,;=:@.-]+)+$/
 
+/** What a browser sends does not come this way. */
+const none = () => undefined
+
 /**
  * Makes the short way for `POST …/Messages` with HTTP Basic, which is what server SDKs send: the rules are those of
  * every other way, but no web `Request`, `Response` or router is made. Only for a gateway with keys.
@@ -34,9 +39,9 @@ export function makeDirectPublish(
   service: StreamService,
   isClosed: () => boolean,
 ): DirectPublish {
-  const { basePath, log, keys, services, isOpen } = options
+  const { basePath, log, services, isOpen } = options
   const prefix = `${basePath}/v1/Services/`
-  return ({ target, authorization, contentType, readBody }) => {
+  return ({ target, authorization, clientAddress, contentType, readBody }) => {
     if (isOpen || !target.startsWith(prefix) || !PLAIN_TARGET.test(target)) return undefined
     const [serviceSegment = '', streams, streamSegment = '', messages, more] = target
       .slice(prefix.length)
@@ -45,7 +50,7 @@ export function makeDirectPublish(
     return answerWith(log, 'publish', 'POST', () => {
       if (isClosed()) return problemAnswer('unavailable', { 'retry-after': '2' })
       return publishForm(service, {
-        caller: basicCaller(authorization, keys),
+        caller: basicCaller(authorization, options, { url: target, clientAddress, header: none }, Date.now()),
         serviceSid: serviceSidOf(serviceSegment, services),
         streamSegment,
         readBody: async () => checkForm(await readBody(), contentType),

@@ -39,6 +39,7 @@ export class Listening {
   readonly #options: ListeningOptions
   readonly #heartbeat: Heartbeat
   readonly #perKey = new Map<string, number>()
+  readonly #keySids = new Map<SseListener, string>()
   #counts = { listeners: 0, sent: 0, dropped: 0 }
 
   constructor(service: StreamService, options: ListeningOptions) {
@@ -66,6 +67,12 @@ export class Listening {
     return otherAnswer(listener.body, EVENT_STREAM)
   }
 
+  /** Ends the listeners of these keys. */
+  endOf(keySids: ReadonlySet<string>): void {
+    const last = statusEvent('closing', { reason: 'keyChanged' })
+    for (const [listener, keySid] of [...this.#keySids]) if (keySids.has(keySid)) listener.finish(last)
+  }
+
   #open({ caller, destroy }: Exchange, record: StreamRecord) {
     let timer: ReturnType<typeof setTimeout> | undefined
     const listener: SseListener = new SseListener(this.#options, {
@@ -76,6 +83,7 @@ export class Listening {
         clearTimeout(timer)
         if (isFinished && destroy !== undefined) destroyLater(destroy, this.#options.stallMs)
         this.#add(caller.keySid, -1)
+        this.#keySids.delete(listener)
         this.#heartbeat.delete(listener)
         hold.stop()
       },
@@ -86,6 +94,7 @@ export class Listening {
       timer = setTimeout(() => listener.finish(last), Math.max(caller.expiresMs - Date.now(), 0))
     }
     this.#add(caller.keySid, 1)
+    this.#keySids.set(listener, caller.keySid)
     this.#heartbeat.add(listener, destroy)
     return { listener, joined: hold.joined }
   }

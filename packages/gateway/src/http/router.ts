@@ -1,8 +1,9 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import type { KeyRing } from '../access/api-key.ts'
-import { callerOf } from '../access/caller.ts'
+import { type Access, callerOf } from '../access/caller-of.ts'
+import { warnOfForwarding } from '../access/forwarding.ts'
 import { openAccess } from '../access/open-access.ts'
+import { headOf, originOf } from '../access/request-head.ts'
 import { type Answer, jsonAnswer, problemAnswer, responseOf, textAnswer } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamService } from '../streams/stream-service.ts'
@@ -18,12 +19,9 @@ import { type ServiceOptions, type ServicesApi, serviceSidOf } from './services-
 import type { StreamsApi } from './streams-api.ts'
 
 /** What the routes need to know. */
-export interface RouterOptions extends ServiceOptions {
-  readonly keys: KeyRing
-  readonly isOpen: boolean
+export interface RouterOptions extends ServiceOptions, Access {
+  readonly services: ServiceOptions['services']
   readonly allowedHosts: readonly string[]
-  readonly corsOrigins: readonly string[]
-  readonly publicUrl: string | undefined
   readonly basePath: string
   readonly playground: boolean
   readonly log: GatewayLog
@@ -41,6 +39,8 @@ export interface Destinations {
 interface Bindings {
   /** Node's response, when Hono's adapter for Node is in front. */
   readonly outgoing?: { destroy(): void }
+  /** Node's request. */
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
 }
 
 type Env = { Bindings: Bindings }
@@ -113,12 +113,14 @@ function unknownRoute(path: string): Answer {
 /** Checks what concerns every request, turns what is thrown into an answer, and writes a line about it. */
 function guard(options: RouterOptions, to: Destinations) {
   const checkOpen = options.isOpen ? openAccess(options.allowedHosts, options.corsOrigins) : undefined
+  const checkForwarding = options.publicUrl === undefined ? warnOfForwarding(options.log) : undefined
   return (route: string, handle: Handler) =>
     async (context: Context<Env>): Promise<Response> => {
       const request = context.req.raw
       const answer = await answerWith(options.log, route, request.method, () => {
         if (to.isClosed()) return problemAnswer('unavailable', { 'retry-after': '2' })
         checkOpen?.(request)
+        checkForwarding?.(request.headers)
         return handle(context)
       })
       return responseOf(answer)
@@ -131,7 +133,7 @@ async function withExchange(
   handle: ApiHandler,
 ): Promise<Answer> {
   const request = context.req.raw
-  const found = callerOf(request, options.keys, Date.now())
+  const found = callerOf(headOf(request, context.env.incoming?.socket?.remoteAddress), options, Date.now())
   const caller = found instanceof Promise ? await found : found
   const [, , , service = 'default', , streamSegment = ''] = context.req.path.split('/')
   return handle({
@@ -142,11 +144,6 @@ async function withExchange(
     servicesUrl: () => `${options.publicUrl ?? originOf(request.url)}${options.basePath}${SERVICES}`,
     destroy: () => context.env.outgoing?.destroy(),
   })
-}
-
-/** Of a URL that has been parsed before. */
-function originOf(url: string): string {
-  return url.slice(0, url.indexOf('/', url.indexOf('://') + 3))
 }
 
 function corsOf(origins: readonly string[]) {

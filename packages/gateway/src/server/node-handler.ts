@@ -52,7 +52,8 @@ function directAnswerTo(incoming: IncomingMessage, gateway: Gateway): Promise<An
   if (contentType === undefined || origin !== undefined || !(length <= MAX_BODY_BYTES)) return undefined
   if (headers['sec-fetch-site'] !== undefined) return undefined
   const readBody = () => readText(incoming)
-  return gateway.publish({ target: incoming.url ?? '', authorization, contentType, readBody })
+  const clientAddress = incoming.socket.remoteAddress
+  return gateway.publish({ target: incoming.url ?? '', authorization, clientAddress, contentType, readBody })
 }
 
 function readText(incoming: IncomingMessage): Promise<string> {

@@ -3,12 +3,12 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { runGateway } from '../src/command/run-gateway.ts'
-import { settingsOf } from '../src/command/settings.ts'
-import { ApiClient, BASIC, basic } from './support/api-client.ts'
-import { GatewayProcess } from './support/gateway-process.ts'
-import { ACCOUNT, SERVICE, TOKEN } from './support/served-gateway.ts'
-import { listenAt } from './support/sse-client.ts'
+import { runGateway } from '../../src/command/run-gateway.ts'
+import { settingsOf } from '../../src/command/settings.ts'
+import { ApiClient, BASIC, basic } from '../support/api-client.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
+import { ACCOUNT, SERVICE, TOKEN } from '../support/served-gateway.ts'
+import { listenAt } from '../support/sse-client.ts'
 
 const LOCAL = ['--port', '0', '--service', SERVICE]
 const READER = `SK${'4'.repeat(32)}`

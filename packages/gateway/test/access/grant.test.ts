@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { matches } from '../src/access/grant.ts'
+import { matches } from '../../src/access/grant.ts'
 
 test.each([
   ['*', '', true],

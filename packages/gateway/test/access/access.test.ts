@@ -1,10 +1,10 @@
 import { SignJWT } from 'jose'
 import { createHub } from 'rivulet'
 import { describe, expect, test } from 'vitest'
-import { createGateway, type Grant, serve } from '../src/index.ts'
-import { ApiClient, BASIC, basic } from './support/api-client.ts'
-import { ACCOUNT, ACCOUNT_KEY, SERVICE, served, TOKEN } from './support/served-gateway.ts'
-import { listenAt } from './support/sse-client.ts'
+import { createGateway, type Grant, serve } from '../../src/index.ts'
+import { ApiClient, BASIC, basic } from '../support/api-client.ts'
+import { ACCOUNT, ACCOUNT_KEY, SERVICE, served, TOKEN } from '../support/served-gateway.ts'
+import { listenAt } from '../support/sse-client.ts'
 
 const KEY = `SK${'5'.repeat(32)}`
 const SECRET = 'a-secret-of-at-least-32-characters'

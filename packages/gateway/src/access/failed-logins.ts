@@ -1,0 +1,62 @@
+import type { GatewayLog } from '../base/gateway-log.ts'
+
+/** Whom wrong passwords are counted for. */
+export interface LoginAttempt {
+  /** Where the connection comes from, where the server tells. */
+  readonly clientAddress: string | undefined
+  /** The sid of the key, if there is such a key. */
+  readonly keySid: string | undefined
+}
+
+const MAX_FAILURES = 10
+const WINDOW_MS = 60_000
+// Some 150 bytes each. An entry that gives way to a newer one ends at most a minute early.
+const MAX_ENTRIES = 4096
+
+/**
+ * Counts wrong passwords per client address and key, and tells for how long further ones are not even looked at:
+ * from the tenth within a minute until that minute is over. Counting per key as well leaves the others alone that
+ * come through the same proxy.
+ */
+export class FailedLogins {
+  readonly #log: GatewayLog
+  /** In the order in which their minutes end. */
+  readonly #entries = new Map<string, { failures: number; readonly endsMs: number }>()
+  #total = 0
+
+  constructor(log: GatewayLog) {
+    this.#log = log
+  }
+
+  /** Gives the milliseconds until another attempt is looked at; 0 is now. */
+  waitMs(attempt: LoginAttempt, nowMs: number): number {
+    if (this.#entries.size === 0) return 0
+    const entry = this.#entries.get(nameOf(attempt))
+    return entry === undefined || entry.failures < MAX_FAILURES ? 0 : Math.max(entry.endsMs - nowMs, 0)
+  }
+
+  /** Counts a wrong password, and writes a line when it is one too many. */
+  add(attempt: LoginAttempt, nowMs: number): void {
+    this.#total += 1
+    const entry = this.#entryOf(nameOf(attempt), nowMs)
+    entry.failures += 1
+    if (entry.failures !== MAX_FAILURES) return
+    const fields = { ...attempt, failures: MAX_FAILURES, failuresOfAll: this.#total }
+    this.#log.warn(fields, 'too many wrong passwords; further ones are refused for a minute')
+  }
+
+  #entryOf(name: string, nowMs: number) {
+    const running = this.#entries.get(name)
+    if (running !== undefined && running.endsMs > nowMs) return running
+    this.#entries.delete(name)
+    const [oldest] = this.#entries.keys()
+    if (oldest !== undefined && this.#entries.size >= MAX_ENTRIES) this.#entries.delete(oldest)
+    const entry = { failures: 0, endsMs: nowMs + WINDOW_MS }
+    this.#entries.set(name, entry)
+    return entry
+  }
+}
+
+function nameOf({ clientAddress = '', keySid = '' }: LoginAttempt): string {
+  return `${clientAddress} ${keySid}`
+}
