@@ -1,0 +1,116 @@
+import { createHub } from 'rivulet'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createGateway } from '../../src/index.ts'
+import { basic } from '../support/api-client.ts'
+import { ACCOUNT, ACCOUNT_KEY, TOKEN } from '../support/served-gateway.ts'
+
+const KEY = { sid: `SK${'5'.repeat(32)}`, secret: 'the-secret-of-the-api-key' }
+const HERE = '192.0.2.1'
+const THERE = '192.0.2.2'
+const FAILURES = 10
+
+function loggedGateway() {
+  const hub = createHub()
+  const warnings: object[] = []
+  const log = { debug() {}, info() {}, error() {}, warn: (fields: object) => warnings.push(fields) }
+  const gateway = createGateway({ hub, keys: [ACCOUNT_KEY, KEY], log })
+  onTestFinished(async () => {
+    await gateway.close()
+    await hub.close()
+  })
+  /** Asks from an address, as Node's server tells it, or from nowhere. */
+  const ask = async (user: string, password: string, remoteAddress?: string): Promise<Response> => {
+    const request = new Request('http://localhost/v1/Services/default/Streams', {
+      headers: basic(user, password),
+    })
+    return gateway.fetch(
+      request,
+      remoteAddress === undefined ? {} : { incoming: { socket: { remoteAddress } } },
+    )
+  }
+  const fail = async (times: number, user: string, from?: string): Promise<number[]> => {
+    const statuses: number[] = []
+    for (let time = 0; time < times; time++) statuses.push((await ask(user, `guess-${time}`, from)).status)
+    return statuses
+  }
+  return { ask, fail, warnings }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('wrong passwords', () => {
+  test('are not looked at any more after ten in a minute, until it is over', async () => {
+    const { ask, fail } = loggedGateway()
+    expect(await fail(FAILURES, ACCOUNT, HERE)).toEqual(Array(FAILURES).fill(401))
+    vi.advanceTimersByTime(50_000)
+    const refused = await ask(ACCOUNT, TOKEN, HERE)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10'])
+    expect(refused.headers.get('www-authenticate')).toBeNull()
+    expect(await refused.json()).toMatchObject({ code: 20429, status: 429 })
+    vi.advanceTimersByTime(9_999)
+    expect((await ask(ACCOUNT, TOKEN, HERE)).status).toBe(429)
+    vi.advanceTimersByTime(1)
+    expect((await ask(ACCOUNT, TOKEN, HERE)).status).toBe(200)
+    expect(await fail(FAILURES + 1, ACCOUNT, HERE)).toEqual([...Array(FAILURES).fill(401), 429])
+  })
+
+  test('that come slowly are all looked at', async () => {
+    const { ask, fail, warnings } = loggedGateway()
+    for (let minute = 0; minute < 5; minute++) {
+      expect(await fail(FAILURES - 1, ACCOUNT, HERE)).toEqual(Array(FAILURES - 1).fill(401))
+      expect((await ask(ACCOUNT, TOKEN, HERE)).status).toBe(200)
+      vi.advanceTimersByTime(60_000)
+    }
+    expect(warnings).toEqual([])
+  })
+
+  test('slow nobody else down: no other address, and no other key behind the same proxy', async () => {
+    const { ask, fail } = loggedGateway()
+    await fail(FAILURES, ACCOUNT, HERE)
+    await fail(FAILURES, 'nobody', HERE)
+    expect((await ask(ACCOUNT, TOKEN, HERE)).status).toBe(429)
+    expect((await ask('somebody else', TOKEN, HERE)).status).toBe(429)
+    expect((await ask(ACCOUNT, TOKEN, THERE)).status).toBe(200)
+    expect((await ask(KEY.sid, KEY.secret, HERE)).status).toBe(200)
+    expect((await ask(KEY.sid, KEY.secret, THERE)).status).toBe(200)
+  })
+
+  test('are counted per key where no address is known', async () => {
+    const { ask, fail } = loggedGateway()
+    await fail(FAILURES, ACCOUNT)
+    await fail(FAILURES, 'nobody')
+    expect((await ask(ACCOUNT, TOKEN)).status).toBe(429)
+    expect((await ask('nobody', TOKEN)).status).toBe(429)
+    expect((await ask(KEY.sid, KEY.secret)).status).toBe(200)
+  })
+
+  test('are written to the log in one line each time it becomes too much, without any password', async () => {
+    const { fail, warnings } = loggedGateway()
+    await fail(3 * FAILURES, ACCOUNT, HERE)
+    const first = { clientAddress: HERE, keySid: ACCOUNT, failures: FAILURES, failuresOfAll: FAILURES }
+    expect(warnings).toEqual([first])
+    await fail(3 * FAILURES, 'no-such-name', THERE)
+    vi.advanceTimersByTime(60_000)
+    await fail(3 * FAILURES, ACCOUNT, HERE)
+    expect(warnings).toEqual([
+      first,
+      { clientAddress: THERE, keySid: undefined, failures: FAILURES, failuresOfAll: 2 * FAILURES },
+      { ...first, failuresOfAll: 3 * FAILURES },
+    ])
+    for (const text of ['guess', 'no-such-name']) expect(JSON.stringify(warnings)).not.toContain(text)
+  })
+
+  test('of very many addresses are remembered for the latest thousands only', async () => {
+    const { ask, fail } = loggedGateway()
+    await fail(FAILURES, ACCOUNT, HERE)
+    await fail(FAILURES, KEY.sid, THERE)
+    for (let address = 0; address < 4095; address++) await ask(ACCOUNT, 'wrong', `2001:db8::${address}`)
+    expect((await ask(ACCOUNT, TOKEN, HERE)).status).toBe(200)
+    expect((await ask(KEY.sid, KEY.secret, THERE)).status).toBe(429)
+  })
+})
