@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { LIMIT_DEFAULTS, type LimitName } from '../gateway/gateway-limits.ts'
 import type { CommandOptions } from './settings.ts'
 
 const EXAMPLES = `
@@ -10,12 +11,39 @@ Examples:
 
 Environment, since arguments show in process lists:
   RIVULET_GATEWAY_KEYS       keys, separated by white space
-  RIVULET_GATEWAY_TRANSPORT  URLs, separated by white space`
+  RIVULET_GATEWAY_TRANSPORT  URLs, separated by white space
+
+Signals:
+  SIGHUP            reads the keys of --key-file and --config anew, and ends listeners of keys that are gone or have
+                    changed; everything else stays
+  SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends at once`
+
+const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
+  ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have'],
+  ['maxListenersPerHolder', 'max-listeners-per-holder', 'listeners that each token or identity may have'],
+  ['maxStreamsPerService', 'max-streams-per-service', 'streams that each service may have'],
+  ['creationsPerSecond', 'creations-per-second', 'streams that may be created a second in each service'],
+  [
+    'maxConnectionsPerIdentity',
+    'max-connections-per-identity',
+    'connections of client SDKs for each identity',
+  ],
+  [
+    'maxSubscriptionsPerConnection',
+    'max-subscriptions-per-connection',
+    'streams that each connection of a client SDK may be subscribed to',
+  ],
+  [
+    'maxConnectionWaitingBytes',
+    'max-connection-waiting-bytes',
+    'bytes that may wait for a client SDK that reads slowly',
+  ],
+]
 
 /** Describes the command line. */
 export function commandLine(run: (options: CommandOptions) => Promise<void>): Command {
   const list = (value: string, before: readonly string[] = []) => [...before, value]
-  return new Command('rivulet-gateway')
+  const command = new Command('rivulet-gateway')
     .description("Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events for listeners.")
     .option('-p, --port <number>', 'where to listen; 0 takes a free port (default: 8080)', portOf)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
@@ -24,7 +52,7 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
       "a broker's URL; repeatable for the servers of one cluster (default: none, local)",
       list,
     )
-    .option('--name <name>', "the hub's name")
+    .option('--name <name>', "the hub's name (default: the sid of --service, else default)")
     .option('--service <sid>', "the service's sid, IS and 32 hex digits; it is also called default")
     .option('--key <sid:secret>', 'who may ask: AC…:token or SK…:secret; repeatable', list)
     .option('--key-file <file>', 'a file with a key in each line; repeatable', list)
@@ -37,10 +65,18 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
     )
     .option('--public-url <url>', 'how clients reach it, for the URLs in answers')
     .option('--playground', 'serve a page to try it out, /playground')
+    .option('--no-twilsock', "don't serve Twilio's client SDKs at /v3/wsconnect (default: served with keys)")
     .option('--log-level <level>', 'debug (every request), info, warn, error or silent (default: info)')
     .option('--config <file>', 'a JSON file with services, keys and their grants, and the options above')
-    .addHelpText('after', EXAMPLES)
-    .action(run)
+  for (const [name, flag, what] of LIMITS) {
+    command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[name]})`, limitOf)
+  }
+  return command.addHelpText('after', EXAMPLES).action(run)
+}
+
+function limitOf(value: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(value)) throw new InvalidArgumentError('It is a whole number from 1.')
+  return Number(value)
 }
 
 function portOf(value: string): number {

@@ -5,7 +5,14 @@ import { runGateway } from './run-gateway.ts'
 import { settingsOf } from './settings.ts'
 
 commandLine(async (options) => {
+  let isReloadDue = false
+  let hangUp = () => {
+    isReloadDue = true
+  }
+  // Before anything is opened, so that a signal that comes meanwhile does not end the process.
+  process.on('SIGHUP', () => hangUp())
   const running = await runGateway(settingsOf(options, process.env))
+  const reload = () => running.reloadKeys(() => settingsOf(options, process.env).keys)
   let isClosing = false
   const end = async () => {
     // Whoever asks twice does not want to wait.
@@ -16,6 +23,9 @@ commandLine(async (options) => {
   }
   process.on('SIGTERM', end)
   process.on('SIGINT', end)
+  // Without keys it is run by hand, and there the signal says that the terminal is gone.
+  hangUp = running.isOpen ? end : reload
+  if (isReloadDue) hangUp()
 })
   .parseAsync()
   .catch((error: unknown) => {

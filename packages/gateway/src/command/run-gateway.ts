@@ -1,19 +1,26 @@
 import { pino } from 'pino'
 import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
+import type { ApiKey } from '../access/api-key.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
-import { createGateway } from '../gateway/gateway.ts'
+import { createGateway, type Gateway } from '../gateway/gateway.ts'
+import { LIMIT_NAMES } from '../gateway/gateway-limits.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import { openNatsRegistry } from '../registry/nats-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { serve } from '../server/serve.ts'
 import { natsOptionsOf } from './nats-url.ts'
-import type { ServiceSettings, Settings } from './settings.ts'
+import type { ServiceSettings } from './service-settings.ts'
+import type { Settings } from './settings.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
 
 /** A gateway with its hubs and its registry. */
 export interface RunningGateway {
   readonly log: GatewayLog
+  /** Whether everybody on this machine may ask, so that there are no keys to be read anew. */
+  readonly isOpen: boolean
+  /** Takes the keys that `read` gives. When it throws, or they are wrong, the keys stay, and the log says why. */
+  reloadKeys(read: () => readonly ApiKey[]): void
   /** Tells the listeners, closes everything in turn, and is bounded in time. */
   close(): Promise<void>
 }
@@ -34,7 +41,8 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
       hubs.push(services[sid])
     }
     registry = await registryOf(settings)
-    const server = await serve(createGateway({ ...optionsOf(settings), services, registry, log }), {
+    const gateway = createGateway({ ...optionsOf(settings), services, registry, log })
+    const server = await serve(gateway, {
       port: settings.port,
       hostname: settings.host,
     })
@@ -45,7 +53,7 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
       await Promise.all(hubs.map((hub) => hub.close()))
       log.info({}, 'closed')
     }
-    return { log, close }
+    return { log, isOpen: gateway.isOpen, reloadKeys: (read) => reloadKeys(gateway, log, read), close }
   } catch (error) {
     await Promise.all([registry?.close(), ...hubs.map((hub) => hub.close())])
     throw error
@@ -66,12 +74,21 @@ async function registryOf({ registry, services }: Settings): Promise<StreamRegis
   return openNatsRegistry(natsOptionsOf([urls].flat().filter((url) => typeof url === 'string')))
 }
 
-function optionsOf(settings: Settings) {
-  const { keys, open, allowedHosts, playground, accountSid, publicUrl, maxListenersPerKey } = settings
-  return {
-    ...{ keys, open, allowedHosts, playground, corsOrigins: settings.cors },
-    ...(accountSid !== undefined && { accountSid }),
-    ...(publicUrl !== undefined && { publicUrl }),
-    ...(maxListenersPerKey !== undefined && { maxListenersPerKey }),
+function reloadKeys(gateway: Gateway, log: GatewayLog, read: () => readonly ApiKey[]): void {
+  try {
+    const keys = read()
+    gateway.setKeys(keys)
+    log.info({ keys: keys.length }, 'the keys were read anew')
+  } catch (error) {
+    // Of other errors the message may hold anything.
+    const reason = RivuletError.is(error) ? error.message : undefined
+    log.error({ reason }, 'the keys stay as they were: what was read can not be used')
   }
+}
+
+function optionsOf(settings: Settings) {
+  const { keys, open, allowedHosts, playground, cors } = settings
+  const names = ['accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES] as const
+  const given = names.map((name) => [name, settings[name]]).filter(([, value]) => value !== undefined)
+  return { keys, open, allowedHosts, playground, corsOrigins: cors, ...Object.fromEntries(given) }
 }

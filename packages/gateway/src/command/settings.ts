@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs'
-import type { HubConfigObject } from 'rivulet'
 import type { ApiKey } from '../access/api-key.ts'
-import type { Grant } from '../access/grant.ts'
 import { invalid } from '../base/invalid.ts'
+import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-limits.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/gateway-options.ts'
+import { readKeys } from './key-settings.ts'
+import { checkApart, namedBySid, type ServiceSettings, type ServicesSettings } from './service-settings.ts'
 
-/** How the command's hubs are opened; without a transport they are local. */
-export type ServiceSettings = Partial<HubConfigObject>
+/** The limits that were given. */
+type Limits = { readonly [name in LimitName]?: number }
 
 /** What the command was told, by options, environment and files together. */
-export interface Settings {
+export interface Settings extends Limits {
   readonly port: number
   readonly host: string
-  readonly services: Readonly<Record<string, ServiceSettings>>
+  readonly services: ServicesSettings
   readonly keys: readonly ApiKey[]
   readonly open: boolean
   readonly allowedHosts: readonly string[]
@@ -23,11 +24,11 @@ export interface Settings {
   readonly logLevel: string
   readonly accountSid?: string
   readonly publicUrl?: string
-  readonly maxListenersPerKey?: number
+  readonly twilsock?: boolean
 }
 
 /** The options of the command line, as commander gives them; those that were not given are absent. */
-export interface CommandOptions {
+export interface CommandOptions extends Limits {
   readonly port?: number
   readonly host?: string
   readonly transport?: readonly string[]
@@ -41,6 +42,8 @@ export interface CommandOptions {
   readonly registry?: string
   readonly publicUrl?: string
   readonly playground?: true
+  /** Commander has true here when it was not given. */
+  readonly twilsock?: boolean
   readonly logLevel?: string
   readonly config?: string
 }
@@ -50,7 +53,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const CONFIG_FIELDS = [
   ...['port', 'host', 'services', 'keys', 'open', 'allowedHosts', 'cors', 'registry', 'playground'],
-  ...['logLevel', 'accountSid', 'publicUrl', 'maxListenersPerKey'],
+  ...['logLevel', 'accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES],
 ]
 
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
@@ -85,6 +88,8 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     playground: options.playground,
     logLevel: options.logLevel,
     publicUrl: options.publicUrl,
+    twilsock: options.twilsock === false ? false : undefined,
+    ...Object.fromEntries(LIMIT_NAMES.map((name) => [name, options[name]])),
   }
   const defaults = {
     ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
@@ -95,7 +100,11 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     ...config,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     services: servicesOf(options, config, environment),
-    keys: keysOf(options, config, environment),
+    keys: readKeys({
+      lines: [...(options.key ?? []), ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/)],
+      files: options.keyFile ?? [],
+      configured: (config.keys ?? []) as Record<string, unknown>[],
+    }),
   } as Settings
 }
 
@@ -118,63 +127,23 @@ function readConfig(file: string): Config {
   return config
 }
 
-function servicesOf(options: CommandOptions, config: Config, environment: Environment) {
+function servicesOf(options: CommandOptions, config: Config, environment: Environment): ServicesSettings {
   const { transport = environment.RIVULET_GATEWAY_TRANSPORT?.split(/\s+/).filter(Boolean) } = options
   if (config.services !== undefined) {
     if (transport?.length || options.name !== undefined || options.service !== undefined) {
       throw invalid('Give services in the file, or --transport, --name and --service, not both.')
     }
-    return config.services as Settings['services']
+    const services = namedBySid(config.services as ServicesSettings)
+    checkApart(services)
+    return services
   }
   const service: ServiceSettings = {
     ...(transport?.length ? { transport } : {}),
     ...(options.name !== undefined && { name: options.name }),
   }
-  return { [options.service ?? DEFAULT_SERVICE_SID]: service }
-}
-
-/** Secrets come from anywhere; what a key allows, from the file, where its secret may be left out. */
-function keysOf(options: CommandOptions, config: Config, environment: Environment): ApiKey[] {
-  const lines = [
-    ...(options.key ?? []),
-    ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/),
-    ...(options.keyFile ?? []).flatMap(linesOf),
-  ]
-  const secrets = secretsOf(lines.filter((line) => line !== ''))
-  const configured = (config.keys ?? []) as { sid: string; secret?: string; grants?: readonly Grant[] }[]
-  const keys = configured.map(({ sid, secret, grants }) => {
-    const found = secret ?? secrets.get(sid)
-    if (found === undefined) throw invalid('A key in the file has no secret, and none is given elsewhere.')
-    secrets.delete(sid)
-    return { sid, secret: found, ...(grants && { grants }) }
-  })
-  return [...keys, ...[...secrets].map(([sid, secret]) => ({ sid, secret }))]
-}
-
-function secretsOf(lines: readonly string[]): Map<string, string> {
-  const secrets = new Map<string, string>()
-  for (const [sid, secret] of lines.map(parseKey)) {
-    if ((secrets.get(sid) ?? secret) !== secret) throw invalid('A key is given twice, with two secrets.')
-    secrets.set(sid, secret)
-  }
-  return secrets
-}
-
-function parseKey(line: string): [sid: string, secret: string] {
-  const colon = line.indexOf(':')
-  if (colon === -1) throw invalid('A key is "AC…:token" or "SK…:secret".')
-  return [line.slice(0, colon), line.slice(colon + 1)]
-}
-
-function linesOf(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'))
-  } catch {
-    throw invalid(`The file ${file} can't be read.`)
-  }
+  // The hub of a service without a sid is called `default`, like any hub of other programs that has no name.
+  if (options.service === undefined) return { [DEFAULT_SERVICE_SID]: service }
+  return namedBySid({ [options.service]: service })
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -10,7 +10,11 @@ export interface GatewayLimits extends ListeningOptions, StreamLimits {
   readonly maxConnectionWaitingBytes: number
 }
 
-const DEFAULTS: GatewayLimits = {
+/** The name of a limit. */
+export type LimitName = keyof GatewayLimits
+
+/** What holds where nothing is given. */
+export const LIMIT_DEFAULTS: GatewayLimits = {
   maxListenersPerKey: 2000,
   maxListenersPerHolder: 100,
   maxStreamsPerService: 50_000,
@@ -25,11 +29,12 @@ const DEFAULTS: GatewayLimits = {
   stallMs: 60_000,
 }
 
+/** The names of all limits. */
+export const LIMIT_NAMES = Object.keys(LIMIT_DEFAULTS) as readonly LimitName[]
+
 /** Fills in the limits that are not given. Throws `INVALID_OPTIONS`. */
 export function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
-  const entries = Object.entries(DEFAULTS).map(([name, value]) => {
-    return [name, atLeastOne(name, given[name as keyof GatewayLimits] ?? value)]
-  })
+  const entries = LIMIT_NAMES.map((name) => [name, atLeastOne(name, given[name] ?? LIMIT_DEFAULTS[name])])
   return Object.fromEntries(entries)
 }
 

@@ -1,0 +1,62 @@
+import type { HubConfigObject } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
+
+/** How the command's hubs are opened; without a transport they are local. */
+export type ServiceSettings = Partial<HubConfigObject>
+
+/** The settings of each service by its sid. */
+export type ServicesSettings = Readonly<Record<string, ServiceSettings>>
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = {
+  ...{ 'nats:': 4222, 'tls:': 4222, 'mqtt:': 1883, 'mqtts:': 8883, 'mqtt+ws:': 80, 'mqtt+wss:': 443 },
+}
+
+/**
+ * Gives each hub without a name that of its service's sid: two services on one broker would otherwise hear each
+ * other. A name may also stand in a URL, as `?name=`.
+ */
+export function namedBySid(services: ServicesSettings): ServicesSettings {
+  return Object.fromEntries(
+    Object.entries(services).map(([sid, service]) => {
+      return [sid, nameOf(service) === undefined ? { ...service, name: sid } : service]
+    }),
+  )
+}
+
+/** Throws `INVALID_OPTIONS` for services that would hear each other: on one broker, by one name. */
+export function checkApart(services: ServicesSettings): void {
+  const taken = new Map<string, string>()
+  for (const [sid, service] of Object.entries(services)) {
+    for (const address of addressesOf(service)) {
+      const place = `${address} ${nameOf(service) ?? 'default'}`
+      const other = taken.get(place)
+      if (other !== undefined && other !== sid) {
+        throw invalid(
+          `The services ${other} and ${sid} have one transport and one name; give each a name of its own.`,
+        )
+      }
+      taken.set(place, sid)
+    }
+  }
+}
+
+function nameOf(service: ServiceSettings): string | undefined {
+  const inUrls = urlsOf(service).map((url) => /[?&]name=([^&]*)/.exec(url)?.[1])
+  return service.name ?? inUrls.find((name) => name !== undefined)
+}
+
+/** Servers of one cluster share everything, and so do all users of one. */
+function addressesOf(service: ServiceSettings): string[] {
+  return urlsOf(service).map((url) => {
+    const { protocol, host, port, pathname } = URL.canParse(url) ? new URL(url) : EMPTY
+    if (host === '') return `${protocol}${pathname}`
+    return `${host.toLowerCase()}${port === '' ? `:${DEFAULT_PORTS[protocol]}` : ''}`
+  })
+}
+
+// Opening the hub says what is wrong with such a URL.
+const EMPTY = { protocol: '', host: '', port: '', pathname: '' }
+
+function urlsOf({ transport }: ServiceSettings): string[] {
+  return [transport].flat().filter((url) => typeof url === 'string')
+}
