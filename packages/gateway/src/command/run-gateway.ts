@@ -17,6 +17,8 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
 /** A gateway with its hubs and its registry. */
 export interface RunningGateway {
   readonly log: GatewayLog
+  /** Where it listens. */
+  readonly url: string
   /** Whether everybody on this machine may ask, so that there are no keys to be read anew. */
   readonly isOpen: boolean
   /** Takes the keys that `read` gives. When it throws, or they are wrong, the keys stay, and the log says why. */
@@ -53,7 +55,13 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
       await Promise.all(hubs.map((hub) => hub.close()))
       log.info({}, 'closed')
     }
-    return { log, isOpen: gateway.isOpen, reloadKeys: (read) => reloadKeys(gateway, log, read), close }
+    return {
+      log,
+      url: server.url,
+      isOpen: gateway.isOpen,
+      reloadKeys: (read) => reloadKeys(gateway, log, read),
+      close,
+    }
   } catch (error) {
     await Promise.all([registry?.close(), ...hubs.map((hub) => hub.close())])
     throw error

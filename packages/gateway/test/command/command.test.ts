@@ -1,24 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { runGateway } from '../../src/command/run-gateway.ts'
 import { settingsOf } from '../../src/command/settings.ts'
 import { ApiClient, BASIC, basic } from '../support/api-client.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { ACCOUNT, SERVICE, TOKEN } from '../support/served-gateway.ts'
 import { listenAt } from '../support/sse-client.ts'
+import { fileWith } from '../support/temporary-file.ts'
 
 const LOCAL = ['--port', '0', '--service', SERVICE]
 const READER = `SK${'4'.repeat(32)}`
-
-function fileWith(name: string, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'rivulet-gateway-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  writeFileSync(join(folder, name), text)
-  return join(folder, name)
-}
 
 test('the command serves a local hub, and ends in good order when it is told to', async () => {
   const running = new GatewayProcess([...LOCAL, '--log-level', 'debug'], {
@@ -81,6 +72,7 @@ test('the command says in one sentence why it does not start', async () => {
     [['--port', 'x'], /number from 0 to 65535/],
     [['--port', '0', '--open', '--cors', 'app.example'], /An origin is like "https:\/\/app.example"/],
     [['--port', '0', '--open', '--registry', 'x'], /The registry is memory, nats/],
+    [['--port', '0', '--open', '--creations-per-second', '0'], /whole number from 1/],
   ]
   await Promise.all(
     refusals.map(async ([args, sentence]) => {
@@ -107,6 +99,12 @@ test.each<[config: object, sentence: RegExp]>([
   [{ services: { [SERVICE]: 'nats://host' } }, /services is an object of/],
   [{ open: false, keys: [null] }, /keys is a list of/],
   [{ publicUrl: 5 }, /publicUrl is a URL/],
+  [{ twilsock: 'yes' }, /twilsock is true or false/],
+  [{ twilsock: true }, /twilsock needs keys/],
+  [{ maxStreamsPerService: 0 }, /maxStreamsPerService is a whole number from 1/],
+  [{ creationsPerSecond: '20' }, /creationsPerSecond is a whole number from 1/],
+  [{ maxListenersPerholder: 5 }, /unknown field/],
+  [{ open: false, keys: [{ sid: ACCOUNT, secret: 'x', grant: [] }] }, /unknown field; there are sid/],
 ])('a file with %j is not taken for something else', async (given, sentence) => {
   const config = fileWith(
     'config.json',
@@ -122,7 +120,19 @@ test.each<[config: object, sentence: RegExp]>([
 test('the command shows what it can be told', async () => {
   const running = new GatewayProcess(['--help'])
   expect(await running.ended()).toBe(0)
-  for (const option of ['--port', '--transport', '--key', '--open', '--registry', '--playground']) {
-    expect(running.output).toContain(option)
+  const known = ['--port', '--transport', '--key', '--open', '--registry', '--playground', '--no-twilsock']
+  const limits = [
+    ['--max-listeners-per-key', 2000],
+    ['--max-listeners-per-holder', 100],
+    ['--max-streams-per-service', 50_000],
+    ['--creations-per-second', 20],
+    ['--max-connections-per-identity', 20],
+    ['--max-subscriptions-per-connection', 1000],
+    ['--max-connection-waiting-bytes', 1_048_576],
+  ]
+  for (const option of known) expect(running.output).toContain(option)
+  const shown = running.output.replaceAll(/\s+/g, ' ')
+  for (const [flag, most] of limits) {
+    expect(shown).toMatch(new RegExp(`${flag} <number> [^<]*\\(default: ${most}\\)`))
   }
 })
