@@ -1,8 +1,8 @@
 import { createHub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createGateway } from '../../src/index.ts'
-import { basic } from '../support/api-client.ts'
-import { ACCOUNT, ACCOUNT_KEY, TOKEN } from '../support/served-gateway.ts'
+import { ApiClient, basic } from '../support/api-client.ts'
+import { ACCOUNT, ACCOUNT_KEY, served, TOKEN } from '../support/served-gateway.ts'
 
 const KEY = { sid: `SK${'5'.repeat(32)}`, secret: 'the-secret-of-the-api-key' }
 const HERE = '192.0.2.1'
@@ -87,6 +87,26 @@ describe('wrong passwords', () => {
     expect((await ask(ACCOUNT, TOKEN)).status).toBe(429)
     expect((await ask('nobody', TOKEN)).status).toBe(429)
     expect((await ask(KEY.sid, KEY.secret)).status).toBe(200)
+  })
+
+  test('are counted by where a connection comes from, on the short way of publishing too', async () => {
+    const warnings: object[] = []
+    const log = { debug() {}, info() {}, error() {}, warn: (fields: object) => warnings.push(fields) }
+    const { url } = await served({ keys: [ACCOUNT_KEY, KEY], log })
+    const guess = new ApiClient(url, basic(ACCOUNT, 'guess'))
+    for (let time = 0; time < FAILURES; time++) {
+      const answer = time % 2 === 0 ? guess.publish('a', {}) : guess.list()
+      expect((await answer).status).toBe(401)
+    }
+    const api = new ApiClient(url)
+    for (const answer of [await api.publish('a', {}), await api.list()]) {
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([
+        429,
+        expect.stringMatching(/^\d+$/),
+      ])
+    }
+    expect((await new ApiClient(url, basic(KEY.sid, KEY.secret)).publish('a', {})).status).toBe(404)
+    expect(warnings).toMatchObject([{ clientAddress: '127.0.0.1', keySid: ACCOUNT }])
   })
 
   test('are written to the log in one line each time it becomes too much, without any password', async () => {

@@ -1,0 +1,50 @@
+import { createHub, type Hub } from 'rivulet'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { resolveOptions } from '../../src/gateway/gateway-options.ts'
+import { createGateway, type GatewayOptions } from '../../src/index.ts'
+import { ACCOUNT_KEY } from '../support/served-gateway.ts'
+
+let hub: Hub
+beforeEach(() => {
+  hub = createHub()
+})
+afterEach(() => hub.close().then(() => {}))
+
+describe("a gateway's options", () => {
+  test('have defaults, as they are documented', () => {
+    expect(resolveOptions({ hub, keys: [ACCOUNT_KEY] })).toMatchObject({
+      ...{ maxListenersPerKey: 2000, maxListenersPerHolder: 100, maxStreamsPerService: 50_000 },
+      ...{ creationsPerSecond: 20, maxConnectionsPerIdentity: 20, maxSubscriptionsPerConnection: 1000 },
+      ...{ maxConnectionWaitingBytes: 1_048_576, maxWaitingMessages: 256, maxWaitingBytes: 1_048_576 },
+      ...{ heartbeatMs: 15_000, stallMs: 60_000, twilsock: true, accountSid: ACCOUNT_KEY.sid },
+    })
+    expect(resolveOptions({ hub, open: true })).toMatchObject({
+      twilsock: false,
+      accountSid: `AC${'0'.repeat(32)}`,
+    })
+  })
+
+  test('count where they are given', () => {
+    const given = { maxListenersPerHolder: 1, maxConnectionWaitingBytes: 2_147_483_647, twilsock: false }
+    expect(resolveOptions({ hub, keys: [ACCOUNT_KEY], ...given })).toMatchObject(given)
+  })
+
+  const refusals: [given: object, message: RegExp][] = [
+    [{ maxListenersPerholder: 5 }, /no option maxListenersPerholder; the options are hub, services, keys/],
+    [{ __proto__: null, constructor: 1 }, /no option constructor/],
+    [{ maxListenersPerHolder: 0 }, /maxListenersPerHolder is a whole number from 1/],
+    [{ creationsPerSecond: 0.5 }, /creationsPerSecond is a whole number from 1/],
+    [{ maxStreamsPerService: Number.POSITIVE_INFINITY }, /maxStreamsPerService is a whole number/],
+    [{ maxSubscriptionsPerConnection: '10' }, /maxSubscriptionsPerConnection is a whole number/],
+    [{ maxConnectionsPerIdentity: 2 ** 31 }, /maxConnectionsPerIdentity is a whole number/],
+    [{ twilsock: 'no' }, /twilsock is true or false/],
+    [{ keys: undefined, open: true, twilsock: true }, /twilsock needs keys/],
+    [{ accountSid: 'AC1' }, /accountSid is AC/],
+  ]
+
+  test.each(refusals)('that can not be used are refused: %j', (given, message) => {
+    const make = () => createGateway({ hub, keys: [ACCOUNT_KEY], ...given } as GatewayOptions)
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
+    expect(make).toThrow(message)
+  })
+})
