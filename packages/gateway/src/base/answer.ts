@@ -2,6 +2,7 @@ import { ApiError, PROBLEMS, type ProblemName, problemBody } from './problem.ts'
 
 /** What a request is answered with, before a server of some kind writes it. */
 export interface Answer {
+  /** The status of HTTP. */
   readonly status: number
   /** Names are in lower case. */
   readonly headers: Headers
