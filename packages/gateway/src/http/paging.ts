@@ -1,40 +1,48 @@
 import { ApiError } from '../base/problem.ts'
+import type { PageEdge, RecordPage } from '../registry/registry.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
 
 const DEFAULT_PAGE_SIZE = 50
 // Twilio Sync's own; the SDK asks for up to 1000 and is given pages of 100.
 const MAX_PAGE_SIZE = 100
 /** `A`fter or `B`efore a stream, given by its age and sid, so that it may be removed meanwhile. */
-const TOKEN = /^P([AB])([0-9a-z]{1,10})-(TO[0-9a-fA-F]{32})$/
+const TOKEN = /^P([AB])([0-9a-z]{1,11})-(TO[0-9a-fA-F]{32})$/
 
-/** One page of a list, with the URLs of its neighbours. */
-export interface Page {
-  readonly records: readonly StreamRecord[]
-  readonly meta: Readonly<Record<string, unknown>>
+/** The page that a request asks for. */
+export interface PageRequest {
+  readonly size: number
+  /** What clients count; nothing here depends on it. */
+  readonly number: number
+  readonly token: string | undefined
+  readonly from: PageEdge | undefined
 }
 
-/** Cuts a page out of all streams of a service (oldest first). `listUrl` has no query. Throws 20001. */
-export function pageOf(all: readonly StreamRecord[], query: URLSearchParams, listUrl: string): Page {
+/** Reads the parameters of a request for a page. Throws 20001. */
+export function readPageRequest(query: URLSearchParams): PageRequest {
   const size = sizeOf(query.get('PageSize'))
-  const page = numberOf(query.get('Page') ?? '0')
-  const start = startOf(all, query.get('PageToken'), size)
-  const records = all.slice(start, start + size)
-  const urlOf = (number: number, token?: string) =>
-    `${listUrl}?PageSize=${size}&Page=${Math.max(number, 0)}${token ? `&PageToken=${token}` : ''}`
-  const last = records.at(-1)
-  const isLast = last === undefined || start + size >= all.length
+  const number = numberOf(query.get('Page') ?? '0')
+  const token = query.get('PageToken') ?? undefined
+  return { size, number, token, from: token === undefined ? undefined : edgeOf(token) }
+}
+
+/** Describes a page, with the URLs of its neighbours. `listUrl` has no query. */
+export function pageMeta(
+  { records, hasOlder, hasYounger }: RecordPage,
+  { size, number, token }: PageRequest,
+  listUrl: string,
+): Record<string, unknown> {
+  const urlOf = (page: number, pageToken?: string) =>
+    `${listUrl}?PageSize=${size}&Page=${Math.max(page, 0)}${pageToken ? `&PageToken=${pageToken}` : ''}`
   const [first] = records
+  const last = records.at(-1)
   return {
-    records,
-    meta: {
-      first_page_url: urlOf(0),
-      key: 'streams',
-      next_page_url: isLast ? null : urlOf(page + 1, tokenOf('A', last)),
-      page,
-      page_size: size,
-      previous_page_url: start === 0 || first === undefined ? null : urlOf(page - 1, tokenOf('B', first)),
-      url: urlOf(page, query.get('PageToken') ?? undefined),
-    },
+    first_page_url: urlOf(0),
+    key: 'streams',
+    next_page_url: hasYounger && last !== undefined ? urlOf(number + 1, tokenOf('A', last)) : null,
+    page: number,
+    page_size: size,
+    previous_page_url: hasOlder && first !== undefined ? urlOf(number - 1, tokenOf('B', first)) : null,
+    url: urlOf(number, token),
   }
 }
 
@@ -50,17 +58,10 @@ function numberOf(given: string): number {
   return Number(given)
 }
 
-function startOf(all: readonly StreamRecord[], token: string | null, size: number): number {
-  if (token === null) return 0
+function edgeOf(token: string): PageEdge {
   const [, side, age = '', sid = ''] = TOKEN.exec(token) ?? []
   if (side === undefined) throw new ApiError('badPage')
-  const createdMs = Number.parseInt(age, 36)
-  const isFrom = (record: StreamRecord) =>
-    record.createdMs > createdMs || (record.createdMs === createdMs && record.sid >= sid)
-  const found = all.findIndex(isFrom)
-  const index = found === -1 ? all.length : found
-  if (side === 'B') return Math.max(index - size, 0)
-  return all[index]?.sid === sid ? index + 1 : index
+  return { side: side === 'A' ? 'after' : 'before', createdMs: Number.parseInt(age, 36), sid }
 }
 
 function tokenOf(side: 'A' | 'B', record: StreamRecord): string {

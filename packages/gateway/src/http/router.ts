@@ -6,6 +6,7 @@ import { openAccess } from '../access/open-access.ts'
 import { headOf, originOf } from '../access/request-head.ts'
 import { type Answer, jsonAnswer, problemAnswer, responseOf, textAnswer } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { answerWith } from './answering.ts'
 import type { Exchange } from './exchange.ts'
@@ -21,6 +22,7 @@ import type { StreamsApi } from './streams-api.ts'
 /** What the routes need to know. */
 export interface RouterOptions extends ServiceOptions, Access {
   readonly services: ServiceOptions['services']
+  readonly registry: StreamRegistry
   readonly allowedHosts: readonly string[]
   readonly basePath: string
   readonly playground: boolean
@@ -156,8 +158,9 @@ function corsOf(origins: readonly string[]) {
   })
 }
 
-function healthOf({ services }: RouterOptions, isClosed: boolean): Answer {
+function healthOf({ services, registry }: RouterOptions, isClosed: boolean): Answer {
   const statuses = [...services.values()].map((hub) => hub.status)
-  const isUp = !isClosed && statuses.every((status) => status === 'up' || status === 'local')
+  const areHubsUp = statuses.every((status) => status === 'up' || status === 'local')
+  const isUp = !isClosed && areHubsUp && registry.status === 'up'
   return jsonAnswer({ status: isUp ? 'up' : 'down' }, isUp ? 200 : 503)
 }

@@ -18,7 +18,7 @@ export function streamResource(
     date_expires: record.expiresMs === null ? null : isoSeconds(record.expiresMs),
     date_created: isoSeconds(record.createdMs),
     date_updated: isoSeconds(record.updatedMs),
-    created_by: 'system',
+    created_by: record.createdBy,
   }
 }
 

@@ -5,7 +5,7 @@ import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
 import { checkTtl, type StreamService } from '../streams/stream-service.ts'
 import { type Exchange, streamIdOf } from './exchange.ts'
 import { readForm } from './form.ts'
-import { pageOf } from './paging.ts'
+import { pageMeta, readPageRequest } from './paging.ts'
 import { streamResource } from './stream-resource.ts'
 
 /** Creates, lists, fetches, changes and removes streams, as Twilio's REST API does. */
@@ -34,11 +34,11 @@ export class StreamsApi {
     const { caller, serviceSid, request } = exchange
     this.#service.demand(caller, serviceSid, ['manage'])
     const servicesUrl = exchange.servicesUrl()
-    const all = await this.#registry.list(serviceSid)
-    const own = all.filter((record) => caller.may('manage', serviceSid, hubNameOf(record)))
-    const listUrl = `${servicesUrl}/${serviceSid}/Streams`
-    const { records, meta } = pageOf(own, new URL(request.url).searchParams, listUrl)
-    const streams = records.map((record) => streamResource(record, this.#accountSid, servicesUrl))
+    const asked = readPageRequest(new URL(request.url).searchParams)
+    const accepts = (record: StreamRecord) => caller.may('manage', serviceSid, hubNameOf(record))
+    const page = await this.#registry.page(serviceSid, { size: asked.size, from: asked.from, accepts })
+    const streams = page.records.map((record) => streamResource(record, this.#accountSid, servicesUrl))
+    const meta = pageMeta(page, asked, `${servicesUrl}/${serviceSid}/Streams`)
     return jsonAnswer({ streams, meta }, 200)
   }
 

@@ -1,5 +1,5 @@
 import { RecordIndex } from './record-index.ts'
-import type { RemovalListener, RemovalReason, StreamRegistry } from './registry.ts'
+import type { PageQuery, RemovalListener, RemovalReason, StreamRegistry } from './registry.ts'
 import { newRecord, type StreamRecord, withTtl } from './stream-record.ts'
 
 /**
@@ -11,20 +11,28 @@ export function memoryRegistry(options: { readonly nowMs?: () => number } = {}):
 }
 
 class MemoryRegistry implements StreamRegistry {
+  readonly status = 'up'
   readonly #nowMs: () => number
   readonly #listeners = new Set<RemovalListener>()
   readonly #index: RecordIndex
+  #epoch: string | undefined
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
     this.#index = new RecordIndex(nowMs, (record) => this.#tell(record, 'expired'))
   }
 
-  async create(serviceSid: string, uniqueName: string | null, ttlSeconds: number) {
+  get epoch(): string {
+    // Not in the constructor: a worker draws no chance while its module is loaded.
+    this.#epoch ??= crypto.randomUUID()
+    return this.#epoch
+  }
+
+  async create(serviceSid: string, uniqueName: string | null, ttlSeconds: number, createdBy: string) {
     if (uniqueName !== null && this.#index.find(serviceSid, uniqueName)?.uniqueName === uniqueName) {
       return undefined
     }
-    const record = newRecord(serviceSid, uniqueName, ttlSeconds, this.#nowMs())
+    const record = newRecord(serviceSid, uniqueName, ttlSeconds, createdBy, this.#nowMs())
     this.#index.put(record)
     return record
   }
@@ -47,8 +55,12 @@ class MemoryRegistry implements StreamRegistry {
     return isRemoved
   }
 
-  async list(serviceSid: string) {
-    return this.#index.list(serviceSid)
+  async page(serviceSid: string, query: PageQuery) {
+    return this.#index.page(serviceSid, query)
+  }
+
+  count(serviceSid: string): number {
+    return this.#index.count(serviceSid)
   }
 
   onRemoved(listener: RemovalListener): void {

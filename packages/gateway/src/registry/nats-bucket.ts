@@ -1,6 +1,7 @@
-import type { KV } from '@nats-io/kv'
+import type { KV, KvEntry, KvWatchEntry } from '@nats-io/kv'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
+import { readRecord, type StreamRecord } from './stream-record.ts'
 
 /** Where a shared registry is. */
 export interface NatsRegistryOptions {
@@ -63,6 +64,36 @@ export async function openBucket(connection: NatsConnection, options: NatsRegist
     allow_direct: false,
     timeout: REQUEST_TIMEOUT_MS,
   })
+}
+
+/** Gives the key of a stream in the bucket: the name decides, so that creating one is atomic. */
+export function keyOf({
+  serviceSid,
+  uniqueName,
+  sid,
+}: Pick<StreamRecord, 'serviceSid' | 'uniqueName' | 'sid'>) {
+  // Keys take no other characters than those of base64url.
+  return uniqueName === null ? `${serviceSid}.s.${sid}` : `${serviceSid}.n.${base64url(uniqueName)}`
+}
+
+/**
+ * Reads an entry; `undefined` for none, for a deleted one, and for a value that no gateway wrote under that key. Whoever
+ * may write one key must not reach the stream of another one.
+ */
+export function recordOf(entry: KvEntry | KvWatchEntry | null): StreamRecord | undefined {
+  if (entry?.operation !== 'PUT') return undefined
+  try {
+    const record = readRecord(JSON.parse(entry.string()))
+    return record !== undefined && keyOf(record) === entry.key ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function base64url(text: string): string {
+  let binary = ''
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 async function loaded<Module>(name: string, load: () => Promise<Module>): Promise<Module> {

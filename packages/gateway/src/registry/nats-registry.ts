@@ -1,10 +1,10 @@
-import type { KV, KvWatchEntry } from '@nats-io/kv'
+import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
-import { decodeRecord, encodeRecord, keyOf } from './kv-entry.ts'
 import { KvMirror } from './kv-mirror.ts'
-import { connectNats, type NatsRegistryOptions, openBucket } from './nats-bucket.ts'
-import type { RemovalListener, StreamRegistry } from './registry.ts'
+import { connectNats, keyOf, type NatsRegistryOptions, openBucket, recordOf } from './nats-bucket.ts'
+import { NatsWatch } from './nats-watch.ts'
+import type { PageQuery, RemovalListener, RemovalReason, StreamRegistry } from './registry.ts'
 import {
   isExpired,
   isStreamSid,
@@ -16,7 +16,6 @@ import {
 
 // How long a sid that is not known here may take to come from another gateway.
 const LONGEST_CATCH_UP_MS = 1000
-const LONGEST_LOAD_MS = 10_000
 const MAX_ATTEMPTS = 5
 // What JetStream says when a key has another revision than expected.
 const WRONG_LAST_SEQUENCE = 10_071
@@ -29,7 +28,8 @@ const WRONG_LAST_SEQUENCE = 10_071
 export async function openNatsRegistry(options: NatsRegistryOptions): Promise<StreamRegistry> {
   const connection = await connectNats(options)
   try {
-    const registry = new NatsRegistry(connection, await openBucket(connection, options))
+    const open = () => openBucket(connection, options)
+    const registry = new NatsRegistry(connection, await open(), open)
     await registry.start()
     return registry
   } catch (cause) {
@@ -40,47 +40,43 @@ export async function openNatsRegistry(options: NatsRegistryOptions): Promise<St
 
 class NatsRegistry implements StreamRegistry {
   readonly #connection: NatsConnection
+  /** Goes by its name, so it stays the same when the bucket is made anew. */
   readonly #bucket: KV
   readonly #listeners = new Set<RemovalListener>()
   readonly #mirror = new KvMirror(
     Date.now,
-    (record, reason) => {
-      for (const listener of this.#listeners) listener(record, reason)
-    },
+    (record, reason) => this.#tell(record, reason),
     // Whichever gateway is first; a record that got more time meanwhile has another revision.
-    (key, _record, revision) => void this.#bucket.purge(key, { previousSeq: revision }).catch(() => {}),
+    (key, revision) => void this.#bucket.purge(key, { previousSeq: revision }).catch(() => {}),
   )
+  readonly #watch: NatsWatch
 
-  constructor(connection: NatsConnection, bucket: KV) {
+  constructor(connection: NatsConnection, bucket: KV, open: () => Promise<KV>) {
     this.#connection = connection
     this.#bucket = bucket
+    this.#watch = new NatsWatch(connection, open, this.#mirror)
+  }
+
+  get epoch(): string {
+    return this.#watch.epoch
+  }
+
+  get status(): 'up' | 'down' {
+    return this.#watch.status
   }
 
   /** Resolves when everything that the bucket holds now is known here. */
-  async start(): Promise<void> {
-    const { streamInfo, values } = await this.#bucket.status()
-    const watch = await this.#bucket.watch()
-    await new Promise<void>((resolve, reject) => {
-      // What is not here by then is looked up in the bucket when somebody asks for it.
-      const timer = setTimeout(resolve, LONGEST_LOAD_MS)
-      const loaded = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      if (values === 0) loaded()
-      this.#follow(watch, loaded).catch(reject)
-    })
-    // The bucket's last message may be one that is not there any more.
-    this.#mirror.reached(streamInfo.state.last_seq)
+  start(): Promise<void> {
+    return this.#watch.start()
   }
 
-  create(serviceSid: string, uniqueName: string | null, ttlSeconds: number) {
+  create(serviceSid: string, uniqueName: string | null, ttlSeconds: number, createdBy: string) {
     return this.#asking(async () => {
-      const record = newRecord(serviceSid, uniqueName, ttlSeconds, Date.now())
-      const key = keyOf(serviceSid, uniqueName, record.sid)
-      const revision = (await this.#createKey(key, record)) ?? (await this.#replaceExpired(key, record))
+      const record = newRecord(serviceSid, uniqueName, ttlSeconds, createdBy, Date.now())
+      const key = keyOf(record)
+      const revision = (await this.#createKey(key, record)) ?? (await this.#replaceUnusable(key, record))
       if (revision === undefined) return undefined
-      this.#mirror.put(key, record, revision)
+      this.#put(key, record, revision)
       return record
     })
   }
@@ -92,7 +88,7 @@ class NatsRegistry implements StreamRegistry {
   setTtl(record: StreamRecord, ttlSeconds: number) {
     return this.#changing(record, async (key, current, revision) => {
       const updated = withTtl(current, ttlSeconds, Date.now())
-      this.#mirror.put(key, updated, await this.#bucket.update(key, encodeRecord(updated), revision))
+      this.#put(key, updated, await this.#bucket.update(key, JSON.stringify(updated), revision))
       return updated
     })
   }
@@ -100,17 +96,21 @@ class NatsRegistry implements StreamRegistry {
   async remove(record: StreamRecord) {
     const removed = await this.#changing(record, async (key, current, revision) => {
       await this.#bucket.purge(key, { previousSeq: revision })
-      this.#mirror.put(key, undefined, revision)
+      this.#put(key, undefined, revision)
       return current
     })
     return removed !== undefined
   }
 
-  list(serviceSid: string) {
+  page(serviceSid: string, query: PageQuery) {
     return this.#asking(async () => {
       await this.#catchUp()
-      return this.#mirror.list(serviceSid)
+      return this.#mirror.page(serviceSid, query)
     })
+  }
+
+  count(serviceSid: string): number {
+    return this.#mirror.count(serviceSid)
   }
 
   onRemoved(listener: RemovalListener): void {
@@ -119,34 +119,43 @@ class NatsRegistry implements StreamRegistry {
 
   async close() {
     this.#listeners.clear()
+    this.#watch.close()
     this.#mirror.close()
     await this.#connection.close()
   }
 
-  /** Takes in what the watch brings, until it ends with the connection. */
-  async #follow(watch: AsyncIterable<KvWatchEntry>, loaded: () => void): Promise<void> {
-    for await (const entry of watch) {
-      this.#mirror.watched(entry)
-      if (entry.delta === 0) loaded()
+  /** A listener that throws must not keep the others from hearing of it. */
+  #tell(record: StreamRecord, reason: RemovalReason): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(record, reason)
+      } catch {
+        // There is nobody to tell.
+      }
     }
+  }
+
+  #put(key: string, record: StreamRecord | undefined, revision: number): void {
+    // Either the key was deleted meanwhile, or the bucket is another one than the watch knows.
+    if (!this.#mirror.put(key, record, revision)) this.#watch.check()
   }
 
   async #createKey(key: string, record: StreamRecord): Promise<number | undefined> {
     try {
-      return await this.#bucket.create(key, encodeRecord(record))
+      return await this.#bucket.create(key, JSON.stringify(record))
     } catch (cause) {
       if (isConflict(cause)) return undefined
       throw cause
     }
   }
 
-  /** A stream whose time is over may still stand in the bucket, when no gateway was there to take it out. */
-  async #replaceExpired(key: string, record: StreamRecord): Promise<number | undefined> {
+  /** A name may be kept by a stream whose time was over while no gateway ran, or by a value that is no stream. */
+  async #replaceUnusable(key: string, record: StreamRecord): Promise<number | undefined> {
     const entry = await this.#bucket.get(key)
-    const held = entry?.operation === 'PUT' ? decodeRecord(entry.string()) : undefined
-    if (entry === null || held === undefined || !isExpired(held, Date.now())) return undefined
+    const held = recordOf(entry)
+    if (entry === null || (held !== undefined && !isExpired(held, Date.now()))) return undefined
     try {
-      return await this.#bucket.update(key, encodeRecord(record), entry.revision)
+      return await this.#bucket.update(key, JSON.stringify(record), entry.revision)
     } catch (cause) {
       if (isConflict(cause)) return undefined
       throw cause
@@ -155,10 +164,10 @@ class NatsRegistry implements StreamRegistry {
 
   async #findElsewhere(serviceSid: string, id: string): Promise<StreamRecord | undefined> {
     if (isUniqueName(id)) {
-      const key = keyOf(serviceSid, id, '')
+      const key = keyOf({ serviceSid, uniqueName: id, sid: '' })
       const entry = await this.#bucket.get(key)
-      const record = entry?.operation === 'PUT' ? decodeRecord(entry.string()) : undefined
-      if (entry !== null && record !== undefined) this.#mirror.put(key, record, entry.revision)
+      const record = recordOf(entry)
+      if (entry !== null && record !== undefined) this.#put(key, record, entry.revision)
     }
     // Which key a sid belongs to, only the watch tells.
     if (isStreamSid(id)) await this.#catchUp()
@@ -167,20 +176,21 @@ class NatsRegistry implements StreamRegistry {
 
   async #catchUp(): Promise<void> {
     const { streamInfo } = await this.#bucket.status()
-    await this.#mirror.until(streamInfo.state.last_seq, LONGEST_CATCH_UP_MS)
+    const isCurrent = await this.#mirror.until(streamInfo.state.last_seq, LONGEST_CATCH_UP_MS)
+    if (!isCurrent) this.#watch.check()
   }
 
   /** Changes what the bucket holds of a stream, unless it is gone. Another gateway may change it meanwhile. */
   #changing(
-    { serviceSid, uniqueName, sid }: StreamRecord,
+    record: StreamRecord,
     change: (key: string, current: StreamRecord, revision: number) => Promise<StreamRecord>,
   ): Promise<StreamRecord | undefined> {
-    const key = keyOf(serviceSid, uniqueName, sid)
+    const key = keyOf(record)
     return this.#asking(async () => {
       for (let attempt = 1; ; attempt++) {
         const entry = await this.#bucket.get(key)
-        const current = entry?.operation === 'PUT' ? decodeRecord(entry.string()) : undefined
-        const isThere = current !== undefined && current.sid === sid && !isExpired(current, Date.now())
+        const current = recordOf(entry)
+        const isThere = current?.sid === record.sid && !isExpired(current, Date.now())
         if (entry === null || !isThere) return undefined
         try {
           return await change(key, current, entry.revision)
@@ -195,6 +205,8 @@ class NatsRegistry implements StreamRegistry {
     try {
       return await ask()
     } catch (cause) {
+      // The bucket may be gone.
+      this.#watch.check()
       throw unavailable(cause)
     }
   }

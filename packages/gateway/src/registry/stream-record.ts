@@ -12,20 +12,32 @@ export interface StreamRecord {
   readonly updatedMs: number
   /** When it expires, or `null` for never. */
   readonly expiresMs: number | null
+  /** The identity of the access token that it was created with, or `system` for a key. */
+  readonly createdBy: string
 }
+
+/** A stream's place in the order of age. */
+export type Age = Pick<StreamRecord, 'createdMs' | 'sid'>
 
 // Twilio keeps this form for its own identifiers, and the core refuses it as a stream's name.
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
 const STREAM_SID = /^TO[0-9a-fA-F]{32}$/
+// As the gateway makes them. A second spelling of a sid would make two streams answer to it.
+const OWN_STREAM_SID = /^TO[0-9a-f]{32}$/
+const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
 const ANONYMOUS_NAME = /^anonymous\/[0-9a-f]{32}$/
 const LONE_SURROGATE = /\p{Surrogate}/u
 const MAX_NAME_LENGTH = 320
+const MAX_CREATOR_LENGTH = 256
+// The last millisecond that a Date can show (ECMA-262, 21.4.1.1).
+const LAST_MS = 8.64e15
 
 /** Makes the record of a new stream. `ttlSeconds` 0 is never. */
 export function newRecord(
   serviceSid: string,
   uniqueName: string | null,
   ttlSeconds: number,
+  createdBy: string,
   nowMs: number,
 ): StreamRecord {
   return Object.freeze({
@@ -35,7 +47,29 @@ export function newRecord(
     createdMs: nowMs,
     updatedMs: nowMs,
     expiresMs: expiryOf(ttlSeconds, nowMs),
+    createdBy,
   })
+}
+
+/**
+ * Reads a stored record that anybody may have written; `undefined` for one that no gateway would write. Records of
+ * the first edition have no `createdBy`: keys created them all.
+ */
+export function readRecord(value: unknown): StreamRecord | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { sid, serviceSid, uniqueName, createdMs, updatedMs, expiresMs, createdBy } = {
+    createdBy: 'system',
+    ...value,
+  } as Record<keyof StreamRecord, unknown>
+  // A pattern would take an array of one text for that text.
+  if (typeof sid !== 'string' || !OWN_STREAM_SID.test(sid)) return undefined
+  if (typeof serviceSid !== 'string' || !SERVICE_SID.test(serviceSid)) return undefined
+  if (uniqueName !== null && (typeof uniqueName !== 'string' || !isUniqueName(uniqueName))) return undefined
+  if (!isTime(createdMs) || !isTime(updatedMs)) return undefined
+  if (expiresMs !== null && !isTime(expiresMs)) return undefined
+  if (typeof createdBy !== 'string' || createdBy === '' || createdBy.length > MAX_CREATOR_LENGTH)
+    return undefined
+  return Object.freeze({ sid, serviceSid, uniqueName, createdMs, updatedMs, expiresMs, createdBy })
 }
 
 /** Gives the record with its time to live counted anew from now. */
@@ -65,8 +99,12 @@ export function isStreamSid(id: string): boolean {
 }
 
 /** Orders records by their age, oldest first. */
-export function byAge(one: StreamRecord, other: StreamRecord): number {
+export function byAge(one: Age, other: Age): number {
   return one.createdMs - other.createdMs || (one.sid < other.sid ? -1 : Number(one.sid > other.sid))
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LAST_MS
 }
 
 function expiryOf(ttlSeconds: number, nowMs: number): number | null {

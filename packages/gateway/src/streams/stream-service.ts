@@ -66,7 +66,8 @@ export class StreamService {
     this.demand(caller, serviceSid, ['manage'], uniqueName ?? ANONYMOUS)
     if (uniqueName !== null && !isUniqueName(uniqueName)) throw new ApiError('badName')
     this.#creations.take(serviceSid, performance.now())
-    const record = await this.#registry.create(serviceSid, uniqueName, ttlSeconds)
+    const createdBy = caller.identity ?? 'system'
+    const record = await this.#registry.create(serviceSid, uniqueName, ttlSeconds, createdBy)
     if (record === undefined) throw new ApiError('nameTaken')
     return record
   }

@@ -95,7 +95,10 @@ describe('other keys', () => {
       create: (...fields) => inner.create(...fields),
       setTtl: (...fields) => inner.setTtl(...fields),
       remove: (record) => inner.remove(record),
-      list: (service) => inner.list(service),
+      page: (...fields) => inner.page(...fields),
+      count: (service) => inner.count(service),
+      epoch: inner.epoch,
+      status: inner.status,
       onRemoved: (listener) => inner.onRemoved(listener),
       close: () => inner.close(),
       async find(service, id) {

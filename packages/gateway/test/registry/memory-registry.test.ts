@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { memoryRegistry, type StreamRecord } from '../../src/index.ts'
+import { SERVICE } from '../support/served-gateway.ts'
+
+test('each registry in memory has an epoch of its own, and keeps it', async () => {
+  const [one, other] = [memoryRegistry(), memoryRegistry()]
+  const { epoch } = one
+  await one.create(SERVICE, 'a', 0, 'system')
+  expect(one.epoch).toBe(epoch)
+  expect(other.epoch).not.toBe(epoch)
+  expect([one.status, other.status]).toEqual(['up', 'up'])
+})
+
+test('a stream keeps who created it when it gets more time', async () => {
+  const registry = memoryRegistry()
+  const created = (await registry.create(SERVICE, 'a', 0, 'bob')) as StreamRecord
+  expect(created).toMatchObject({ createdBy: 'bob' })
+  expect(await registry.setTtl(created, 100)).toMatchObject({ createdBy: 'bob' })
+  expect(registry.find(SERVICE, 'a')).toMatchObject({ createdBy: 'bob' })
+  await registry.close()
+})
