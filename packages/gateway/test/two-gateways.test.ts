@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Broker, startNats } from '../../../test/support/brokers.ts'
 import { ApiClient, BASIC } from './support/api-client.ts'
+import { BucketClient } from './support/bucket-client.ts'
 import { GatewayProcess } from './support/gateway-process.ts'
 import { ACCOUNT, SERVICE, TOKEN } from './support/served-gateway.ts'
 import { listenAt } from './support/sse-client.ts'
@@ -85,13 +86,46 @@ describe('two gateways on one NATS server', { timeout: 120_000 }, () => {
     expect((await again.create({ UniqueName: 'brief' })).status).toBe(201)
   })
 
+  test.each([
+    ['a record of another service', { serviceSid: SERVICE, uniqueName: 'victim', expiresMs: 1 }],
+    ['an array as sid', { sid: [`TO${'a'.repeat(32)}`] }],
+    ['a date that cannot be shown', { createdMs: 1e20 }],
+  ])('are not harmed when somebody writes %s into the bucket', async (_what, changes) => {
+    const { here, there } = await two()
+    const bucket = await BucketClient.open(broker.url)
+    expect((await here.create({ UniqueName: 'victim' })).status).toBe(201)
+    const client = await listenAt(there.messagesOf('victim'), BASIC)
+    const service = 'serviceSid' in changes ? `IS${'3'.repeat(32)}` : SERVICE
+    const own = { sid: `TO${'a'.repeat(32)}`, serviceSid: service, uniqueName: 'bad', expiresMs: null }
+    const key = `${service}.n.${Buffer.from('bad').toString('base64url')}`
+    await bucket.write(key, { ...own, createdMs: 1, updatedMs: 1, ...changes })
+    expect((await here.create({ UniqueName: 'after' })).status).toBe(201)
+    for (const api of [here, there]) {
+      const { status, body } = await api.list('?PageSize=100')
+      expect(status).toBe(200)
+      const listed = body.streams.map((stream: { unique_name: string }) => stream.unique_name)
+      expect(listed).toEqual(expect.arrayContaining(['victim', 'after']))
+      expect(listed).not.toContain('bad')
+    }
+    expect((await here.remove('after')).status).toBe(204)
+    expect((await here.publish('victim', { n: 1 })).status).toBe(201)
+    await client.count(1)
+    expect(client.events).toMatchObject([{ event: 'messagePublished', data: { n: 1 } }])
+    await bucket.kv.purge(key)
+    expect((await there.remove('victim')).status).toBe(204)
+    await client.ended
+  })
+
   test('answer 503 while the server is away, and go on when it is back', async () => {
     const { here, there } = await two()
     const { body } = await here.create({ UniqueName: 'before' })
     await broker.kill()
     expect(await here.create({ UniqueName: 'during' })).toMatchObject({ status: 503, body: { code: 20503 } })
     expect((await here.fetch('before')).status).toBe(200)
+    const health = async () => (await here.send('GET', new URL('/healthz', here.urlOf('')).href)).status
+    expect(await health()).toBe(503)
     await broker.start()
+    await vi.waitFor(async () => expect(await health()).toBe(200), 30_000)
     await vi.waitFor(async () => expect((await here.create()).status).toBe(201), 30_000)
     await vi.waitFor(async () => expect((await there.remove(body.sid)).status).toBe(204), 30_000)
     await vi.waitFor(async () => expect((await here.fetch('before')).status).toBe(404), 30_000)

@@ -29,6 +29,7 @@ export class NatsWatch {
   readonly #open: () => Promise<KV>
   readonly #mirror: KvMirror
   #epoch = ''
+  /** Over as soon as the connection is away. */
   #run: Run | undefined
   #isConnected = true
   #isClosed = false
@@ -48,7 +49,7 @@ export class NatsWatch {
   }
 
   get status(): 'up' | 'down' {
-    return this.#isConnected && this.#run?.isLoaded ? 'up' : 'down'
+    return this.#run?.isLoaded ? 'up' : 'down'
   }
 
   /** Resolves when everything that the bucket holds now is in the mirror, or after ten seconds of loading. */
@@ -147,7 +148,7 @@ export class NatsWatch {
 
   /** Resolves when the watch has to begin again. Rejects when the bucket can't be asked. */
   async #supervise(run: Run): Promise<void> {
-    for (let first = 0; ; ) {
+    for (let firstRevision = 0; ; ) {
       await this.#pause(CHECK_EVERY_MS)
       if (run.isOver) return
       const { created, state } = (await run.bucket.status()).streamInfo
@@ -156,8 +157,8 @@ export class NatsWatch {
       const isCurrent = await this.#mirror.until(state.last_seq, LONGEST_SILENCE_MS)
       if (run.isOver || (!isCurrent && this.#mirror.revision === before)) return
       // Whoever empties the bucket leaves no marker for each key.
-      if (isCurrent && state.first_seq !== first) this.#mirror.begins(state.first_seq)
-      first = state.first_seq
+      if (isCurrent && state.first_seq !== firstRevision) this.#mirror.begins(state.first_seq)
+      firstRevision = state.first_seq
     }
   }
 
@@ -168,6 +169,7 @@ export class NatsWatch {
     if (this.#run !== run) return
     this.#run = undefined
     this.#endRun()
+    this.#endPause()
   }
 
   async #followConnection(): Promise<void> {
