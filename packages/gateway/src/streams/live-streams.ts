@@ -8,7 +8,8 @@ import { Broadcast } from './broadcast.ts'
 export class LiveStreams {
   readonly #services: ReadonlyMap<string, Hub>
   readonly #registry: StreamRegistry
-  /** Sids of streams whose removal was asked for here. */
+  // Keyed by service and sid: of a shared registry, another service's writer could take a sid a second time.
+  /** Streams whose removal was asked for here. */
   readonly #removing = new Set<string>()
   readonly #streams = new Map<string, Stream>()
   readonly #broadcasts = new Map<string, Broadcast>()
@@ -22,30 +23,31 @@ export class LiveStreams {
 
   /** Gives the hub's stream of a record. Throws `HUB_CLOSED`. */
   streamOf(record: StreamRecord): Stream {
-    const open = this.#streams.get(record.sid)
+    const key = keyOf(record)
+    const open = this.#streams.get(key)
     if (open !== undefined && !open.closed) return open
     const stream = this.#hubOf(record).stream(hubNameOf(record)) as unknown as Stream
-    this.#streams.set(record.sid, stream)
+    this.#streams.set(key, stream)
     return stream
   }
 
   /** Gives what listeners of a record listen to. */
   broadcastOf(record: StreamRecord): Broadcast {
-    const { sid } = record
+    const key = keyOf(record)
     // A request may have waited for the registry meanwhile: nobody would end its listener.
     if (this.#isClosed) throw new ApiError('unavailable', { 'retry-after': '2' })
-    const running = this.#broadcasts.get(sid)
+    const running = this.#broadcasts.get(key)
     if (running !== undefined) return running
     const broadcast: Broadcast = new Broadcast(record, this.streamOf(record), (over) => {
-      if (this.#broadcasts.get(sid) === over) this.#broadcasts.delete(sid)
+      if (this.#broadcasts.get(key) === over) this.#broadcasts.delete(key)
     })
-    this.#broadcasts.set(sid, broadcast)
+    this.#broadcasts.set(key, broadcast)
     return broadcast
   }
 
   /** Gives what listeners of a stream listen to, if there are any. */
-  runningBroadcastOf(sid: string): Broadcast | undefined {
-    return this.#broadcasts.get(sid)
+  runningBroadcastOf(record: StreamRecord): Broadcast | undefined {
+    return this.#broadcasts.get(keyOf(record))
   }
 
   /** Tells all listeners that the gateway ends. */
@@ -58,24 +60,30 @@ export class LiveStreams {
 
   /** Removes a stream everywhere: other gateways hear of it from the registry, other programs through the hub. */
   async remove(record: StreamRecord): Promise<boolean> {
-    this.#removing.add(record.sid)
+    const key = keyOf(record)
+    this.#removing.add(key)
     try {
       return await this.#registry.remove(record)
     } finally {
-      this.#removing.delete(record.sid)
+      this.#removing.delete(key)
     }
   }
 
   /** At once, since the next stream of that name may come right after it. */
   #ended(record: StreamRecord, reason: RemovalReason): void {
     const hub = this.#hubOf(record)
-    this.#broadcasts.get(record.sid)?.end({ event: 'removed', reason })
-    if (this.#removing.has(record.sid) && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
-    else this.#streams.get(record.sid)?.close()
-    this.#streams.delete(record.sid)
+    const key = keyOf(record)
+    this.#broadcasts.get(key)?.end({ event: 'removed', reason })
+    if (this.#removing.has(key) && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
+    else this.#streams.get(key)?.close()
+    this.#streams.delete(key)
   }
 
   #hubOf(record: StreamRecord): Hub {
     return this.#services.get(record.serviceSid) as Hub
   }
+}
+
+function keyOf({ serviceSid, sid }: StreamRecord): string {
+  return `${serviceSid}/${sid}`
 }

@@ -91,7 +91,7 @@ export class StreamService {
   publish(record: StreamRecord, data: object, publisher?: StreamListener): ReturnType<Stream['tryPublish']> {
     const result = this.#live.streamOf(record).tryPublish(data as Parameters<Stream['publish']>[0])
     if (result.ok && publisher !== undefined) {
-      this.#live.runningBroadcastOf(record.sid)?.skip(result.message, publisher)
+      this.#live.runningBroadcastOf(record)?.skip(result.message, publisher)
     }
     return result
   }
