@@ -26,11 +26,13 @@ const LONGEST_TTL_SECONDS = 31_536_000
 export class StreamService {
   readonly #registry: StreamRegistry
   readonly #live: LiveStreams
+  readonly #maxStreams: number
   readonly #creations: CreationLimit
 
   constructor(registry: StreamRegistry, live: LiveStreams, limits: StreamLimits) {
     this.#registry = registry
     this.#live = live
+    this.#maxStreams = limits.maxStreamsPerService
     this.#creations = new CreationLimit(limits.creationsPerSecond)
   }
 
@@ -67,6 +69,7 @@ export class StreamService {
     if (uniqueName !== null && !isUniqueName(uniqueName)) throw new ApiError('badName')
     this.#creations.take(serviceSid, performance.now())
     const createdBy = caller.identity ?? 'system'
+    if (this.#registry.count(serviceSid) >= this.#maxStreams) throw new ApiError('tooManyStreams')
     const record = await this.#registry.create(serviceSid, uniqueName, ttlSeconds, createdBy)
     if (record === undefined) throw new ApiError('nameTaken')
     return record

@@ -132,3 +132,15 @@ test('streams are created at the limit of a service, and not faster', async () =
   })
   expect(refused[0]?.headers.get('retry-after')).toBe('1')
 })
+
+test('a service has at most as many streams as it may have', async () => {
+  const { url } = await served({ maxStreamsPerService: 2 })
+  const api = new ApiClient(url)
+  await api.create({ UniqueName: 'a' })
+  await api.create()
+  const refused = await api.create({ UniqueName: 'b' })
+  expect(refused).toMatchObject({ status: 429, body: { code: 20429 } })
+  expect(refused.body.message).toContain('maxStreamsPerService')
+  await api.remove('a')
+  expect((await api.create({ UniqueName: 'b' })).status).toBe(201)
+})
