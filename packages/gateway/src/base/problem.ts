@@ -27,6 +27,11 @@ export const PROBLEMS = {
   },
   headersTooLarge: { code: 20001, status: 431, message: 'The URL or the headers are too large' },
   timedOut: { code: 20001, status: 408, message: 'The request took too long' },
+  badExpectation: {
+    code: 20001,
+    status: 417,
+    message: 'The header Expect can only be "100-continue"',
+  },
   forbidden: { code: 20403, status: 403, message: 'The credentials do not allow this' },
   foreignSite: {
     code: 20403,
@@ -51,6 +56,16 @@ export const PROBLEMS = {
     code: 20429,
     status: 429,
     message: 'This key has as many listeners as it may have; close one first',
+  },
+  tooManyListenersOfHolder: {
+    code: 20429,
+    status: 429,
+    message: 'This token or identity has as many listeners as it may have; close one first',
+  },
+  listensAlready: {
+    code: 20429,
+    status: 429,
+    message: 'A connection has one event stream at a time; open another connection',
   },
   tooManyStreams: {
     code: 20429,

@@ -1,16 +1,35 @@
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { PROBLEMS, type ProblemName, problemBody } from '../base/problem.ts'
+import { type Answer, problemAnswer } from '../base/answer.ts'
+import type { ProblemName } from '../base/problem.ts'
+import type { ClientSockets } from './client-sockets.ts'
 
-/**
- * Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. The names
- * of statuses are those of Node, whose modules are not imported here.
- */
-export function answerBrokenRequests(server: Server, statusNames: StatusNames): void {
-  const refuse = (socket: Duplex, problem: ProblemName) => end(socket, problem, statusNames)
+/** Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. */
+export function answerBrokenRequests(server: Server, refuse: Refuse): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(socket, problemOf(error.code)))
   // A tunnel is not what this is for; without a listener Node would just hang up.
   server.on('connect', (_request, socket) => refuse(socket, 'methodNotAllowed'))
+}
+
+/** Answers a connection with a problem, and ends it. */
+export type Refuse = (socket: Duplex, problem: ProblemName) => void
+
+/**
+ * Makes what refuses. A client that would take the refusal for another answer is hung up on without one. The names of
+ * statuses are those of Node, whose modules are imported in one place only.
+ */
+export function refuseBy(statusNames: StatusNames, sockets: ClientSockets): Refuse {
+  return (socket, problem) => {
+    if (sockets.isAnswering(socket as Socket)) socket.destroy()
+    else end(socket, problemAnswer(problem), statusNames)
+  }
+}
+
+/** Answers a request with a problem, and ends its connection. */
+export function refuseRequest(outgoing: ServerResponse, problem: ProblemName): void {
+  const { status, headers, body } = problemAnswer(problem)
+  outgoing.writeHead(status, closing(headers, body)).end(body)
 }
 
 type StatusNames = Readonly<Record<number, string | undefined>>
@@ -21,16 +40,15 @@ function problemOf(code: string | undefined): ProblemName {
   return 'badRequest'
 }
 
-function end(socket: Duplex, problem: ProblemName, statusNames: StatusNames): void {
-  const { status } = PROBLEMS[problem]
-  const body = problemBody(problem)
-  const head = [
-    `HTTP/1.1 ${status} ${statusNames[status]}`,
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+function end(socket: Duplex, { status, headers, body }: Answer, statusNames: StatusNames): void {
+  const lines = Object.entries(closing(headers, body)).map(([name, value]) => `${name}: ${value}\r\n`)
+  // Of a socket that Node has handed over nobody else takes errors.
+  socket.on('error', () => {})
+  if (socket.writable) socket.end(`HTTP/1.1 ${status} ${statusNames[status]}\r\n${lines.join('')}\r\n${body}`)
   // A client that goes on sending must not keep the connection half open.
   setTimeout(() => socket.destroy(), 1000).unref()
+}
+
+function closing(headers: Answer['headers'], body: Answer['body']): Record<string, string | number> {
+  return { ...headers, 'content-length': Buffer.byteLength(body as string), connection: 'close' }
 }

@@ -1,9 +1,10 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
 import type { Gateway } from '../gateway/gateway.ts'
-import { answerBrokenRequests } from './broken-request.ts'
-import { toNodeHandler } from './node-handler.ts'
+import { answerBrokenRequests, refuseBy, refuseRequest } from './broken-request.ts'
+import { ClientSockets, endableRequests } from './client-sockets.ts'
+import { type NodeHandler, toNodeHandler } from './node-handler.ts'
 
 /** Where a gateway listens, and what it puts up with. */
 export interface ServeOptions {
@@ -19,6 +20,11 @@ export interface ServeOptions {
   readonly requestTimeoutMs?: number
   /** Milliseconds that an idle connection is kept; longer than a proxy in front keeps it. @default 65000 */
   readonly keepAliveTimeoutMs?: number
+  /**
+   * Milliseconds in which a client must take something of what waits for it: at least one write, which is 16 KiB, or
+   * a longer page or message. Otherwise it is hung up on. @default 30000
+   */
+  readonly writeStallMs?: number
 }
 
 /** A gateway that takes connections. */
@@ -38,6 +44,12 @@ export interface GatewayServer {
 const MAX_HEADER_BYTES = 16_384
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
 const CLOSE_TIMEOUT_MS = 5000
+// A name or an address, and a port: RFC 3986, 3.2.2.
+const HOST = /^([\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(:\d*)?$/i
+// Beyond it Node waits until a client has taken what was sent, in every version: in 22 it would be 64 KiB.
+const MAX_UNTAKEN_BYTES = 16_384
+// The kernel caps it. Of 2 000 clients that connect at once, Node's 511 would leave many waiting for seconds.
+const BACKLOG = 4096
 
 /**
  * Serves a gateway on Node, and resolves when it takes connections. Rejects with what Node says when the port is
@@ -52,7 +64,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   const server = await serverOf(gateway, options)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, hostname.replace(/^\[|\]$/g, ''), resolve)
+    server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, resolve)
   })
   const address = server.address() as AddressInfo
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
@@ -69,20 +81,48 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
 
 async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server> {
   // Only here, so that the handler itself runs where there is no Node.
-  const { createServer, STATUS_CODES } = await import('node:http')
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: options.headersTimeoutMs ?? 10_000,
-      requestTimeout: options.requestTimeoutMs ?? 30_000,
-      keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
-      connectionsCheckingInterval: 1000,
-    },
-    toNodeHandler(gateway),
-  )
+  const { createServer, IncomingMessage, STATUS_CODES } = await import('node:http')
+  const server = createServer({
+    IncomingMessage: endableRequests(IncomingMessage),
+    maxHeaderSize: MAX_HEADER_BYTES,
+    highWaterMark: MAX_UNTAKEN_BYTES,
+    headersTimeout: options.headersTimeoutMs ?? 10_000,
+    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
+    connectionsCheckingInterval: 1000,
+    // Node's answer would be empty; it is looked at below.
+    requireHostHeader: false,
+  })
   server.maxConnections = options.maxConnections ?? 10_000
-  answerBrokenRequests(server, STATUS_CODES)
+  // Their size is limited. Beyond a number Node would leave headers out silently, a second `Host` among them.
+  server.maxHeadersCount = 0
+  const sockets = new ClientSockets(server, options.writeStallMs ?? 30_000)
+  answerRequests(server, sockets, toNodeHandler(gateway))
+  answerBrokenRequests(server, refuseBy(STATUS_CODES, sockets))
   return server
+}
+
+function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHandler): void {
+  server.on('request', (incoming, outgoing) => {
+    sockets.answer(incoming, outgoing, () => {
+      if (isClear(incoming)) handle(incoming, outgoing)
+      else refuseRequest(outgoing, 'badRequest')
+    })
+  })
+  // Of any expectation but 100-continue.
+  server.on('checkExpectation', (incoming, outgoing) => {
+    sockets.answer(incoming, outgoing, () => refuseRequest(outgoing, 'badExpectation'))
+  })
+}
+
+/** Of a version that is spoken here, and with one host: a proxy in front may have gone by another (RFC 9112, 3.2). */
+function isClear({ headers, httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return httpVersionMajor === 1 && hosts === 1 && HOST.test(headers.host ?? '')
 }
 
 async function close(gateway: Gateway, server: Server, timeoutMs: number): Promise<void> {

@@ -1,33 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { build, type PluginBuild } from 'esbuild'
-import { afterAll, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
+import { bundle } from './bundle.ts'
 
-const ROOT = join(import.meta.dirname, '../../../..')
-const COMMAND = join(import.meta.dirname, '../../src/command/command.ts')
-
-/** Bundles the command and this repository's packages once a test file: compiled anew, each start takes seconds. */
-async function bundleCommand(): Promise<string> {
-  // Inside the repository, so that what is not bundled resolves.
-  const outfile = join(ROOT, `.cache/gateway/command-${process.pid}-${process.hrtime.bigint()}.mjs`)
-  await build({
-    ...{ entryPoints: [COMMAND], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
-    conditions: ['@rivulet/source'],
-    plugins: [{ name: 'others stay outside', setup: leaveOthersOutside }],
-  })
-  afterAll(() => rmSync(outfile, { force: true }))
-  return outfile
-}
-
-function leaveOthersOutside({ onResolve }: PluginBuild): void {
-  onResolve({ filter: /^[^./]/ }, ({ path }) =>
-    /^(rivulet|@rivulet\/)/.test(path) ? undefined : { path, external: true },
-  )
-}
-
-const command = await bundleCommand()
+const command = await bundle(join(import.meta.dirname, '../../src/command/command.ts'))
 
 /** The command, running in a process of its own. */
 export class GatewayProcess {
