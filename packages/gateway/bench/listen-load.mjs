@@ -1,19 +1,29 @@
 import { connect } from 'node:net'
 
 // Listens on so many connections, spread over the streams, and checks that the numbers in the data follow
-// each other. Told "stop" by its parent it reports. Runs in a process of its own: node listen-load.mjs PORT COUNT NAMES AUTH
+// each other. Connections that are lost come back, and each time that all are listening it tells its parent; asked
+// for a report it gives one. Runs in a process of its own: node listen-load.mjs PORT COUNT NAMES AUTH
 const [port, count, streams, authorization] = process.argv.slice(2)
+const COME_BACK_MS = 50
 const names = streams.split(',')
 const totals = { received: 0, lost: 0, twice: 0, dropped: 0, ended: 0 }
+const sockets = new Map()
+let listening = 0
 
 function listen(index) {
   return new Promise((resolve) => {
     const socket = connect(Number(port), '127.0.0.1')
+    sockets.set(index, socket)
     let text = ''
     let last
+    let isListening = false
     socket.on('data', (chunk) => {
       text += chunk
-      if (text.includes('retry:')) resolve(socket)
+      if (!isListening && text.includes('retry:')) {
+        isListening = true
+        if (++listening === Number(count)) process.send('listening')
+        resolve()
+      }
       const end = text.lastIndexOf('\n\n')
       if (end === -1) return
       for (const [, n] of text.slice(0, end).matchAll(/"n":(\d+)/g)) {
@@ -25,8 +35,15 @@ function listen(index) {
       }
       text = text.slice(end)
     })
+    socket.on('error', () => {})
     socket.on('close', () => {
-      totals.ended++
+      if (isListening) {
+        totals.ended++
+        listening--
+      }
+      // One that was cut comes back at once; one that was turned away a little later.
+      if (isListening) listen(index)
+      else setTimeout(() => listen(index).then(resolve), COME_BACK_MS)
     })
     const path = `/v1/Services/default/Streams/${names[index % names.length]}/Messages`
     const head = [
@@ -39,11 +56,10 @@ function listen(index) {
   })
 }
 
-const sockets = []
-for (let index = 0; index < Number(count); index++) sockets.push(await listen(index))
-process.send('listening')
+for (let index = 0; index < Number(count); index++) await listen(index)
 process.on('message', (what) => {
-  if (what === 'pause') for (const socket of sockets) socket.pause()
+  if (what === 'pause') for (const socket of sockets.values()) socket.pause()
+  if (what === 'cut') for (const socket of sockets.values()) socket.destroy()
   if (what === 'report') process.send(totals)
   if (what === 'stop') process.exit(0)
 })
