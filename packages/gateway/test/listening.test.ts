@@ -1,10 +1,21 @@
 import { connect } from 'node:net'
+import { SignJWT } from 'jose'
 import { createHub, type StreamOptions } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
-import { type GatewayOptions, memoryRegistry } from '../src/index.ts'
-import { ApiClient, BASIC } from './support/api-client.ts'
-import { SERVICE, served } from './support/served-gateway.ts'
+import { type ApiKey, type GatewayOptions, memoryRegistry, type ServeOptions } from '../src/index.ts'
+import { ApiClient, BASIC, basic } from './support/api-client.ts'
+import { ACCOUNT_KEY, SERVICE, served } from './support/served-gateway.ts'
 import { listenAt } from './support/sse-client.ts'
+
+const SSE = { accept: 'text/event-stream' }
+
+/** Signs a token for one who may listen to everything; each name makes another one. */
+function tokenOf(key: ApiKey, name: string): Promise<string> {
+  return new SignJWT({ grants: [{ streams: '*', allow: ['listen'] }], jti: name })
+    .setProtectedHeader({ alg: 'HS256', kid: key.sid })
+    .setExpirationTime('5 minutes')
+    .sign(new TextEncoder().encode(key.secret))
+}
 
 describe('a listener', () => {
   test('gets what is published from now on, once and in order', async () => {
@@ -189,6 +200,24 @@ describe('a listener', () => {
     await vi.waitFor(() => listenAt(api.messagesOf('a'), BASIC))
   })
 
+  test('of a token is refused beyond the limit of each token, which leaves room for others of its key', async () => {
+    const key = { sid: `SK${'3'.repeat(32)}`, secret: 'a secret of an API key, long enough' }
+    const { url, gateway } = await served({ keys: [ACCOUNT_KEY, key], maxListenersPerHolder: 2 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const [mine, other] = [await tokenOf(key, 'mine'), await tokenOf(key, 'other')]
+    const listen = (token: string) => listenAt(`${api.messagesOf('a')}?token=${token}`)
+    const [first] = [await listen(mine), await listen(mine)]
+    const refused = await fetch(`${api.messagesOf('a')}?token=${mine}`, { headers: SSE })
+    expect([refused.status, await refused.json()]).toMatchObject([429, { code: 20429 }])
+    await listen(other)
+    const keyItself = basic(key.sid, key.secret)
+    for (let n = 0; n < 3; n++) await listenAt(api.messagesOf('a'), keyItself)
+    expect(gateway.counts.listeners).toBe(6)
+    first.close()
+    await vi.waitFor(() => listen(mine))
+  })
+
   test('that asks without the header is told how to listen', async () => {
     const { url } = await served()
     const api = new ApiClient(url)
@@ -214,8 +243,8 @@ describe('a client that stops reading', () => {
   const filling = 'x'.repeat(60_000)
 
   /** Serves a gateway to a client that listens to the stream `a` and takes nothing. */
-  async function servedToStalled(options: Partial<GatewayOptions>) {
-    const { url, hub, server, gateway } = await served(options)
+  async function servedToStalled(options: Partial<GatewayOptions>, serving: ServeOptions = {}) {
+    const { url, hub, server, gateway } = await served(options, serving)
     hub.stream('a', { limit: false, maxBytes: 65_536 })
     const api = new ApiClient(url)
     await api.create({ UniqueName: 'a' })
@@ -266,7 +295,7 @@ describe('a client that stops reading', () => {
   })
 
   test('is hung up on after a while, too, when the stream was removed', async () => {
-    const { hub, gateway, api, client } = await servedToStalled({ stallMs: 100 })
+    const { hub, gateway, api, client } = await servedToStalled({}, { writeStallMs: 100 })
     while (gateway.counts.dropped === 0) {
       hub.stream('a').publish({ filling })
       await new Promise(setImmediate)
@@ -285,13 +314,24 @@ describe('a client that stops reading', () => {
   })
 
   test('is hung up on after a while', async () => {
-    const { hub, gateway, client } = await servedToStalled({ heartbeatMs: 20, stallMs: 100 })
+    const { hub, gateway, client } = await servedToStalled({}, { writeStallMs: 100 })
     while (gateway.counts.listeners > 0) {
       hub.stream('a').publish({ filling })
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
     client.resume()
     await new Promise((resolve) => client.once('close', resolve))
+    expect(hub.ledger().subscribers).toBe(0)
+  })
+
+  test('is given up after a while, too, where another server is in front', async () => {
+    const { url, hub, gateway } = await served({ heartbeatMs: 20, stallMs: 100 })
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const headers = { accept: 'text/event-stream', ...BASIC }
+    const response = await gateway.fetch(new Request(api.messagesOf('a'), { headers }))
+    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+    expect(await response.text()).toBe('retry: 2000\n\n')
     expect(hub.ledger().subscribers).toBe(0)
   })
 })

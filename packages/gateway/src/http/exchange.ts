@@ -11,8 +11,16 @@ export interface Exchange {
   readonly streamSegment: string
   /** Absolute, ends in `/Services`. */
   readonly servicesUrl: () => string
-  /** Ends the client's connection, where the server lets the gateway do so. */
-  readonly destroy: (() => void) | undefined
+  /** The client's connection, where the server is Node's. */
+  readonly socket: ClientSocket | undefined
+}
+
+/** A connection, as far as the gateway needs to know it. */
+export interface ClientSocket {
+  readonly destroyed: boolean
+  readonly remoteAddress?: string | undefined
+  once(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
 }
 
 /** Decodes what stands for the stream in the path. Throws 20404 when it is not percent-encoded UTF-8. */

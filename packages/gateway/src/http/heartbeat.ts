@@ -1,11 +1,10 @@
 import type { SseListener } from './sse-listener.ts'
 
-/** Beats for all listeners at once, while there are any, and drops those whose client has long taken nothing. */
+/** Beats for all listeners at once, while there are any, and ends those whose client has long taken nothing. */
 export class Heartbeat {
   readonly #intervalMs: number
   readonly #beatsUntilStalled: number
-  /** With what else it takes to end the connection. */
-  readonly #listeners = new Map<SseListener, (() => void) | undefined>()
+  readonly #listeners = new Set<SseListener>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(intervalMs: number, stallMs: number) {
@@ -13,9 +12,8 @@ export class Heartbeat {
     this.#beatsUntilStalled = Math.max(1, Math.ceil(stallMs / intervalMs))
   }
 
-  /** Watches over a listener. `destroy` ends its connection, where the server lets one. */
-  add(listener: SseListener, destroy?: () => void): void {
-    this.#listeners.set(listener, destroy)
+  add(listener: SseListener): void {
+    this.#listeners.add(listener)
     this.#timer ??= setTimeout(() => this.#beat(), this.#intervalMs)
   }
 
@@ -28,10 +26,8 @@ export class Heartbeat {
 
   #beat(): void {
     this.#timer = setTimeout(() => this.#beat(), this.#intervalMs)
-    for (const [listener, destroy] of this.#listeners) {
-      if (listener.beat() < this.#beatsUntilStalled) continue
-      listener.abort()
-      destroy?.()
+    for (const listener of this.#listeners) {
+      if (listener.beat() >= this.#beatsUntilStalled) listener.abort()
     }
   }
 }

@@ -4,12 +4,12 @@ import type { StreamRecord } from '../registry/stream-record.ts'
 import type { Listening as Hold, StreamService } from '../streams/stream-service.ts'
 import { type Exchange, streamIdOf } from './exchange.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { ListenerCount, type ListenerCountLimits } from './listener-count.ts'
 import { messageEvent, statusEvent } from './sse-event.ts'
 import { type ListenerLimits, SseListener } from './sse-listener.ts'
 
 /** How many may listen, and how. */
-export interface ListeningOptions extends ListenerLimits {
-  readonly maxListenersPerKey: number
+export interface ListeningOptions extends ListenerLimits, ListenerCountLimits {
   readonly heartbeatMs: number
   readonly stallMs: number
 }
@@ -38,18 +38,19 @@ export class Listening {
   readonly #service: StreamService
   readonly #options: ListeningOptions
   readonly #heartbeat: Heartbeat
-  readonly #perKey = new Map<string, number>()
+  readonly #listeners: ListenerCount
   readonly #keySids = new Map<SseListener, string>()
-  #counts = { listeners: 0, sent: 0, dropped: 0 }
+  #counts = { sent: 0, dropped: 0 }
 
   constructor(service: StreamService, options: ListeningOptions) {
     this.#service = service
     this.#options = options
+    this.#listeners = new ListenerCount(options)
     this.#heartbeat = new Heartbeat(options.heartbeatMs, options.stallMs)
   }
 
   get counts(): ListeningCounts {
-    return { ...this.#counts }
+    return { listeners: this.#keySids.size, ...this.#counts }
   }
 
   async listen(exchange: Exchange): Promise<Answer> {
@@ -59,9 +60,7 @@ export class Listening {
     const found = this.#service.find(caller, serviceSid, streamIdOf(exchange.streamSegment), ['listen'])
     // Not waited for without need: the stream could end meanwhile.
     const record = found instanceof Promise ? await found : found
-    if ((this.#perKey.get(caller.keySid) ?? 0) >= this.#options.maxListenersPerKey) {
-      throw new ApiError('tooManyListeners', { 'retry-after': '10' })
-    }
+    this.#listeners.demandRoom(exchange)
     const { listener, joined } = this.#open(exchange, record)
     await withinMs(LONGEST_JOIN_MS, joined)
     return otherAnswer(listener.body, EVENT_STREAM)
@@ -73,16 +72,17 @@ export class Listening {
     for (const [listener, keySid] of [...this.#keySids]) if (keySids.has(keySid)) listener.finish(last)
   }
 
-  #open({ caller, destroy }: Exchange, record: StreamRecord) {
+  #open(exchange: Exchange, record: StreamRecord) {
+    const { caller } = exchange
     let timer: ReturnType<typeof setTimeout> | undefined
     const listener: SseListener = new SseListener(this.#options, {
       count: (outcome, messages) => {
         this.#counts[outcome] += messages
       },
-      ended: (isFinished) => {
+      ended: () => {
         clearTimeout(timer)
-        if (isFinished && destroy !== undefined) destroyLater(destroy, this.#options.stallMs)
-        this.#add(caller.keySid, -1)
+        unwatch()
+        this.#listeners.delete(exchange)
         this.#keySids.delete(listener)
         this.#heartbeat.delete(listener)
         hold.stop()
@@ -93,25 +93,32 @@ export class Listening {
       const last = statusEvent('closing', { reason: 'tokenExpired' })
       timer = setTimeout(() => listener.finish(last), Math.max(caller.expiresMs - Date.now(), 0))
     }
-    this.#add(caller.keySid, 1)
+    this.#listeners.add(exchange)
     this.#keySids.set(listener, caller.keySid)
-    this.#heartbeat.add(listener, destroy)
+    this.#heartbeat.add(listener)
+    const unwatch = onClientGone(exchange, () => listener.abort())
+    // The registry may have been waited for.
+    if (isGone(exchange)) listener.abort()
     return { listener, joined: hold.joined }
-  }
-
-  #add(keySid: string, change: 1 | -1): void {
-    this.#counts.listeners += change
-    const count = (this.#perKey.get(keySid) ?? 0) + change
-    if (count === 0) this.#perKey.delete(keySid)
-    else this.#perKey.set(keySid, count)
   }
 }
 
-/** A client that takes nothing would keep its connection, and what waits for it there, for ever. */
-function destroyLater(destroy: () => void, delayMs: number): void {
-  const timer = setTimeout(destroy, delayMs)
-  // Only Node's timers have the method.
-  ;(timer as { unref?(): void }).unref?.()
+function isGone({ socket, request }: Exchange): boolean {
+  return socket === undefined ? request.signal?.aborted === true : socket.destroyed
+}
+
+/**
+ * Tells when the client is gone, until the function that it gives is called. The response alone would not: Node does
+ * not end one that stands behind another on its connection.
+ */
+function onClientGone({ socket, request }: Exchange, tell: () => void): () => void {
+  if (socket === undefined) {
+    // Not every worker has a signal; there the stream is cancelled.
+    request.signal?.addEventListener('abort', tell)
+    return () => request.signal?.removeEventListener('abort', tell)
+  }
+  socket.once('close', tell)
+  return () => socket.off('close', tell)
 }
 
 async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {

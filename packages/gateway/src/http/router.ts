@@ -9,7 +9,7 @@ import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { answerWith } from './answering.ts'
-import type { Exchange } from './exchange.ts'
+import type { ClientSocket, Exchange } from './exchange.ts'
 import { readFormText } from './form.ts'
 import type { Listening } from './listening.ts'
 import openApi from './openapi.json' with { type: 'json' }
@@ -39,10 +39,8 @@ export interface Destinations {
 }
 
 interface Bindings {
-  /** Node's response, when Hono's adapter for Node is in front. */
-  readonly outgoing?: { destroy(): void }
-  /** Node's request. */
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+  /** Node's request, when Hono's adapter for Node is in front. */
+  readonly incoming?: { readonly socket: ClientSocket }
 }
 
 type Env = { Bindings: Bindings }
@@ -144,7 +142,7 @@ async function withExchange(
     serviceSid: serviceSidOf(service, options.services),
     streamSegment,
     servicesUrl: () => `${options.publicUrl ?? originOf(request.url)}${options.basePath}${SERVICES}`,
-    destroy: () => context.env.outgoing?.destroy(),
+    socket: context.env.incoming?.socket,
   })
 }
 

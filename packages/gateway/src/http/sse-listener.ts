@@ -9,25 +9,32 @@ export interface ListenerLimits {
 
 /** What a listener tells the gateway. */
 interface ListenerOwner {
-  /** Messages reached the connection, or gave way to newer ones. */
+  /** Messages were handed to the connection, or gave way to newer ones. */
   count(outcome: 'sent' | 'dropped', messages: number): void
-  /** The listener is gone. Told once. `isFinished`: its client may still have to take what was sent. */
-  ended(isFinished: boolean): void
+  /** The listener is gone. Told once. */
+  ended(): void
 }
+
+// Enough to send small messages in a few writes. Together with what Node takes before it asks to wait, the most that
+// is handed over ahead of what a client takes is 32 KiB, or 16 KiB and a longer message.
+const MAX_JOINED_BYTES = 16_384
 
 /**
  * One open response. What its client does not take waits in a bounded line, whose oldest messages give way; the
- * client is told how many did. Chunks are shared among listeners and never written to.
+ * client is told how many did. Messages are shared among listeners and never written to: only small ones that wait
+ * are copied, to be sent as one.
  */
 export class SseListener implements StreamListener {
   readonly body: ReadableStream<Uint8Array>
   readonly #limits: ListenerLimits
   readonly #owner: ListenerOwner
-  readonly #waiting: Uint8Array[] = []
+  #waiting: Uint8Array[] = []
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #waitingBytes = 0
   #untoldDrops = 0
   #isEnded = false
+  /** Whether the connection would take something now. */
+  #isWanted = false
   /** Whether anything was handed to the connection since the last beat. */
   #hasMoved = true
   #beatsWithoutMove = 0
@@ -35,29 +42,34 @@ export class SseListener implements StreamListener {
   constructor(limits: ListenerLimits, owner: ListenerOwner) {
     this.#limits = limits
     this.#owner = owner
-    this.body = new ReadableStream<Uint8Array>({
+    const source: UnderlyingDefaultSource<Uint8Array> = {
       start: (controller) => {
         this.#controller = controller
         controller.enqueue(OPENING)
       },
-      pull: () => this.#flush(),
+      pull: () => {
+        this.#isWanted = true
+        this.#flush()
+      },
       cancel: () => this.#end(),
-    })
+    }
+    // Nothing stands in the stream itself: what was handed over can't give way any more.
+    this.body = new ReadableStream(source, { highWaterMark: 0 })
   }
 
   /** Sends a message, or puts it in the line. Never throws. */
-  push(chunk: Uint8Array): void {
+  push(message: Uint8Array): void {
     if (this.#isEnded) return
-    this.#waiting.push(chunk)
-    this.#waitingBytes += chunk.byteLength
-    if (this.#isWritable) this.#flush()
+    this.#waiting.push(message)
+    this.#waitingBytes += message.byteLength
+    if (this.#isWanted) this.#flush()
     else this.#makeRoom()
   }
 
   /** Sends a comment when nothing else was sent lately. Tells how many beats the client has taken nothing. */
   beat(): number {
-    this.#beatsWithoutMove = this.#hasMoved || this.#isWritable ? 0 : this.#beatsWithoutMove + 1
-    if (!this.#hasMoved && this.#isWritable) this.#controller?.enqueue(HEARTBEAT)
+    this.#beatsWithoutMove = this.#hasMoved || this.#isWanted ? 0 : this.#beatsWithoutMove + 1
+    if (!this.#hasMoved && this.#isWanted) this.#hand(HEARTBEAT)
     this.#hasMoved = false
     return this.#beatsWithoutMove
   }
@@ -65,13 +77,17 @@ export class SseListener implements StreamListener {
   /** Sends what waits and one last event, and ends the response. */
   finish(last: Uint8Array): void {
     if (this.#isEnded) return
-    this.#flush()
+    if (this.#untoldDrops > 0) this.#controller?.enqueue(this.#tellDrops())
+    // One by one, still shared: the client takes them as it can.
+    for (const message of this.#waiting) this.#controller?.enqueue(message)
+    this.#owner.count('sent', this.#waiting.length)
+    this.#waiting = []
     this.#controller?.enqueue(last)
     this.#controller?.close()
-    this.#end(true)
+    this.#end()
   }
 
-  /** Tells why the stream has ended, and ends the response. */
+  /** Tells the client why the stream is over, and ends the response. */
   end({ event, reason }: Ending): void {
     this.finish(statusEvent(event, { reason }))
   }
@@ -79,25 +95,37 @@ export class SseListener implements StreamListener {
   /** Ends the response at once, without what waits. */
   abort(): void {
     if (this.#isEnded) return
-    this.#drop(this.#waiting.length)
     this.#controller?.close()
     this.#end()
   }
 
-  get #isWritable(): boolean {
-    return (this.#controller?.desiredSize ?? 0) > 0
-  }
-
   #flush(): void {
     if (this.#isEnded || (this.#waiting.length === 0 && this.#untoldDrops === 0)) return
-    const messages = this.#waiting.length
-    const chunks = this.#waiting.splice(0)
-    if (this.#untoldDrops > 0) chunks.unshift(statusEvent('dropped', { count: this.#untoldDrops }))
-    this.#untoldDrops = 0
-    this.#waitingBytes = 0
-    this.#hasMoved = true
-    this.#controller?.enqueue(joined(chunks))
+    const chunks = this.#untoldDrops > 0 ? [this.#tellDrops()] : []
+    let bytes = chunks[0]?.byteLength ?? 0
+    let messages = 0
+    for (const message of this.#waiting) {
+      if (chunks.length > 0 && bytes + message.byteLength > MAX_JOINED_BYTES) break
+      chunks.push(message)
+      bytes += message.byteLength
+      this.#waitingBytes -= message.byteLength
+      messages++
+    }
+    this.#waiting.splice(0, messages)
+    this.#hand(joined(chunks, bytes))
     this.#owner.count('sent', messages)
+  }
+
+  #hand(chunk: Uint8Array): void {
+    this.#isWanted = false
+    this.#hasMoved = true
+    this.#controller?.enqueue(chunk)
+  }
+
+  #tellDrops(): Uint8Array {
+    const event = statusEvent('dropped', { count: this.#untoldDrops })
+    this.#untoldDrops = 0
+    return event
   }
 
   #makeRoom(): void {
@@ -106,22 +134,22 @@ export class SseListener implements StreamListener {
   }
 
   #drop(count: number): void {
-    for (const chunk of this.#waiting.splice(0, count)) this.#waitingBytes -= chunk.byteLength
+    for (const message of this.#waiting.splice(0, count)) this.#waitingBytes -= message.byteLength
     this.#untoldDrops += count
     if (count > 0) this.#owner.count('dropped', count)
   }
 
-  #end(isFinished = false): void {
+  #end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#drop(this.#waiting.length)
-    this.#owner.ended(isFinished)
+    this.#owner.ended()
   }
 }
 
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
+function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array
-  const whole = new Uint8Array(chunks.reduce((bytes, chunk) => bytes + chunk.byteLength, 0))
+  const whole = new Uint8Array(bytes)
   let position = 0
   for (const chunk of chunks) {
     whole.set(chunk, position)
