@@ -7,12 +7,11 @@ import { createGateway, serve } from '@rivulet/gateway'
 import { createHub } from 'rivulet'
 
 // 1 000 listeners on 10 streams at 30 messages a second each; then 200 more that stop reading; then 2 000 that come
-// back at once. Build first: npm run build. Then: node packages/gateway/bench/listeners.mjs [seconds] [listeners]
+// back at once. Build first: npm run build. Then: node packages/gateway/bench/listeners.mjs [seconds] [listeners] [returning]
 // With 0 seconds only the last part runs.
-const [seconds = 60, listeners = 1000] = process.argv.slice(2).map(Number)
+const [seconds = 60, listeners = 1000, returning = 2000] = process.argv.slice(2).map(Number)
 const STREAMS = 10
 const STALLED = 200
-const STORM = 2000
 const PER_SECOND = 30
 const ACCOUNT = `AC${'1'.repeat(32)}`
 const AUTHORIZATION = `Basic ${Buffer.from(`${ACCOUNT}:secret`).toString('base64')}`
@@ -67,7 +66,7 @@ async function steady() {
 /** Cuts the connections of listeners, then restarts the server, and measures until all are listening again. */
 async function storm() {
   let { server } = await open()
-  const child = await load(server, STORM, names)
+  const child = await load(server, returning, names)
   const cutMs = await timed(child, () => child.send('cut'))
   await server.close({ timeoutMs: 1000 })
   const restartMs = await timed(child, async () => {
@@ -76,7 +75,7 @@ async function storm() {
   for (const stream of streams) stream.publish({ n: ++number })
   const { received } = await report(child)
   console.log(
-    `${STORM} listeners at once: all are back ${cutMs} ms after a cut, ${restartMs} ms after a restart; ${received} of ${STORM} then received a message`,
+    `${returning} listeners at once: all are back ${cutMs} ms after a cut, ${restartMs} ms after a restart; ${received} of ${returning} then received a message`,
   )
   child.send('stop')
   await server.close({ timeoutMs: 1000 })
