@@ -58,7 +58,10 @@ export interface GatewayOptions {
   readonly maxWaitingBytes?: number
   /** Milliseconds between signs of life to idle listeners. @default 15000 */
   readonly heartbeatMs?: number
-  /** Milliseconds after which a listener whose client takes nothing is dropped. @default 60000 */
+  /**
+   * Milliseconds after which a listener whose client takes nothing is dropped, where another server than `serve` is in
+   * front: `serve` ends such connections itself, after `writeStallMs`. @default 60000
+   */
   readonly stallMs?: number
   /** Takes log lines; a pino logger fits. @default nothing is logged */
   readonly log?: GatewayLog

@@ -19,7 +19,8 @@ export interface Gateway {
   readonly counts: ListeningCounts
   /**
    * Answers a request; never rejects. Bound, so that it can be handed over as it is. `bindings` is what Hono's
-   * adapter of the runtime hands over; with Node's, the connection of a client that has vanished can be ended.
+   * adapter of the runtime hands over: on Node a listener ends with its connection by it, elsewhere by
+   * `request.signal`.
    */
   readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response>
   /**
