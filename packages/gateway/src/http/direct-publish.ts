@@ -1,7 +1,7 @@
 import { basicCaller } from '../access/caller-of.ts'
 import { type Answer, problemAnswer } from '../base/answer.ts'
+import { answerWith } from '../base/answering.ts'
 import type { StreamService } from '../streams/stream-service.ts'
-import { answerWith } from './answering.ts'
 import { checkForm } from './form.ts'
 import { publishForm } from './publishing.ts'
 import type { RouterOptions } from './router.ts'

@@ -1,6 +1,6 @@
 import type { Caller } from '../access/caller.ts'
 import { ApiError } from '../base/problem.ts'
-import { decodeSegment } from './path.ts'
+import { decodeSegment } from '../base/segment.ts'
 
 /** One request about the streams of a service, from somebody who is known. */
 export interface Exchange {

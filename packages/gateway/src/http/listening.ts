@@ -1,5 +1,6 @@
 import { type Answer, otherAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
+import { withinMs } from '../base/within-ms.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
 import type { Listening as Hold, StreamService } from '../streams/stream-service.ts'
 import { type Exchange, streamIdOf } from './exchange.ts'
@@ -119,13 +120,4 @@ function onClientGone({ socket, request }: Exchange, tell: () => void): () => vo
   }
   socket.once('close', tell)
   return () => socket.off('close', tell)
-}
-
-async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -10,16 +10,6 @@ export function rawPathOf(url: string, basePath: string): string {
   return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : ''
 }
 
-/** Decodes one segment of a path, or gives `undefined` when it is not percent-encoded UTF-8. `+` stays `+`. */
-export function decodeSegment(segment: string): string | undefined {
-  if (!segment.includes('%')) return segment
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return undefined
-  }
-}
-
 function endOfPath(url: string, start: number): number {
   for (let index = start; index < url.length; index++) {
     const character = url.charCodeAt(index)

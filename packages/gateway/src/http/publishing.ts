@@ -1,9 +1,9 @@
-import type { Refusal } from 'rivulet'
 import type { Caller } from '../access/caller.ts'
-import { type Answer, problemAnswer, textAnswer } from '../base/answer.ts'
-import { ApiError, type ProblemName } from '../base/problem.ts'
+import { type Answer, textAnswer } from '../base/answer.ts'
+import { ApiError } from '../base/problem.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
 import { dataJson } from '../streams/message-json.ts'
+import { answerToRefusal } from '../streams/refusal.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { parseStrictJson } from '../streams/strict-json.ts'
 import { streamIdOf } from './exchange.ts'
@@ -21,17 +21,6 @@ export interface PublishRequest {
 
 const PUBLISH = ['publish'] as const
 
-const PROBLEM_OF: Readonly<Record<Refusal['code'], ProblemName>> = {
-  INVALID_DATA: 'badJson',
-  PAYLOAD_TOO_LARGE: 'tooLarge',
-  RATE_LIMITED: 'rateLimited',
-  WAITING_LINE_FULL: 'rateLimited',
-  SCHEMA_MISMATCH: 'wrongSchema',
-  INVALID_OPTIONS: 'internal',
-  STREAM_CLOSED: 'notFound',
-  HUB_CLOSED: 'unavailable',
-}
-
 /** Publishes what a form brings. The hub's stream decides and counts. */
 export async function publishForm(service: StreamService, request: PublishRequest): Promise<Answer> {
   const { caller, serviceSid } = request
@@ -45,7 +34,7 @@ export async function publishForm(service: StreamService, request: PublishReques
   const found = service.find(caller, serviceSid, id, PUBLISH)
   const record: StreamRecord = found instanceof Promise ? await found : found
   const result = service.publish(record, new UnreadData(raw))
-  if (!result.ok) return refused(result)
+  if (!result.ok) return answerToRefusal(result)
   return textAnswer(`{"sid":"${result.message.sid}","data":${dataJson(result.message)}}`, 201)
 }
 
@@ -60,12 +49,4 @@ class UnreadData {
   toJSON(): unknown {
     return parseStrictJson(decodeField(this.#raw))
   }
-}
-
-// Not thrown: in a flood the stack of an error would cost more than the refusal.
-function refused({ code, retryAfterMs = 1000 }: Refusal): Answer {
-  const problem = PROBLEM_OF[code]
-  // At a rate of 0 there will never be room.
-  if (problem !== 'rateLimited' || !Number.isFinite(retryAfterMs)) return problemAnswer(problem)
-  return problemAnswer(problem, { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) })
 }

@@ -1,9 +1,9 @@
 import type { Hub } from 'rivulet'
 import { type Answer, jsonAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
+import { decodeSegment } from '../base/segment.ts'
+import { isoSeconds } from '../streams/stream-resource.ts'
 import type { Exchange } from './exchange.ts'
-import { decodeSegment } from './path.ts'
-import { isoSeconds } from './stream-resource.ts'
 
 /** The services of a gateway, and the account that they belong to. */
 export interface ServiceOptions {

@@ -2,11 +2,11 @@ import { type Answer, emptyAnswer, jsonAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
+import { streamResource } from '../streams/stream-resource.ts'
 import { checkTtl, type StreamService } from '../streams/stream-service.ts'
 import { type Exchange, streamIdOf } from './exchange.ts'
 import { readForm } from './form.ts'
 import { pageMeta, readPageRequest } from './paging.ts'
-import { streamResource } from './stream-resource.ts'
 
 /** Creates, lists, fetches, changes and removes streams, as Twilio's REST API does. */
 export class StreamsApi {
@@ -37,7 +37,7 @@ export class StreamsApi {
     const asked = readPageRequest(new URL(request.url).searchParams)
     const accepts = (record: StreamRecord) => caller.may('manage', serviceSid, hubNameOf(record))
     const page = await this.#registry.page(serviceSid, { size: asked.size, from: asked.from, accepts })
-    const streams = page.records.map((record) => streamResource(record, this.#accountSid, servicesUrl))
+    const streams = page.records.map((record) => this.#resource(record, servicesUrl))
     const meta = pageMeta(page, asked, `${servicesUrl}/${serviceSid}/Streams`)
     return jsonAnswer({ streams, meta }, 200)
   }
@@ -66,7 +66,12 @@ export class StreamsApi {
   }
 
   #answer({ servicesUrl }: Exchange, record: StreamRecord, status: number): Answer {
-    return jsonAnswer(streamResource(record, this.#accountSid, servicesUrl()), status)
+    return jsonAnswer(this.#resource(record, servicesUrl()), status)
+  }
+
+  #resource(record: StreamRecord, servicesUrl: string): Record<string, unknown> {
+    const url = `${servicesUrl}/${record.serviceSid}/Streams/${record.sid}`
+    return streamResource(record, this.#accountSid, url)
   }
 }
 

@@ -1,12 +1,11 @@
 import type { StreamRecord } from '../registry/stream-record.ts'
 
-/** Gives a stream as Twilio's API shows it. `servicesUrl` is absolute and ends in `/Services`. */
+/** Gives a stream as Twilio's API shows it. `url` is its own, which is absolute. */
 export function streamResource(
   record: StreamRecord,
   accountSid: string,
-  servicesUrl: string,
+  url: string,
 ): Record<string, unknown> {
-  const url = `${servicesUrl}/${record.serviceSid}/Streams/${record.sid}`
   return {
     sid: record.sid,
     unique_name: record.uniqueName,

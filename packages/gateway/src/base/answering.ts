@@ -1,6 +1,6 @@
 import { RivuletError } from 'rivulet'
-import { type Answer, answerToError, problemAnswer } from '../base/answer.ts'
-import type { GatewayLog } from '../base/gateway-log.ts'
+import { type Answer, answerToError, problemAnswer } from './answer.ts'
+import type { GatewayLog } from './gateway-log.ts'
 
 /** Answers a request whatever happens: what a handler throws becomes a problem. Writes a line about it. */
 export async function answerWith(
