@@ -50,7 +50,7 @@ export interface GatewayOptions {
   readonly maxConnectionsPerIdentity?: number
   /** How many streams each connection of a client SDK may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
-  /** Bytes that may wait for a client SDK that reads slowly; then the oldest messages give way. @default 1048576 */
+  /** Bytes that may wait for a client SDK that reads slowly; further messages are dropped. @default 1048576 */
   readonly maxConnectionWaitingBytes?: number
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
   readonly maxWaitingMessages?: number

@@ -9,14 +9,19 @@ import { ServicesApi } from '../http/services-api.ts'
 import { StreamsApi } from '../http/streams-api.ts'
 import { LiveStreams } from '../streams/live-streams.ts'
 import { StreamService } from '../streams/stream-service.ts'
+import { type ConnectionCounts, Connections } from '../twilsock/connections.ts'
+import type { TwilsockHandler, TwilsockSocket } from '../twilsock/socket.ts'
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
+
+/** How many listen, and what became of the messages for them. */
+export interface GatewayCounts extends ListeningCounts, ConnectionCounts {}
 
 /** Hubs behind HTTP. */
 export interface Gateway {
   /** Whether it lets everybody on this machine ask. A server must then take connections on loopback only. */
   readonly isOpen: boolean
-  /** What became of the messages for listeners. */
-  readonly counts: ListeningCounts
+  /** What became of the messages for listeners and client SDKs. */
+  readonly counts: GatewayCounts
   /**
    * Answers a request; never rejects. Bound, so that it can be handed over as it is. `bindings` is what Hono's
    * adapter of the runtime hands over: on Node a listener ends with its connection by it, elsewhere by
@@ -29,11 +34,18 @@ export interface Gateway {
    */
   readonly publish: DirectPublish
   /**
-   * Replaces the keys, and ends listeners of keys that are gone or have changed; tokens of theirs are not accepted
-   * any more. Throws `INVALID_OPTIONS`, and then leaves the keys as they were; so too without any key, since that
+   * Replaces the keys, and ends listeners and connections of keys that are gone or have changed; tokens of theirs are
+   * not accepted any more. Throws `INVALID_OPTIONS`, and then leaves the keys as they were; so too without any key, since that
    * would open the gateway. What answers have as `account_sid` stays.
    */
   setKeys(keys: readonly ApiKey[]): void
+  /** The path at which servers take the WebSockets of client SDKs, or `undefined` when they are not served. */
+  readonly twilsockPath: string | undefined
+  /**
+   * Takes over a WebSocket that a server has accepted at `twilsockPath`, without a subprotocol and for messages of
+   * at most 1 MiB. The server tells what comes of it by the methods given. Who it is, its first message says.
+   */
+  acceptTwilsock(socket: TwilsockSocket): TwilsockHandler
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
@@ -52,6 +64,7 @@ class HttpGateway implements Gateway {
   readonly #options: ResolvedGatewayOptions
   readonly #live: LiveStreams
   readonly #listening: Listening
+  readonly #connections: Connections
   readonly #router: ReturnType<typeof makeRouter>
   readonly #unwatch: readonly (() => void)[]
   #isClosed = false
@@ -64,6 +77,7 @@ class HttpGateway implements Gateway {
     this.#listening = new Listening(service, options)
     const isClosed = () => this.#isClosed
     this.publish = makeDirectPublish(options, service, isClosed)
+    this.#connections = new Connections(service, { ...options, epoch: registry.epoch })
     this.#router = makeRouter(options, {
       service,
       streams: new StreamsApi(service, registry, accountSid),
@@ -79,20 +93,37 @@ class HttpGateway implements Gateway {
     return this.#options.isOpen
   }
 
-  get counts(): ListeningCounts {
-    return this.#listening.counts
+  get counts(): GatewayCounts {
+    const listening = this.#listening.counts
+    const connections = this.#connections.snapshot
+    return {
+      ...{ ...connections, listeners: listening.listeners },
+      sent: listening.sent + connections.sent,
+      dropped: listening.dropped + connections.dropped,
+    }
+  }
+
+  get twilsockPath(): string | undefined {
+    return this.#options.twilsock ? `${this.#options.basePath}/v3/wsconnect` : undefined
+  }
+
+  acceptTwilsock(socket: TwilsockSocket): TwilsockHandler {
+    return this.#connections.accept(socket)
   }
 
   setKeys(keys: readonly ApiKey[]): void {
     if (this.isOpen)
       throw invalid('A gateway that was made with `open: true` takes no keys; make another one.')
     if (keys.length === 0) throw invalid('There are no keys; give at least one.')
-    this.#listening.endOf(this.#options.keys.replace(keys))
+    const sids = this.#options.keys.replace(keys)
+    this.#listening.endOf(sids)
+    this.#connections.endOf(sids)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#connections.close()
     this.#live.close()
     for (const unwatch of this.#unwatch) unwatch()
     await this.#options.registry.close()

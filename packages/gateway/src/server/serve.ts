@@ -5,6 +5,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { answerBrokenRequests, refuseBy, refuseRequest } from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
+import { takeUpgrades, type Upgrades } from './upgrade.ts'
 
 /** Where a gateway listens, and what it puts up with. */
 export interface ServeOptions {
@@ -61,7 +62,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
     const advice = 'listen on 127.0.0.1, or give it keys.'
     throw new RivuletError('INVALID_OPTIONS', `A gateway without keys is for this machine only; ${advice}`)
   }
-  const server = await serverOf(gateway, options)
+  const { server, upgrades } = await serverOf(gateway, options)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, resolve)
@@ -73,13 +74,18 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
     url: `http://${host}:${address.port}`,
     port: address.port,
     close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
-      closing ??= close(gateway, server, timeoutMs)
+      closing ??= close(gateway, { server, upgrades }, timeoutMs)
       return closing
     },
   }
 }
 
-async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server> {
+interface NodeServer {
+  readonly server: Server
+  readonly upgrades: Upgrades | undefined
+}
+
+async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeServer> {
   // Only here, so that the handler itself runs where there is no Node.
   const { createServer, IncomingMessage, STATUS_CODES } = await import('node:http')
   const server = createServer({
@@ -98,8 +104,11 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<Server
   server.maxHeadersCount = 0
   const sockets = new ClientSockets(server, options.writeStallMs ?? 30_000)
   answerRequests(server, sockets, toNodeHandler(gateway))
-  answerBrokenRequests(server, refuseBy(STATUS_CODES, sockets))
-  return server
+  const refuse = refuseBy(STATUS_CODES, sockets)
+  answerBrokenRequests(server, refuse)
+  // Without a listener for upgrades Node answers those requests as if they asked for none.
+  if (gateway.twilsockPath === undefined) return { server, upgrades: undefined }
+  return { server, upgrades: await takeUpgrades(server, gateway, { refuse, sockets }) }
 }
 
 function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHandler): void {
@@ -125,9 +134,12 @@ function isClear({ headers, httpVersionMajor, rawHeaders }: IncomingMessage): bo
   return httpVersionMajor === 1 && hosts === 1 && HOST.test(headers.host ?? '')
 }
 
-async function close(gateway: Gateway, server: Server, timeoutMs: number): Promise<void> {
+async function close(gateway: Gateway, { server, upgrades }: NodeServer, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  const timer = setTimeout(() => {
+    server.closeAllConnections()
+    upgrades?.terminate()
+  }, timeoutMs)
   await gateway.close()
   server.closeIdleConnections()
   // Those that were answering just now become idle only later.

@@ -1,0 +1,100 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WebSocket, WebSocketServer } from 'ws'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { TwilsockHandler } from '../twilsock/socket.ts'
+import type { Refuse } from './broken-request.ts'
+import type { ClientSockets } from './client-sockets.ts'
+
+/** The WebSockets of a server. */
+export interface Upgrades {
+  /** Ends those that are still there. */
+  terminate(): void
+}
+
+// The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
+const MAX_FRAME_BYTES = 1_048_576
+
+/** Takes the WebSockets of client SDKs at the gateway's path for them; others are refused. */
+export async function takeUpgrades(
+  server: Server,
+  gateway: Gateway,
+  { refuse, sockets: clients }: { readonly refuse: Refuse; readonly sockets: ClientSockets },
+): Promise<Upgrades> {
+  // Only here: a gateway that serves no client SDKs does not need it.
+  const { WebSocketServer } = await import('ws')
+  const sockets = new Set<WebSocket>()
+  const webSockets = new WebSocketServer({
+    ...{ noServer: true, clientTracking: false, perMessageDeflate: false },
+    maxPayload: MAX_FRAME_BYTES,
+  })
+  webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
+  server.on('upgrade', (request, socket, head) => {
+    // What is written now would come before the answers to earlier requests.
+    if (clients.isAnswering(socket as Socket)) return socket.destroy()
+    if (!isForWebSocket(request)) return handBack(server, request, socket, head)
+    if (pathOf(request) !== gateway.twilsockPath) return refuse(socket, 'notFound')
+    accept(webSockets, gateway, sockets, { request, socket, head })
+  })
+  return {
+    terminate() {
+      for (const socket of sockets) socket.terminate()
+    },
+  }
+}
+
+function accept(
+  webSockets: WebSocketServer,
+  gateway: Gateway,
+  sockets: Set<WebSocket>,
+  { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
+): void {
+  webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+    sockets.add(webSocket)
+    webSocket.on('close', () => sockets.delete(webSocket))
+    bind(webSocket, gateway)
+  })
+}
+
+function bind(webSocket: WebSocket, gateway: Gateway): TwilsockHandler {
+  const handler = gateway.acceptTwilsock({
+    send: (bytes) => webSocket.send(bytes),
+    close: (code) => webSocket.close(code),
+    terminate: () => webSocket.terminate(),
+    ping: () => webSocket.ping(),
+    get bufferedBytes() {
+      return webSocket.bufferedAmount
+    },
+  })
+  webSocket.on('message', (data, isBinary) => handler.receive(isBinary ? (data as Buffer) : String(data)))
+  webSocket.on('pong', () => handler.pong())
+  webSocket.on('close', () => handler.closed())
+  // A frame that is too large, or no frame: `ws` closes the socket, and tells of that too.
+  webSocket.on('error', () => {})
+  return handler
+}
+
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] as string
+}
+
+/**
+ * Has a request answered as if it had not asked for another protocol, e.g. `h2c`, which some HTTP clients try. Node
+ * would have done so itself, were there nobody who takes upgrades.
+ */
+function handBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() !== 'upgrade')
+      lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`)
+  }
+  // Node gives header values as Latin-1, in which a byte is a character.
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  server.emit('connection', socket)
+}

@@ -1,0 +1,27 @@
+import type { AccessTokenResult } from '../access/access-token.ts'
+import type { Caller } from '../access/caller.ts'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import type { StreamService } from '../streams/stream-service.ts'
+import type { OutboxCounts } from './outbox.ts'
+import type { TwilsockHandler } from './socket.ts'
+
+/** What the connections of a gateway share. */
+export interface ConnectionHost {
+  readonly streams: StreamService
+  readonly accountSid: string
+  readonly log: GatewayLog
+  readonly maxWaitingBytes: number
+  readonly maxSubscriptions: number
+  readonly counts: OutboxCounts & { subscriptions: number }
+  /** Whether the gateway answers no more. */
+  readonly isClosed: boolean
+  verify(token: unknown): Promise<AccessTokenResult>
+  /** Gives the prefix under which a browser keeps what it knows of streams. */
+  storageIdOf(caller: Caller): Promise<string>
+  /** Counts a connection of an identity; `false` when it has as many as it may have. */
+  admit(caller: Caller): boolean
+  /** A connection is over; `caller` is whom it was admitted for. Told once. */
+  ended(connection: TwilsockHandler, caller: Caller | undefined): void
+  /** Something went wrong that is not the client's fault. */
+  failed(error: unknown): void
+}

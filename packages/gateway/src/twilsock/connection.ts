@@ -1,0 +1,240 @@
+import type { Caller } from '../access/caller.ts'
+import { type Answer, problemAnswer } from '../base/answer.ts'
+import { answerWith } from '../base/answering.ts'
+import type { ConnectionHost } from './connection-host.ts'
+import { type Frame, readFrame, writeFrame, writeJsonFrame } from './frame.ts'
+import { newId } from './notification.ts'
+import { Outbox } from './outbox.ts'
+import { answerRequest, requestIn, routeOf, type TunnelledRequest } from './requests.ts'
+import type { TwilsockHandler, TwilsockSocket } from './socket.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { TokenWatch } from './token-watch.ts'
+import { answerWithProblem, TWILSOCK_PROBLEMS } from './twilsock-problem.ts'
+import { STATUS, type TwilsockStatus } from './twilsock-status.ts'
+
+// A client has nothing else to do first.
+const INIT_TIMEOUT_MS = 10_000
+// The SDK sends as many as an application makes at once; 450 were seen.
+const MAX_REQUESTS_AT_ONCE = 1000
+// WebSocket's codes; the SDK comes back after each (RFC 6455, 7.4.1).
+const NORMAL = 1000
+const GOING_AWAY = 1001
+const INTERNAL = 1011
+
+/** One client SDK's connection. */
+export class Connection implements TwilsockHandler {
+  readonly #host: ConnectionHost
+  readonly #socket: TwilsockSocket
+  readonly #outbox: Outbox
+  readonly #subscriptions: Subscriptions
+  readonly #token: TokenWatch
+  readonly #initTimer: ReturnType<typeof setTimeout>
+  #state: 'new' | 'verifying' | 'ready' | 'over' = 'new'
+  #caller: Caller | undefined
+  #requests = 0
+  #isHeard = true
+  #beatsInSilence = 0
+
+  constructor(socket: TwilsockSocket, host: ConnectionHost) {
+    this.#host = host
+    this.#socket = socket
+    this.#outbox = new Outbox(socket, host.maxWaitingBytes, host.counts)
+    this.#subscriptions = new Subscriptions(host.streams, this, host.maxSubscriptions)
+    this.#token = new TokenWatch({
+      soon: (leftMs) => this.send(aboutToExpire(leftMs)),
+      over: () => this.end(NORMAL),
+    })
+    this.#initTimer = setTimeout(() => this.end(NORMAL), INIT_TIMEOUT_MS)
+  }
+
+  /** Who it is, once that is known. */
+  get caller(): Caller | undefined {
+    return this.#caller
+  }
+
+  receive(message: Uint8Array | string): void {
+    if (this.#state === 'over') return
+    this.#isHeard = true
+    const frame = typeof message === 'string' ? undefined : readFrame(message)
+    const { method, id } = frame?.header ?? {}
+    if (frame === undefined || typeof method !== 'string' || typeof id !== 'string') {
+      return this.#giveUp(STATUS.notAFrame)
+    }
+    // Acknowledgements, and reports that were never agreed on.
+    if (method === 'reply' || method === 'telemetry.v1') return
+    if (method === 'close') return this.end(NORMAL)
+    if (method === 'init') return this.#begin(id, frame)
+    if (this.#state !== 'ready') return this.#giveUp(STATUS.notInitialized)
+    if (method === 'message') return this.#take(id, frame)
+    if (method === 'update') return this.#attempt(this.#update(id, frame))
+    // What else there is concerns push notifications, which are not served.
+    this.#reply(id, STATUS.ok)
+  }
+
+  pong(): void {
+    this.#isHeard = true
+  }
+
+  closed(): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    clearTimeout(this.#initTimer)
+    this.#token.stop()
+    this.#subscriptions.close()
+    this.#host.ended(this, this.#caller)
+  }
+
+  /** Closes the socket; the client comes back by itself. */
+  end(code: number = GOING_AWAY): void {
+    if (this.#state === 'over') return
+    this.#socket.close(code)
+    this.closed()
+  }
+
+  /** Sends a message, unless too much waits already. */
+  push(bytes: Uint8Array): void {
+    if (this.#state !== 'over') this.#outbox.push(bytes)
+  }
+
+  /** Sends what must not be lost, or ends the connection when there is no room for it. */
+  send(bytes: Uint8Array): void {
+    if (this.#state !== 'over' && !this.#outbox.send(bytes)) this.#abort('it takes nothing')
+  }
+
+  countSubscription(change: 1 | -1): void {
+    this.#host.counts.subscriptions += change
+  }
+
+  /** Pings the client, or ends the connection after as many beats in which it took nothing, or nothing came. */
+  beat(mostBeatsInSilence: number): void {
+    const isAlive = this.#outbox.hasMoved() && this.#isHeard
+    this.#isHeard = false
+    this.#beatsInSilence = isAlive ? 0 : this.#beatsInSilence + 1
+    if (this.#beatsInSilence >= mostBeatsInSilence) this.#abort('it gives no sign of life')
+    else this.#socket.ping()
+  }
+
+  #begin(id: string, frame: Frame): void {
+    // A second one would be another client in the place of the first.
+    if (this.#state !== 'new') return this.#giveUp(STATUS.notAFrame)
+    this.#state = 'verifying'
+    this.#attempt(this.#init(id, frame))
+  }
+
+  async #init(id: string, { header }: Frame): Promise<void> {
+    const verified = await this.#host.verify(header.token)
+    if (this.#isOver) return
+    if (!verified.ok) return this.#deny(id, verified.reason)
+    const { caller } = verified
+    const storageId = await this.#host.storageIdOf(caller)
+    if (this.#isOver) return
+    if (!this.#host.admit(caller)) return this.#sendAway(id)
+    this.#caller = caller
+    this.#state = 'ready'
+    clearTimeout(this.#initTimer)
+    // Without `telemetry.v1` the SDK sends no telemetry.
+    const capabilities = ['client_update', 'offline_storage']
+    this.#reply(id, STATUS.ok, { capabilities, offline_storage: { data_sync: { storage_id: storageId } } })
+    this.#token.watch(caller.expiresMs)
+  }
+
+  async #update(id: string, { header }: Frame): Promise<void> {
+    const verified = await this.#host.verify(header.token)
+    if (this.#isOver) return
+    if (!verified.ok) return this.#deny(id, verified.reason)
+    const { identity, serviceSid } = verified.caller
+    const isSame = identity === this.#caller?.identity && serviceSid === this.#caller?.serviceSid
+    if (!isSame) return this.#deny(id, 'other')
+    this.#caller = verified.caller
+    this.#reply(id, STATUS.ok)
+    this.#token.watch(verified.caller.expiresMs)
+    // Another key may allow less. The client comes back, and is told which subscriptions fail.
+    if (!this.#subscriptions.areAllowedTo(verified.caller)) this.end()
+  }
+
+  #take(id: string, frame: Frame): void {
+    const request = requestIn(frame)
+    if (request === undefined) return this.#reply(id, STATUS.badRequest)
+    if (this.#requests >= MAX_REQUESTS_AT_ONCE) {
+      return this.#replyTo(id, answerWithProblem(TWILSOCK_PROBLEMS.tooManyRequests))
+    }
+    this.#requests += 1
+    this.#attempt(this.#answer(id, request))
+  }
+
+  async #answer(id: string, request: TunnelledRequest): Promise<void> {
+    const { streams, accountSid, log } = this.#host
+    const caller = this.#caller as Caller
+    const subscriptions = this.#subscriptions
+    const answer = await answerWith(log, 'twilsock', routeOf(request).name, () =>
+      this.#host.isClosed
+        ? problemAnswer('unavailable')
+        : answerRequest({ caller, streams, subscriptions, accountSid }, request),
+    )
+    this.#requests -= 1
+    this.#replyTo(id, answer)
+  }
+
+  #replyTo(id: string, { status, headers, body }: Answer): void {
+    const retryAfter = headers['retry-after']
+    const http_headers = {
+      ...(typeof body === 'string' && { 'content-type': 'application/json' }),
+      ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+    }
+    const http_status = { code: status, status: status < 400 ? 'OK' : 'ERROR' }
+    const header = { method: 'reply', id, status: STATUS.ok, http_status, http_headers }
+    this.send(typeof body === 'string' ? writeJsonFrame(header, body) : writeFrame(header))
+  }
+
+  #reply(id: string, status: TwilsockStatus, more: object = {}): void {
+    this.send(writeFrame({ method: 'reply', id, status, ...more }))
+  }
+
+  #deny(id: string, reason: 'invalid' | 'expired' | 'other'): void {
+    const { invalidToken, expiredToken, otherIdentity } = STATUS
+    const { log } = this.#host
+    log.info({ reason }, 'an access token was not accepted')
+    this.#reply(id, { invalid: invalidToken, expired: expiredToken, other: otherIdentity }[reason])
+    this.end(NORMAL)
+  }
+
+  #sendAway(id: string): void {
+    const header = { method: 'reply', id, status: STATUS.tooManyConnections }
+    this.#host.log.info({}, 'an identity has as many connections as it may have')
+    // The SDK waits for so long before it tries again.
+    this.send(writeJsonFrame(header, '{"backoff_policy":{"reconnect_min_ms":10000}}'))
+    this.end(NORMAL)
+  }
+
+  #giveUp(status: TwilsockStatus): void {
+    this.send(writeFrame({ method: 'close', id: newId(), status }))
+    this.end(NORMAL)
+  }
+
+  #abort(reason: string): void {
+    if (this.#state === 'over') return
+    this.#host.log.info({ reason }, 'a connection of a client SDK is ended')
+    this.#socket.terminate()
+    this.closed()
+  }
+
+  #attempt(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#host.failed(error)
+      this.end(INTERNAL)
+    })
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'over'
+  }
+}
+
+function aboutToExpire(leftMs: number): Uint8Array {
+  return writeFrame({
+    method: 'client_update',
+    id: newId(),
+    client_update_type: 'token_about_to_expire',
+    client_update_message: `Your token is about to expire. Time left: less than ${leftMs} ms`,
+  })
+}

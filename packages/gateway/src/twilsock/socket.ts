@@ -1,0 +1,23 @@
+/** A WebSocket as servers of any runtime can offer it. Its methods never throw. */
+export interface TwilsockSocket {
+  /** Sends a binary message. The bytes are shared and must not be written to. */
+  send(bytes: Uint8Array): void
+  /** Sends what waits, and closes with that code. */
+  close(code: number): void
+  /** Ends the connection at once, without what waits. */
+  terminate(): void
+  /** Sends a WebSocket ping. */
+  ping(): void
+  /** How many bytes wait because the client does not take them. */
+  readonly bufferedBytes: number
+}
+
+/** Takes what happens to a socket. Its methods never throw. */
+export interface TwilsockHandler {
+  /** Takes a message: bytes of a binary one, a string of a text. The bytes must not change afterwards. */
+  receive(message: Uint8Array | string): void
+  /** The client has answered a ping. */
+  pong(): void
+  /** The socket is closed, by whichever side. */
+  closed(): void
+}

@@ -1,0 +1,57 @@
+import { type Answer, problemAnswer, textAnswer } from '../base/answer.ts'
+import { ApiError } from '../base/problem.ts'
+import { isStreamSid } from '../registry/stream-record.ts'
+
+/** An error as client SDKs read it. */
+export interface TwilsockProblem {
+  readonly status: number
+  readonly code: number
+  readonly message: string
+}
+
+/** What client SDKs are told differently than users of the REST API, or in addition. */
+export const TWILSOCK_PROBLEMS = {
+  unknownName: { status: 404, code: 54300, message: 'Unique name not found' },
+  unknownSid: { status: 404, code: 54250, message: 'Message Stream not found' },
+  forbidden: { status: 403, code: 54007, message: 'Access forbidden for identity' },
+  noData: { status: 400, code: 54251, message: 'Data is missing. It is an object.' },
+  tooManySubscriptions: {
+    status: 403,
+    code: 54419,
+    message:
+      'The connection has as many subscriptions as it may have; close some streams, or see maxSubscriptionsPerConnection',
+  },
+  badSubscription: { status: 400, code: 20001, message: 'The request for subscriptions cannot be read' },
+  tooManyRequests: {
+    status: 429,
+    code: 20429,
+    message: 'Too many requests of this connection wait for an answer; send fewer at once',
+  },
+  // 501 is not retried, and not taken for an object that is to be created.
+  notServed: {
+    status: 501,
+    code: 20501,
+    message: 'Only Message Streams are served here: no Documents, Lists, Maps or queries',
+  },
+} as const satisfies Record<string, TwilsockProblem>
+
+/** Gives the answer to a request that failed so. */
+export function answerWithProblem({ status, code, message }: TwilsockProblem): Answer {
+  const more_info = `https://www.twilio.com/docs/errors/${code}`
+  return textAnswer(JSON.stringify({ status, code, message, more_info }), status)
+}
+
+/** Gives the answer to an error about the stream of that id, or `undefined` for one that is not about the request. */
+export function answerToStreamError(error: unknown, streamId: string | undefined): Answer | undefined {
+  if (!(error instanceof ApiError)) return undefined
+  if (error.problem === 'notFound') return answerWithProblem(unknownStream(streamId ?? ''))
+  const { forbidden, noData } = TWILSOCK_PROBLEMS
+  if (error.problem === 'forbidden') return answerWithProblem(forbidden)
+  if (error.problem === 'noData') return answerWithProblem(noData)
+  return problemAnswer(error.problem, error.headers)
+}
+
+/** Tells which id was not found. */
+export function unknownStream(id: string): TwilsockProblem {
+  return isStreamSid(id) ? TWILSOCK_PROBLEMS.unknownSid : TWILSOCK_PROBLEMS.unknownName
+}
