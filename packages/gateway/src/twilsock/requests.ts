@@ -139,9 +139,11 @@ async function changeSubscriptions(context: RequestContext, request: TunnelledRe
   if (typeof correlationId !== 'number' || !isBatch(requests)) {
     return answerWithProblem(TWILSOCK_PROBLEMS.badSubscription)
   }
-  if (action === 'establish') await subscriptions.establish(caller, correlationId, requests)
-  else if (action === 'cancel') subscriptions.cancel(correlationId, requests)
-  else return answerWithProblem(TWILSOCK_PROBLEMS.badSubscription)
+  if (action === 'cancel') subscriptions.cancel(correlationId, requests)
+  else if (action !== 'establish') return answerWithProblem(TWILSOCK_PROBLEMS.badSubscription)
+  else if (!(await subscriptions.establish(caller, correlationId, requests))) {
+    return answerWithProblem(TWILSOCK_PROBLEMS.subscribeLater)
+  }
   return jsonAnswer(SUBSCRIPTION_ANSWER, 200)
 }
 

@@ -1,3 +1,4 @@
+import { RivuletError } from 'rivulet'
 import type { Caller } from '../access/caller.ts'
 import { ApiError } from '../base/problem.ts'
 import { withinMs } from '../base/within-ms.ts'
@@ -13,7 +14,7 @@ export interface SubscriptionRequest {
   readonly object_type: string
 }
 
-/** What became of one. */
+/** What became of one, unless it is to be tried again. */
 type Outcome = Made | Failed
 
 interface Made extends SubscriptionRequest {
@@ -56,16 +57,17 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes to streams; to have one already is no mistake. Notifications tell how each went. Rejects when that
-   * cannot be known now: the client asks again then, whereas it never asks again for a subscription that failed.
+   * Subscribes to streams; to have one already is no mistake. Notifications tell how each went. `false` when that
+   * cannot be known now: the client should ask again, as it never does for a subscription that failed.
    */
   async establish(
     caller: Caller,
     correlationId: number,
     requests: readonly SubscriptionRequest[],
-  ): Promise<void> {
-    const outcomes = await Promise.all(requests.map((request) => this.#tryOne(caller, request)))
-    if (this.#isOver) return
+  ): Promise<boolean> {
+    const all = await Promise.all(requests.map((request) => this.#tryOne(caller, request)))
+    const outcomes = all.filter((outcome) => outcome !== 'later')
+    if (this.#isOver || outcomes.length < all.length) return false
     const failed = outcomes.filter((outcome) => outcome.error !== undefined)
     if (failed.length > 0) this.#tell('subscription_failed', correlationId, failed)
     const made = outcomes.filter((outcome) => outcome.subscription !== undefined)
@@ -74,6 +76,7 @@ export class Subscriptions {
       const events = made.filter(({ subscription }) => this.#isHeld(subscription)).map(establishedEvent)
       if (events.length > 0) this.#tell('subscription_established', correlationId, events)
     })
+    return true
   }
 
   /** Ends subscriptions. One that there is none of is no mistake: clients cancel what was removed. */
@@ -99,14 +102,13 @@ export class Subscriptions {
     for (const subscription of [...this.#held.values()]) subscription.stop()
   }
 
-  async #tryOne(caller: Caller, request: SubscriptionRequest): Promise<Outcome> {
+  async #tryOne(caller: Caller, request: SubscriptionRequest): Promise<Outcome | 'later'> {
     const { object_sid, object_type } = request
     try {
       return { object_sid, object_type, subscription: await this.#subscribe(caller, object_sid) }
     } catch (cause) {
-      const error = permanentProblemOf(cause)
-      if (error === undefined) throw cause
-      return { object_sid, object_type, error }
+      if (isTransient(cause)) return 'later'
+      return { object_sid, object_type, error: permanentProblemOf(cause) }
     }
   }
 
@@ -192,12 +194,17 @@ export class Subscription implements StreamListener {
 
 class TooManySubscriptions extends Error {}
 
-/** Gives what will not be different a moment later, in the form that clients are told it. */
-function permanentProblemOf(cause: unknown): TwilsockProblem | undefined {
+/** Tells what may be different a moment later. */
+function isTransient(cause: unknown): boolean {
+  if (cause instanceof ApiError) return cause.problem === 'unavailable'
+  return RivuletError.is(cause) && (cause.code === 'HUB_CLOSED' || cause.code === 'TRANSPORT_UNAVAILABLE')
+}
+
+/** Gives a problem in the form that clients are told it. Throws what is none of the request. */
+function permanentProblemOf(cause: unknown): TwilsockProblem {
   if (cause instanceof TooManySubscriptions) return TWILSOCK_PROBLEMS.tooManySubscriptions
-  if (!(cause instanceof ApiError)) return undefined
-  if (cause.problem === 'notFound') return TWILSOCK_PROBLEMS.unknownSid
-  return cause.problem === 'forbidden' ? TWILSOCK_PROBLEMS.forbidden : undefined
+  if (!(cause instanceof ApiError)) throw cause
+  return cause.problem === 'forbidden' ? TWILSOCK_PROBLEMS.forbidden : TWILSOCK_PROBLEMS.unknownSid
 }
 
 async function joinedAll(made: readonly { readonly subscription: Subscription }[]): Promise<void> {

@@ -22,6 +22,8 @@ export const TWILSOCK_PROBLEMS = {
       'The connection has as many subscriptions as it may have; close some streams, or see maxSubscriptionsPerConnection',
   },
   badSubscription: { status: 400, code: 20001, message: 'The request for subscriptions cannot be read' },
+  // Of 429 alone the SDK asks again within moments; after 503 it would wait for seconds.
+  subscribeLater: { status: 429, code: 20503, message: 'Subscribing is not possible now; try again later' },
   tooManyRequests: {
     status: 429,
     code: 20429,

@@ -58,7 +58,8 @@ test('a frame that is cut or changed by a byte is refused, or another frame', ()
       const changed = frame.slice()
       changed[where % frame.length] = byte
       const read = readFrame(changed)
-      if (read !== undefined) expect(read.payload.length).toBe(body.length)
+      // A line break at its end may have become the one that is allowed to follow.
+      if (read !== undefined) expect([body.length, body.length - 2]).toContain(read.payload.length)
     }),
   )
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
+import { SlowRegistry } from '../support/slow-registry.ts'
 import { accessToken, servedSync } from '../support/sync-client.ts'
 
 const START = 'TWILSOCK V3.0 '
@@ -203,13 +204,17 @@ describe('a client that is hostile in requests', () => {
   })
 
   test('is answered 429 beyond a thousand requests at once, and loses no answer', async () => {
-    const { witness } = await start()
-    const ids = Array.from({ length: 3000 }, () => witness.say(requestHeader('GET', '/v3/Streams/a')))
-    const replies = await Promise.all(
-      ids.map((id) => witness.until(({ header }) => header.id === id && header.method === 'reply')),
-    )
-    for (const { header } of replies) expect([404, 429]).toContain(header.http_status.code)
-    expect((await witness.request('GET', '/v3/Streams/a')).header.http_status.code).toBe(404)
+    const slow = new SlowRegistry()
+    const { witness } = await start({ registry: slow.registry })
+    slow.hold()
+    const ids = Array.from({ length: 1001 }, () => witness.say(requestHeader('GET', '/v3/Streams/a')))
+    const [last] = ids.slice(-1)
+    const refused = await witness.until(({ header }) => header.id === last)
+    expect(refused.payload).toMatchObject({ status: 429, code: 20429 })
+    slow.release()
+    const replies = await Promise.all(ids.map((id) => witness.until(({ header }) => header.id === id)))
+    const codes = replies.map(({ header }) => header.http_status.code)
+    expect(codes).toEqual([...Array(1000).fill(404), 429])
   })
 })
 
@@ -274,5 +279,56 @@ describe('a gateway', () => {
     await denied.ask({ method: 'init', token: `${accessToken('alice')}x` })
     expect(lines.length).toBeGreaterThanOrEqual(4)
     expect(lines.join('\n')).not.toMatch(/secret|eyJ/)
+  })
+})
+
+describe('a client that never reads', () => {
+  async function startWithFlood() {
+    const served = await start({ maxConnectionWaitingBytes: 65_536 })
+    served.hub.stream('flood', { limit: { ratePerSecond: 1e6, burst: 1e6 } })
+    const { body } = await served.api.create({ UniqueName: 'flood' })
+    return { ...served, sid: body.sid as string }
+  }
+
+  /** Resolves when there is no room for a message to a client any more. */
+  async function flood({ hub, gateway }: Awaited<ReturnType<typeof start>>) {
+    const stream = hub.stream('flood')
+    for (let n = 0; gateway.counts.dropped === 0; n++) {
+      stream.publish({ n, text: 'x'.repeat(4000) })
+      // Lets the socket take what it can.
+      if (n % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  test('loses messages, which are counted, and gets every other whole and in order', async () => {
+    const served = await startWithFlood()
+    const { witness, gateway } = served
+    await subscribe(witness, served.sid)
+    witness.socket.pause()
+    await flood(served)
+    const { sent, dropped } = gateway.counts
+    expect(dropped).toBeGreaterThan(0)
+    witness.socket.resume()
+    // Every frame before this answer has arrived by then.
+    await witness.request('GET', '/v3/Streams/flood')
+    const numbers = witness.frames.flatMap(({ payload }) => payload?.event?.message_data?.n ?? [])
+    expect(numbers).toHaveLength(sent)
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
+    expect(new Set(numbers).size).toBe(sent)
+  })
+
+  test('is ended when answers have no room, and nobody else is', async () => {
+    const served = await startWithFlood()
+    const { url, witness, gateway } = served
+    const hostile = await (await new RawSdk(url).open()).init()
+    await subscribe(hostile, served.sid)
+    hostile.socket.pause()
+    await flood(served)
+    while (gateway.counts.connections === 2) {
+      hostile.say(requestHeader('GET', '/v3/Streams/flood'))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(gateway.counts.subscriptions).toBe(0)
+    expect((await witness.request('GET', '/v3/Streams/flood')).header.http_status.code).toBe(200)
   })
 })

@@ -1,6 +1,17 @@
+import { RivuletError } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
-import { connected, Ears, event, KEY_SID, opened, SECRET, servedSync } from '../support/sync-client.ts'
+import { SlowRegistry } from '../support/slow-registry.ts'
+import {
+  connected,
+  Ears,
+  established,
+  event,
+  KEY_SID,
+  opened,
+  SECRET,
+  servedSync,
+} from '../support/sync-client.ts'
 
 async function one(options: Parameters<typeof servedSync>[0] = {}) {
   const { url, hub, gateway } = await servedSync(options)
@@ -102,5 +113,19 @@ describe('the official client SDK is refused', () => {
     const fourth = new Ears(await opened(client, 'd'))
     hub.stream('d').publish({ n: 1 })
     expect(await fourth.count(1)).toHaveLength(1)
+  })
+
+  test('nothing for good when subscribing fails for a moment', async () => {
+    const slow = new SlowRegistry()
+    const { client, hub } = await one({ registry: slow.registry })
+    const stream = await client.stream('a')
+    const away = () => new RivuletError('TRANSPORT_UNAVAILABLE', 'The registry does not answer.')
+    slow.fail(away(), away())
+    const failures: unknown[] = []
+    stream.on('failure', (failure) => failures.push(failure))
+    const ears = new Ears(await established(stream))
+    hub.stream('a').publish({ n: 1 })
+    expect(await ears.count(1)).toHaveLength(1)
+    expect(failures).toEqual([])
   })
 })
