@@ -352,5 +352,5 @@ test('a hundred listeners on five streams get everything, and nothing twice', as
     const expected = Array.from({ length: 20 }, (_, n) => ({ n: n + 1, name: places[index] }))
     expect(client.events.map(({ data }) => data)).toEqual(expected)
   }
-  expect(gateway.counts).toEqual({ listeners: 100, sent: 2000, dropped: 0 })
+  expect(gateway.counts).toMatchObject({ listeners: 100, sent: 2000, dropped: 0 })
 })

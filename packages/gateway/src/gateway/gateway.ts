@@ -77,7 +77,7 @@ class HttpGateway implements Gateway {
     this.#listening = new Listening(service, options)
     const isClosed = () => this.#isClosed
     this.publish = makeDirectPublish(options, service, isClosed)
-    this.#connections = new Connections(service, { ...options, epoch: registry.epoch })
+    this.#connections = new Connections(service, { ...options, epoch: () => registry.epoch })
     this.#router = makeRouter(options, {
       service,
       streams: new StreamsApi(service, registry, accountSid),

@@ -5,7 +5,7 @@ import type { ConnectionHost } from './connection-host.ts'
 import { type Frame, readFrame, writeFrame, writeJsonFrame } from './frame.ts'
 import { newId } from './notification.ts'
 import { Outbox } from './outbox.ts'
-import { answerRequest, requestIn, routeOf, type TunnelledRequest } from './requests.ts'
+import { answerRequest, requestIn, routeNameOf, type TunnelledRequest } from './requests.ts'
 import type { TwilsockHandler, TwilsockSocket } from './socket.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { TokenWatch } from './token-watch.ts'
@@ -66,7 +66,7 @@ export class Connection implements TwilsockHandler {
     if (method === 'init') return this.#begin(id, frame)
     if (this.#state !== 'ready') return this.#giveUp(STATUS.notInitialized)
     if (method === 'message') return this.#take(id, frame)
-    if (method === 'update') return this.#attempt(this.#update(id, frame))
+    if (method === 'update') return this.#takeToken(id, frame)
     // What else there is concerns push notifications, which are not served.
     this.#reply(id, STATUS.ok)
   }
@@ -118,10 +118,11 @@ export class Connection implements TwilsockHandler {
     // A second one would be another client in the place of the first.
     if (this.#state !== 'new') return this.#giveUp(STATUS.notAFrame)
     this.#state = 'verifying'
-    this.#attempt(this.#init(id, frame))
+    void this.#attempt(this.#init(id, frame))
   }
 
   async #init(id: string, { header }: Frame): Promise<void> {
+    const { log } = this.#host
     const verified = await this.#host.verify(header.token)
     if (this.#isOver) return
     if (!verified.ok) return this.#deny(id, verified.reason)
@@ -136,6 +137,7 @@ export class Connection implements TwilsockHandler {
     const capabilities = ['client_update', 'offline_storage']
     this.#reply(id, STATUS.ok, { capabilities, offline_storage: { data_sync: { storage_id: storageId } } })
     this.#token.watch(caller.expiresMs)
+    log.debug({ key: caller.keySid, identity: caller.identity }, 'a client SDK has connected')
   }
 
   async #update(id: string, { header }: Frame): Promise<void> {
@@ -158,20 +160,23 @@ export class Connection implements TwilsockHandler {
     if (this.#requests >= MAX_REQUESTS_AT_ONCE) {
       return this.#replyTo(id, answerWithProblem(TWILSOCK_PROBLEMS.tooManyRequests))
     }
-    this.#requests += 1
-    this.#attempt(this.#answer(id, request))
+    void this.#attempt(this.#answer(id, request))
+  }
+
+  #takeToken(id: string, frame: Frame): void {
+    if (this.#requests < MAX_REQUESTS_AT_ONCE) void this.#attempt(this.#update(id, frame))
+    else this.#reply(id, STATUS.tooManyRequests)
   }
 
   async #answer(id: string, request: TunnelledRequest): Promise<void> {
     const { streams, accountSid, log } = this.#host
     const caller = this.#caller as Caller
     const subscriptions = this.#subscriptions
-    const answer = await answerWith(log, 'twilsock', routeOf(request).name, () =>
+    const answer = await answerWith(log, 'twilsock', routeNameOf(request), () =>
       this.#host.isClosed
         ? problemAnswer('unavailable')
         : answerRequest({ caller, streams, subscriptions, accountSid }, request),
     )
-    this.#requests -= 1
     this.#replyTo(id, answer)
   }
 
@@ -218,11 +223,15 @@ export class Connection implements TwilsockHandler {
     this.closed()
   }
 
-  #attempt(work: Promise<void>): void {
-    work.catch((error: unknown) => {
+  async #attempt(work: Promise<void>): Promise<void> {
+    this.#requests += 1
+    try {
+      await work
+    } catch (error) {
       this.#host.failed(error)
       this.end(INTERNAL)
-    })
+    }
+    this.#requests -= 1
   }
 
   get #isOver(): boolean {

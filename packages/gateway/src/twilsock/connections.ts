@@ -15,7 +15,7 @@ export interface ConnectionOptions {
   readonly accountSid: string
   readonly log: GatewayLog
   /** Changes when streams may be lost. */
-  readonly epoch: string
+  readonly epoch: () => string
   readonly maxConnectionsPerIdentity: number
   readonly maxSubscriptionsPerConnection: number
   readonly maxConnectionWaitingBytes: number
@@ -107,7 +107,7 @@ export class Connections implements ConnectionHost {
   /** Depends on all that decides which streams a name stands for; after a loss of streams it is another one. */
   async storageIdOf({ serviceSid, identity }: Caller): Promise<string> {
     const { accountSid, epoch } = this.#options
-    const parts = new TextEncoder().encode(JSON.stringify([accountSid, serviceSid, identity, epoch]))
+    const parts = new TextEncoder().encode(JSON.stringify([accountSid, serviceSid, identity, epoch()]))
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', parts))
     return [...hash.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   }

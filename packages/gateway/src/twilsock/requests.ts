@@ -56,18 +56,10 @@ export function requestIn({ header, payload }: Frame): TunnelledRequest | undefi
   return { method, path, host: typeof host === 'string' && HOST.test(host) ? host : TWILIO_HOST, payload }
 }
 
-/** Tells what a request is about, in words that a log may have. */
-export function routeOf({ method, path }: TunnelledRequest): { readonly name: string; readonly id: string } {
-  // Split before it is decoded, since a name may hold a slash; `.` and `..` are names like others.
-  const [root, version, collection, segment, messages, ...rest] = path.split('/')
-  const isShort = root === '' && rest.length === 0
-  if (isShort && version === 'v4' && collection === 'Subscriptions' && segment === undefined) {
-    return { name: `${method} Subscriptions`, id: '' }
-  }
-  if (!isShort || version !== 'v3' || collection !== 'Streams') return { name: 'none', id: '' }
-  if (segment === undefined) return { name: `${method} Streams`, id: '' }
-  const kind = messages === undefined ? 'Stream' : messages === 'Messages' ? 'Messages' : 'none'
-  return { name: `${method} ${kind}`, id: segment }
+/** Tells what a request is about, in words that a log may have: `none` for what is not served. */
+export function routeNameOf(request: TunnelledRequest): string {
+  const { name } = routeOf(request)
+  return Object.hasOwn(ROUTES, name) ? name : 'none'
 }
 
 /** Answers a request. Rejects with what is wrong with the gateway, never with what is wrong with the request. */
@@ -84,6 +76,19 @@ export async function answerRequest(context: RequestContext, request: TunnelledR
     if (answer === undefined) throw error
     return answer
   }
+}
+
+function routeOf({ method, path }: TunnelledRequest): { readonly name: string; readonly id: string } {
+  // Split before it is decoded, since a name may hold a slash; `.` and `..` are names like others.
+  const [root, version, collection, segment, messages, ...rest] = path.split('/')
+  const isShort = root === '' && rest.length === 0
+  if (isShort && version === 'v4' && collection === 'Subscriptions' && segment === undefined) {
+    return { name: `${method} Subscriptions`, id: '' }
+  }
+  if (!isShort || version !== 'v3' || collection !== 'Streams') return { name: 'none', id: '' }
+  if (segment === undefined) return { name: `${method} Streams`, id: '' }
+  const kind = messages === undefined ? 'Stream' : messages === 'Messages' ? 'Messages' : 'none'
+  return { name: `${method} ${kind}`, id: segment }
 }
 
 async function open(context: RequestContext, request: TunnelledRequest, id: string): Promise<Answer> {

@@ -35,6 +35,12 @@ export const STATUS = {
     description: 'Not acceptable message',
     errorCode: 51214,
   },
+  tooManyRequests: {
+    code: 429,
+    status: 'TOO_MANY_REQUESTS',
+    description: 'Too many requests wait for an answer',
+    errorCode: 51202,
+  },
   tooManyConnections: {
     code: 429,
     status: 'TOO_MANY_REQUESTS',

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
-import { accessToken, wsUrlOf } from './sync-client.ts'
+import { tokenOf, wsUrlOf } from './sync-client.ts'
 
 export interface RawFrame {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into JSON of many forms.
@@ -38,7 +38,7 @@ export class RawSdk {
   }
 
   /** Says who it is, and resolves when the gateway has accepted that. */
-  async init(token = accessToken('alice')): Promise<this> {
+  async init(token = tokenOf('alice')): Promise<this> {
     const reply = await this.ask({ method: 'init', token })
     if (reply.header.status.code !== 200) throw new Error(JSON.stringify(reply.header))
     return this

@@ -1,38 +1,30 @@
 import { once } from 'node:events'
-import { SignJWT } from 'jose'
-import twilio from 'twilio'
 import { SyncClient, type SyncStream } from 'twilio-sync'
 import { onTestFinished } from 'vitest'
 import type { GatewayOptions, ServeOptions } from '../../src/index.ts'
-import { ACCOUNT, ACCOUNT_KEY, SERVICE, served } from './served-gateway.ts'
+import { accessToken, forgedAccessToken, SIGNER } from './access-token.ts'
+import { ACCOUNT_KEY, SERVICE, served } from './served-gateway.ts'
 
-export const KEY_SID = `SK${'3'.repeat(32)}`
-export const SECRET = 'the-secret-of-the-api-key-of-32-characters'
-export const KEYS = [ACCOUNT_KEY, { sid: KEY_SID, secret: SECRET }]
+export const KEYS = [ACCOUNT_KEY, SIGNER]
 
 /** Serves a gateway to which client SDKs may come. */
 export function servedSync(options: Partial<GatewayOptions> = {}, serving: ServeOptions = {}) {
   return served({ keys: KEYS, creationsPerSecond: 1000, ...options }, serving)
 }
 
-/** Makes an access token as the applications' servers do. */
-export function accessToken(identity: string, serviceSid = SERVICE): string {
-  const { AccessToken } = twilio.jwt
-  const token = new AccessToken(ACCOUNT, KEY_SID, SECRET, { identity, ttl: 3600 })
-  token.addGrant(new AccessToken.SyncGrant({ serviceSid }))
-  return token.toJwt()
+/** Makes an access token of that user. */
+export function tokenOf(identity: string, service = SERVICE): string {
+  return accessToken({ identity, service })
 }
 
 /**
- * Makes an access token by hand. `acceptedMs` is for how long it will be accepted: a minute longer than its `exp`
- * says, since clocks may differ by that.
+ * Makes an access token that the gateway accepts for so long: a minute longer than its `exp` says, since clocks may
+ * differ by that.
  */
-export function shortToken(identity: string, acceptedMs: number, secret = SECRET): Promise<string> {
+export function shortToken(identity: string, acceptedMs: number, secret = SIGNER.secret): Promise<string> {
   const exp = Date.now() / 1000 + acceptedMs / 1000 - 60
   const grants = { identity, data_sync: { service_sid: SERVICE } }
-  return new SignJWT({ jti: `${KEY_SID}-${exp}`, iss: KEY_SID, sub: ACCOUNT, exp, grants })
-    .setProtectedHeader({ cty: 'twilio-fpa;v=1', typ: 'JWT', alg: 'HS256' })
-    .sign(new TextEncoder().encode(secret))
+  return forgedAccessToken({}, { exp, grants }, new TextEncoder().encode(secret))
 }
 
 /** Where client SDKs connect. */
@@ -54,7 +46,7 @@ export function syncClient(url: string, token: string): SyncClient {
 
 /** Makes a client SDK, and waits until it is connected. */
 export async function connected(url: string, identity = 'alice'): Promise<SyncClient> {
-  const client = syncClient(url, accessToken(identity))
+  const client = syncClient(url, tokenOf(identity))
   await state(client, 'connected')
   return client
 }

@@ -12,7 +12,7 @@ import { findExecutable } from '../../../../test/support/find-executable.ts'
 import { createGateway, type GatewayLog, serve } from '../../src/index.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { SERVICE } from '../support/served-gateway.ts'
-import { accessToken, KEYS, wsUrlOf } from '../support/sync-client.ts'
+import { KEYS, tokenOf, wsUrlOf } from '../support/sync-client.ts'
 
 const SDK_FOLDER = dirname(createRequire(import.meta.url).resolve('twilio-sync'))
 const SDK = readFileSync(join(SDK_FOLDER, 'twilio-sync.min.js'), 'utf8')
@@ -98,7 +98,7 @@ function open(page: Page, url: string, name: string, identity = 'alice'): Promis
       })
       return kept.stream.sid
     },
-    { uri: wsUrlOf(url), token: accessToken(identity), name },
+    { uri: wsUrlOf(url), token: tokenOf(identity), name },
   )
 }
 

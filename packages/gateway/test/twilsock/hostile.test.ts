@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
 import { SlowRegistry } from '../support/slow-registry.ts'
-import { accessToken, servedSync } from '../support/sync-client.ts'
+import { servedSync, tokenOf } from '../support/sync-client.ts'
 
 const START = 'TWILSOCK V3.0 '
 const GARBAGE: readonly (readonly [string, string | Buffer])[] = [
@@ -84,9 +84,9 @@ describe('a client that does not speak Twilsock', () => {
     const { url, gateway } = await start()
     for (const isAtOnce of [true, false]) {
       const hostile = await new RawSdk(url).open()
-      if (isAtOnce) hostile.say({ method: 'init', token: accessToken('alice') })
+      if (isAtOnce) hostile.say({ method: 'init', token: tokenOf('alice') })
       else await hostile.init()
-      hostile.say({ method: 'init', token: accessToken('bob') })
+      hostile.say({ method: 'init', token: tokenOf('bob') })
       await hostile.closed
       expect(hostile.frames.at(-1)?.header).toMatchObject({ method: 'close', status: { code: 406 } })
     }
@@ -223,11 +223,11 @@ describe('a gateway', () => {
     const { url, witness } = await start({ maxConnectionsPerIdentity: 2 })
     await (await new RawSdk(url).open()).init()
     const third = await new RawSdk(url).open()
-    const reply = await third.ask({ method: 'init', token: accessToken('alice') })
+    const reply = await third.ask({ method: 'init', token: tokenOf('alice') })
     expect(reply.header.status).toMatchObject({ code: 429, errorCode: 51202 })
     expect(reply.payload).toEqual({ backoff_policy: { reconnect_min_ms: 10_000 } })
     await third.closed
-    await (await new RawSdk(url).open()).init(accessToken('bob'))
+    await (await new RawSdk(url).open()).init(tokenOf('bob'))
     witness.say({ method: 'close' })
     await witness.closed
     await (await new RawSdk(url).open()).init()
@@ -236,7 +236,7 @@ describe('a gateway', () => {
   test('takes frames as the mobile SDKs write them, and odd metadata', async () => {
     const { url } = await start()
     const sdk = await new RawSdk(url).open()
-    const init = { method: 'init', id: 'a', token: accessToken('alice'), metadata: { osa: 64 }, tweaks: null }
+    const init = { method: 'init', id: 'a', token: tokenOf('alice'), metadata: { osa: 64 }, tweaks: null }
     const head = JSON.stringify(init)
     sdk.socket.send(Buffer.from(`${START}${Buffer.byteLength(head)}\r\n${head}\r\n\r\n`))
     const { header } = await sdk.until((frame) => frame.header.id === 'a')
@@ -259,7 +259,7 @@ describe('a gateway', () => {
     const [one, other] = [await servedSync(), await servedSync()]
     const storageOf = async (url: string, identity: string) => {
       const sdk = await new RawSdk(url).open()
-      const { header } = await sdk.ask({ method: 'init', token: accessToken(identity) })
+      const { header } = await sdk.ask({ method: 'init', token: tokenOf(identity) })
       return header.offline_storage.data_sync.storage_id
     }
     const first = await storageOf(one.url, 'alice')
@@ -275,8 +275,9 @@ describe('a gateway', () => {
     await witness.request('POST', '/v3/Streams', { unique_name: 'secret-name' })
     await witness.request('POST', '/v3/Streams/secret-name/Messages', { data: { text: 'secret-text' } })
     await witness.request('GET', '/v3/Documents/secret-name')
+    await witness.request('secret-method', '/v3/Streams/secret-name')
     const denied = await new RawSdk(url).open()
-    await denied.ask({ method: 'init', token: `${accessToken('alice')}x` })
+    await denied.ask({ method: 'init', token: `${tokenOf('alice')}x` })
     expect(lines.length).toBeGreaterThanOrEqual(4)
     expect(lines.join('\n')).not.toMatch(/secret|eyJ/)
   })

@@ -1,17 +1,9 @@
 import { RivuletError } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
+import { SIGNER } from '../support/access-token.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { SlowRegistry } from '../support/slow-registry.ts'
-import {
-  connected,
-  Ears,
-  established,
-  event,
-  KEY_SID,
-  opened,
-  SECRET,
-  servedSync,
-} from '../support/sync-client.ts'
+import { connected, Ears, established, event, opened, servedSync } from '../support/sync-client.ts'
 
 async function one(options: Parameters<typeof servedSync>[0] = {}) {
   const { url, hub, gateway } = await servedSync(options)
@@ -86,7 +78,7 @@ describe('the official client SDK is refused', () => {
 
   test('what the key behind its token does not allow', async () => {
     const grants = [{ streams: 'open/*', allow: ['publish', 'listen', 'manage'] as const }]
-    const { client } = await one({ keys: [ACCOUNT_KEY, { sid: KEY_SID, secret: SECRET, grants }] })
+    const { client } = await one({ keys: [ACCOUNT_KEY, { ...SIGNER, grants }] })
     const forbidden = { status: 403, code: 54007 }
     await expect(client.stream('closed')).rejects.toMatchObject(forbidden)
     const stream = await opened(client, 'open/a')
@@ -95,7 +87,7 @@ describe('the official client SDK is refused', () => {
 
   test('a subscription that it may not have, for good', async () => {
     const grants = [{ allow: ['publish', 'manage'] as const }]
-    const { client } = await one({ keys: [ACCOUNT_KEY, { sid: KEY_SID, secret: SECRET, grants }] })
+    const { client } = await one({ keys: [ACCOUNT_KEY, { ...SIGNER, grants }] })
     const stream = await client.stream('a')
     expect(await event(stream, 'failure')).toMatchObject({ status: 403, code: 54007 })
     await expect(stream.publishMessage({ n: 1 })).resolves.toMatchObject({ data: { n: 1 } })

@@ -37,7 +37,8 @@ describe('the official client SDK', () => {
     const stream = await alice.stream({ id: 'positions', ttl: 100 })
     expect(stream).toMatchObject({ uniqueName: 'positions', sid: expect.stringMatching(/^TO[0-9a-f]{32}$/) })
     const { body } = await api.fetch('positions')
-    expect(body).toMatchObject({ sid: stream.sid, account_sid: ACCOUNT, service_sid: SERVICE })
+    const owner = { account_sid: ACCOUNT, service_sid: SERVICE, created_by: 'alice' }
+    expect(body).toMatchObject({ sid: stream.sid, ...owner })
     // The SDK hands the text over as it came.
     expect(stream.dateExpires).toBe(body.date_expires)
     for (const id of ['positions', stream.sid]) {

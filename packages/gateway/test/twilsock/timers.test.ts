@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { createHub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createGateway, type GatewayOptions } from '../../src/index.ts'
 import { FakeSocket } from '../support/fake-socket.ts'
+import { RawSdk } from '../support/raw-sdk.ts'
 import { SERVICE } from '../support/served-gateway.ts'
-import { KEYS, shortToken } from '../support/sync-client.ts'
+import { KEYS, servedSync, shortToken } from '../support/sync-client.ts'
 
 const MINUTE_MS = 60_000
 
@@ -164,6 +166,19 @@ describe('a connection', () => {
     await initialized(accept(), 50 * MINUTE_MS)
     await Promise.race([reply, Promise.resolve()])
     expect(socket.frames).toEqual([])
+    expect(gateway.counts.connections).toBe(1)
+  })
+
+  test('is kept while a real WebSocket answers the pings by itself', async () => {
+    const { url, gateway } = await servedSync()
+    const sdk = await (await new RawSdk(url).open()).init()
+    for (let n = 0; n < 5; n++) {
+      const isPinged = once(sdk.socket, 'ping')
+      vi.advanceTimersByTime(20_000)
+      await isPinged
+      // After this answer the pong has arrived too.
+      await sdk.request('GET', '/v3/Streams/a')
+    }
     expect(gateway.counts.connections).toBe(1)
   })
 })

@@ -1,14 +1,18 @@
 import { describe, expect, test, vi } from 'vitest'
+import { accessToken, SIGNER } from '../support/access-token.ts'
+import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import {
-  accessToken,
   connected,
   Ears,
+  established,
   event,
+  KEYS,
   opened,
   servedSync,
   shortToken,
   state,
   syncClient,
+  tokenOf,
 } from '../support/sync-client.ts'
 
 const OTHER_SERVICE = `IS${'4'.repeat(32)}`
@@ -28,14 +32,14 @@ describe('a client SDK', () => {
     await state(client, 'denied')
     await expect(client.stream('a')).rejects.toThrow('Invalid Access Token')
     await vi.waitFor(() => expect(gateway.counts.connections).toBe(0))
-    await client.updateToken(accessToken('alice'))
+    await client.updateToken(tokenOf('alice'))
     await state(client, 'connected')
     await opened(client, 'a')
   })
 
   test('is turned away with tokens for a service that is not there', async () => {
     const { url } = await servedSync()
-    for (const token of [accessToken('alice', OTHER_SERVICE), 'no token', 'a.b.c', 'x'.repeat(10_000)]) {
+    for (const token of [tokenOf('alice', OTHER_SERVICE), 'no token', 'a.b.c', 'x'.repeat(10_000)]) {
       const client = syncClient(url, token)
       expect(await event(client, 'connectionError')).toMatchObject({ terminal: true, errorCode: 20101 })
     }
@@ -47,7 +51,7 @@ describe('a client SDK', () => {
     const isExpired = event(client, 'tokenExpired')
     expect(await event(client, 'connectionError')).toMatchObject({ terminal: true, errorCode: 20104 })
     await isExpired
-    await client.updateToken(accessToken('alice'))
+    await client.updateToken(tokenOf('alice'))
     await state(client, 'connected')
   })
 
@@ -61,7 +65,7 @@ describe('a client SDK', () => {
     const states: string[] = []
     client.on('connectionStateChanged', (value) => states.push(value))
     const ears = new Ears(stream)
-    await client.updateToken(accessToken('alice'))
+    await client.updateToken(tokenOf('alice'))
     hub.stream('a').publish({ n: 1 })
     await ears.count(1)
     expect(states).toEqual([])
@@ -72,7 +76,7 @@ describe('a client SDK', () => {
     const { url, hub } = await servedSync()
     const client = syncClient(url, await shortToken('alice', 1500))
     const stream = await opened(client, 'a')
-    client.on('tokenExpired', () => void client.updateToken(accessToken('alice')))
+    client.on('tokenExpired', () => void client.updateToken(tokenOf('alice')))
     await event(client, 'tokenExpired')
     await state(client, 'connected')
     const ears = new Ears(stream)
@@ -83,12 +87,45 @@ describe('a client SDK', () => {
 
   test('cannot become somebody else, or use a bad token', async () => {
     const { url } = await servedSync()
-    for (const token of [accessToken('bob'), await bad()]) {
+    for (const token of [tokenOf('bob'), await bad()]) {
       const client = await connected(url)
       await expect(client.updateToken(token)).rejects.toMatchObject({ status: 400, code: 51130 })
       await state(client, 'denied')
-      await client.updateToken(accessToken('alice'))
+      await client.updateToken(tokenOf('alice'))
       await state(client, 'connected')
     }
+  })
+
+  test('loses its connection when the key behind its token is replaced, and comes back with another', async () => {
+    const { url, gateway } = await servedSync()
+    const [client, other] = [await connected(url), await connected(url, 'bob')]
+    await opened(client, 'a')
+    const renewed = { ...SIGNER, secret: 'another-secret-of-at-least-32-characters' }
+    const isDenied = Promise.all([state(client, 'denied'), state(other, 'denied')])
+    gateway.setKeys([ACCOUNT_KEY, renewed])
+    await isDenied
+    expect(gateway.counts).toMatchObject({ connections: 0, subscriptions: 0 })
+    await client.updateToken(await shortToken('alice', 600_000, renewed.secret))
+    await state(client, 'connected')
+    await opened(client, 'b')
+  })
+
+  test('loses subscriptions that its next token does not allow, and keeps the others', async () => {
+    const less = { sid: `SK${'6'.repeat(32)}`, secret: 'one-more-secret-of-at-least-32-characters' }
+    const grants = [{ streams: 'kept', allow: ['publish', 'listen', 'manage'] as const }]
+    const { url, hub } = await servedSync({ keys: [...KEYS, { ...less, grants }] })
+    const client = await connected(url)
+    const [kept, lost] = [await opened(client, 'kept'), await opened(client, 'lost')]
+    const isLost = event(lost, 'failure')
+    const isKept = established(kept)
+    const parts = { identity: 'alice', key: less.sid, secret: less.secret }
+    await client.updateToken(accessToken(parts))
+    expect(await isLost).toMatchObject({ status: 403, code: 54007 })
+    await isKept
+    const [atKept, atLost] = [new Ears(kept), new Ears(lost)]
+    hub.stream('lost').publish({ n: 1 })
+    hub.stream('kept').publish({ n: 1 })
+    await atKept.count(1)
+    expect(atLost.heard).toEqual([])
   })
 })

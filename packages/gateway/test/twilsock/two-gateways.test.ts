@@ -1,20 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Broker, startNats } from '../../../../test/support/brokers.ts'
+import { SIGNER } from '../support/access-token.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT, SERVICE, TOKEN } from '../support/served-gateway.ts'
-import {
-  accessToken,
-  connected,
-  Ears,
-  established,
-  event,
-  KEY_SID,
-  opened,
-  SECRET,
-  state,
-} from '../support/sync-client.ts'
+import { connected, Ears, established, event, opened, state, tokenOf } from '../support/sync-client.ts'
 
 let broker: Broker
 beforeAll(async () => {
@@ -24,7 +15,7 @@ afterAll(() => broker.close())
 
 function start(port = '0'): GatewayProcess {
   return new GatewayProcess(['--port', port, '--service', SERVICE, '--registry', 'nats'], {
-    RIVULET_GATEWAY_KEYS: `${ACCOUNT}:${TOKEN} ${KEY_SID}:${SECRET}`,
+    RIVULET_GATEWAY_KEYS: `${ACCOUNT}:${TOKEN} ${SIGNER.sid}:${SIGNER.secret}`,
     RIVULET_GATEWAY_TRANSPORT: broker.url,
   })
 }
@@ -75,7 +66,7 @@ describe('client SDKs at two gateways on one NATS server', { timeout: 120_000 },
     const { processes, urls } = await two()
     const storageOf = async (url: string) => {
       const sdk = await new RawSdk(url).open()
-      const { header } = await sdk.ask({ method: 'init', token: accessToken('alice') })
+      const { header } = await sdk.ask({ method: 'init', token: tokenOf('alice') })
       return header.offline_storage.data_sync.storage_id
     }
     const storage = await storageOf(urls[0])

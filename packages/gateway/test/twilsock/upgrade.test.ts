@@ -99,4 +99,23 @@ describe('a server with a gateway', () => {
     sdk.socket.terminate()
     await vi.waitFor(() => expect(gateway.counts.connections).toBe(0))
   })
+
+  test('ends a client that pings and never reads', async () => {
+    const { server, gateway } = await servedSync()
+    const socket = connect(server.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => {})
+    socket.write(requestOf('/v3/wsconnect', WEBSOCKET))
+    await vi.waitFor(() => expect(gateway.counts.connections).toBe(1))
+    // The largest ping there may be, masked by zeros (RFC 6455, 5.3), a thousand times.
+    const pings = Buffer.concat(
+      Array(1000).fill(Buffer.from([0x89, 0xfd, 0, 0, 0, 0, ...Array(125).fill(120)])),
+    )
+    socket.pause()
+    while (gateway.counts.connections > 0) {
+      socket.write(pings)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(gateway.counts.connections).toBe(0)
+  })
 })
