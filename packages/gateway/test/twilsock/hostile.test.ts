@@ -165,6 +165,18 @@ describe('a client that is hostile in requests', () => {
     expect(removed.header.http_status.code).toBe(204)
   })
 
+  test('is not told of the removal that it asked for, whereas others are', async () => {
+    const { url, witness, api } = await start()
+    const other = await (await new RawSdk(url).open()).init()
+    const { body } = await api.create({ UniqueName: 'here' })
+    for (const sdk of [witness, other]) await subscribe(sdk, body.sid)
+    await witness.request('DELETE', `/v3/Streams/${body.sid}`)
+    const { payload } = await other.until((frame) => frame.payload?.event_type === 'stream_removed')
+    expect(payload.event).toEqual({ stream_sid: body.sid })
+    await witness.request('GET', '/v3/Streams/here')
+    expect(witness.frames.filter((frame) => frame.payload?.event_type === 'stream_removed')).toEqual([])
+  })
+
   test('subscribes to the same stream again and again, and has one subscription', async () => {
     const { witness, gateway, api } = await start()
     const { body } = await api.create({ UniqueName: 'here' })

@@ -53,6 +53,23 @@ describe('client SDKs at two gateways on one NATS server', { timeout: 120_000 },
     expect(removals).toHaveLength(2)
   })
 
+  test('are told that they are subscribed only once messages of the other gateway come too', async () => {
+    const { urls, api } = await two()
+    const sdk = await (await new RawSdk(urls[0]).open()).init()
+    for (let n = 0; n < 30; n++) {
+      const { body } = await api.create()
+      const requests = [{ object_sid: body.sid, object_type: 'stream' }]
+      const subscription = { action: 'establish', correlation_id: n, requests }
+      const answered = sdk.request('POST', '/v4/Subscriptions', subscription)
+      await sdk.until(
+        ({ payload }) => payload?.event_type === 'subscription_established' && payload.correlation_id === n,
+      )
+      await answered
+      await api.publish(body.sid, { n })
+      await sdk.until(({ payload }) => payload?.event?.message_data?.n === n)
+    }
+  })
+
   test('open one stream when they open a new name at once', async () => {
     const { urls } = await two()
     const clients = [await connected(urls[0]), await connected(urls[1])]
