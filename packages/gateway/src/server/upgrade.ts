@@ -15,6 +15,8 @@ export interface Upgrades {
 
 // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
 const MAX_FRAME_BYTES = 1_048_576
+// Until then what waits for a client stays in memory, though the connection does not count any more.
+const CLOSE_TIMEOUT_MS = 5000
 
 /** Takes the WebSockets of client SDKs at the gateway's path for them; others are refused. */
 export async function takeUpgrades(
@@ -26,7 +28,7 @@ export async function takeUpgrades(
   const { WebSocketServer } = await import('ws')
   const sockets = new Set<WebSocket>()
   const webSockets = new WebSocketServer({
-    ...{ noServer: true, clientTracking: false, perMessageDeflate: false },
+    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
     maxPayload: MAX_FRAME_BYTES,
   })
   webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))

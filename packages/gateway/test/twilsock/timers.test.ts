@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { createHub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createGateway, type GatewayOptions } from '../../src/index.ts'
@@ -180,6 +181,26 @@ describe('a connection', () => {
       await sdk.request('GET', '/v3/Streams/a')
     }
     expect(gateway.counts.connections).toBe(1)
+  })
+
+  test('is cut five seconds after it was closed by the gateway, when its client does not close it', async () => {
+    const { server, gateway } = await servedSync()
+    const socket = connect(server.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    const handshake = [
+      ...['GET /v3/wsconnect HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'],
+      ...['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', ''],
+    ]
+    socket.write(handshake.join('\r\n'))
+    await once(socket, 'data')
+    expect(gateway.counts.connections).toBe(1)
+    // An empty message (RFC 6455, 5.2), which is no frame of Twilsock.
+    socket.write(Buffer.from([0x82, 0x80, 0, 0, 0, 0]))
+    await once(socket, 'data')
+    expect(gateway.counts.connections).toBe(0)
+    const isCut = once(socket, 'close')
+    vi.advanceTimersByTime(5000)
+    await isCut
   })
 })
 

@@ -62,6 +62,23 @@ describe('a server with a gateway', () => {
     expect(JSON.parse(created?.body ?? '')).toMatchObject({ unique_name: 'upgraded' })
   })
 
+  test('answers any number of such requests on one connection', async () => {
+    const { server } = await servedSync()
+    const warnings: Error[] = []
+    const note = (warning: Error) => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const socket = connect(server.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    const lines = ['Host: localhost', 'Connection: Upgrade', 'Upgrade: h2c']
+    for (let n = 0; n < 50; n++) {
+      socket.write(requestOf('/healthz', lines))
+      const [answer] = await once(socket, 'data')
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /)
+    }
+    expect(warnings).toEqual([])
+  })
+
   test('serves client SDKs below its base path', async () => {
     const { url } = await servedSync({ basePath: '/sync' })
     const client = await connected(`${url}/sync`)
