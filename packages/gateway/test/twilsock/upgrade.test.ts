@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import { BASIC } from '../support/api-client.ts'
+import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { RawSdk } from '../support/raw-sdk.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
@@ -77,6 +77,27 @@ describe('a server with a gateway', () => {
       expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /)
     }
     expect(warnings).toEqual([])
+  })
+
+  test('puts no WebSocket into the middle of an answer', async () => {
+    const { server, url, gateway } = await servedSync()
+    await new ApiClient(url).create({ UniqueName: 'a' })
+    const path = `/v1/Services/${SERVICE}/Streams/a/Messages`
+    const lines = ['Host: localhost', 'Accept: text/event-stream', `Authorization: ${BASIC.authorization}`]
+    for (const upgrade of [WEBSOCKET, ['Host: localhost', 'Connection: Upgrade', 'Upgrade: h2c']]) {
+      const socket = connect(server.port, '127.0.0.1')
+      onTestFinished(() => void socket.destroy())
+      socket.write(requestOf(path, lines))
+      let received = String((await once(socket, 'data'))[0])
+      expect(received).toMatch(/^HTTP\/1\.1 200 /)
+      socket.on('data', (chunk) => {
+        received += chunk
+      })
+      socket.write(requestOf('/v3/wsconnect', upgrade))
+      await once(socket, 'close')
+      expect(received.match(/HTTP\/1\.1/g)).toHaveLength(1)
+      expect(gateway.counts.connections).toBe(0)
+    }
   })
 
   test('serves client SDKs below its base path', async () => {
