@@ -22,3 +22,8 @@ test('the bench of listeners runs', async () => {
   expect(output).toMatch(/20 listeners/)
   expect(output).toMatch(/20 listeners .*after a restart/)
 })
+
+test('the bench of client SDKs runs', async () => {
+  const output = await run('twilsock.mjs', 1, 20)
+  expect(output).toMatch(/20 connections, .* 200 of 200 received, 0 lost, 0 twice, 0 dropped/)
+})
