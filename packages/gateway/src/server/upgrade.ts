@@ -15,6 +15,8 @@ export interface Upgrades {
 
 // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
 const MAX_FRAME_BYTES = 1_048_576
+// A token has 8 KiB at the most. `ws` gathers a message until it is whole, whoever sends it.
+const MAX_BYTES_OF_STRANGERS = 12_288
 // Until then what waits for a client stays in memory, though the connection does not count any more.
 const CLOSE_TIMEOUT_MS = 5000
 
@@ -55,7 +57,14 @@ function accept(
   webSockets.handleUpgrade(request, socket, head, (webSocket) => {
     sockets.add(webSocket)
     webSocket.on('close', () => sockets.delete(webSocket))
-    bind(webSocket, gateway)
+    const handler = bind(webSocket, gateway)
+    let bytes = 0
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length
+      if (handler.isKnown) socket.off('data', count)
+      else if (bytes > MAX_BYTES_OF_STRANGERS) webSocket.terminate()
+    }
+    socket.on('data', count)
   })
 }
 

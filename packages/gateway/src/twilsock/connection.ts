@@ -16,6 +16,8 @@ import { STATUS, type TwilsockStatus } from './twilsock-status.ts'
 const INIT_TIMEOUT_MS = 10_000
 // The SDK sends as many as an application makes at once; 450 were seen.
 const MAX_REQUESTS_AT_ONCE = 1000
+// They stay in memory while the registry is asked. 450 of the largest publishes have half as much.
+const MAX_REQUEST_BYTES_AT_ONCE = 4_194_304
 // WebSocket's codes; the SDK comes back after each (RFC 6455, 7.4.1).
 const NORMAL = 1000
 const GOING_AWAY = 1001
@@ -32,6 +34,7 @@ export class Connection implements TwilsockHandler {
   #state: 'new' | 'verifying' | 'ready' | 'over' = 'new'
   #caller: Caller | undefined
   #requests = 0
+  #requestBytes = 0
   #isHeard = true
   #beatsInSilence = 0
 
@@ -52,6 +55,10 @@ export class Connection implements TwilsockHandler {
     return this.#caller
   }
 
+  get isKnown(): boolean {
+    return this.#caller !== undefined
+  }
+
   receive(message: Uint8Array | string): void {
     if (this.#state === 'over') return
     this.#isHeard = true
@@ -65,8 +72,8 @@ export class Connection implements TwilsockHandler {
     if (method === 'close') return this.end(NORMAL)
     if (method === 'init') return this.#begin(id, frame)
     if (this.#state !== 'ready') return this.#giveUp(STATUS.notInitialized)
-    if (method === 'message') return this.#take(id, frame)
-    if (method === 'update') return this.#takeToken(id, frame)
+    if (method === 'message') return this.#take(id, frame, message.length)
+    if (method === 'update') return this.#takeToken(id, frame, message.length)
     // What else there is concerns push notifications, which are not served.
     this.#reply(id, STATUS.ok)
   }
@@ -118,7 +125,7 @@ export class Connection implements TwilsockHandler {
     // A second one would be another client in the place of the first.
     if (this.#state !== 'new') return this.#giveUp(STATUS.notAFrame)
     this.#state = 'verifying'
-    void this.#attempt(this.#init(id, frame))
+    void this.#attempt(this.#init(id, frame), 0)
   }
 
   async #init(id: string, { header }: Frame): Promise<void> {
@@ -154,18 +161,22 @@ export class Connection implements TwilsockHandler {
     if (!this.#subscriptions.areAllowedTo(verified.caller)) this.end()
   }
 
-  #take(id: string, frame: Frame): void {
+  #take(id: string, frame: Frame, bytes: number): void {
     const request = requestIn(frame)
     if (request === undefined) return this.#reply(id, STATUS.badRequest)
-    if (this.#requests >= MAX_REQUESTS_AT_ONCE) {
+    if (!this.#hasRoomFor(bytes)) {
       return this.#replyTo(id, answerWithProblem(TWILSOCK_PROBLEMS.tooManyRequests))
     }
-    void this.#attempt(this.#answer(id, request))
+    void this.#attempt(this.#answer(id, request), bytes)
   }
 
-  #takeToken(id: string, frame: Frame): void {
-    if (this.#requests < MAX_REQUESTS_AT_ONCE) void this.#attempt(this.#update(id, frame))
+  #takeToken(id: string, frame: Frame, bytes: number): void {
+    if (this.#hasRoomFor(bytes)) void this.#attempt(this.#update(id, frame), bytes)
     else this.#reply(id, STATUS.tooManyRequests)
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return this.#requests < MAX_REQUESTS_AT_ONCE && this.#requestBytes + bytes <= MAX_REQUEST_BYTES_AT_ONCE
   }
 
   async #answer(id: string, request: TunnelledRequest): Promise<void> {
@@ -223,8 +234,9 @@ export class Connection implements TwilsockHandler {
     this.closed()
   }
 
-  async #attempt(work: Promise<void>): Promise<void> {
+  async #attempt(work: Promise<void>, bytes: number): Promise<void> {
     this.#requests += 1
+    this.#requestBytes += bytes
     try {
       await work
     } catch (error) {
@@ -232,6 +244,7 @@ export class Connection implements TwilsockHandler {
       this.end(INTERNAL)
     }
     this.#requests -= 1
+    this.#requestBytes -= bytes
   }
 
   get #isOver(): boolean {

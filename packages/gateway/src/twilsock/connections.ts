@@ -32,6 +32,9 @@ export interface ConnectionCounts {
 
 // Twilio's SDK has no timer of its own; proxies end connections that are silent for a minute.
 const PING_MS = 20_000
+// Each may cost some 30 KiB for ten seconds without any token. Those of client SDKs stay for a moment only.
+const MAX_STRANGERS = 2000
+const TRY_AGAIN_LATER = 1013
 // The gateway's own are below a kilobyte; an identity has 256 characters at the most.
 const MAX_TOKEN_LENGTH = 8192
 
@@ -42,6 +45,7 @@ export class Connections implements ConnectionHost {
   readonly #options: ConnectionOptions
   readonly #all = new Set<Connection>()
   readonly #perIdentity = new Map<string, number>()
+  #admitted = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
@@ -75,12 +79,14 @@ export class Connections implements ConnectionHost {
     return { connections: this.#all.size, ...this.counts }
   }
 
-  /** Takes a socket over. */
+  /** Takes a socket over, or closes it when too many clients have not said yet who they are. */
   accept(socket: TwilsockSocket): TwilsockHandler {
+    const isCrowded = this.#all.size - this.#admitted >= MAX_STRANGERS
     const connection = new Connection(socket, this)
     this.#all.add(connection)
     this.#timer ??= setTimeout(() => this.#beat(), PING_MS)
     if (this.#isClosed) connection.end()
+    else if (isCrowded) connection.end(TRY_AGAIN_LATER)
     return connection
   }
 
@@ -117,6 +123,7 @@ export class Connections implements ConnectionHost {
     const count = this.#perIdentity.get(key) ?? 0
     if (count >= this.#options.maxConnectionsPerIdentity) return false
     this.#perIdentity.set(key, count + 1)
+    this.#admitted += 1
     return true
   }
 
@@ -127,6 +134,7 @@ export class Connections implements ConnectionHost {
       this.#timer = undefined
     }
     if (caller === undefined) return
+    this.#admitted -= 1
     const key = identityKey(caller)
     const count = this.#perIdentity.get(key) ?? 0
     if (count > 1) this.#perIdentity.set(key, count - 1)

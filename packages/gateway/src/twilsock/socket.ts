@@ -14,6 +14,8 @@ export interface TwilsockSocket {
 
 /** Takes what happens to a socket. Its methods never throw. */
 export interface TwilsockHandler {
+  /** Whether the client has said who it is. Before that it need not send more than 12 KiB in all. */
+  readonly isKnown: boolean
   /** Takes a message: bytes of a binary one, a string of a text. The bytes must not change afterwards. */
   receive(message: Uint8Array | string): void
   /** The client has answered a ping. */

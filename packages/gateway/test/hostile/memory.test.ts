@@ -31,6 +31,25 @@ describe('memory', () => {
     expect((await api.fetch('stream 0')).status).toBe(200)
   })
 
+  test('is not taken by WebSockets of strangers that send the most of a message and stop', async () => {
+    const gateway = await MeasuredGateway.start()
+    const before = await gateway.settled()
+    const clients = await connections(gateway.port, LISTENERS)
+    const handshake = requestText('/v3/wsconnect', {
+      ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+      'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    })
+    // RFC 6455, 5.2: a final binary message, masked with zeros, whose length is 1 MiB.
+    const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0])
+    const most = Buffer.concat([Buffer.from(handshake), head, Buffer.alloc(1_000_000)])
+    for (const client of clients) client.read()
+    for (const client of clients) void client.send(most)
+    await Promise.all(clients.map(({ closed }) => closed))
+    expect(clients.filter(({ received }) => received.startsWith('HTTP/1.1 101 '))).toHaveLength(LISTENERS)
+    const after = await gateway.settled()
+    expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
+  })
+
   test('is shared by listeners that read slowly, and what they get and lose is counted', async () => {
     // More than the kernel takes at once, so that a copy for each would stay in this process's memory.
     const gateway = await MeasuredGateway.start({ maxWaitingBytes: 4_194_304 })

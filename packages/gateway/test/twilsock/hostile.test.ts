@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
+import { FakeSocket } from '../support/fake-socket.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
 import { SlowRegistry } from '../support/slow-registry.ts'
 import { servedSync, tokenOf } from '../support/sync-client.ts'
@@ -38,7 +39,7 @@ function withSize(size: unknown, payload: string): string {
 }
 
 function deepHeader(): Buffer {
-  const head = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)},"method":1}`
+  const head = `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)},"method":1}`
   return Buffer.from(`${START}${head.length}\r\n${head}\r\n`)
 }
 
@@ -228,9 +229,43 @@ describe('a client that is hostile in requests', () => {
     const codes = replies.map(({ header }) => header.http_status.code)
     expect(codes).toEqual([...Array(1000).fill(404), 429])
   })
+
+  test('is answered 429 beyond four mebibytes of requests at once, and has room again afterwards', async () => {
+    const slow = new SlowRegistry()
+    const { witness } = await start({ registry: slow.registry })
+    slow.hold()
+    const header = requestHeader('GET', '/v3/Streams/a')
+    const filling = 'x'.repeat(1_000_000)
+    const held = Array.from({ length: 4 }, () => witness.say(header, filling))
+    expect((await witness.ask(header, filling)).header.http_status.code).toBe(429)
+    slow.release()
+    await Promise.all(held.map((id) => witness.until(({ header }) => header.id === id)))
+    expect((await witness.ask(header, filling)).header.http_status.code).toBe(404)
+  })
 })
 
 describe('a gateway', () => {
+  test('waits for at most 2 000 clients that have not said who they are', async () => {
+    const { gateway, witness } = await start()
+    const accept = () => {
+      const socket = new FakeSocket()
+      socket.handler = gateway.acceptTwilsock(socket)
+      return socket
+    }
+    const strangers = Array.from({ length: 2000 }, accept)
+    expect(strangers.filter(({ closeCode }) => closeCode !== undefined)).toEqual([])
+    expect(accept().closeCode).toBe(1013)
+    // Somebody who is known makes room, and so does somebody who goes.
+    await strangers[0]?.ask({ method: 'init', token: tokenOf('bob') })
+    strangers[1]?.handler?.closed()
+    expect([accept(), accept(), accept()].map(({ closeCode }) => closeCode)).toEqual([
+      ...[undefined, undefined],
+      1013,
+    ])
+    expect((await witness.request('GET', '/v3/Streams/a')).header.http_status.code).toBe(404)
+    for (const { handler } of strangers) handler?.closed()
+  })
+
   test('takes as many connections as an identity may have', async () => {
     const { url, witness } = await start({ maxConnectionsPerIdentity: 2 })
     await (await new RawSdk(url).open()).init()
