@@ -13,4 +13,5 @@ export type { RemovalListener, RemovalReason, StreamRegistry } from './registry/
 export type { StreamRecord } from './registry/stream-record.ts'
 export { type NodeHandler, toNodeHandler } from './server/node-handler.ts'
 export { type GatewayServer, type ServeOptions, serve } from './server/serve.ts'
+export { attachTwilsock } from './server/upgrade.ts'
 export type { TwilsockHandler, TwilsockSocket } from './twilsock/socket.ts'

@@ -26,20 +26,19 @@ export async function takeUpgrades(
   gateway: Gateway,
   { refuse, sockets: clients }: { readonly refuse: Refuse; readonly sockets: ClientSockets },
 ): Promise<Upgrades> {
-  // Only here: a gateway that serves no client SDKs does not need it.
-  const { WebSocketServer } = await import('ws')
   const sockets = new Set<WebSocket>()
-  const webSockets = new WebSocketServer({
-    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
-    maxPayload: MAX_FRAME_BYTES,
-  })
+  const webSockets = await webSocketServer()
   webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
   server.on('upgrade', (request, socket, head) => {
     // What is written now would come before the answers to earlier requests.
     if (clients.isAnswering(socket as Socket)) return socket.destroy()
     if (!isForWebSocket(request)) return handBack(server, request, socket, head)
     if (pathOf(request) !== gateway.twilsockPath) return refuse(socket, 'notFound')
-    accept(webSockets, gateway, sockets, { request, socket, head })
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      sockets.add(webSocket)
+      webSocket.on('close', () => sockets.delete(webSocket))
+      bind(webSocket, socket, gateway)
+    })
   })
   return {
     terminate() {
@@ -48,27 +47,30 @@ export async function takeUpgrades(
   }
 }
 
-function accept(
-  webSockets: WebSocketServer,
-  gateway: Gateway,
-  sockets: Set<WebSocket>,
-  { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
-): void {
-  webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-    sockets.add(webSocket)
-    webSocket.on('close', () => sockets.delete(webSocket))
-    const handler = bind(webSocket, gateway)
-    let bytes = 0
-    const count = (chunk: Buffer) => {
-      bytes += chunk.length
-      if (handler.isKnown) socket.off('data', count)
-      else if (bytes > MAX_BYTES_OF_STRANGERS) webSocket.terminate()
-    }
-    socket.on('data', count)
+/**
+ * Takes the WebSockets of Twilio's client SDKs on a server of your own, beside `toNodeHandler`. Those for other paths
+ * are left to other listeners of `upgrade`; where there are none they are ended. A server of the package `ws` beside
+ * it needs `noServer`: with a path it would refuse these.
+ */
+export async function attachTwilsock(server: Server, gateway: Gateway): Promise<void> {
+  const webSockets = await webSocketServer()
+  server.on('upgrade', (request, socket, head) => {
+    if (pathOf(request) === gateway.twilsockPath) {
+      webSockets.handleUpgrade(request, socket, head, (webSocket) => bind(webSocket, socket, gateway))
+    } else if (server.listenerCount('upgrade') === 1) socket.destroy()
   })
 }
 
-function bind(webSocket: WebSocket, gateway: Gateway): TwilsockHandler {
+async function webSocketServer(): Promise<WebSocketServer> {
+  // Only here: a gateway that serves no client SDKs does not need it.
+  const { WebSocketServer } = await import('ws')
+  return new WebSocketServer({
+    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
+    maxPayload: MAX_FRAME_BYTES,
+  })
+}
+
+function bind(webSocket: WebSocket, socket: Duplex, gateway: Gateway): void {
   const handler = gateway.acceptTwilsock({
     send: (bytes) => webSocket.send(bytes),
     close: (code) => webSocket.close(code),
@@ -83,7 +85,18 @@ function bind(webSocket: WebSocket, gateway: Gateway): TwilsockHandler {
   webSocket.on('close', () => handler.closed())
   // A frame that is too large, or no frame: `ws` closes the socket, and tells of that too.
   webSocket.on('error', () => {})
-  return handler
+  limitStrangers(webSocket, socket, handler)
+}
+
+/** Ends a socket that sends too much before its client has said who it is. */
+function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: TwilsockHandler): void {
+  let bytes = 0
+  const count = (chunk: Buffer) => {
+    bytes += chunk.length
+    if (handler.isKnown) socket.off('data', count)
+    else if (bytes > MAX_BYTES_OF_STRANGERS) webSocket.terminate()
+  }
+  socket.on('data', count)
 }
 
 function isForWebSocket({ headers }: IncomingMessage): boolean {

@@ -5,12 +5,15 @@ import express from 'express'
 import fastify from 'fastify'
 import twilio from 'twilio'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { createHub } from '../../../../src/index.ts'
-import { createGateway, type GatewayOptions, toNodeHandler } from '../../src/index.ts'
+import { attachTwilsock, createGateway, type GatewayOptions, toNodeHandler } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
+import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT, ACCOUNT_KEY, SERVICE, served, TOKEN } from '../support/served-gateway.ts'
 import { listenAt } from '../support/sse-client.ts'
+import { KEYS } from '../support/sync-client.ts'
 
 function gatewayWith(options: Partial<GatewayOptions> = {}) {
   const hub = createHub()
@@ -77,6 +80,31 @@ describe('the Node handler', () => {
     const url = await app.listen({ port: 0, host: '127.0.0.1' })
     await useUnder(`${url}/sync`)
     expect(await (await fetch(url)).text()).toBe('home')
+  })
+})
+
+describe("Twilsock on a server of one's own", () => {
+  test('takes client SDKs beside WebSockets of others, and ends the rest', async () => {
+    const { gateway } = gatewayWith({ basePath: '/sync', keys: KEYS })
+    const server = createServer(express().use('/sync', toNodeHandler(gateway))).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close().closeAllConnections())
+    await attachTwilsock(server, gateway)
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const stray = new WebSocket(`${url.replace('http', 'ws')}/other`)
+    await expect(once(stray, 'open')).rejects.toThrow('socket hang up')
+
+    const chats = new WebSocketServer({ noServer: true })
+    server.on('upgrade', (request, socket, head) => {
+      if (request.url === '/chat') chats.handleUpgrade(request, socket, head, (chat) => chat.send('hello'))
+    })
+    const chat = new WebSocket(`${url.replace('http', 'ws')}/chat`)
+    expect(String((await once(chat, 'message'))[0])).toBe('hello')
+    const sdk = await (await new RawSdk(`${url}/sync`).open()).init()
+    expect((await sdk.request('POST', '/v3/Streams', {})).header.http_status.code).toBe(201)
+    await gateway.close()
+    expect(await sdk.closed).toBe(1001)
+    chat.terminate()
   })
 })
 
