@@ -5,11 +5,17 @@ export type { GatewayLog } from './base/gateway-log.ts'
 export { createGateway, type Gateway, type GatewayCounts } from './gateway/gateway.ts'
 export { DEFAULT_SERVICE_SID, type GatewayOptions } from './gateway/gateway-options.ts'
 export type { DirectPublish, DirectRequest } from './http/direct-publish.ts'
-export type { ListeningCounts } from './http/listening.ts'
 export { memoryRegistry } from './registry/memory-registry.ts'
 export type { NatsRegistryOptions } from './registry/nats-bucket.ts'
 export { openNatsRegistry } from './registry/nats-registry.ts'
-export type { RemovalListener, RemovalReason, StreamRegistry } from './registry/registry.ts'
+export type {
+  PageEdge,
+  PageQuery,
+  RecordPage,
+  RemovalListener,
+  RemovalReason,
+  StreamRegistry,
+} from './registry/registry.ts'
 export type { StreamRecord } from './registry/stream-record.ts'
 export { type NodeHandler, toNodeHandler } from './server/node-handler.ts'
 export { type GatewayServer, type ServeOptions, serve } from './server/serve.ts'

@@ -3,6 +3,7 @@ import { ACCESS_TOKEN_TYPE, verifyAccessToken } from './access-token.ts'
 import { verifyBrowserToken } from './browser-token.ts'
 import { type Caller, OPEN_CALLER } from './caller.ts'
 import type { FailedLogins } from './failed-logins.ts'
+import { forwardedAddress } from './forwarding.ts'
 import type { KeyRing } from './key-ring.ts'
 import { isFromBrowser, originOf, type RequestHead } from './request-head.ts'
 import { claimsOf } from './signed-token.ts'
@@ -48,13 +49,19 @@ export function basicCaller(authorization: string, access: Access, head: Request
   if (credentials === undefined) throw unauthenticated(head)
   if (isCrossSite(head, access)) throw new ApiError('crossSite')
   const { sid, secret } = credentials
-  const attempt = { clientAddress: head.clientAddress, keySid: keys.has(sid) ? sid : undefined }
+  const attempt = { clientAddress: addressOf(head, access), keySid: keys.has(sid) ? sid : undefined }
   const waitMs = failedLogins.waitMs(attempt, nowMs)
   if (waitMs > 0) throw new ApiError('tooManyFailures', { 'retry-after': String(Math.ceil(waitMs / 1000)) })
   const key = keys.verify(sid, secret)
   if (key !== undefined) return key.caller
   failedLogins.add(attempt, nowMs)
   throw unauthenticated(head)
+}
+
+/** With a public URL there is a proxy, from which all connections come. */
+function addressOf({ clientAddress, header }: RequestHead, { publicUrl }: Access): string | undefined {
+  if (publicUrl === undefined) return clientAddress
+  return forwardedAddress(header('x-forwarded-for')) ?? clientAddress
 }
 
 async function tokenCaller(token: string, { keys, services }: Access, nowMs: number): Promise<Caller> {

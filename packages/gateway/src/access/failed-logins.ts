@@ -30,7 +30,8 @@ export class FailedLogins {
 
   /** Gives the milliseconds until another attempt is looked at; 0 is now. */
   waitMs(attempt: LoginAttempt, nowMs: number): number {
-    if (this.#entries.size === 0) return 0
+    // Without an address, whoever guesses would shut the key's owner out.
+    if (this.#entries.size === 0 || attempt.clientAddress === undefined) return 0
     const entry = this.#entries.get(nameOf(attempt))
     return entry === undefined || entry.failures < MAX_FAILURES ? 0 : Math.max(entry.endsMs - nowMs, 0)
   }

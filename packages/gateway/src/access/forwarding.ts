@@ -16,12 +16,20 @@ export function isForwarded(headers: Headers): boolean {
   return isFound
 }
 
+/** Looks at the headers of a request, given by their names in lower case. */
+export type NoteForwarding = (header: (name: string) => string | undefined) => void
+
+/** Gives the address that the nearest proxy names, the last one in the list (what stands before it, clients may make up). */
+export function forwardedAddress(forwardedFor: string | null | undefined): string | undefined {
+  return forwardedFor?.split(',').at(-1)?.trim() || undefined
+}
+
 /** Makes a function that writes a warning at the first forwarded request, and then nothing any more. */
-export function warnOfForwarding(log: GatewayLog): (headers: Headers) => void {
+export function warnOfForwarding(log: GatewayLog): NoteForwarding {
   let isWarned = false
-  return (headers) => {
+  return (header) => {
     // Asked at every request, so for the usual names only.
-    if (isWarned || !USUAL.some((name) => headers.has(name))) return
+    if (isWarned || !USUAL.some((name) => header(name) !== undefined)) return
     isWarned = true
     log.warn({}, ADVICE)
   }

@@ -12,9 +12,9 @@ export interface Answer {
 
 type Headers = Readonly<Record<string, string>>
 
-/** What every answer says: nothing of the API is to be kept, and nothing is to be taken for a page. */
-const EVERY: Headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
-const JSON_HEADERS: Headers = { 'content-type': 'application/json', ...EVERY }
+/** Headers of every answer of the API: do not store it, do not guess its type. */
+const EVERY_ANSWER: Headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+const JSON_HEADERS: Headers = { 'content-type': 'application/json', ...EVERY_ANSWER }
 
 /** Answers with JSON. */
 export function jsonAnswer(body: unknown, status: number): Answer {
@@ -28,12 +28,12 @@ export function textAnswer(body: string, status: number): Answer {
 
 /** Answers without a body. */
 export function emptyAnswer(status: number): Answer {
-  return { status, headers: EVERY, body: null }
+  return { status, headers: EVERY_ANSWER, body: null }
 }
 
 /** Answers with something else than JSON. */
 export function otherAnswer(body: Answer['body'], headers: Headers): Answer {
-  return { status: 200, headers: { ...EVERY, ...headers }, body }
+  return { status: 200, headers: { ...EVERY_ANSWER, ...headers }, body }
 }
 
 /** Answers a request that failed. */
@@ -41,6 +41,11 @@ export function problemAnswer(problem: ProblemName, headers?: Headers): Answer {
   const { status } = PROBLEMS[problem]
   const all = headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }
   return { status, headers: all, body: problemBody(problem) }
+}
+
+/** Answers while the gateway or its broker is away. */
+export function unavailableAnswer(): Answer {
+  return problemAnswer('unavailable', { 'retry-after': '2' })
 }
 
 /** Gives the answer to an error that a handler threw, or `undefined` for one that is not about the request. */

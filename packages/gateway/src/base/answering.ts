@@ -1,22 +1,31 @@
 import { RivuletError } from 'rivulet'
-import { type Answer, answerToError, problemAnswer } from './answer.ts'
+import { type Answer, answerToError, problemAnswer, unavailableAnswer } from './answer.ts'
 import type { GatewayLog } from './gateway-log.ts'
+
+/** The fields of the log's line about a request. */
+export interface LogLine {
+  readonly route: string
+  readonly method: string
+  /** The sid of the key, once it is known. */
+  key?: string
+  /** The identity in an access token, once it is known. */
+  identity?: string | undefined
+}
 
 /** Answers a request whatever happens: what a handler throws becomes a problem. Writes a line about it. */
 export async function answerWith(
   log: GatewayLog,
-  route: string,
-  method: string,
+  line: LogLine,
   handle: () => Answer | Promise<Answer>,
 ): Promise<Answer> {
   let answer: Answer
   try {
     answer = await handle()
   } catch (error) {
-    answer = answerToError(error) ?? answerToFailure(error, log, route)
+    answer = answerToError(error) ?? answerToFailure(error, log, line.route)
   }
   // No path, query or header: there may be a token in each.
-  log.debug({ route, method, status: answer.status }, 'answered')
+  log.debug({ ...line, status: answer.status }, 'answered')
   return answer
 }
 
@@ -24,7 +33,7 @@ function answerToFailure(error: unknown, log: GatewayLog, route: string): Answer
   const code = codeOf(error)
   if (code === 'HUB_CLOSED' || code === 'TRANSPORT_UNAVAILABLE') {
     log.warn({ route, code }, 'unavailable')
-    return problemAnswer('unavailable', { 'retry-after': '2' })
+    return unavailableAnswer()
   }
   // Neither the message nor the stack: they may hold a part of the request.
   log.error({ route, code }, 'failed')

@@ -87,6 +87,11 @@ export const PROBLEMS = {
     status: 429,
     message: 'Too many wrong passwords; correct the credentials and try again later',
   },
+  bodyTaken: {
+    code: 20500,
+    status: 500,
+    message: 'The body was read before the gateway could; mount the gateway before body parsers',
+  },
   internal: { code: 20500, status: 500, message: 'Internal server error' },
   unavailable: { code: 20503, status: 503, message: 'Service unavailable; try again later' },
   tooLarge: { code: 54006, status: 413, message: 'Request entity too large' },

@@ -18,7 +18,7 @@ commandLine(async (options) => {
     // Whoever asks twice does not want to wait.
     if (isClosing) process.exit(1)
     isClosing = true
-    await running.close()
+    await running.close().catch(fail)
     process.exit(0)
   }
   process.on('SIGTERM', end)
@@ -28,10 +28,12 @@ commandLine(async (options) => {
   if (isReloadDue) hangUp()
 })
   .parseAsync()
-  .catch((error: unknown) => {
-    console.error(`rivulet-gateway: ${sentenceOf(error)}`)
-    process.exit(1)
-  })
+  .catch(fail)
+
+function fail(error: unknown): never {
+  console.error(`rivulet-gateway: ${sentenceOf(error)}`)
+  process.exit(1)
+}
 
 /** Only messages that are known to hold no secret. */
 function sentenceOf(error: unknown): string {

@@ -144,6 +144,10 @@ function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub>
   if ((hub === undefined) === (services === undefined)) throw invalid('Give either a hub or services.')
   const map = new Map(hub === undefined ? Object.entries(services ?? {}) : [[DEFAULT_SERVICE_SID, hub]])
   if (map.size === 0) throw invalid('There is no service; name at least one.')
+  // Their listeners would hear each other.
+  if (new Set(map.values()).size < map.size) {
+    throw invalid('Two services have the same hub; give each one of its own, with a name of its own.')
+  }
   for (const sid of map.keys()) {
     if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
   }

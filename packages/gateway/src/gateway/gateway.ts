@@ -1,5 +1,6 @@
 import { type Hub, RivuletError } from 'rivulet'
 import type { ApiKey } from '../access/api-key.ts'
+import { warnOfForwarding } from '../access/forwarding.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { type DirectPublish, makeDirectPublish } from '../http/direct-publish.ts'
@@ -76,7 +77,8 @@ class HttpGateway implements Gateway {
     const service = new StreamService(registry, this.#live, options)
     this.#listening = new Listening(service, options)
     const isClosed = () => this.#isClosed
-    this.publish = makeDirectPublish(options, service, isClosed)
+    const noteForwarding = options.publicUrl === undefined ? warnOfForwarding(log) : () => {}
+    this.publish = makeDirectPublish(options, service, isClosed, noteForwarding)
     this.#connections = new Connections(service, { ...options, epoch: () => registry.epoch })
     this.#router = makeRouter(options, {
       service,
@@ -84,6 +86,7 @@ class HttpGateway implements Gateway {
       services: new ServicesApi(options),
       listening: this.#listening,
       isClosed,
+      noteForwarding,
     })
     this.fetch = (request, bindings = {}) => this.#router.fetch(request, bindings)
     this.#unwatch = [...services.values()].map((hub) => watch(hub, log))

@@ -1,11 +1,18 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { type Access, callerOf } from '../access/caller-of.ts'
-import { warnOfForwarding } from '../access/forwarding.ts'
+import type { NoteForwarding } from '../access/forwarding.ts'
 import { openAccess } from '../access/open-access.ts'
 import { headOf, originOf } from '../access/request-head.ts'
-import { type Answer, jsonAnswer, problemAnswer, responseOf, textAnswer } from '../base/answer.ts'
-import { answerWith } from '../base/answering.ts'
+import {
+  type Answer,
+  jsonAnswer,
+  problemAnswer,
+  responseOf,
+  textAnswer,
+  unavailableAnswer,
+} from '../base/answer.ts'
+import { answerWith, type LogLine } from '../base/answering.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
@@ -36,6 +43,8 @@ export interface Destinations {
   readonly services: ServicesApi
   readonly listening: Listening
   readonly isClosed: () => boolean
+  /** Told of each request. */
+  readonly noteForwarding: NoteForwarding
 }
 
 interface Bindings {
@@ -44,7 +53,7 @@ interface Bindings {
 }
 
 type Env = { Bindings: Bindings }
-type Handler = (context: Context<Env>) => Answer | Promise<Answer>
+type Handler = (context: Context<Env>, line: LogLine) => Answer | Promise<Answer>
 type ApiHandler = (exchange: Exchange) => Answer | Promise<Answer>
 type ApiRoute = readonly [method: string, path: string, name: string, handle: ApiHandler]
 
@@ -67,7 +76,7 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
     router.on(
       method,
       path,
-      guarded(name, (context) => withExchange(context, options, handle)),
+      guarded(name, (context, line) => withExchange(context, options, line, handle)),
     )
   }
   const health = guarded('health', () => healthOf(options, to.isClosed()))
@@ -113,15 +122,15 @@ function unknownRoute(path: string): Answer {
 /** Checks what concerns every request, turns what is thrown into an answer, and writes a line about it. */
 function guard(options: RouterOptions, to: Destinations) {
   const checkOpen = options.isOpen ? openAccess(options.allowedHosts, options.corsOrigins) : undefined
-  const checkForwarding = options.publicUrl === undefined ? warnOfForwarding(options.log) : undefined
   return (route: string, handle: Handler) =>
     async (context: Context<Env>): Promise<Response> => {
       const request = context.req.raw
-      const answer = await answerWith(options.log, route, request.method, () => {
-        if (to.isClosed()) return problemAnswer('unavailable', { 'retry-after': '2' })
+      const line: LogLine = { route, method: request.method }
+      const answer = await answerWith(options.log, line, () => {
+        if (to.isClosed()) return unavailableAnswer()
         checkOpen?.(request)
-        checkForwarding?.(request.headers)
-        return handle(context)
+        to.noteForwarding((name) => request.headers.get(name) ?? undefined)
+        return handle(context, line)
       })
       return responseOf(answer)
     }
@@ -130,11 +139,14 @@ function guard(options: RouterOptions, to: Destinations) {
 async function withExchange(
   context: Context<Env>,
   options: RouterOptions,
+  line: LogLine,
   handle: ApiHandler,
 ): Promise<Answer> {
   const request = context.req.raw
   const found = callerOf(headOf(request, context.env.incoming?.socket?.remoteAddress), options, Date.now())
   const caller = found instanceof Promise ? await found : found
+  line.key = caller.keySid
+  line.identity = caller.identity
   const [, , , service = 'default', , streamSegment = ''] = context.req.path.split('/')
   return handle({
     request,

@@ -50,6 +50,8 @@ class NatsRegistry implements StreamRegistry {
     (key, revision) => void this.#bucket.purge(key, { previousSeq: revision }).catch(() => {}),
   )
   readonly #watch: NatsWatch
+  #runningCatchUp = Promise.resolve()
+  #nextCatchUp: Promise<void> | undefined
 
   constructor(connection: NatsConnection, bucket: KV, open: () => Promise<KV>) {
     this.#connection = connection
@@ -174,7 +176,23 @@ class NatsRegistry implements StreamRegistry {
     return this.#mirror.find(serviceSid, id)
   }
 
-  async #catchUp(): Promise<void> {
+  /**
+   * Waits until what the bucket holds now is known here. All who ask while one request runs share the next: what was
+   * written meanwhile, the running one need not know.
+   */
+  #catchUp(): Promise<void> {
+    if (this.#nextCatchUp !== undefined) return this.#nextCatchUp
+    const next = this.#runningCatchUp.then(() => {
+      this.#nextCatchUp = undefined
+      const running = this.#askForRevision()
+      this.#runningCatchUp = running.catch(() => {})
+      return running
+    })
+    this.#nextCatchUp = next
+    return next
+  }
+
+  async #askForRevision(): Promise<void> {
     const { streamInfo } = await this.#bucket.status()
     const isCurrent = await this.#mirror.until(streamInfo.state.last_seq, LONGEST_CATCH_UP_MS)
     if (!isCurrent) this.#watch.check()

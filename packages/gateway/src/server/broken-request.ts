@@ -1,9 +1,12 @@
-import type { Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Answer, problemAnswer } from '../base/answer.ts'
 import type { ProblemName } from '../base/problem.ts'
 import type { ClientSockets } from './client-sockets.ts'
+
+// A name or an address, and a port: RFC 3986, 3.2.2.
+const HOST = /^([\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(:\d*)?$/i
 
 /** Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. */
 export function answerBrokenRequests(server: Server, refuse: Refuse): void {
@@ -51,4 +54,14 @@ function end(socket: Duplex, { status, headers, body }: Answer, statusNames: Sta
 
 function closing(headers: Answer['headers'], body: Answer['body']): Record<string, string | number> {
   return { ...headers, 'content-length': Buffer.byteLength(body as string), connection: 'close' }
+}
+
+/** Of a version that is spoken here, and with one host: a proxy in front may have gone by another (RFC 9112, 3.2). */
+export function isClear({ headers, httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return httpVersionMajor === 1 && hosts === 1 && HOST.test(headers.host ?? '')
 }

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { MAX_BODY_BYTES } from '../http/form.ts'
 
 /** Answers a request of Node's HTTP server. Never throws. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -20,6 +19,8 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
     listener(incoming, outgoing)
   }
   return (incoming, outgoing) => {
+    // It would be waited for until the client gives up.
+    if (incoming.readableEnded) return write(problemAnswer('bodyTaken'), outgoing)
     restoreUrl(incoming)
     const answer = directAnswerTo(incoming, gateway)
     if (answer === undefined) void answerByFetch(incoming, outgoing)
@@ -41,19 +42,15 @@ function restoreUrl(incoming: IncomingMessage & { originalUrl?: string }): void 
   if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl
 }
 
-/** What a browser sends goes the long way, where its origin is checked. */
 function directAnswerTo(incoming: IncomingMessage, gateway: Gateway): Promise<Answer> | undefined {
   if (incoming.method !== 'POST') return undefined
-  const { headers } = incoming
-  const { authorization, origin } = headers
-  const contentType = headers['content-type']
-  const length = Number(headers['content-length'])
-  if (authorization === undefined || !authorization.startsWith('Basic ')) return undefined
-  if (contentType === undefined || origin !== undefined || !(length <= MAX_BODY_BYTES)) return undefined
-  if (headers['sec-fetch-site'] !== undefined) return undefined
-  const readBody = () => readText(incoming)
-  const clientAddress = incoming.socket.remoteAddress
-  return gateway.publish({ target: incoming.url ?? '', authorization, clientAddress, contentType, readBody })
+  const { headers, url = '' } = incoming
+  return gateway.publish({
+    target: url,
+    clientAddress: incoming.socket.remoteAddress,
+    header: (name) => headers[name] as string | undefined,
+    readBody: () => readText(incoming),
+  })
 }
 
 function readText(incoming: IncomingMessage): Promise<string> {

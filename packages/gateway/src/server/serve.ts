@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
 import type { Gateway } from '../gateway/gateway.ts'
-import { answerBrokenRequests, refuseBy, refuseRequest } from './broken-request.ts'
+import { answerBrokenRequests, isClear, refuseBy, refuseRequest } from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
 import { takeUpgrades, type Upgrades } from './upgrade.ts'
@@ -45,8 +45,6 @@ export interface GatewayServer {
 const MAX_HEADER_BYTES = 16_384
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
 const CLOSE_TIMEOUT_MS = 5000
-// A name or an address, and a port: RFC 3986, 3.2.2.
-const HOST = /^([\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(:\d*)?$/i
 // Beyond it Node waits until a client has taken what was sent, in every version: in 22 it would be 64 KiB.
 const MAX_UNTAKEN_BYTES = 16_384
 // The kernel caps it. Of 2 000 clients that connect at once, Node's 511 would leave many waiting for seconds.
@@ -65,7 +63,10 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   const { server, upgrades } = await serverOf(gateway, options)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, resolve)
+    server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, () => {
+      server.off('error', reject)
+      resolve()
+    })
   })
   const address = server.address() as AddressInfo
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
@@ -122,16 +123,6 @@ function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHand
   server.on('checkExpectation', (incoming, outgoing) => {
     sockets.answer(incoming, outgoing, () => refuseRequest(outgoing, 'badExpectation'))
   })
-}
-
-/** Of a version that is spoken here, and with one host: a proxy in front may have gone by another (RFC 9112, 3.2). */
-function isClear({ headers, httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  return httpVersionMajor === 1 && hosts === 1 && HOST.test(headers.host ?? '')
 }
 
 async function close(gateway: Gateway, { server, upgrades }: NodeServer, timeoutMs: number): Promise<void> {

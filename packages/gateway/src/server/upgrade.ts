@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { TwilsockHandler } from '../twilsock/socket.ts'
-import type { Refuse } from './broken-request.ts'
+import { isClear, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
 
 /** The WebSockets of a server. */
@@ -33,6 +33,7 @@ export async function takeUpgrades(
     // What is written now would come before the answers to earlier requests.
     if (clients.isAnswering(socket as Socket)) return socket.destroy()
     if (!isForWebSocket(request)) return handBack(server, request, socket, head)
+    if (!isClear(request)) return refuse(socket, 'badRequest')
     if (pathOf(request) !== gateway.twilsockPath) return refuse(socket, 'notFound')
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       sockets.add(webSocket)

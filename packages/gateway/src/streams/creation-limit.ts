@@ -12,7 +12,7 @@ export class CreationLimit {
     this.#ratePerSecond = ratePerSecond
   }
 
-  /** Takes room for one stream, or throws 20429. */
+  /** Takes room for one stream, or throws 54009. */
   take(serviceSid: string, nowMs: number): void {
     const before = this.#buckets.get(serviceSid) ?? { level: 0, atMs: nowMs }
     const leaked = ((nowMs - before.atMs) / 1000) * this.#ratePerSecond

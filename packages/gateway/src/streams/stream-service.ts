@@ -58,7 +58,7 @@ export class StreamService {
     return found instanceof Promise ? found.then(check) : check(found)
   }
 
-  /** Creates a stream; `null` is an anonymous one. Throws 54302, 54301, and 20429 beyond the limits. */
+  /** Creates a stream; `null` is an anonymous one. Throws 54302, 54301, and beyond the limits 54009 or 20429. */
   async create(
     caller: Caller,
     serviceSid: string,

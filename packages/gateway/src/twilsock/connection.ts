@@ -1,5 +1,5 @@
 import type { Caller } from '../access/caller.ts'
-import { type Answer, problemAnswer } from '../base/answer.ts'
+import { type Answer, unavailableAnswer } from '../base/answer.ts'
 import { answerWith } from '../base/answering.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { type Frame, readFrame, writeFrame, writeJsonFrame } from './frame.ts'
@@ -136,7 +136,9 @@ export class Connection implements TwilsockHandler {
     const { caller } = verified
     const storageId = await this.#host.storageIdOf(caller)
     if (this.#isOver) return
-    if (!this.#host.admit(caller)) return this.#sendAway(id)
+    // Its key may have been replaced meanwhile.
+    if (!mayAnything(caller)) return this.#deny(id, 'invalid')
+    if (!this.#host.admit(caller)) return this.#sendAway(id, caller)
     this.#caller = caller
     this.#state = 'ready'
     clearTimeout(this.#initTimer)
@@ -183,9 +185,15 @@ export class Connection implements TwilsockHandler {
     const { streams, accountSid, log } = this.#host
     const caller = this.#caller as Caller
     const subscriptions = this.#subscriptions
-    const answer = await answerWith(log, 'twilsock', routeNameOf(request), () =>
+    const line = {
+      route: 'twilsock',
+      method: routeNameOf(request),
+      key: caller.keySid,
+      identity: caller.identity,
+    }
+    const answer = await answerWith(log, line, () =>
       this.#host.isClosed
-        ? problemAnswer('unavailable')
+        ? unavailableAnswer()
         : answerRequest({ caller, streams, subscriptions, accountSid }, request),
     )
     this.#replyTo(id, answer)
@@ -214,9 +222,9 @@ export class Connection implements TwilsockHandler {
     this.end(NORMAL)
   }
 
-  #sendAway(id: string): void {
+  #sendAway(id: string, { keySid, identity }: Caller): void {
     const header = { method: 'reply', id, status: STATUS.tooManyConnections }
-    this.#host.log.info({}, 'an identity has as many connections as it may have')
+    this.#host.log.info({ key: keySid, identity }, 'an identity has as many connections as it may have')
     // The SDK waits for so long before it tries again.
     this.send(writeJsonFrame(header, '{"backoff_policy":{"reconnect_min_ms":10000}}'))
     this.end(NORMAL)
@@ -250,6 +258,10 @@ export class Connection implements TwilsockHandler {
   get #isOver(): boolean {
     return this.#state === 'over'
   }
+}
+
+function mayAnything({ may, serviceSid = '' }: Caller): boolean {
+  return may('publish', serviceSid) || may('listen', serviceSid) || may('manage', serviceSid)
 }
 
 function aboutToExpire(leftMs: number): Uint8Array {

@@ -80,13 +80,29 @@ describe('wrong passwords', () => {
     expect((await ask(KEY.sid, KEY.secret, THERE)).status).toBe(200)
   })
 
-  test('are counted per key where no address is known', async () => {
-    const { ask, fail } = loggedGateway()
+  test('shut nobody out where no address is known, and are warned of', async () => {
+    const { ask, fail, warnings } = loggedGateway()
     await fail(FAILURES, ACCOUNT)
-    await fail(FAILURES, 'nobody')
-    expect((await ask(ACCOUNT, TOKEN)).status).toBe(429)
-    expect((await ask('nobody', TOKEN)).status).toBe(429)
-    expect((await ask(KEY.sid, KEY.secret)).status).toBe(200)
+    expect((await ask(ACCOUNT, TOKEN)).status).toBe(200)
+    expect(warnings).toEqual([expect.objectContaining({ failures: FAILURES, keySid: ACCOUNT })])
+  })
+
+  test('are counted by the address that the proxy names, behind a public URL', async () => {
+    const proxied = async (publicUrl: string | undefined, password: string, forwardedFor: string) => {
+      const { url } = publicUrl === undefined ? direct : behind
+      const headers = { ...basic(ACCOUNT, password), 'x-forwarded-for': forwardedFor }
+      return (await new ApiClient(url, headers).list()).status
+    }
+    const direct = await served()
+    const behind = await served({ publicUrl: 'https://sync.example' })
+    for (const publicUrl of [undefined, 'https://sync.example']) {
+      for (let time = 0; time < FAILURES; time++) {
+        // What a client sends itself stands before the address of the proxy's own finding.
+        expect(await proxied(publicUrl, 'guess', `${time}, ${HERE}`)).toBe(401)
+      }
+      expect(await proxied(publicUrl, TOKEN, HERE)).toBe(429)
+      expect(await proxied(publicUrl, TOKEN, `${HERE}, ${THERE}`)).toBe(publicUrl === undefined ? 429 : 200)
+    }
   })
 
   test('are counted by where a connection comes from, on the short way of publishing too', async () => {

@@ -1,8 +1,8 @@
 import { createHub } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGateway, type GatewayOptions } from '../../src/index.ts'
-import { BASIC } from '../support/api-client.ts'
-import { ACCOUNT_KEY } from '../support/served-gateway.ts'
+import { ApiClient, BASIC } from '../support/api-client.ts'
+import { ACCOUNT_KEY, served } from '../support/served-gateway.ts'
 
 function loggedGateway(options: Partial<GatewayOptions>) {
   const hub = createHub()
@@ -61,6 +61,14 @@ test.each(FORWARDED)(
     expect(warnings).toEqual([expect.stringMatching(/http:\/\/.*--public-url/)])
   },
 )
+
+test('the short way of publishing warns, too', async () => {
+  const warnings: string[] = []
+  const warn = (_fields: object, text: string) => warnings.push(text)
+  const { url } = await served({ log: { debug() {}, info() {}, warn, error() {} } })
+  await new ApiClient(url, { ...BASIC, via: '1.1 proxy' }).publish('a', {})
+  expect(warnings).toEqual([expect.stringMatching(/http:\/\/.*--public-url/)])
+})
 
 test('with a public URL nothing is warned of', async () => {
   const { ask, warnings } = loggedGateway({ keys: [ACCOUNT_KEY], publicUrl: 'https://sync.example' })

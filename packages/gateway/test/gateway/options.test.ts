@@ -42,6 +42,11 @@ describe("a gateway's options", () => {
     [{ accountSid: 'AC1' }, /accountSid is AC/],
   ]
 
+  test('do not have one hub for two services', () => {
+    const services = { [`IS${'1'.repeat(32)}`]: hub, [`IS${'2'.repeat(32)}`]: hub }
+    expect(() => createGateway({ services, keys: [ACCOUNT_KEY] })).toThrow(/Two services have the same hub/)
+  })
+
   test.each(refusals)('that can not be used are refused: %j', (given, message) => {
     const make = () => createGateway({ hub, keys: [ACCOUNT_KEY], ...given } as GatewayOptions)
     expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))

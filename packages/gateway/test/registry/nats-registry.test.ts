@@ -174,6 +174,15 @@ describe('a value that no gateway wrote', { timeout: 120_000 }, () => {
   })
 })
 
+test('many who ask for unknown sids at once share what is asked of the server', async () => {
+  const { here, bucket } = await opened(1)
+  const asked = await bucket.countInfoRequests()
+  const unknown = Array.from({ length: 300 }, (_, index) => `TO${index.toString(16).padStart(32, '0')}`)
+  const found = await Promise.all(unknown.map((sid) => here.registry.find(SERVICE, sid)))
+  expect(found.filter((record) => record !== undefined)).toEqual([])
+  expect(await asked()).toBeLessThan(5)
+})
+
 describe('a watch', { timeout: 120_000 }, () => {
   test('begins again when its consumer is deleted', async () => {
     const { here, there, bucket } = await opened(2)

@@ -33,6 +33,16 @@ export class BucketClient {
     return consumers?.length ?? 0
   }
 
+  /** Counts the requests about the bucket's state from now on; gives a function that tells how many there were. */
+  async countInfoRequests(): Promise<() => Promise<number>> {
+    const requests = this.#connection.subscribe(`$JS.API.STREAM.INFO.KV_${this.#name}`)
+    await this.#connection.flush()
+    return async () => {
+      await this.#connection.flush()
+      return requests.getReceived()
+    }
+  }
+
   /** Removes what is stored under a key, or under all, without leaving a marker. */
   async purge(key = '>'): Promise<void> {
     await this.#ask('STREAM.PURGE', '', { filter: `$KV.${this.#name}.${key}` })

@@ -5,7 +5,7 @@ import type { GatewayOptions, ServeOptions } from '../../src/index.ts'
 import { accessToken, forgedAccessToken, SIGNER } from './access-token.ts'
 import { ACCOUNT_KEY, SERVICE, served } from './served-gateway.ts'
 
-export const KEYS = [ACCOUNT_KEY, SIGNER]
+export const KEYS = [ACCOUNT_KEY, SIGNER] as const
 
 /** Serves a gateway to which client SDKs may come. */
 export function servedSync(options: Partial<GatewayOptions> = {}, serving: ServeOptions = {}) {

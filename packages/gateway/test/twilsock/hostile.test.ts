@@ -2,8 +2,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
 import { FakeSocket } from '../support/fake-socket.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
+import { ACCOUNT } from '../support/served-gateway.ts'
 import { SlowRegistry } from '../support/slow-registry.ts'
-import { servedSync, tokenOf } from '../support/sync-client.ts'
+import { KEYS, servedSync, tokenOf } from '../support/sync-client.ts'
 
 const START = 'TWILSOCK V3.0 '
 const GARBAGE: readonly (readonly [string, string | Buffer])[] = [
@@ -313,6 +314,24 @@ describe('a gateway', () => {
     expect(await storageOf(one.url, 'alice')).toBe(first)
     expect(await storageOf(one.url, 'bob')).not.toBe(first)
     expect(await storageOf(other.url, 'alice')).not.toBe(first)
+  })
+
+  test('names key and identity in its log', async () => {
+    const lines: object[] = []
+    const { witness, api } = await start({
+      log: { debug: (line) => lines.push(line), info() {}, warn() {}, error() {} },
+    })
+    await witness.request('GET', '/v3/Streams/a')
+    await api.list()
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        route: 'twilsock',
+        method: 'GET Stream',
+        key: KEYS[1].sid,
+        identity: 'alice',
+      }),
+    )
+    expect(lines).toContainEqual(expect.objectContaining({ route: 'list', key: ACCOUNT, status: 200 }))
   })
 
   test('keeps tokens, names and messages out of its log', async () => {

@@ -1,5 +1,6 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { accessToken, SIGNER } from '../support/access-token.ts'
+import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import {
   connected,
@@ -108,6 +109,21 @@ describe('a client SDK', () => {
     await client.updateToken(await shortToken('alice', 600_000, renewed.secret))
     await state(client, 'connected')
     await opened(client, 'b')
+  })
+
+  test('is not let in by a key that is replaced while it says who it is', async () => {
+    const { url, gateway } = await servedSync()
+    const sdk = await new RawSdk(url).open()
+    const digest = crypto.subtle.digest.bind(crypto.subtle)
+    // The last step before it is let in.
+    const spy = vi.spyOn(crypto.subtle, 'digest').mockImplementationOnce(async (...given) => {
+      gateway.setKeys([ACCOUNT_KEY])
+      return digest(...given)
+    })
+    onTestFinished(() => spy.mockRestore())
+    await expect(sdk.init()).rejects.toThrow('20101')
+    await sdk.closed
+    expect(gateway.counts.connections).toBe(0)
   })
 
   test('loses subscriptions that its next token does not allow, and keeps the others', async () => {

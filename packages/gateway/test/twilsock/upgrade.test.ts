@@ -30,6 +30,15 @@ describe('a server with a gateway', () => {
     expect(JSON.parse(answer?.body ?? '')).toMatchObject({ status: 400, code: 20001 })
   })
 
+  test('refuses a WebSocket with two hosts, or none', async () => {
+    const { server } = await servedSync()
+    const others = WEBSOCKET.slice(1)
+    for (const lines of [others, ['Host: localhost', 'Host: other', ...others]]) {
+      const answer = await sendRaw(server.port, requestOf('/v3/wsconnect', lines))
+      expect(answer?.status).toBe(400)
+    }
+  })
+
   test('takes a query, and no WebSocket compression', async () => {
     const { url } = await servedSync()
     const socket = new WebSocket(`${wsUrlOf(url)}?a=b`, { perMessageDeflate: true })
