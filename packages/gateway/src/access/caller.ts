@@ -1,6 +1,6 @@
 import type { Permission } from './grant.ts'
 
-/** Who asks. */
+/** The authenticated sender of a request. */
 export interface Caller {
   /** The sid of the key, also behind a token; `'open'` where no keys are needed. */
   readonly keySid: string
@@ -8,15 +8,15 @@ export interface Caller {
   readonly identity: string | undefined
   /** The only service of an access token. */
   readonly serviceSid: string | undefined
-  /** Whom limits count beside the key: the key itself, or a token or an identity of it. */
+  /** The name that limits per holder count: the key, the token, or the identity. */
   readonly holder: string
   /** What is allowed. Nothing any more, once the key is gone or has changed. */
   readonly may: Permission
-  /** When the token is not accepted any more, for one who came with a token. */
+  /** When the token expires, in milliseconds since 1970; `undefined` for a key. */
   readonly expiresMs: number | undefined
 }
 
-/** Whoever asks a gateway without keys. */
+/** The sender of every request to a gateway without keys. */
 export const OPEN_CALLER: Caller = Object.freeze({
   keySid: 'open',
   identity: undefined,

@@ -1,6 +1,6 @@
 import type { GatewayLog } from '../base/gateway-log.ts'
 
-/** Whom wrong passwords are counted for. */
+/** The client and the key of a login attempt. */
 export interface LoginAttempt {
   /** Where the connection comes from, where the server tells. */
   readonly clientAddress: string | undefined

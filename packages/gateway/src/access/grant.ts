@@ -1,6 +1,6 @@
 import { invalid } from '../base/invalid.ts'
 
-/** What somebody may do: `manage` is to create, list, change and remove streams. Each also allows to fetch one. */
+/** An action that a grant may allow: `manage` is to create, list, change and remove streams. Each also allows to fetch one. */
 export type Action = 'publish' | 'listen' | 'manage'
 
 /** Allows some actions on some streams. */

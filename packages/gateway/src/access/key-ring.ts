@@ -1,9 +1,8 @@
 import { invalid } from '../base/invalid.ts'
-import type { ApiKey } from './api-key.ts'
 import type { Caller } from './caller.ts'
-import { type Permission, permissionOf } from './grant.ts'
+import { type Grant, type Permission, permissionOf } from './grant.ts'
 
-/** A key that was found right. */
+/** An API key whose secret was verified. */
 export interface VerifiedKey {
   readonly sid: string
   /** What it allows; nothing once it is gone or has changed. */
@@ -128,4 +127,14 @@ function isSameText(given: string, expected: string): boolean {
     difference |= given.charCodeAt(index) ^ expected.charCodeAt(index % expected.length)
   }
   return difference === 0
+}
+
+/** Credentials of somebody who may ask: an account with its token, or an API key with its secret. */
+export interface ApiKey {
+  /** `AC` (account) or `SK` (API key) and 32 hex digits. Only API keys can sign browser tokens and access tokens. */
+  readonly sid: string
+  /** The auth token or the secret. To sign tokens it needs 32 characters or more. */
+  readonly secret: string
+  /** What it allows. @default everything */
+  readonly grants?: readonly Grant[]
 }

@@ -1,12 +1,14 @@
+import { RivuletError } from 'rivulet'
+import type { GatewayLog } from './gateway-log.ts'
 import { ApiError, PROBLEMS, type ProblemName, problemBody } from './problem.ts'
 
-/** What a request is answered with, before a server of some kind writes it. */
+/** An answer to a request, before a server writes it. */
 export interface Answer {
   /** The status of HTTP. */
   readonly status: number
   /** Names are in lower case. */
   readonly headers: Headers
-  /** A stream is an answer that goes on; `null` is none. */
+  /** A stream for an event stream; `null` without a body. */
   readonly body: string | ReadableStream<Uint8Array> | null
 }
 
@@ -56,4 +58,49 @@ export function answerToError(error: unknown): Answer | undefined {
 /** Makes a web response of an answer. */
 export function responseOf({ status, headers, body }: Answer): Response {
   return new Response(body, { status, headers })
+}
+
+/** The fields of the log's line about a request. */
+export interface LogLine {
+  readonly route: string
+  readonly method: string
+  /** The sid of the key, once it is known. */
+  key?: string
+  /** The identity in an access token, once it is known. */
+  identity?: string | undefined
+}
+
+/** Runs a handler, turns a thrown error into an answer, and logs one line. */
+export async function answerWith(
+  log: GatewayLog,
+  line: LogLine,
+  handle: () => Answer | Promise<Answer>,
+): Promise<Answer> {
+  let answer: Answer
+  try {
+    answer = await handle()
+  } catch (error) {
+    answer = answerToError(error) ?? answerToFailure(error, log, line.route)
+  }
+  // No path, query or header: there may be a token in each.
+  log.debug({ ...line, status: answer.status }, 'answered')
+  return answer
+}
+
+function answerToFailure(error: unknown, log: GatewayLog, route: string): Answer {
+  const code = codeOf(error)
+  if (code === 'HUB_CLOSED' || code === 'TRANSPORT_UNAVAILABLE') {
+    log.warn({ route, code }, 'unavailable')
+    return unavailableAnswer()
+  }
+  // Neither the message nor the stack: they may hold a part of the request.
+  log.error({ route, code }, 'failed')
+  return problemAnswer('internal')
+}
+
+function codeOf(error: unknown): string {
+  if (RivuletError.is(error)) return error.code
+  if (typeof error !== 'object' || error === null) return typeof error
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  return typeof code === 'string' ? code : String(name)
 }

@@ -2,11 +2,11 @@
 export interface GatewayLog {
   /** Every request. */
   debug(fields: object, message: string): void
-  /** What went well and is worth knowing. */
+  /** Normal events. */
   info(fields: object, message: string): void
-  /** What somebody should look at. */
+  /** Events that need attention. */
   warn(fields: object, message: string): void
-  /** What is wrong with the gateway itself. */
+  /** Faults of the gateway. */
   error(fields: object, message: string): void
 }
 

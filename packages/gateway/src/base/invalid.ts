@@ -1,6 +1,6 @@
 import { RivuletError } from 'rivulet'
 
-/** Makes the error for an option that cannot be used. The message holds no secret. */
+/** Makes the error for an unusable option. The message holds no secret. */
 export function invalid(message: string): RivuletError {
   return new RivuletError('INVALID_OPTIONS', message)
 }

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { LIMIT_DEFAULTS, type LimitName } from '../gateway/gateway-limits.ts'
+import { LIMIT_DEFAULTS, type LimitName } from '../gateway/gateway-options.ts'
 import type { CommandOptions } from './settings.ts'
 
 const EXAMPLES = `

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { ApiKey } from '../access/api-key.ts'
 import type { Grant } from '../access/grant.ts'
+import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
 
 /** Where keys may come from. */

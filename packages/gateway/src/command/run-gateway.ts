@@ -1,14 +1,14 @@
 import { pino } from 'pino'
 import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
-import type { ApiKey } from '../access/api-key.ts'
+import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { createGateway, type Gateway } from '../gateway/gateway.ts'
-import { LIMIT_NAMES } from '../gateway/gateway-limits.ts'
+import { LIMIT_NAMES } from '../gateway/gateway-options.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
+import type { NatsRegistryOptions } from '../registry/nats-bucket.ts'
 import { openNatsRegistry } from '../registry/nats-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { serve } from '../server/serve.ts'
-import { natsOptionsOf } from './nats-url.ts'
 import type { ServiceSettings } from './service-settings.ts'
 import type { Settings } from './settings.ts'
 
@@ -99,4 +99,32 @@ function optionsOf(settings: Settings) {
   const names = ['accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES] as const
   const given = names.map((name) => [name, settings[name]]).filter(([, value]) => value !== undefined)
   return { keys, open, allowedHosts, playground, corsOrigins: cors, ...Object.fromEntries(given) }
+}
+
+/** Reads `nats://user:password@host:port` URLs of one cluster. Throws `INVALID_OPTIONS`, without any secret. */
+export function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
+  const parsed = urls.map(parse)
+  const [first] = parsed
+  if (first === undefined) throw invalid()
+  const user = decodeURIComponent(first.username)
+  const password = decodeURIComponent(first.password)
+  return {
+    servers: parsed.map(({ protocol, host }) => `${protocol}//${host}`),
+    ...(password !== '' && { user, password }),
+    ...(password === '' && user !== '' && { token: user }),
+  }
+}
+
+function parse(text: string): URL {
+  if (!URL.canParse(text)) throw invalid()
+  const url = new URL(text)
+  if (url.protocol !== 'nats:' && url.protocol !== 'tls:') throw invalid()
+  return url
+}
+
+function invalid(): RivuletError {
+  return new RivuletError(
+    'INVALID_OPTIONS',
+    'The registry is memory, nats (with a transport of nats:// or tls://), or such a URL of its own.',
+  )
 }

@@ -1,13 +1,13 @@
 import type { Hub } from 'rivulet'
-import type { ApiKey } from '../access/api-key.ts'
 import { FailedLogins } from '../access/failed-logins.ts'
-import { KeyRing } from '../access/key-ring.ts'
+import { type ApiKey, KeyRing } from '../access/key-ring.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
+import type { ListeningOptions } from '../http/listening.ts'
 import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
-import { type GatewayLimits, limitsOf } from './gateway-limits.ts'
+import type { StreamLimits } from '../streams/stream-service.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions {
@@ -59,8 +59,8 @@ export interface GatewayOptions {
   /** Milliseconds between signs of life to idle listeners. @default 15000 */
   readonly heartbeatMs?: number
   /**
-   * Milliseconds after which a listener whose client takes nothing is dropped, where another server than `serve` is in
-   * front: `serve` ends such connections itself, after `writeStallMs`. @default 60000
+   * Milliseconds after which a listener or a client SDK that takes nothing, or gives no sign of life, is ended. `serve`
+   * ends connections that take nothing earlier, by `writeStallMs`. @default 60000
    */
   readonly stallMs?: number
   /** Takes log lines; a pino logger fits. @default nothing is logged */
@@ -183,4 +183,47 @@ function originOf(publicUrl: string): string {
   const isUrl = URL.canParse(publicUrl) && /^https?:$/.test(new URL(publicUrl).protocol)
   if (!isUrl) throw invalid('publicUrl is an http or https URL.')
   return publicUrl.replace(/\/+$/, '')
+}
+
+/** How much of everything there may be; each is explained in `GatewayOptions`. */
+export interface GatewayLimits extends ListeningOptions, StreamLimits {
+  readonly maxListenersPerHolder: number
+  readonly maxConnectionsPerIdentity: number
+  readonly maxSubscriptionsPerConnection: number
+  readonly maxConnectionWaitingBytes: number
+}
+
+/** The name of a limit. */
+export type LimitName = keyof GatewayLimits
+
+/** What holds where nothing is given. */
+export const LIMIT_DEFAULTS: GatewayLimits = {
+  maxListenersPerKey: 2000,
+  maxListenersPerHolder: 100,
+  maxStreamsPerService: 50_000,
+  // Twilio's: "creation of objects: under 20/s a service".
+  creationsPerSecond: 20,
+  maxConnectionsPerIdentity: 20,
+  maxSubscriptionsPerConnection: 1000,
+  maxConnectionWaitingBytes: 1_048_576,
+  maxWaitingMessages: 256,
+  maxWaitingBytes: 1_048_576,
+  heartbeatMs: 15_000,
+  stallMs: 60_000,
+}
+
+/** The names of all limits. */
+export const LIMIT_NAMES = Object.keys(LIMIT_DEFAULTS) as readonly LimitName[]
+
+/** Fills in the limits that are not given. Throws `INVALID_OPTIONS`. */
+export function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
+  const entries = LIMIT_NAMES.map((name) => [name, atLeastOne(name, given[name] ?? LIMIT_DEFAULTS[name])])
+  return Object.fromEntries(entries)
+}
+
+function atLeastOne(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
+    throw invalid(`${name} is a whole number from 1.`)
+  }
+  return value
 }

@@ -7,7 +7,7 @@ export interface Exchange {
   readonly request: Request
   readonly caller: Caller
   readonly serviceSid: string
-  /** What stands for the stream in the path: a unique name or a sid, still percent-encoded. */
+  /** The stream's name or sid in the path, percent-encoded. */
   readonly streamSegment: string
   /** Absolute, ends in `/Services`. */
   readonly servicesUrl: () => string

@@ -1,13 +1,10 @@
 import { type Answer, otherAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
-import { withinMs } from '../base/within-ms.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
-import type { Listening as Hold, StreamService } from '../streams/stream-service.ts'
+import type { Hold, StreamService } from '../streams/stream-service.ts'
 import { type Exchange, streamIdOf } from './exchange.ts'
-import { Heartbeat } from './heartbeat.ts'
 import { ListenerCount, type ListenerCountLimits } from './listener-count.ts'
-import { messageEvent, statusEvent } from './sse-event.ts'
-import { type ListenerLimits, SseListener } from './sse-listener.ts'
+import { type ListenerLimits, messageEvent, SseListener, statusEvent } from './sse-listener.ts'
 
 /** How many may listen, and how. */
 export interface ListeningOptions extends ListenerLimits, ListenerCountLimits {
@@ -15,7 +12,7 @@ export interface ListeningOptions extends ListenerLimits, ListenerCountLimits {
   readonly stallMs: number
 }
 
-/** What became of the messages for listeners, over all streams. */
+/** Counts of listeners and of their messages, over all streams. */
 export interface ListeningCounts {
   /** How many listen now. */
   readonly listeners: number
@@ -31,10 +28,8 @@ const EVENT_STREAM = {
   // Nginx would gather events before it passes them on.
   'x-accel-buffering': 'no',
 }
-// While the broker is away a topic is not joined; messages of this gateway come nevertheless.
-const LONGEST_JOIN_MS = 2000
 
-/** Answers who listens with Server-Sent Events. */
+/** Answers requests to listen, with Server-Sent Events. */
 export class Listening {
   readonly #service: StreamService
   readonly #options: ListeningOptions
@@ -63,7 +58,7 @@ export class Listening {
     const record = found instanceof Promise ? await found : found
     this.#listeners.demandRoom(exchange)
     const { listener, joined } = this.#open(exchange, record)
-    await withinMs(LONGEST_JOIN_MS, joined)
+    await joined
     return otherAnswer(listener.body, EVENT_STREAM)
   }
 
@@ -120,4 +115,36 @@ function onClientGone({ socket, request }: Exchange, tell: () => void): () => vo
   }
   socket.once('close', tell)
   return () => socket.off('close', tell)
+}
+
+/** Beats for all listeners at once, while there are any, and ends those whose client has long taken nothing. */
+export class Heartbeat {
+  readonly #intervalMs: number
+  readonly #beatsUntilStalled: number
+  readonly #listeners = new Set<SseListener>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(intervalMs: number, stallMs: number) {
+    this.#intervalMs = intervalMs
+    this.#beatsUntilStalled = Math.max(1, Math.ceil(stallMs / intervalMs))
+  }
+
+  add(listener: SseListener): void {
+    this.#listeners.add(listener)
+    this.#timer ??= setTimeout(() => this.#beat(), this.#intervalMs)
+  }
+
+  delete(listener: SseListener): void {
+    this.#listeners.delete(listener)
+    if (this.#listeners.size > 0) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #beat(): void {
+    this.#timer = setTimeout(() => this.#beat(), this.#intervalMs)
+    for (const listener of this.#listeners) {
+      if (listener.beat() >= this.#beatsUntilStalled) listener.abort()
+    }
+  }
 }

@@ -1,18 +1,17 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { type Access, callerOf } from '../access/caller-of.ts'
-import type { NoteForwarding } from '../access/forwarding.ts'
-import { openAccess } from '../access/open-access.ts'
-import { headOf, originOf } from '../access/request-head.ts'
+import { type Access, callerOf, headOf, originOf } from '../access/authentication.ts'
+import { type NoteForwarding, openAccess } from '../access/open-access.ts'
 import {
   type Answer,
+  answerWith,
   jsonAnswer,
+  type LogLine,
   problemAnswer,
   responseOf,
   textAnswer,
   unavailableAnswer,
 } from '../base/answer.ts'
-import { answerWith, type LogLine } from '../base/answering.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
@@ -26,7 +25,7 @@ import { publishForm } from './publishing.ts'
 import { type ServiceOptions, type ServicesApi, serviceSidOf } from './services-api.ts'
 import type { StreamsApi } from './streams-api.ts'
 
-/** What the routes need to know. */
+/** Options of the router. */
 export interface RouterOptions extends ServiceOptions, Access {
   readonly services: ServiceOptions['services']
   readonly registry: StreamRegistry
@@ -36,7 +35,7 @@ export interface RouterOptions extends ServiceOptions, Access {
   readonly log: GatewayLog
 }
 
-/** What the routes lead to. */
+/** Handlers of the routes. */
 export interface Destinations {
   readonly service: StreamService
   readonly streams: StreamsApi

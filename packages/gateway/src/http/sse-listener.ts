@@ -1,5 +1,6 @@
+import type { Message } from 'rivulet'
 import type { Ending, StreamListener } from '../streams/broadcast.ts'
-import { HEARTBEAT, OPENING, statusEvent } from './sse-event.ts'
+import { dataJson } from '../streams/message-json.ts'
 
 /** How much a listener that reads slowly may have waiting for it. */
 export interface ListenerLimits {
@@ -156,4 +157,25 @@ function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
     position += chunk.byteLength
   }
   return whole
+}
+
+const encoder = new TextEncoder()
+
+/** How long an EventSource waits before it comes again, in milliseconds. */
+const RETRY_MS = 2000
+
+/** What every listener is sent first, so that its `open` event means: what is published from now on will come. */
+export const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`)
+
+/** A comment, which EventSource skips. It keeps proxies from hanging up, and finds out who is gone. */
+export const HEARTBEAT = encoder.encode(':\n\n')
+
+/** Writes a message as an event: its sid as the id, its data as the data. JSON has no line breaks. */
+export function messageEvent(message: Message): Uint8Array {
+  return encoder.encode(`id: ${message.sid}\nevent: messagePublished\ndata: ${dataJson(message)}\n\n`)
+}
+
+/** Writes an event that is about the listening itself. */
+export function statusEvent(name: 'removed' | 'closing' | 'dropped', data: object): Uint8Array {
+  return encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`)
 }

@@ -35,7 +35,7 @@ export class ClientSockets {
     server.on('connection', (socket) => this.#add(socket))
   }
 
-  /** Has a request answered, when those before it on its connection are. */
+  /** Runs `answer` after the earlier requests of the connection are answered. */
   answer({ socket }: IncomingMessage, outgoing: ServerResponse, answer: () => void): void {
     const client = this.#clients.get(socket)
     if (client === undefined) return

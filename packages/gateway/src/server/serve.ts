@@ -7,7 +7,7 @@ import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
 import { takeUpgrades, type Upgrades } from './upgrade.ts'
 
-/** Where a gateway listens, and what it puts up with. */
+/** Address and limits of a server. */
 export interface ServeOptions {
   /** 0 takes a free one. @default 8080 */
   readonly port?: number

@@ -6,7 +6,7 @@ export type Ending =
   | { readonly event: 'removed'; readonly reason: 'removed' | 'expired' }
   | { readonly event: 'closing'; readonly reason: 'shutdown' | 'closed' }
 
-/** Somebody who listens to one stream. Its methods are called by the broadcast and never throw. */
+/** A listener of one stream. Its methods are called by the broadcast and never throw. */
 export interface StreamListener {
   /** Takes a message in the form that it asked for. The bytes are shared and never written to. */
   push(bytes: Uint8Array): void
@@ -55,7 +55,7 @@ export class Broadcast {
     this.joined = probe.ready.catch(() => {}).finally(() => probe.unsubscribe())
   }
 
-  /** Adds a listener. What was published before is not for it. */
+  /** Adds a listener; it gets later messages only. */
   add(listener: StreamListener, encode: MessageEncoder): void {
     this.#flush()
     const kind = this.#listeners.get(encode)

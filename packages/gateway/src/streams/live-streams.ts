@@ -31,7 +31,7 @@ export class LiveStreams {
     return stream
   }
 
-  /** Gives what listeners of a record listen to. */
+  /** Gives the broadcast of a stream; starts one when none is running. */
   broadcastOf(record: StreamRecord): Broadcast {
     const key = keyOf(record)
     // A request may have waited for the registry meanwhile: nobody would end its listener.
@@ -45,7 +45,7 @@ export class LiveStreams {
     return broadcast
   }
 
-  /** Gives what listeners of a stream listen to, if there are any. */
+  /** Gives the broadcast of a stream, if it has listeners. */
   runningBroadcastOf(record: StreamRecord): Broadcast | undefined {
     return this.#broadcasts.get(keyOf(record))
   }

@@ -5,7 +5,6 @@ import { ApiError } from '../base/problem.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { hubNameOf, isStreamSid, isUniqueName, type StreamRecord } from '../registry/stream-record.ts'
 import type { MessageEncoder, StreamListener } from './broadcast.ts'
-import { CreationLimit } from './creation-limit.ts'
 import type { LiveStreams } from './live-streams.ts'
 
 /** How many streams there may be. */
@@ -14,6 +13,8 @@ export interface StreamLimits {
   readonly creationsPerSecond: number
 }
 
+// While the broker is away a topic is not joined; messages of this gateway arrive nevertheless.
+const LONGEST_JOIN_MS = 2000
 /** The name that stands for those of anonymous streams, which a grant may name. */
 const ANONYMOUS = 'anonymous/'
 // A year, as Twilio Sync has it.
@@ -100,13 +101,14 @@ export class StreamService {
   }
 
   /**
-   * Adds a listener to a stream. Gives a promise that resolves when messages of other processes come too, and the
-   * function that takes the listener out again.
+   * Adds a listener to a stream. Gives a promise that resolves when messages of other processes arrive, too, or after
+   * two seconds without the broker, and a function that removes the listener.
    */
-  listen(record: StreamRecord, listener: StreamListener, encode: MessageEncoder): Listening {
+  listen(record: StreamRecord, listener: StreamListener, encode: MessageEncoder): Hold {
     const broadcast = this.#live.broadcastOf(record)
     broadcast.add(listener, encode)
-    return { joined: broadcast.joined, stop: () => broadcast.delete(listener) }
+    const joined = withinMs(LONGEST_JOIN_MS, broadcast.joined)
+    return { joined, stop: () => broadcast.delete(listener) }
   }
 
   #permitted(caller: Caller, actions: readonly Action[], record: StreamRecord | undefined): StreamRecord {
@@ -117,7 +119,7 @@ export class StreamService {
 }
 
 /** One listener's hold on a stream. */
-export interface Listening {
+export interface Hold {
   readonly joined: Promise<void>
   stop(): void
 }
@@ -127,4 +129,37 @@ export function checkTtl(seconds: unknown): number {
   const isTtl = typeof seconds === 'number' && Number.isInteger(seconds)
   if (!isTtl || seconds < 0 || seconds > LONGEST_TTL_SECONDS) throw new ApiError('badTtl')
   return seconds
+}
+
+// As Twilio's limit on messages has a window of ten seconds for a burst.
+const BURST_SECONDS = 10
+
+/** Limits how many streams of a service are created a second: a leaky bucket, which holds those of ten seconds. */
+export class CreationLimit {
+  readonly #ratePerSecond: number
+  readonly #buckets = new Map<string, { level: number; atMs: number }>()
+
+  constructor(ratePerSecond: number) {
+    this.#ratePerSecond = ratePerSecond
+  }
+
+  /** Takes room for one stream, or throws 54009. */
+  take(serviceSid: string, nowMs: number): void {
+    const before = this.#buckets.get(serviceSid) ?? { level: 0, atMs: nowMs }
+    const leaked = ((nowMs - before.atMs) / 1000) * this.#ratePerSecond
+    const level = Math.max(before.level - leaked, 0) + 1
+    if (level > this.#ratePerSecond * BURST_SECONDS)
+      throw new ApiError('tooManyCreations', { 'retry-after': '1' })
+    this.#buckets.set(serviceSid, { level, atMs: nowMs })
+  }
+}
+
+/** Waits for work that never rejects, but not longer than the limit. */
+async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }

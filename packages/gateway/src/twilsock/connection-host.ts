@@ -1,11 +1,11 @@
-import type { AccessTokenResult } from '../access/access-token.ts'
 import type { Caller } from '../access/caller.ts'
+import type { AccessTokenResult } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import type { OutboxCounts } from './outbox.ts'
 import type { TwilsockHandler } from './socket.ts'
 
-/** What the connections of a gateway share. */
+/** State and functions that all connections of a gateway share. */
 export interface ConnectionHost {
   readonly streams: StreamService
   readonly accountSid: string
@@ -14,7 +14,7 @@ export interface ConnectionHost {
   readonly maxSubscriptions: number
   readonly counts: OutboxCounts & { subscriptions: number }
   /** Whether the gateway answers no more. */
-  readonly isClosed: boolean
+  isClosed(): boolean
   verify(token: unknown): Promise<AccessTokenResult>
   /** Gives the prefix under which a browser keeps what it knows of streams. */
   storageIdOf(caller: Caller): Promise<string>
@@ -22,6 +22,4 @@ export interface ConnectionHost {
   admit(caller: Caller): boolean
   /** A connection is over; `caller` is whom it was admitted for. Told once. */
   ended(connection: TwilsockHandler, caller: Caller | undefined): void
-  /** Something went wrong that is not the client's fault. */
-  failed(error: unknown): void
 }

@@ -1,6 +1,5 @@
 import type { Caller } from '../access/caller.ts'
-import { type Answer, unavailableAnswer } from '../base/answer.ts'
-import { answerWith } from '../base/answering.ts'
+import { type Answer, answerWith, unavailableAnswer } from '../base/answer.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { type Frame, readFrame, writeFrame, writeJsonFrame } from './frame.ts'
 import { newId } from './notification.ts'
@@ -9,12 +8,11 @@ import { answerRequest, requestIn, routeNameOf, type TunnelledRequest } from './
 import type { TwilsockHandler, TwilsockSocket } from './socket.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { TokenWatch } from './token-watch.ts'
-import { answerWithProblem, TWILSOCK_PROBLEMS } from './twilsock-problem.ts'
-import { STATUS, type TwilsockStatus } from './twilsock-status.ts'
+import { answerWithProblem, STATUS, TWILSOCK_PROBLEMS, type TwilsockStatus } from './twilsock-problem.ts'
 
 // A client has nothing else to do first.
 const INIT_TIMEOUT_MS = 10_000
-// The SDK sends as many as an application makes at once; 450 were seen.
+// An application may make hundreds at once; 450 were seen.
 const MAX_REQUESTS_AT_ONCE = 1000
 // They stay in memory while the registry is asked. 450 of the largest publishes have half as much.
 const MAX_REQUEST_BYTES_AT_ONCE = 4_194_304
@@ -50,7 +48,7 @@ export class Connection implements TwilsockHandler {
     this.#initTimer = setTimeout(() => this.end(NORMAL), INIT_TIMEOUT_MS)
   }
 
-  /** Who it is, once that is known. */
+  /** The authenticated sender; `undefined` before `init` is accepted. */
   get caller(): Caller | undefined {
     return this.#caller
   }
@@ -192,7 +190,7 @@ export class Connection implements TwilsockHandler {
       identity: caller.identity,
     }
     const answer = await answerWith(log, line, () =>
-      this.#host.isClosed
+      this.#host.isClosed()
         ? unavailableAnswer()
         : answerRequest({ caller, streams, subscriptions, accountSid }, request),
     )
@@ -248,7 +246,9 @@ export class Connection implements TwilsockHandler {
     try {
       await work
     } catch (error) {
-      this.#host.failed(error)
+      // Neither the message nor the stack: they may hold a part of the request.
+      const name = error instanceof Error ? error.name : typeof error
+      this.#host.log.error({ name }, 'a connection failed')
       this.end(INTERNAL)
     }
     this.#requests -= 1

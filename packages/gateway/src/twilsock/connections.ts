@@ -1,6 +1,6 @@
-import { type AccessTokenResult, verifyAccessToken } from '../access/access-token.ts'
 import type { Caller } from '../access/caller.ts'
 import type { KeyRing } from '../access/key-ring.ts'
+import { type AccessTokenResult, verifyAccessToken } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { Connection } from './connection.ts'
@@ -39,10 +39,10 @@ const TRY_AGAIN_LATER = 1013
 const MAX_TOKEN_LENGTH = 8192
 
 /** All connections of client SDKs. */
-export class Connections implements ConnectionHost {
-  readonly streams: StreamService
-  readonly counts = { subscriptions: 0, sent: 0, dropped: 0 }
+export class Connections {
   readonly #options: ConnectionOptions
+  readonly #host: ConnectionHost
+  readonly #counts = { subscriptions: 0, sent: 0, dropped: 0 }
   readonly #all = new Set<Connection>()
   readonly #perIdentity = new Map<string, number>()
   #admitted = 0
@@ -50,39 +50,31 @@ export class Connections implements ConnectionHost {
   #isClosed = false
 
   constructor(streams: StreamService, options: ConnectionOptions) {
-    this.streams = streams
     this.#options = options
-  }
-
-  get accountSid(): string {
-    return this.#options.accountSid
-  }
-
-  get log(): GatewayLog {
-    return this.#options.log
-  }
-
-  get maxWaitingBytes(): number {
-    return this.#options.maxConnectionWaitingBytes
-  }
-
-  get maxSubscriptions(): number {
-    return this.#options.maxSubscriptionsPerConnection
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
+    this.#host = {
+      streams,
+      accountSid: options.accountSid,
+      log: options.log,
+      maxWaitingBytes: options.maxConnectionWaitingBytes,
+      maxSubscriptions: options.maxSubscriptionsPerConnection,
+      counts: this.#counts,
+      isClosed: () => this.#isClosed,
+      verify: (token) => this.#verify(token),
+      storageIdOf: (caller) => this.#storageIdOf(caller),
+      admit: (caller) => this.#admit(caller),
+      ended: (connection, caller) => this.#ended(connection, caller),
+    }
   }
 
   /** Counts connections too. */
   get snapshot(): ConnectionCounts {
-    return { connections: this.#all.size, ...this.counts }
+    return { connections: this.#all.size, ...this.#counts }
   }
 
   /** Takes a socket over, or closes it when too many clients have not said yet who they are. */
   accept(socket: TwilsockSocket): TwilsockHandler {
     const isCrowded = this.#all.size - this.#admitted >= MAX_STRANGERS
-    const connection = new Connection(socket, this)
+    const connection = new Connection(socket, this.#host)
     this.#all.add(connection)
     this.#timer ??= setTimeout(() => this.#beat(), PING_MS)
     if (this.#isClosed) connection.end()
@@ -103,7 +95,7 @@ export class Connections implements ConnectionHost {
     for (const connection of [...this.#all]) connection.end()
   }
 
-  async verify(token: unknown): Promise<AccessTokenResult> {
+  async #verify(token: unknown): Promise<AccessTokenResult> {
     const { keys, services } = this.#options
     const nowMs = Date.now()
     if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return { ok: false, reason: 'invalid' }
@@ -111,14 +103,14 @@ export class Connections implements ConnectionHost {
   }
 
   /** Depends on all that decides which streams a name stands for; after a loss of streams it is another one. */
-  async storageIdOf({ serviceSid, identity }: Caller): Promise<string> {
+  async #storageIdOf({ serviceSid, identity }: Caller): Promise<string> {
     const { accountSid, epoch } = this.#options
     const parts = new TextEncoder().encode(JSON.stringify([accountSid, serviceSid, identity, epoch()]))
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', parts))
     return [...hash.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   }
 
-  admit(caller: Caller): boolean {
+  #admit(caller: Caller): boolean {
     const key = identityKey(caller)
     const count = this.#perIdentity.get(key) ?? 0
     if (count >= this.#options.maxConnectionsPerIdentity) return false
@@ -127,7 +119,7 @@ export class Connections implements ConnectionHost {
     return true
   }
 
-  ended(connection: TwilsockHandler, caller: Caller | undefined): void {
+  #ended(connection: TwilsockHandler, caller: Caller | undefined): void {
     this.#all.delete(connection as Connection)
     if (this.#all.size === 0) {
       clearTimeout(this.#timer)
@@ -139,11 +131,6 @@ export class Connections implements ConnectionHost {
     const count = this.#perIdentity.get(key) ?? 0
     if (count > 1) this.#perIdentity.set(key, count - 1)
     else this.#perIdentity.delete(key)
-  }
-
-  failed(error: unknown): void {
-    // Neither the message nor the stack: they may hold a part of the request.
-    this.log.error({ name: error instanceof Error ? error.name : typeof error }, 'a connection failed')
   }
 
   #beat(): void {

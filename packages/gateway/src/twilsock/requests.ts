@@ -1,13 +1,12 @@
 import type { Caller } from '../access/caller.ts'
-import { type Answer, emptyAnswer, jsonAnswer, textAnswer } from '../base/answer.ts'
+import { type Answer, emptyAnswer, jsonAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
 import { decodeSegment } from '../base/segment.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
-import { dataJson } from '../streams/message-json.ts'
-import { answerToRefusal } from '../streams/refusal.ts'
+import { parseStrictJson } from '../streams/message-json.ts'
+import { publishAnswer } from '../streams/publish-answer.ts'
 import { streamResource } from '../streams/stream-resource.ts'
 import { checkTtl, type StreamService } from '../streams/stream-service.ts'
-import { parseStrictJson } from '../streams/strict-json.ts'
 import { type Frame, textOf } from './frame.ts'
 import type { SubscriptionRequest, Subscriptions } from './subscriptions.ts'
 import { answerToStreamError, answerWithProblem, TWILSOCK_PROBLEMS } from './twilsock-problem.ts'
@@ -132,9 +131,9 @@ async function publish(context: RequestContext, request: TunnelledRequest, id: s
   const { data } = readBody(request)
   if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new ApiError('noData')
   const result = streams.publish(record, data, subscriptions.of(record.sid))
-  if (result.ok) return textAnswer(`{"sid":"${result.message.sid}","data":${dataJson(result.message)}}`, 201)
-  if (result.code === 'STREAM_CLOSED') throw new ApiError('notFound')
-  return answerToRefusal(result)
+  // Answered as an unknown stream, in the codes of client SDKs.
+  if (!result.ok && result.code === 'STREAM_CLOSED') throw new ApiError('notFound')
+  return publishAnswer(result)
 }
 
 async function changeSubscriptions(context: RequestContext, request: TunnelledRequest): Promise<Answer> {

@@ -12,9 +12,9 @@ export interface TwilsockSocket {
   readonly bufferedBytes: number
 }
 
-/** Takes what happens to a socket. Its methods never throw. */
+/** Handles the events of one WebSocket. Its methods never throw. */
 export interface TwilsockHandler {
-  /** Whether the client has said who it is. Before that it need not send more than 12 KiB in all. */
+  /** Whether the client is authenticated. Before that it need not send more than 12 KiB in all. */
   readonly isKnown: boolean
   /** Takes a message: bytes of a binary one, a string of a text. The bytes must not change afterwards. */
   receive(message: Uint8Array | string): void

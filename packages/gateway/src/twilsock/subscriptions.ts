@@ -1,10 +1,9 @@
 import { RivuletError } from 'rivulet'
 import type { Caller } from '../access/caller.ts'
 import { ApiError } from '../base/problem.ts'
-import { withinMs } from '../base/within-ms.ts'
 import { hubNameOf, isStreamSid, type StreamRecord } from '../registry/stream-record.ts'
 import type { Ending, StreamListener } from '../streams/broadcast.ts'
-import type { Listening, StreamService } from '../streams/stream-service.ts'
+import type { Hold, StreamService } from '../streams/stream-service.ts'
 import { messageNotification, removalNotification, subscriptionNotification } from './notification.ts'
 import { TWILSOCK_PROBLEMS, type TwilsockProblem } from './twilsock-problem.ts'
 
@@ -39,9 +38,6 @@ export interface SubscriptionOwner {
   countSubscription(change: 1 | -1): void
 }
 
-// While the broker is away a topic is not joined; messages of this gateway come nevertheless.
-const LONGEST_JOIN_MS = 2000
-
 /** The subscriptions of one connection. They end with it. */
 export class Subscriptions {
   readonly #streams: StreamService
@@ -71,7 +67,7 @@ export class Subscriptions {
     const failed = outcomes.filter((outcome) => outcome.error !== undefined)
     if (failed.length > 0) this.#tell('subscription_failed', correlationId, failed)
     const made = outcomes.filter((outcome) => outcome.subscription !== undefined)
-    void withinMs(LONGEST_JOIN_MS, joinedAll(made)).then(() => {
+    void joinedAll(made).then(() => {
       // Some may have been cancelled or removed meanwhile.
       const events = made.filter(({ subscription }) => this.#isHeld(subscription)).map(establishedEvent)
       if (events.length > 0) this.#tell('subscription_established', correlationId, events)
@@ -157,7 +153,7 @@ export class Subscription implements StreamListener {
   isRemovedHere = false
   readonly #owner: SubscriptionOwner
   readonly #over: () => void
-  #listening: Listening | undefined
+  #hold: Hold | undefined
 
   /** `over` is called when it ends. */
   constructor(record: StreamRecord, owner: SubscriptionOwner, over: () => void) {
@@ -167,12 +163,12 @@ export class Subscription implements StreamListener {
   }
 
   get joined(): Promise<void> | undefined {
-    return this.#listening?.joined
+    return this.#hold?.joined
   }
 
   /** Begins to take messages. Throws when the hub or the gateway is closed. */
   listen(streams: StreamService): void {
-    this.#listening = streams.listen(this.record, this, messageNotification)
+    this.#hold = streams.listen(this.record, this, messageNotification)
   }
 
   push(bytes: Uint8Array): void {
@@ -188,7 +184,7 @@ export class Subscription implements StreamListener {
   /** Takes no more messages. */
   stop(): void {
     this.#over()
-    this.#listening?.stop()
+    this.#hold?.stop()
   }
 }
 

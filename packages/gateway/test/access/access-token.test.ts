@@ -1,7 +1,7 @@
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { verifyAccessToken } from '../../src/access/access-token.ts'
 import { KeyRing } from '../../src/access/key-ring.ts'
+import { verifyAccessToken } from '../../src/access/token.ts'
 import { createGateway, DEFAULT_SERVICE_SID, type Grant } from '../../src/index.ts'
 import { accessToken, forgedAccessToken, SIGNER } from '../support/access-token.ts'
 import { ApiClient, basic } from '../support/api-client.ts'

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
 import { expect, test } from 'vitest'
-import { type Access, callerOf } from '../../src/access/caller-of.ts'
+import { type Access, callerOf } from '../../src/access/authentication.ts'
 import { FailedLogins } from '../../src/access/failed-logins.ts'
 import { KeyRing } from '../../src/access/key-ring.ts'
 import { SILENT_LOG } from '../../src/base/gateway-log.ts'

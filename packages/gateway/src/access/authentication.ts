@@ -1,14 +1,11 @@
 import { ApiError } from '../base/problem.ts'
-import { ACCESS_TOKEN_TYPE, verifyAccessToken } from './access-token.ts'
-import { verifyBrowserToken } from './browser-token.ts'
 import { type Caller, OPEN_CALLER } from './caller.ts'
 import type { FailedLogins } from './failed-logins.ts'
-import { forwardedAddress } from './forwarding.ts'
 import type { KeyRing } from './key-ring.ts'
-import { isFromBrowser, originOf, type RequestHead } from './request-head.ts'
-import { claimsOf } from './signed-token.ts'
+import { forwardedAddress } from './open-access.ts'
+import { ACCESS_TOKEN_TYPE, claimsOf, verifyAccessToken, verifyBrowserToken } from './token.ts'
 
-/** What decides who may ask. */
+/** The settings that authenticate requests. */
 export interface Access {
   readonly isOpen: boolean
   readonly keys: KeyRing
@@ -130,4 +127,33 @@ function decodeBasic(encoded: string): { readonly sid: string; readonly secret: 
 function utf8Of(binary: string): string {
   if (!/[^\0-\x7f]/.test(binary)) return binary
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
+}
+
+/** The parts of a request that authentication reads. */
+export interface RequestHead {
+  /** Absolute. */
+  readonly url: string
+  /** Where the connection comes from, where the server tells. */
+  readonly clientAddress: string | undefined
+  /** Gives a header by its name in lower case. */
+  header(name: string): string | null | undefined
+}
+
+// Sent by browsers: the first to HTTPS and to this machine only, the last when a page is opened over HTTP.
+const OF_BROWSERS = ['sec-fetch-site', 'origin', 'upgrade-insecure-requests']
+
+/** Reads the head of a web-standard request. */
+export function headOf(request: Request, clientAddress: string | undefined): RequestHead {
+  return { url: request.url, clientAddress, header: (name) => request.headers.get(name) }
+}
+
+/** Tells whether a browser sent the request. Node's `fetch` has a `Sec-Fetch-Mode`, too, which is `cors`. */
+export function isFromBrowser(head: RequestHead): boolean {
+  const isGiven = (name: string) => (head.header(name) ?? undefined) !== undefined
+  return OF_BROWSERS.some(isGiven) || (head.header('sec-fetch-mode') ?? 'cors') !== 'cors'
+}
+
+/** Gives the scheme, host and port that a request was sent to. */
+export function originOf(url: string): string {
+  return url.slice(0, url.indexOf('/', url.indexOf('://') + 3))
 }

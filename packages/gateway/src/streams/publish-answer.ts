@@ -1,6 +1,7 @@
-import type { Refusal } from 'rivulet'
-import { type Answer, problemAnswer } from '../base/answer.ts'
+import type { PublishResult, Refusal } from 'rivulet'
+import { type Answer, problemAnswer, textAnswer } from '../base/answer.ts'
 import type { ProblemName } from '../base/problem.ts'
+import { dataJson } from './message-json.ts'
 
 const PROBLEM_OF: Readonly<Record<Refusal['code'], ProblemName>> = {
   INVALID_DATA: 'badJson',
@@ -13,8 +14,13 @@ const PROBLEM_OF: Readonly<Record<Refusal['code'], ProblemName>> = {
   HUB_CLOSED: 'unavailable',
 }
 
-/** Answers a publish that was refused. Not thrown: in a flood the stack of an error would cost more than the refusal. */
-export function answerToRefusal({ code, retryAfterMs = 1000 }: Refusal): Answer {
+/** Answers a publish. A refusal is not thrown: in a flood the stack of an error would cost more than the refusal. */
+export function publishAnswer(result: PublishResult<unknown>): Answer {
+  if (!result.ok) return refusalAnswer(result)
+  return textAnswer(`{"sid":"${result.message.sid}","data":${dataJson(result.message)}}`, 201)
+}
+
+function refusalAnswer({ code, retryAfterMs = 1000 }: Refusal): Answer {
   const problem = PROBLEM_OF[code]
   // At a rate of 0 there will never be room.
   if (problem !== 'rateLimited' || !Number.isFinite(retryAfterMs)) return problemAnswer(problem)

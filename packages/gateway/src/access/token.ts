@@ -1,0 +1,179 @@
+import type { JWTPayload, JWTVerifyOptions } from 'jose'
+import type { Caller } from './caller.ts'
+import { permissionOf } from './grant.ts'
+import type { KeyRing, VerifiedKey } from './key-ring.ts'
+
+/** The result of verifying an access token. */
+export type AccessTokenResult =
+  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: false; readonly reason: 'invalid' | 'expired' }
+
+/** The content type in the header of Twilio's access tokens. */
+export const ACCESS_TOKEN_TYPE = 'twilio-fpa;v=1'
+
+// Twilio's SDKs make tokens of an hour by default, which would be too long on a clock that is a little ahead.
+const LEEWAY_SECONDS = 60
+const MAX_IDENTITY_LENGTH = 256
+const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
+const INVALID: AccessTokenResult = Object.freeze({ ok: false, reason: 'invalid' })
+
+/**
+ * Verifies one of Twilio's access tokens with a `SyncGrant`, as `twilio.jwt.AccessToken` makes them: signed by HS256
+ * with the secret of the API key in `iss`, for the account (any, when none is known), with an identity and one of
+ * the services. It allows everything on that service that its key does. A minute of difference between clocks is
+ * allowed for, also in `expiresMs`.
+ */
+export async function verifyAccessToken(
+  token: string,
+  keys: KeyRing,
+  services: ReadonlyMap<string, unknown>,
+  accountSid: string | undefined,
+  nowMs: number,
+): Promise<AccessTokenResult> {
+  const claims = await claimsOf(token)
+  if (claims?.cty !== ACCESS_TOKEN_TYPE) return INVALID
+  const signed = await verifySigned(token, { keySid: claims.iss, keys, nowMs, leewaySeconds: LEEWAY_SECONDS })
+  if (typeof signed === 'string') return { ok: false, reason: signed }
+  const caller = callerIn(signed, services, accountSid)
+  return caller === undefined ? INVALID : { ok: true, caller }
+}
+
+function callerIn(
+  { key, payload, expiresMs }: SignedToken,
+  services: ReadonlyMap<string, unknown>,
+  accountSid: string | undefined,
+): Caller | undefined {
+  const sub: unknown = payload.sub
+  const isAccount =
+    accountSid === undefined ? typeof sub === 'string' && ACCOUNT_SID.test(sub) : sub === accountSid
+  if (!isAccount) return undefined
+  const identity = memberOf(payload.grants, 'identity')
+  if (typeof identity !== 'string' || identity === '' || identity.length > MAX_IDENTITY_LENGTH)
+    return undefined
+  const serviceSid = serviceOf(memberOf(memberOf(payload.grants, 'data_sync'), 'service_sid'), services)
+  if (serviceSid === undefined) return undefined
+  return {
+    keySid: key.sid,
+    identity,
+    serviceSid,
+    holder: `${key.sid}/${identity}`,
+    may: (action, service, stream) => service === serviceSid && key.may(action, service, stream),
+    expiresMs,
+  }
+}
+
+function serviceOf(given: unknown, services: ReadonlyMap<string, unknown>): string | undefined {
+  if (given === 'default') return services.keys().next().value
+  return typeof given === 'string' && services.has(given) ? given : undefined
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+}
+
+/**
+ * Verifies a browser token: a JWT signed by HS256 with an API key's secret, whose `kid` is the key's sid, whose
+ * `exp` is at most an hour away, and whose claim `grants` lists what it allows, as far as the key does.
+ * Gives `undefined` for anything else.
+ */
+export async function verifyBrowserToken(
+  token: string,
+  kid: unknown,
+  keys: KeyRing,
+  nowMs: number,
+): Promise<Caller | undefined> {
+  const signed = await verifySigned(token, { keySid: kid, keys, nowMs, leewaySeconds: 0 })
+  if (typeof signed === 'string') return undefined
+  const { key, payload, expiresMs } = signed
+  try {
+    const granted = permissionOf(payload.grants)
+    return {
+      keySid: key.sid,
+      identity: undefined,
+      serviceSid: undefined,
+      holder: `${key.sid}/${signatureOf(token)}`,
+      may: (action, service, stream) => granted(action, service, stream) && key.may(action, service, stream),
+      expiresMs,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** A token whose signature and times are right. */
+export interface SignedToken {
+  readonly key: VerifiedKey
+  readonly payload: JWTPayload
+  readonly expiresMs: number
+}
+
+/** Unverified claims of a token. */
+export interface TokenClaims {
+  /** The content type in its header. */
+  readonly cty: unknown
+  /** The key in its header. */
+  readonly kid: unknown
+  /** The issuer in its payload. */
+  readonly iss: unknown
+}
+
+/** How a token is verified. */
+export interface TokenRules {
+  /** The sid of the key that should have signed it. */
+  readonly keySid: unknown
+  readonly keys: KeyRing
+  readonly nowMs: number
+  /** How far the clock of the signer may be off, either way. */
+  readonly leewaySeconds: number
+}
+
+const LONGEST_LIFE_SECONDS = 3600
+// Some decoders pass over other characters, so that one signature could be written in many ways.
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+/** Reads what a token says of itself, or gives `undefined` when it is none. */
+export async function claimsOf(token: string): Promise<TokenClaims | undefined> {
+  if (!JWT.test(token)) return undefined
+  const { decodeJwt, decodeProtectedHeader } = await import('jose')
+  try {
+    const { cty, kid } = decodeProtectedHeader(token)
+    return { cty, kid, iss: decodeJwt(token).iss }
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Verifies that an API key signed the token by HS256, and that it ends within an hour. Tells a token that was right
+ * once from one that never was.
+ */
+export async function verifySigned(
+  token: string,
+  rules: TokenRules,
+): Promise<SignedToken | 'invalid' | 'expired'> {
+  const { keys, keySid, leewaySeconds, nowMs } = rules
+  const key = typeof keySid === 'string' ? keys.signer(keySid) : undefined
+  if (key === undefined) return 'invalid'
+  // Loaded when the first token comes: most gateways see none, and the package is an ES module only.
+  const { jwtVerify, errors } = await import('jose')
+  const options: JWTVerifyOptions = {
+    algorithms: ['HS256'],
+    requiredClaims: ['exp', 'grants'],
+    clockTolerance: leewaySeconds,
+    currentDate: new Date(nowMs),
+  }
+  try {
+    const { payload } = await jwtVerify(token, key.secretBytes, options)
+    const expiresMs = ((payload.exp as number) + leewaySeconds) * 1000
+    const isTooLong = expiresMs - nowMs > (LONGEST_LIFE_SECONDS + 2 * leewaySeconds) * 1000
+    // The keys may have been replaced while the signature was checked.
+    return isTooLong || keys.signer(key.sid) !== key ? 'invalid' : { key, payload, expiresMs }
+  } catch (error) {
+    return error instanceof errors.JWTExpired ? 'expired' : 'invalid'
+  }
+}
+
+/** Tells the signature apart from those of other tokens. Without its last character, two bits of which are unused. */
+export function signatureOf(token: string): string {
+  return token.slice(token.lastIndexOf('.') + 1, -1)
+}
