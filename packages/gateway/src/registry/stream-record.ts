@@ -90,6 +90,8 @@ export function hubNameOf(record: StreamRecord): string {
 /** Tells whether a name may be given to a stream. Names of anonymous streams are kept free for them. */
 export function isUniqueName(name: string): boolean {
   if (name.length < 1 || name.length > MAX_NAME_LENGTH) return false
+  // A sid is found in either case.
+  if (isStreamSid(name)) return false
   return !SID_FORM.test(name) && !ANONYMOUS_NAME.test(name) && !LONE_SURROGATE.test(name)
 }
 

@@ -8,6 +8,9 @@ import type { ClientSockets } from './client-sockets.ts'
 // A name or an address, and a port: RFC 3986, 3.2.2.
 const HOST = /^([\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(:\d*)?$/i
 
+/** Headers of a request. Browsers send some 20; each costs 20 bytes and more, however short it is. */
+export const MAX_HEADERS = 100
+
 /** Answers, in the API's form, what Node itself refuses: broken HTTP, headers too large, requests too slow. */
 export function answerBrokenRequests(server: Server, refuse: Refuse): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(socket, problemOf(error.code)))
@@ -54,6 +57,11 @@ function end(socket: Duplex, { status, headers, body }: Answer, statusNames: Sta
 
 function closing(headers: Answer['headers'], body: Answer['body']): Record<string, string | number> {
   return { ...headers, 'content-length': Buffer.byteLength(body as string), connection: 'close' }
+}
+
+/** Tells whether a request may have had more headers than Node has kept. */
+export function hasManyHeaders({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.length / 2 >= MAX_HEADERS
 }
 
 /** Of a version that is spoken here, and with one host: a proxy in front may have gone by another (RFC 9112, 3.2). */

@@ -2,7 +2,14 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RivuletError } from 'rivulet'
 import type { Gateway } from '../gateway/gateway.ts'
-import { answerBrokenRequests, isClear, refuseBy, refuseRequest } from './broken-request.ts'
+import {
+  answerBrokenRequests,
+  hasManyHeaders,
+  isClear,
+  MAX_HEADERS,
+  refuseBy,
+  refuseRequest,
+} from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
 import { takeUpgrades, type Upgrades } from './upgrade.ts'
@@ -101,8 +108,8 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
     requireHostHeader: false,
   })
   server.maxConnections = options.maxConnections ?? 10_000
-  // Their size is limited. Beyond a number Node would leave headers out silently, a second `Host` among them.
-  server.maxHeadersCount = 0
+  // Node keeps so many and leaves out the others, a second `Host` among them; such requests are refused.
+  server.maxHeadersCount = MAX_HEADERS
   const sockets = new ClientSockets(server, options.writeStallMs ?? 30_000)
   answerRequests(server, sockets, toNodeHandler(gateway))
   const refuse = refuseBy(STATUS_CODES, sockets)
@@ -115,7 +122,8 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
 function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHandler): void {
   server.on('request', (incoming, outgoing) => {
     sockets.answer(incoming, outgoing, () => {
-      if (isClear(incoming)) handle(incoming, outgoing)
+      if (hasManyHeaders(incoming)) refuseRequest(outgoing, 'headersTooLarge')
+      else if (isClear(incoming)) handle(incoming, outgoing)
       else refuseRequest(outgoing, 'badRequest')
     })
   })

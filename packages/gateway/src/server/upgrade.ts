@@ -15,6 +15,10 @@ export interface Upgrades {
 
 // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
 const MAX_FRAME_BYTES = 1_048_576
+// Each costs some 130 bytes and more, however short it is. The SDK sends a message in one frame.
+const MAX_FRAGMENTS = 32
+// A mebibyte in segments of TCP's usual size has 725.
+const MAX_CHUNKS = 2048
 // A token has 8 KiB at the most. `ws` gathers a message until it is whole, whoever sends it.
 const MAX_BYTES_OF_STRANGERS = 12_288
 // Until then what waits for a client stays in memory, though the connection does not count any more.
@@ -68,6 +72,7 @@ async function webSocketServer(): Promise<WebSocketServer> {
   return new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
     maxPayload: MAX_FRAME_BYTES,
+    ...{ maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS },
   })
 }
 

@@ -17,6 +17,9 @@ export interface StreamListener {
 /** Writes a message of a stream for one kind of listener. */
 export type MessageEncoder = (message: Message, record: StreamRecord) => Uint8Array
 
+// While the broker is away a topic is not joined; messages of this gateway arrive nevertheless.
+const LONGEST_JOIN_MS = 2000
+
 /**
  * Hands the messages of one stream to its listeners. Each message is written once for each kind of listener, however
  * many there are. Messages go out at the end of the tick, when it is known who published them.
@@ -29,7 +32,7 @@ export class Broadcast {
   #pending: Message[] = []
   #isOver = false
 
-  /** Resolves when messages of other processes come too. */
+  /** Resolves when messages of other processes arrive, too, or after two seconds without the broker. */
   readonly joined: Promise<void>
 
   /** `over` is called once, when there are no listeners any more or the stream has ended. */
@@ -52,7 +55,9 @@ export class Broadcast {
     }
     // An Observable can't tell when its topic is joined; a subscription can.
     const probe = stream.subscribe(() => {})
-    this.joined = probe.ready.catch(() => {}).finally(() => probe.unsubscribe())
+    const joined = probe.ready.catch(() => {}).finally(() => probe.unsubscribe())
+    // One for all listeners: those that come while the broker is away leave nothing behind when they go.
+    this.joined = withinMs(LONGEST_JOIN_MS, joined)
   }
 
   /** Adds a listener; it gets later messages only. */
@@ -109,4 +114,14 @@ export class Broadcast {
     this.#isOver = true
     this.#stop()
   }
+}
+
+/** Waits for work that never rejects, but not longer than the limit. */
+async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }

@@ -4,6 +4,9 @@ import type { RemovalReason, StreamRegistry } from '../registry/registry.ts'
 import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
 import { Broadcast } from './broadcast.ts'
 
+// How long a message may be on its way to have been published before the removal.
+const LONGEST_LEAVE_MS = 500
+
 /** The streams of the registry that are in use here, each with its stream in the hub. */
 export class LiveStreams {
   readonly #services: ReadonlyMap<string, Hub>
@@ -13,6 +16,8 @@ export class LiveStreams {
   readonly #removing = new Set<string>()
   readonly #streams = new Map<string, Stream>()
   readonly #broadcasts = new Map<string, Broadcast>()
+  /** What ends those that another gateway has removed, whose last messages may still be on their way. */
+  readonly #leaving = new Map<string, () => void>()
   #isClosed = false
 
   constructor(services: ReadonlyMap<string, Hub>, registry: StreamRegistry) {
@@ -26,6 +31,8 @@ export class LiveStreams {
     const key = keyOf(record)
     const open = this.#streams.get(key)
     if (open !== undefined && !open.closed) return open
+    // The last stream of that name is the same one to the hub.
+    this.#leaving.get(nameKeyOf(record))?.()
     const stream = this.#hubOf(record).stream(hubNameOf(record)) as unknown as Stream
     this.#streams.set(key, stream)
     return stream
@@ -53,6 +60,7 @@ export class LiveStreams {
   /** Tells all listeners that the gateway ends. */
   close(): void {
     this.#isClosed = true
+    for (const end of [...this.#leaving.values()]) end()
     for (const broadcast of [...this.#broadcasts.values()]) {
       broadcast.end({ event: 'closing', reason: 'shutdown' })
     }
@@ -69,19 +77,45 @@ export class LiveStreams {
     }
   }
 
-  /** At once, since the next stream of that name may come right after it. */
   #ended(record: StreamRecord, reason: RemovalReason): void {
+    const key = keyOf(record)
+    const isOwn = this.#removing.has(key)
+    const isHeard = this.#broadcasts.has(key) && this.#hubOf(record).status === 'up'
+    if (isOwn || reason === 'expired' || !isHeard) this.#end(record, reason, isOwn)
+    else this.#endSoon(record)
+  }
+
+  #end(record: StreamRecord, reason: RemovalReason, isOwn = false): void {
     const hub = this.#hubOf(record)
     const key = keyOf(record)
     this.#broadcasts.get(key)?.end({ event: 'removed', reason })
-    if (this.#removing.has(key) && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
+    if (isOwn && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
     else this.#streams.get(key)?.close()
     this.#streams.delete(key)
+  }
+
+  /**
+   * Another gateway has removed the stream. The hub hears of it after the last messages; the registry, which has
+   * another connection, may be faster.
+   */
+  #endSoon(record: StreamRecord): void {
+    const name = nameKeyOf(record)
+    const end = () => {
+      clearTimeout(timer)
+      this.#leaving.delete(name)
+      this.#end(record, 'removed')
+    }
+    const timer = setTimeout(end, LONGEST_LEAVE_MS)
+    this.#leaving.set(name, end)
   }
 
   #hubOf(record: StreamRecord): Hub {
     return this.#services.get(record.serviceSid) as Hub
   }
+}
+
+function nameKeyOf(record: StreamRecord): string {
+  return `${record.serviceSid}/${hubNameOf(record)}`
 }
 
 function keyOf({ serviceSid, sid }: StreamRecord): string {

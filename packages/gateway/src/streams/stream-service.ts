@@ -13,8 +13,6 @@ export interface StreamLimits {
   readonly creationsPerSecond: number
 }
 
-// While the broker is away a topic is not joined; messages of this gateway arrive nevertheless.
-const LONGEST_JOIN_MS = 2000
 /** The name that stands for those of anonymous streams, which a grant may name. */
 const ANONYMOUS = 'anonymous/'
 // A year, as Twilio Sync has it.
@@ -57,6 +55,15 @@ export class StreamService {
     const found = this.#registry.find(serviceSid, id)
     const check = (record: StreamRecord | undefined) => this.#permitted(caller, actions, record)
     return found instanceof Promise ? found.then(check) : check(found)
+  }
+
+  /**
+   * Finds a stream, and once more when the registry had to be asked: the stream may have ended meanwhile. A caller
+   * that does not wait for a record which is there at once uses it before that can happen.
+   */
+  findCurrent(...asked: Parameters<StreamService['find']>): StreamRecord | Promise<StreamRecord> {
+    const found = this.find(...asked)
+    return found instanceof Promise ? found.then(() => this.find(...asked)) : found
   }
 
   /** Creates a stream; `null` is an anonymous one. Throws 54302, 54301, and beyond the limits 54009 or 20429. */
@@ -107,8 +114,7 @@ export class StreamService {
   listen(record: StreamRecord, listener: StreamListener, encode: MessageEncoder): Hold {
     const broadcast = this.#live.broadcastOf(record)
     broadcast.add(listener, encode)
-    const joined = withinMs(LONGEST_JOIN_MS, broadcast.joined)
-    return { joined, stop: () => broadcast.delete(listener) }
+    return { joined: broadcast.joined, stop: () => broadcast.delete(listener) }
   }
 
   #permitted(caller: Caller, actions: readonly Action[], record: StreamRecord | undefined): StreamRecord {
@@ -152,14 +158,4 @@ export class CreationLimit {
       throw new ApiError('tooManyCreations', { 'retry-after': '1' })
     this.#buckets.set(serviceSid, { level, atMs: nowMs })
   }
-}
-
-/** Waits for work that never rejects, but not longer than the limit. */
-async function withinMs(limitMs: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -11,6 +11,8 @@ const CR = 13
 const LF = 10
 // Frames have a mebibyte at the most; a longer number is no length.
 const MAX_LENGTH_DIGITS = 7
+// A token has 8 KiB at the most. A mebibyte of brackets would take the parser 80 ms.
+const MAX_HEADER_BYTES = 16_384
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -21,6 +23,7 @@ export function readFrame(bytes: Uint8Array): Frame | undefined {
   if (!FIRST_WORDS.every((byte, index) => bytes[index] === byte)) return undefined
   const length = readLength(bytes, FIRST_WORDS.length)
   if (length === undefined) return undefined
+  if (length.value > MAX_HEADER_BYTES) return undefined
   const headerEnd = length.end + length.value
   if (!isLineBreak(bytes, headerEnd)) return undefined
   const header = readObject(bytes.subarray(length.end, headerEnd))

@@ -113,7 +113,8 @@ async function setTtl(context: RequestContext, request: TunnelledRequest, id: st
 /** The payload is not looked at: the SDK sends the text `data_sync` and calls it JSON. */
 async function remove(context: RequestContext, _request: TunnelledRequest, id: string): Promise<Answer> {
   const { caller, streams, subscriptions } = context
-  const record = await streams.find(caller, serviceOf(caller), id, ['manage'])
+  const found = streams.findCurrent(caller, serviceOf(caller), id, ['manage'])
+  const record = found instanceof Promise ? await found : found
   const subscription = subscriptions.of(record.sid)
   if (subscription !== undefined) subscription.isRemovedHere = true
   try {
@@ -127,7 +128,8 @@ async function remove(context: RequestContext, _request: TunnelledRequest, id: s
 
 async function publish(context: RequestContext, request: TunnelledRequest, id: string): Promise<Answer> {
   const { caller, streams, subscriptions } = context
-  const record = await streams.find(caller, serviceOf(caller), id, ['publish'])
+  const found = streams.findCurrent(caller, serviceOf(caller), id, ['publish'])
+  const record = found instanceof Promise ? await found : found
   const { data } = readBody(request)
   if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new ApiError('noData')
   const result = streams.publish(record, data, subscriptions.of(record.sid))

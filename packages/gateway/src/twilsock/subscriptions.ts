@@ -110,11 +110,8 @@ export class Subscriptions {
 
   async #subscribe(caller: Caller, streamSid: string): Promise<Subscription> {
     if (!isStreamSid(streamSid)) throw new ApiError('notFound')
-    const find = () => this.#streams.find(caller, caller.serviceSid ?? '', streamSid, ['listen'])
-    const first = find()
-    if (first instanceof Promise) await first
-    // Again, since the stream may have ended meanwhile, and nobody would end its listener.
-    const found = first instanceof Promise ? find() : first
+    // Nobody would end the listener of a stream that has ended meanwhile.
+    const found = this.#streams.findCurrent(caller, caller.serviceSid ?? '', streamSid, ['listen'])
     const record = found instanceof Promise ? await found : found
     const held = this.of(record.sid)
     if (held !== undefined) return held

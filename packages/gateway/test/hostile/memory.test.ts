@@ -31,6 +31,19 @@ describe('memory', () => {
     expect((await api.fetch('stream 0')).status).toBe(200)
   })
 
+  test('is not taken by requests with thousands of headers that do not end', async () => {
+    const gateway = await MeasuredGateway.start()
+    const before = await gateway.settled()
+    const clients = await connections(gateway.port, 10 * CONNECTIONS)
+    const most = `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n${'a:\r\n'.repeat(3900)}`
+    await Promise.all(clients.map((client) => client.send(most)))
+    for (const client of clients) client.read()
+    // The gateway gives up on all of them after ten seconds.
+    await Promise.all(clients.map(({ closed }) => closed))
+    const after = await gateway.settled()
+    expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
+  })
+
   test('is not taken by WebSockets of strangers that send the most of a message and stop', async () => {
     const gateway = await MeasuredGateway.start()
     const before = await gateway.settled()

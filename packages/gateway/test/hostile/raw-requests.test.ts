@@ -84,7 +84,6 @@ describe('a request', () => {
   test.each([
     ['TRACE', `TRACE${GET.slice(3)}\r\n`, 404],
     ['an upgrade to HTTP/2', `${GET}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n`, 200],
-    ['a thousand headers', `${GET}${'a:\r\n'.repeat(1000)}\r\n`, 200],
   ])('that asks for %s is answered as any other', async (_what, text, status) => {
     const { server } = await served()
     const answer = await sendRaw(server.port, text)
@@ -92,10 +91,29 @@ describe('a request', () => {
     expectHeaders(answer)
   })
 
-  test('after thousands of headers is still seen to have two hosts', async () => {
+  test('with many headers is refused, since a second host could be among those that Node leaves out', async () => {
     const { server } = await served()
-    const [answer] = await allAnswers(server.port, `${GET}${'a:\r\n'.repeat(3000)}Host: 127.0.0.2\r\n\r\n`)
-    expectClosing(answer, 400)
+    for (const [count, status] of [
+      [98, 200],
+      [99, 431],
+      [3000, 431],
+    ] as const) {
+      const [answer] = await allAnswers(
+        server.port,
+        `${GET}${'a:\r\n'.repeat(count - 1)}Connection: close\r\n\r\n`,
+      )
+      expect([count, answer?.status]).toEqual([count, status])
+    }
+  })
+
+  test('whose body comes in very many pieces is hung up on', async () => {
+    const { url, server, hub } = await served()
+    await new ApiClient(url).create({ UniqueName: 'a' })
+    const inPieces = (body: string) => [...body].map((byte) => `1\r\n${byte}\r\n`).join('')
+    const sent = (body: string) => sendRaw(server.port, `${POST}${CHUNKED}\r\n${inPieces(body)}0\r\n\r\n`)
+    expect((await sent(`Data={"a":"${'x'.repeat(200)}"}`))?.status).toBe(201)
+    expect(await sent(`Data={"a":"${'x'.repeat(300)}"}`)).toBeUndefined()
+    expect(hub.ledger().accepted).toBe(1)
   })
 })
 

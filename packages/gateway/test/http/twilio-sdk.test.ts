@@ -102,7 +102,7 @@ describe('the official server SDK is told', () => {
     await service.syncStreams.create({ uniqueName: 'positions' })
     const create = (uniqueName: string) => service.syncStreams.create({ uniqueName })
     await expect(create('positions')).rejects.toMatchObject({ code: 54301, status: 409 })
-    for (const name of [`TO${'a'.repeat(32)}`, 'x'.repeat(321), '']) {
+    for (const name of [`TO${'a'.repeat(32)}`, `TO${'A'.repeat(32)}`, 'x'.repeat(321), '']) {
       await expect(create(name)).rejects.toMatchObject({ code: 54302, status: 400 })
     }
   })

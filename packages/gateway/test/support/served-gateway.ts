@@ -29,10 +29,14 @@ export async function served(
   const hub = createHub()
   const access = options.open ? {} : { keys: [ACCOUNT_KEY] }
   const gateway = createGateway({ services: { [SERVICE]: hub }, ...access, ...options })
-  const server = await serve(gateway, { port: 0, ...serving })
-  onTestFinished(async () => {
-    await server.close({ timeoutMs: 500 })
-    await hub.close()
-  })
+  onTestFinished(() => hub.close().then(() => {}))
+  const server = await servedGateway(gateway, serving)
   return { hub, gateway, server, url: server.url }
+}
+
+/** Serves a gateway on a free loopback port until the test ends. */
+export async function servedGateway(gateway: Gateway, serving: ServeOptions = {}): Promise<GatewayServer> {
+  const server = await serve(gateway, { port: 0, ...serving })
+  onTestFinished(() => server.close({ timeoutMs: 500 }))
+  return server
 }

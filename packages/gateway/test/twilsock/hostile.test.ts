@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 import { ApiClient } from '../support/api-client.ts'
 import { FakeSocket } from '../support/fake-socket.ts'
@@ -229,6 +230,35 @@ describe('a client that is hostile in requests', () => {
     const replies = await Promise.all(ids.map((id) => witness.until(({ header }) => header.id === id)))
     const codes = replies.map(({ header }) => header.http_status.code)
     expect(codes).toEqual([...Array(1000).fill(404), 429])
+  })
+
+  test('is answered that a stream is gone when it publishes right behind the removal', async () => {
+    const { witness, api, hub } = await start()
+    const { body } = await api.create({ UniqueName: 'a' })
+    const socket = Reflect.get(witness.socket, '_socket') as Socket
+    // Both frames in one segment.
+    socket.cork()
+    const removal = witness.say(requestHeader('DELETE', `/v3/Streams/${body.sid}`))
+    const publish = witness.say(requestHeader('POST', `/v3/Streams/${body.sid}/Messages`), '{"data":{}}')
+    socket.uncork()
+    const codeOf = async (id: string) =>
+      (await witness.until(({ header }) => header.id === id)).header.http_status.code
+    expect([await codeOf(removal), await codeOf(publish)]).toEqual([204, 404])
+    expect([...hub.streams()]).toEqual([])
+  })
+
+  test('is closed when it sends a message in many fragments, or a header of more than 16 KiB', async () => {
+    const { url } = await start()
+    const fragmented = await (await new RawSdk(url).open()).init()
+    for (let part = 0; part < 33; part++) fragmented.socket.send('x', { fin: false })
+    expect(await fragmented.closed).toBe(1008)
+    const long = await (await new RawSdk(url).open()).init()
+    const header = requestHeader('GET', '/v3/Streams/a')
+    long.say({ ...header, filling: 'x'.repeat(15_000) })
+    await long.until(({ header }) => header.http_status?.code === 404)
+    long.say({ ...header, filling: 'x'.repeat(17_000) })
+    await long.closed
+    expect(long.frames.at(-1)?.header).toMatchObject({ method: 'close', status: { code: 406 } })
   })
 
   test('is answered 429 beyond four mebibytes of requests at once, and has room again afterwards', async () => {
