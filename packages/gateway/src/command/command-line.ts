@@ -15,7 +15,7 @@ Environment, since arguments show in process lists:
 
 Signals:
   SIGHUP            reads the keys of --key-file and --config anew, and ends listeners of keys that are gone or have
-                    changed; everything else stays
+                    changed; everything else stays (with --open it ends the command)
   SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends at once`
 
 const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
@@ -44,7 +44,9 @@ const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
 export function commandLine(run: (options: CommandOptions) => Promise<void>): Command {
   const list = (value: string, before: readonly string[] = []) => [...before, value]
   const command = new Command('rivulet-gateway')
-    .description("Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events for listeners.")
+    .description(
+      "Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events and Twilio's client SDKs for listeners.",
+    )
     .option('-p, --port <number>', 'where to listen; 0 takes a free port (default: 8080)', portOf)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
     .option(
@@ -54,11 +56,11 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
     )
     .option('--name <name>', "the hub's name (default: the sid of --service, else default)")
     .option('--service <sid>', "the service's sid, IS and 32 hex digits; it is also called default")
-    .option('--key <sid:secret>', 'who may ask: AC…:token or SK…:secret; repeatable', list)
+    .option('--key <sid:secret>', 'a key that may send requests: AC…:token or SK…:secret; repeatable', list)
     .option('--key-file <file>', 'a file with a key in each line; repeatable', list)
-    .option('--open', 'without keys: everybody on this machine may ask')
+    .option('--open', 'accept requests of this machine without keys')
     .option('--allowed-host <name>', 'with --open: a further name of this machine; repeatable', list)
-    .option('--cors <origin>', 'an origin whose pages may ask; repeatable', list)
+    .option('--cors <origin>', 'an origin whose pages may send requests; repeatable', list)
     .option(
       '--registry <kind>',
       "memory, nats (on the transport's server), or a nats:// URL (default: memory)",
@@ -67,7 +69,10 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
     .option('--playground', 'serve a page to try it out, /playground')
     .option('--no-twilsock', "don't serve Twilio's client SDKs at /v3/wsconnect (default: served with keys)")
     .option('--log-level <level>', 'debug (every request), info, warn, error or silent (default: info)')
-    .option('--config <file>', 'a JSON file with services, keys and their grants, and the options above')
+    .option(
+      '--config <file>',
+      'a JSON file with services, keys and their grants, and options by their names in camelCase',
+    )
   for (const [name, flag, what] of LIMITS) {
     command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[name]})`, limitOf)
   }
