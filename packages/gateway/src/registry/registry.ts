@@ -18,6 +18,7 @@ export interface PageQuery {
 
 /** Where a page begins or ends. */
 export interface PageEdge extends Age {
+  /** Which of the neighbours of that stream. */
   readonly side: 'after' | 'before'
 }
 
