@@ -68,22 +68,37 @@ export interface LogLine {
   key?: string
   /** The identity in an access token, once it is known. */
   identity?: string | undefined
+  /** The status of the answer, at the end. */
+  status?: number
 }
 
 /** Runs a handler, turns a thrown error into an answer, and logs one line. */
-export async function answerWith(
+export function answerWith(
   log: GatewayLog,
   line: LogLine,
   handle: () => Answer | Promise<Answer>,
-): Promise<Answer> {
-  let answer: Answer
+): Answer | Promise<Answer> {
   try {
-    answer = await handle()
+    const answer = handle()
+    if (!(answer instanceof Promise)) return logged(log, line, answer)
+    return answer.then(
+      (given) => logged(log, line, given),
+      (error) => failed(log, line, error),
+    )
   } catch (error) {
-    answer = answerToError(error) ?? answerToFailure(error, log, line.route)
+    return failed(log, line, error)
   }
-  // No path, query or header: there may be a token in each.
-  log.debug({ ...line, status: answer.status }, 'answered')
+}
+
+/** Answers a request whose handler has thrown, and logs its line. */
+export function failed(log: GatewayLog, line: LogLine, error: unknown): Answer {
+  return logged(log, line, answerToError(error) ?? answerToFailure(error, log, line.route))
+}
+
+/** No path, query or header: there may be a token in each. */
+function logged(log: GatewayLog, line: LogLine, answer: Answer): Answer {
+  line.status = answer.status
+  log.debug(line, 'answered')
   return answer
 }
 

@@ -1,7 +1,7 @@
 import { type Access, basicCaller } from '../access/authentication.ts'
 import type { Caller } from '../access/caller.ts'
 import type { NoteForwarding } from '../access/open-access.ts'
-import { type Answer, answerWith, type LogLine, unavailableAnswer } from '../base/answer.ts'
+import { type Answer, answerWith, failed, type LogLine } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { ApiError } from '../base/problem.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
@@ -9,34 +9,43 @@ import { parseStrictJson } from '../streams/message-json.ts'
 import { publishAnswer } from '../streams/publish-answer.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { streamIdOf } from './exchange.ts'
-import { checkForm, decodeField, Form, MAX_BODY_BYTES } from './form.ts'
+import { checkForm, decodeField, Form, MAX_BODY_BYTES, readFormText } from './form.ts'
 import { type ServiceOptions, serviceSidOf } from './services-api.ts'
 
-/** A request to publish, whichever server it came through. */
-export interface PublishRequest {
+/** Somebody who wants to publish on a stream. */
+export interface Publisher {
   readonly caller: Caller
   readonly serviceSid: string
   /** The stream's name or sid in the path, percent-encoded. */
   readonly streamSegment: string
-  /** Reads the form. Rejects with an `ApiError` for one that cannot be taken. */
-  readonly readBody: () => Promise<string>
 }
 
 const PUBLISH = ['publish'] as const
 
-/** Publishes what a form brings. The hub's stream decides and counts. */
-export async function publishForm(service: StreamService, request: PublishRequest): Promise<Answer> {
-  const { caller, serviceSid } = request
-  const id = streamIdOf(request.streamSegment)
+/** Publishes what a web request brings. */
+export async function publishRequest(
+  service: StreamService,
+  publisher: Publisher,
+  request: Request,
+): Promise<Answer> {
   // Who may not publish is not read any further.
-  const first = service.find(caller, serviceSid, id, PUBLISH)
-  if (first instanceof Promise) await first
-  const raw = new Form(await request.readBody()).raw('Data')
+  const found = findFor(service, publisher)
+  if (found instanceof Promise) await found
+  return publishForm(service, publisher, await readFormText(request))
+}
+
+/** Publishes what a form brings, at once where the registry can. The hub's stream decides and counts. */
+function publishForm(service: StreamService, publisher: Publisher, form: string): Answer | Promise<Answer> {
+  const raw = new Form(form).raw('Data')
   if (raw === undefined || raw === '') throw new ApiError('noData')
-  // Again, since the stream may have ended while the body came.
-  const found = service.find(caller, serviceSid, id, PUBLISH)
-  const record: StreamRecord = found instanceof Promise ? await found : found
-  return publishAnswer(service.publish(record, new UnreadData(raw)))
+  const publish = (record: StreamRecord) => publishAnswer(service.publish(record, new UnreadData(raw)))
+  // Found again, since the stream may have ended while the body came.
+  const found = findFor(service, publisher)
+  return found instanceof Promise ? found.then(publish) : publish(found)
+}
+
+function findFor(service: StreamService, { caller, serviceSid, streamSegment }: Publisher) {
+  return service.find(caller, serviceSid, streamIdOf(streamSegment), PUBLISH)
 }
 
 /** Data that is decoded and parsed only when the stream reads it, which it does after it has looked for room. */
@@ -52,7 +61,7 @@ class UnreadData {
   }
 }
 
-/** A request to publish as a server has read it, without a web `Request`. */
+/** The head of a request to publish as a server has read it, without a web `Request`. */
 export interface DirectRequest {
   /** The path, as it stands in the request line. */
   readonly target: string
@@ -60,9 +69,10 @@ export interface DirectRequest {
   readonly clientAddress?: string | undefined
   /** Gives a header by its name in lower case. */
   header(name: string): string | undefined
-  /** The body as UTF-8 text, of at most 64 KiB; rejects when it breaks off. Called once, or not at all. */
-  readonly readBody: () => Promise<string>
 }
+
+/** Takes the body as UTF-8 text, and answers. Never throws or rejects. */
+export type TakeBody = (text: string) => Answer | Promise<Answer>
 
 /** Options of the short way. */
 export interface DirectOptions extends Access, ServiceOptions {
@@ -71,8 +81,11 @@ export interface DirectOptions extends Access, ServiceOptions {
   readonly log: GatewayLog
 }
 
-/** Answers a direct request, or gives `undefined` for one that `fetch` has to answer. Never rejects. */
-export type DirectPublish = (request: DirectRequest) => Promise<Answer> | undefined
+/**
+ * Looks at the head of a request. Gives the function that takes its body, or the answer when the body is not wanted,
+ * or `undefined` for a request that `fetch` has to answer. Never throws.
+ */
+export type DirectPublish = (request: DirectRequest) => TakeBody | Answer | undefined
 
 // What a URL may hold without being rewritten by its parser; a segment of dots would be.
 const PLAIN_TARGET = /^(?:\/(?!\.)[\w%~!$&'()*+,;=:@.-]+)+$/
@@ -90,7 +103,7 @@ export function makeDirectPublish(
   const { basePath, log, services } = options
   const prefix = `${basePath}/v1/Services/`
   if (options.isOpen) return () => undefined
-  return ({ target, clientAddress, header, readBody }) => {
+  return ({ target, clientAddress, header }) => {
     const authorization = header('authorization')
     if (authorization === undefined || !isPlain(header)) return undefined
     if (!target.startsWith(prefix) || !PLAIN_TARGET.test(target)) return undefined
@@ -99,19 +112,33 @@ export function makeDirectPublish(
       .split('/')
     if (streams !== 'Streams' || messages !== 'Messages' || more !== undefined) return undefined
     const line: LogLine = { route: 'publish', method: 'POST' }
-    return answerWith(log, line, () => {
-      if (isClosed()) return unavailableAnswer()
+    try {
+      if (isClosed()) throw new ApiError('unavailable', { 'retry-after': '2' })
       noteForwarding(header)
       const caller = basicCaller(authorization, options, { url: target, clientAddress, header }, Date.now())
       line.key = caller.keySid
-      return publishForm(service, {
-        caller,
-        serviceSid: serviceSidOf(serviceSegment, services),
-        streamSegment,
-        readBody: async () => checkForm(await readBody(), header('content-type') ?? null),
-      })
-    })
+      const publisher = { caller, serviceSid: serviceSidOf(serviceSegment, services), streamSegment }
+      return takeBody(log, line, service, publisher, header('content-type') ?? null)
+    } catch (error) {
+      return failed(log, line, error)
+    }
   }
+}
+
+/** Who may not publish is not read any further. Throws as `find`. */
+function takeBody(
+  log: GatewayLog,
+  line: LogLine,
+  service: StreamService,
+  publisher: Publisher,
+  contentType: string | null,
+): TakeBody {
+  const found = findFor(service, publisher)
+  const publish = (text: string) => publishForm(service, publisher, checkForm(text, contentType))
+  if (!(found instanceof Promise)) return (text) => answerWith(log, line, () => publish(text))
+  // Whether it was found is told once the body is there.
+  found.catch(() => {})
+  return (text) => answerWith(log, line, () => found.then(() => publish(text)))
 }
 
 /** What a browser sends goes the long way, where its origin is checked, and so does a body of unknown length. */

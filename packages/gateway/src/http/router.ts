@@ -16,12 +16,11 @@ import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import type { ClientSocket, Exchange } from './exchange.ts'
-import { readFormText } from './form.ts'
 import type { Listening } from './listening.ts'
 import openApi from './openapi.json' with { type: 'json' }
 import { rawPathOf } from './path.ts'
 import { PLAYGROUND_PATHS, playgroundFile } from './playground.ts'
-import { publishForm } from './publishing.ts'
+import { publishRequest } from './publishing.ts'
 import { type ServiceOptions, type ServicesApi, serviceSidOf } from './services-api.ts'
 import type { StreamsApi } from './streams-api.ts'
 
@@ -92,7 +91,7 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
 
 function apiRoutes({ service, services, listening, streams }: Destinations): readonly ApiRoute[] {
   return [
-    ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange)],
+    ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange, exchange.request)],
     ['GET', MESSAGES, 'listen', (exchange) => listening.listen(exchange)],
     ['GET', STREAM, 'fetch', (exchange) => streams.fetch(exchange)],
     ['POST', STREAM, 'update', (exchange) => streams.update(exchange)],
@@ -102,11 +101,6 @@ function apiRoutes({ service, services, listening, streams }: Destinations): rea
     ['GET', SERVICE, 'service', (exchange) => services.fetch(exchange)],
     ['GET', SERVICES, 'services', (exchange) => services.list(exchange)],
   ]
-}
-
-function publishRequest(service: StreamService, exchange: Exchange): Promise<Answer> {
-  const { caller, serviceSid, streamSegment, request } = exchange
-  return publishForm(service, { caller, serviceSid, streamSegment, readBody: () => readFormText(request) })
 }
 
 /** Answers for a path that there is, but not for that method, and for one that there isn't. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
-import { ApiError } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 
 /** Answers a request of Node's HTTP server. Never throws. */
@@ -22,9 +21,10 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
     // It would be waited for until the client gives up.
     if (incoming.readableEnded) return write(problemAnswer('bodyTaken'), outgoing)
     restoreUrl(incoming)
-    const answer = directAnswerTo(incoming, gateway)
-    if (answer === undefined) void answerByFetch(incoming, outgoing)
-    else void answer.then((given) => write(given, outgoing))
+    const take = beginPublish(incoming, gateway)
+    if (take === undefined) void answerByFetch(incoming, outgoing)
+    else if (typeof take === 'object') write(take, outgoing)
+    else readText(incoming, (text) => writeSoon(take(text), outgoing))
   }
 }
 
@@ -33,7 +33,6 @@ async function fetchListenerOf(gateway: Gateway): Promise<Listener> {
   const { getRequestListener } = await import('@hono/node-server')
   return getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
     errorHandler: () => responseOf(problemAnswer('badRequest')),
-    overrideGlobalObjects: false,
   })
 }
 
@@ -42,31 +41,32 @@ function restoreUrl(incoming: IncomingMessage & { originalUrl?: string }): void 
   if (incoming.originalUrl !== undefined) incoming.url = incoming.originalUrl
 }
 
-function directAnswerTo(incoming: IncomingMessage, gateway: Gateway): Promise<Answer> | undefined {
+function beginPublish(incoming: IncomingMessage, gateway: Gateway): ReturnType<Gateway['publish']> {
   if (incoming.method !== 'POST') return undefined
   const { headers, url = '' } = incoming
   return gateway.publish({
     target: url,
     clientAddress: incoming.socket.remoteAddress,
     header: (name) => headers[name] as string | undefined,
-    readBody: () => readText(incoming),
   })
 }
 
-function readText(incoming: IncomingMessage): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
-    incoming.on('end', () => resolve(textOf(chunks)))
-    incoming.on('error', () => {})
-    // It comes after every request. An error that nobody needs would cost as much as publishing.
-    incoming.on('close', () => incoming.readableEnded || reject(new ApiError('badRequest')))
-  })
+/** Reads a body that has a length. One that breaks off is nothing to answer: its connection is gone. */
+function readText(incoming: IncomingMessage, taken: (text: string) => void): void {
+  const chunks: Buffer[] = []
+  incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+  incoming.on('end', () => taken(textOf(chunks)))
+  incoming.on('error', () => {})
 }
 
 function textOf(chunks: readonly Buffer[]): string {
   const [first] = chunks
   return (chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)).toString('utf8')
+}
+
+function writeSoon(answer: Answer | Promise<Answer>, outgoing: ServerResponse): void {
+  if (answer instanceof Promise) void answer.then((given) => write(given, outgoing))
+  else write(answer, outgoing)
 }
 
 function write({ status, headers, body }: Answer, outgoing: ServerResponse): void {

@@ -15,6 +15,8 @@ export class LiveStreams {
   /** Streams whose removal was asked for here. */
   readonly #removing = new Set<string>()
   readonly #streams = new Map<string, Stream>()
+  /** Spares publishing the making of a key. */
+  readonly #byRecord = new WeakMap<StreamRecord, Stream>()
   readonly #broadcasts = new Map<string, Broadcast>()
   /** What ends those that another gateway has removed, whose last messages may still be on their way. */
   readonly #leaving = new Map<string, () => void>()
@@ -28,6 +30,14 @@ export class LiveStreams {
 
   /** Gives the hub's stream of a record. Throws `HUB_CLOSED`. */
   streamOf(record: StreamRecord): Stream {
+    const known = this.#byRecord.get(record)
+    if (known !== undefined && !known.closed) return known
+    const stream = this.#openStream(record)
+    this.#byRecord.set(record, stream)
+    return stream
+  }
+
+  #openStream(record: StreamRecord): Stream {
     const key = keyOf(record)
     const open = this.#streams.get(key)
     if (open !== undefined && !open.closed) return open
