@@ -148,7 +148,7 @@ export function headOf(request: Request, clientAddress: string | undefined): Req
 }
 
 /** Tells whether a browser sent the request. Node's `fetch` has a `Sec-Fetch-Mode`, too, which is `cors`. */
-export function isFromBrowser(head: RequestHead): boolean {
+function isFromBrowser(head: RequestHead): boolean {
   const isGiven = (name: string) => (head.header(name) ?? undefined) !== undefined
   return OF_BROWSERS.some(isGiven) || (head.header('sec-fetch-mode') ?? 'cors') !== 'cors'
 }

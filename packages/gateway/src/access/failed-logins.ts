@@ -43,7 +43,10 @@ export class FailedLogins {
     entry.failures += 1
     if (entry.failures !== MAX_FAILURES) return
     const fields = { ...attempt, failures: MAX_FAILURES, failuresOfAll: this.#total }
-    this.#log.warn(fields, 'too many wrong passwords; further ones are refused for a minute')
+    this.#log.warn(
+      fields,
+      'too many wrong passwords; where the address is known, more are refused for a minute',
+    )
   }
 
   #entryOf(name: string, nowMs: number) {

@@ -35,7 +35,7 @@ const ADVICE =
   'may be http://, where SDKs would send their credentials. Give --public-url (publicUrl).'
 
 /** Tells whether a proxy says that it has forwarded the request. */
-export function isForwarded(headers: Headers): boolean {
+function isForwarded(headers: Headers): boolean {
   let isFound = false
   headers.forEach((_value, name) => {
     isFound ||= name.startsWith('x-forwarded-') || OF_PROXIES.includes(name)

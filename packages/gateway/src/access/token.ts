@@ -147,10 +147,7 @@ export async function claimsOf(token: string): Promise<TokenClaims | undefined> 
  * Verifies that an API key signed the token by HS256, and that it ends within an hour. Tells a token that was right
  * once from one that never was.
  */
-export async function verifySigned(
-  token: string,
-  rules: TokenRules,
-): Promise<SignedToken | 'invalid' | 'expired'> {
+async function verifySigned(token: string, rules: TokenRules): Promise<SignedToken | 'invalid' | 'expired'> {
   const { keys, keySid, leewaySeconds, nowMs } = rules
   const key = typeof keySid === 'string' ? keys.signer(keySid) : undefined
   if (key === undefined) return 'invalid'
@@ -174,6 +171,6 @@ export async function verifySigned(
 }
 
 /** Tells the signature apart from those of other tokens. Without its last character, two bits of which are unused. */
-export function signatureOf(token: string): string {
+function signatureOf(token: string): string {
   return token.slice(token.lastIndexOf('.') + 1, -1)
 }

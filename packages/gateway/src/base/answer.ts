@@ -51,7 +51,7 @@ export function unavailableAnswer(): Answer {
 }
 
 /** Gives the answer to an error that a handler threw, or `undefined` for one that is not about the request. */
-export function answerToError(error: unknown): Answer | undefined {
+function answerToError(error: unknown): Answer | undefined {
   return error instanceof ApiError ? problemAnswer(error.problem, error.headers) : undefined
 }
 
@@ -113,7 +113,8 @@ function answerToFailure(error: unknown, log: GatewayLog, route: string): Answer
   return problemAnswer('internal')
 }
 
-function codeOf(error: unknown): string {
+/** Names an error by its code or class; its message may hold anything. */
+export function codeOf(error: unknown): string {
   if (RivuletError.is(error)) return error.code
   if (typeof error !== 'object' || error === null) return typeof error
   const { code, name } = error as { code?: unknown; name?: unknown }

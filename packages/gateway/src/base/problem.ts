@@ -1,5 +1,5 @@
 /** One of Twilio's error codes, with the HTTP status and the sentence that belong to it. */
-interface Problem {
+export interface Problem {
   readonly code: number
   readonly status: number
   readonly message: string
@@ -135,13 +135,16 @@ export class ApiError extends Error {
 
 /** Each body is written once: a flood of refusals makes no texts. */
 const BODIES: ReadonlyMap<string, string> = new Map(
-  Object.entries(PROBLEMS).map(([name, { code, status, message }]) => {
-    const more_info = `https://www.twilio.com/docs/errors/${code}`
-    return [name, JSON.stringify({ code, message, more_info, status })]
-  }),
+  Object.entries(PROBLEMS).map(([name, problem]) => [name, writeProblem(problem)]),
 )
 
 /** Gives the body that Twilio answers an error with. */
 export function problemBody(problem: ProblemName): string {
   return BODIES.get(problem) as string
+}
+
+/** Writes the body that Twilio answers an error with. */
+export function writeProblem({ code, status, message }: Problem): string {
+  const more_info = `https://www.twilio.com/docs/errors/${code}`
+  return JSON.stringify({ code, message, more_info, status })
 }

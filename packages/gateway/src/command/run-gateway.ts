@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import { invalid } from '../base/invalid.ts'
 import { createGateway, type Gateway } from '../gateway/gateway.ts'
 import { LIMIT_NAMES } from '../gateway/gateway-options.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
@@ -30,7 +31,7 @@ export interface RunningGateway {
 /** Opens what the settings describe, and serves it. What was opened is closed again when something fails. */
 export async function runGateway(settings: Settings): Promise<RunningGateway> {
   if (!LOG_LEVELS.includes(settings.logLevel)) {
-    throw new RivuletError('INVALID_OPTIONS', `The log level is one of ${LOG_LEVELS.join(', ')}.`)
+    throw invalid(`The log level is one of ${LOG_LEVELS.join(', ')}.`)
   }
   // Written at once: what is still on its way when the process exits comes out of order, or not at all.
   const log = pino({ level: settings.logLevel, base: undefined }, pino.destination({ sync: true }))
@@ -102,10 +103,10 @@ function optionsOf(settings: Settings) {
 }
 
 /** Reads `nats://user:password@host:port` URLs of one cluster. Throws `INVALID_OPTIONS`, without any secret. */
-export function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
+function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
   const parsed = urls.map(parse)
   const [first] = parsed
-  if (first === undefined) throw invalid()
+  if (first === undefined) throw invalidRegistry()
   const user = decodeURIComponent(first.username)
   const password = decodeURIComponent(first.password)
   return {
@@ -116,15 +117,14 @@ export function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
 }
 
 function parse(text: string): URL {
-  if (!URL.canParse(text)) throw invalid()
+  if (!URL.canParse(text)) throw invalidRegistry()
   const url = new URL(text)
-  if (url.protocol !== 'nats:' && url.protocol !== 'tls:') throw invalid()
+  if (url.protocol !== 'nats:' && url.protocol !== 'tls:') throw invalidRegistry()
   return url
 }
 
-function invalid(): RivuletError {
-  return new RivuletError(
-    'INVALID_OPTIONS',
+function invalidRegistry(): RivuletError {
+  return invalid(
     'The registry is memory, nats (with a transport of nats:// or tls://), or such a URL of its own.',
   )
 }

@@ -216,7 +216,7 @@ export const LIMIT_DEFAULTS: GatewayLimits = {
 export const LIMIT_NAMES = Object.keys(LIMIT_DEFAULTS) as readonly LimitName[]
 
 /** Fills in the limits that are not given. Throws `INVALID_OPTIONS`. */
-export function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
+function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
   const entries = LIMIT_NAMES.map((name) => [name, atLeastOne(name, given[name] ?? LIMIT_DEFAULTS[name])])
   return Object.fromEntries(entries)
 }

@@ -1,6 +1,7 @@
-import { type Hub, RivuletError } from 'rivulet'
+import type { Hub } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import { warnOfForwarding } from '../access/open-access.ts'
+import { codeOf } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
@@ -30,14 +31,14 @@ export interface Gateway {
    */
   readonly fetch: (request: Request, bindings?: object) => Response | Promise<Response>
   /**
-   * For servers that are not built on `fetch`: answers a publish with HTTP Basic in half the time. `undefined` for a
-   * request that `fetch` has to answer. Bound.
+   * For servers that are not built on `fetch`: takes a publish with HTTP Basic without a web `Request`. Gives the
+   * function that takes its body, or an answer, or `undefined` for a request that `fetch` has to answer. Bound.
    */
   readonly publish: DirectPublish
   /**
    * Replaces the keys, and ends listeners and connections of keys that are gone or have changed; tokens of theirs are
-   * not accepted any more. Throws `INVALID_OPTIONS`, and then leaves the keys as they were; so too without any key, since that
-   * would open the gateway. What answers have as `account_sid` stays.
+   * not accepted any more. Throws `INVALID_OPTIONS`, also for an empty list, since that would open the gateway, and then
+   * leaves the keys as they were. The `account_sid` in answers stays the same.
    */
   setKeys(keys: readonly ApiKey[]): void
   /** The path at which servers take the WebSockets of client SDKs, or `undefined` when they are not served. */
@@ -139,10 +140,4 @@ function watch(hub: Hub, log: GatewayLog): () => void {
   const onStatus = (status: string) => log.info({ hub: hub.name, status }, 'the status of a hub changed')
   hub.on('error', onError).on('status', onStatus)
   return () => void hub.off('error', onError).off('status', onStatus)
-}
-
-/** The message of an error may hold anything. */
-function codeOf(error: unknown): string {
-  if (RivuletError.is(error)) return error.code
-  return error instanceof Error ? error.name : typeof error
 }

@@ -118,7 +118,7 @@ function onClientGone({ socket, request }: Exchange, tell: () => void): () => vo
 }
 
 /** Beats for all listeners at once, while there are any, and ends those whose client has long taken nothing. */
-export class Heartbeat {
+class Heartbeat {
   readonly #intervalMs: number
   readonly #beatsUntilStalled: number
   readonly #listeners = new Set<SseListener>()

@@ -165,10 +165,10 @@ const encoder = new TextEncoder()
 const RETRY_MS = 2000
 
 /** What every listener is sent first, so that its `open` event means: what is published from now on will come. */
-export const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`)
+const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`)
 
 /** A comment, which EventSource skips. It keeps proxies from hanging up, and finds out who is gone. */
-export const HEARTBEAT = encoder.encode(':\n\n')
+const HEARTBEAT = encoder.encode(':\n\n')
 
 /** Writes a message as an event: its sid as the id, its data as the data. JSON has no line breaks. */
 export function messageEvent(message: Message): Uint8Array {

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { RivuletError } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import {
   answerBrokenRequests,
@@ -12,7 +12,7 @@ import {
 } from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
-import { takeUpgrades, type Upgrades } from './upgrade.ts'
+import { takeUpgrades } from './upgrade.ts'
 
 /** Address and limits of a server. */
 export interface ServeOptions {
@@ -65,9 +65,9 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   const { port = 8080, hostname = '127.0.0.1' } = options
   if (gateway.isOpen && !LOOPBACK.test(hostname)) {
     const advice = 'listen on 127.0.0.1, or give it keys.'
-    throw new RivuletError('INVALID_OPTIONS', `A gateway without keys is for this machine only; ${advice}`)
+    throw invalid(`A gateway without keys is for this machine only; ${advice}`)
   }
-  const { server, upgrades } = await serverOf(gateway, options)
+  const { server, terminateAll } = await serverOf(gateway, options)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, () => {
@@ -82,7 +82,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
     url: `http://${host}:${address.port}`,
     port: address.port,
     close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
-      closing ??= close(gateway, { server, upgrades }, timeoutMs)
+      closing ??= close(gateway, { server, terminateAll }, timeoutMs)
       return closing
     },
   }
@@ -90,7 +90,8 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
 
 interface NodeServer {
   readonly server: Server
-  readonly upgrades: Upgrades | undefined
+  /** Ends all WebSockets. */
+  readonly terminateAll: () => void
 }
 
 async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeServer> {
@@ -115,8 +116,8 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
   const refuse = refuseBy(STATUS_CODES, sockets)
   answerBrokenRequests(server, refuse)
   // Without a listener for upgrades Node answers those requests as if they asked for none.
-  if (gateway.twilsockPath === undefined) return { server, upgrades: undefined }
-  return { server, upgrades: await takeUpgrades(server, gateway, { refuse, sockets }) }
+  if (gateway.twilsockPath === undefined) return { server, terminateAll: () => {} }
+  return { server, terminateAll: await takeUpgrades(server, gateway, { refuse, sockets }) }
 }
 
 function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHandler): void {
@@ -133,11 +134,15 @@ function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHand
   })
 }
 
-async function close(gateway: Gateway, { server, upgrades }: NodeServer, timeoutMs: number): Promise<void> {
+async function close(
+  gateway: Gateway,
+  { server, terminateAll }: NodeServer,
+  timeoutMs: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const timer = setTimeout(() => {
     server.closeAllConnections()
-    upgrades?.terminate()
+    terminateAll()
   }, timeoutMs)
   await gateway.close()
   server.closeIdleConnections()

@@ -7,12 +7,6 @@ import type { TwilsockHandler } from '../twilsock/socket.ts'
 import { isClear, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
 
-/** The WebSockets of a server. */
-export interface Upgrades {
-  /** Ends those that are still there. */
-  terminate(): void
-}
-
 // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
 const MAX_FRAME_BYTES = 1_048_576
 // Each costs some 130 bytes and more, however short it is. The SDK sends a message in one frame.
@@ -24,12 +18,15 @@ const MAX_BYTES_OF_STRANGERS = 12_288
 // Until then what waits for a client stays in memory, though the connection does not count any more.
 const CLOSE_TIMEOUT_MS = 5000
 
-/** Takes the WebSockets of client SDKs at the gateway's path for them; others are refused. */
+/**
+ * Takes the WebSockets of client SDKs at the gateway's path for them; others are refused. Gives the function that ends
+ * all that are still open.
+ */
 export async function takeUpgrades(
   server: Server,
   gateway: Gateway,
   { refuse, sockets: clients }: { readonly refuse: Refuse; readonly sockets: ClientSockets },
-): Promise<Upgrades> {
+): Promise<() => void> {
   const sockets = new Set<WebSocket>()
   const webSockets = await webSocketServer()
   webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
@@ -45,10 +42,8 @@ export async function takeUpgrades(
       bind(webSocket, socket, gateway)
     })
   })
-  return {
-    terminate() {
-      for (const socket of sockets) socket.terminate()
-    },
+  return () => {
+    for (const socket of sockets) socket.terminate()
   }
 }
 

@@ -9,7 +9,7 @@ export function dataJson({ data }: Message): string {
   }
 }
 
-// A number that is too large for a double has a three-digit exponent, or 309 digits before its point.
+// Every number that is too large for a double has a longer exponent, or some 300 digits; so have a few that are not.
 const MAY_OVERFLOW = /[eE]\+?0*\d{2}|\d{250}/
 
 /**

@@ -141,7 +141,7 @@ export function checkTtl(seconds: unknown): number {
 const BURST_SECONDS = 10
 
 /** Limits how many streams of a service are created a second: a leaky bucket, which holds those of ten seconds. */
-export class CreationLimit {
+class CreationLimit {
   readonly #ratePerSecond: number
   readonly #buckets = new Map<string, { level: number; atMs: number }>()
 

@@ -1,5 +1,5 @@
 import type { Caller } from '../access/caller.ts'
-import { type Answer, answerWith, unavailableAnswer } from '../base/answer.ts'
+import { type Answer, answerWith, codeOf, unavailableAnswer } from '../base/answer.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { type Frame, readFrame, writeFrame, writeJsonFrame } from './frame.ts'
 import { newId } from './notification.ts'
@@ -40,7 +40,14 @@ export class Connection implements TwilsockHandler {
     this.#host = host
     this.#socket = socket
     this.#outbox = new Outbox(socket, host.maxWaitingBytes, host.counts)
-    this.#subscriptions = new Subscriptions(host.streams, this, host.maxSubscriptions)
+    this.#subscriptions = new Subscriptions(host.streams, host.maxSubscriptions, {
+      push: (bytes) => this.push(bytes),
+      send: (bytes) => this.send(bytes),
+      end: () => this.end(),
+      count: (change) => {
+        host.counts.subscriptions += change
+      },
+    })
     this.#token = new TokenWatch({
       soon: (leftMs) => this.send(aboutToExpire(leftMs)),
       over: () => this.end(NORMAL),
@@ -104,10 +111,6 @@ export class Connection implements TwilsockHandler {
   /** Sends what must not be lost, or ends the connection when there is no room for it. */
   send(bytes: Uint8Array): void {
     if (this.#state !== 'over' && !this.#outbox.send(bytes)) this.#abort('it takes nothing')
-  }
-
-  countSubscription(change: 1 | -1): void {
-    this.#host.counts.subscriptions += change
   }
 
   /** Pings the client, or ends the connection after as many beats in which it took nothing, or nothing came. */
@@ -247,8 +250,7 @@ export class Connection implements TwilsockHandler {
       await work
     } catch (error) {
       // Neither the message nor the stack: they may hold a part of the request.
-      const name = error instanceof Error ? error.name : typeof error
-      this.#host.log.error({ name }, 'a connection failed')
+      this.#host.log.error({ code: codeOf(error) }, 'a connection failed')
       this.end(INTERNAL)
     }
     this.#requests -= 1

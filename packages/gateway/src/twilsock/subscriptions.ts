@@ -1,11 +1,11 @@
 import { RivuletError } from 'rivulet'
 import type { Caller } from '../access/caller.ts'
-import { ApiError } from '../base/problem.ts'
+import { ApiError, type Problem } from '../base/problem.ts'
 import { hubNameOf, isStreamSid, type StreamRecord } from '../registry/stream-record.ts'
 import type { Ending, StreamListener } from '../streams/broadcast.ts'
 import type { Hold, StreamService } from '../streams/stream-service.ts'
 import { messageNotification, removalNotification, subscriptionNotification } from './notification.ts'
-import { TWILSOCK_PROBLEMS, type TwilsockProblem } from './twilsock-problem.ts'
+import { TWILSOCK_PROBLEMS } from './twilsock-problem.ts'
 
 /** What a client asks to be subscribed to, or to be no longer. */
 export interface SubscriptionRequest {
@@ -23,10 +23,10 @@ interface Made extends SubscriptionRequest {
 
 interface Failed extends SubscriptionRequest {
   readonly subscription?: undefined
-  readonly error: TwilsockProblem
+  readonly error: Problem
 }
 
-/** The connection whose subscriptions they are. */
+/** What subscriptions do to their connection. */
 export interface SubscriptionOwner {
   /** Sends a message, or drops it when too much waits already. */
   push(bytes: Uint8Array): void
@@ -35,7 +35,7 @@ export interface SubscriptionOwner {
   /** Ends the connection, so that its client comes back and subscribes again. */
   end(): void
   /** Told of each subscription that is added or gone. */
-  countSubscription(change: 1 | -1): void
+  count(change: 1 | -1): void
 }
 
 /** The subscriptions of one connection. They end with it. */
@@ -46,7 +46,7 @@ export class Subscriptions {
   readonly #held = new Map<string, Subscription>()
   #isOver = false
 
-  constructor(streams: StreamService, owner: SubscriptionOwner, max: number) {
+  constructor(streams: StreamService, max: number, owner: SubscriptionOwner) {
     this.#streams = streams
     this.#owner = owner
     this.#max = max
@@ -122,11 +122,11 @@ export class Subscriptions {
 
   #add(record: StreamRecord): Subscription {
     const subscription = new Subscription(record, this.#owner, () => {
-      if (this.#held.delete(keyOf(record.sid))) this.#owner.countSubscription(-1)
+      if (this.#held.delete(keyOf(record.sid))) this.#owner.count(-1)
     })
     subscription.listen(this.#streams)
     this.#held.set(keyOf(record.sid), subscription)
-    this.#owner.countSubscription(1)
+    this.#owner.count(1)
     return subscription
   }
 
@@ -194,7 +194,7 @@ function isTransient(cause: unknown): boolean {
 }
 
 /** Gives a problem in the form that clients are told it. Throws what is none of the request. */
-function permanentProblemOf(cause: unknown): TwilsockProblem {
+function permanentProblemOf(cause: unknown): Problem {
   if (cause instanceof TooManySubscriptions) return TWILSOCK_PROBLEMS.tooManySubscriptions
   if (!(cause instanceof ApiError)) throw cause
   return cause.problem === 'forbidden' ? TWILSOCK_PROBLEMS.forbidden : TWILSOCK_PROBLEMS.unknownSid

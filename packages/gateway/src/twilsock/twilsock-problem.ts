@@ -1,13 +1,6 @@
 import { type Answer, problemAnswer, textAnswer } from '../base/answer.ts'
-import { ApiError } from '../base/problem.ts'
+import { ApiError, type Problem, writeProblem } from '../base/problem.ts'
 import { isStreamSid } from '../registry/stream-record.ts'
-
-/** An error as client SDKs read it. */
-export interface TwilsockProblem {
-  readonly status: number
-  readonly code: number
-  readonly message: string
-}
 
 /** What client SDKs are told differently than users of the REST API, or in addition. */
 export const TWILSOCK_PROBLEMS = {
@@ -35,12 +28,11 @@ export const TWILSOCK_PROBLEMS = {
     code: 20501,
     message: 'Only Message Streams are served here: no Documents, Lists, Maps or queries',
   },
-} as const satisfies Record<string, TwilsockProblem>
+} as const satisfies Record<string, Problem>
 
 /** Gives the answer to a request that failed so. */
-export function answerWithProblem({ status, code, message }: TwilsockProblem): Answer {
-  const more_info = `https://www.twilio.com/docs/errors/${code}`
-  return textAnswer(JSON.stringify({ status, code, message, more_info }), status)
+export function answerWithProblem(problem: Problem): Answer {
+  return textAnswer(writeProblem(problem), problem.status)
 }
 
 /** Gives the answer to an error about the stream of that id, or `undefined` for one that is not about the request. */
@@ -54,7 +46,7 @@ export function answerToStreamError(error: unknown, streamId: string | undefined
 }
 
 /** Tells which id was not found. */
-export function unknownStream(id: string): TwilsockProblem {
+function unknownStream(id: string): Problem {
   return isStreamSid(id) ? TWILSOCK_PROBLEMS.unknownSid : TWILSOCK_PROBLEMS.unknownName
 }
 
