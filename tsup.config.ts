@@ -2,7 +2,9 @@ import { defineConfig } from 'tsup'
 
 // One configuration for every package: each builds the entries that its folder has.
 const isCore = process.cwd() === import.meta.dirname
-const entries = isCore ? ['src/index.ts', 'src/index-web.ts', 'src/testing/index.ts'] : ['src/index.ts']
+const entries = isCore
+  ? ['src/index.ts', 'src/index-web.ts', 'src/transport.ts', 'src/testing/index.ts']
+  : ['src/index.ts']
 
 const PATHS = { rivulet: ['./src/index.ts'], '@rivulet/*': ['./packages/*/src/index.ts'] }
 

@@ -1,5 +1,12 @@
 import type { Hub } from './hub.ts'
-import { type HubConfig, type OpenOptions, openHubWith, type TransportPackage } from './opening.ts'
+import type { Transport } from './model/transport.ts'
+import {
+  type HubConfig,
+  loadTransportOf,
+  type OpenOptions,
+  openHubWith,
+  type TransportPackage,
+} from './opening.ts'
 
 // The imports are literal, and have a `catch`, so that bundlers see packages that may be missing.
 const PACKAGES: readonly TransportPackage[] = [
@@ -22,6 +29,14 @@ const PACKAGES: readonly TransportPackage[] = [
  */
 export function openHub(config: HubConfig, options?: OpenOptions): Promise<Hub> {
   return openHubWith(PACKAGES, config, options)
+}
+
+/**
+ * Makes the transport of a URL, or of several of one scheme, as `openHub` does, without a hub: to put another transport
+ * around it. `?name=` has no meaning here. Rejects `INVALID_OPTIONS`, `TRANSPORT_MISSING`.
+ */
+export function loadTransport(urls: string | readonly string[]): Promise<Transport> {
+  return loadTransportOf(PACKAGES, urls)
 }
 
 function fail(cause: unknown): never {

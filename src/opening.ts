@@ -55,6 +55,14 @@ export async function openHubWith(
   return hub
 }
 
+/** Makes the transport of one of the packages that an entry knows; see its `loadTransport`. */
+export async function loadTransportOf(
+  packages: readonly TransportPackage[],
+  given: string | readonly string[],
+): Promise<Transport> {
+  return (await transportOf(packages, given)).transport
+}
+
 async function becomeReady(hub: Hub, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
   let lastCause: unknown
   const remember = (error: unknown) => {
@@ -82,9 +90,18 @@ async function hubOptionsOf(packages: readonly TransportPackage[], config: unkno
   const given: unknown = typeof config === 'string' || Array.isArray(config) ? { transport: config } : config
   if (!isRecord(given))
     throw invalid(`openHub takes a URL, a list of URLs, or { transport, … }, not ${shown(given)}.`)
-  const { transport, ...options } = given
-  if (isRecord(transport)) return given
-  const urls = typeof transport === 'string' ? [transport] : transport
+  if (isRecord(given.transport)) return given
+  const made = await transportOf(packages, given.transport)
+  const name = given.name ?? made.name
+  return { ...given, transport: made.transport, ...(name === undefined ? {} : { name }) } as HubOptions
+}
+
+/** Makes a transport, and gives the hub's name when a URL has one. */
+async function transportOf(
+  packages: readonly TransportPackage[],
+  given: unknown,
+): Promise<{ readonly transport: Transport; readonly name: string | undefined }> {
+  const urls = typeof given === 'string' ? [given] : given
   if (!Array.isArray(urls)) {
     throw invalid('The configuration has no transport: a URL, a list of URLs, or a Transport.')
   }
@@ -94,10 +111,9 @@ async function hubOptionsOf(packages: readonly TransportPackage[], config: unkno
     throw invalid('The URLs of one hub have one scheme.')
   const { transportFromUrls } = await load(first.from)
   const parsed = [first, ...others]
-  const name = options.name ?? parsed.find(({ name }) => name !== undefined)?.name
+  const name = parsed.find(({ name }) => name !== undefined)?.name
   try {
-    const made = transportFromUrls(parsed.map(({ url }) => url))
-    return { ...options, transport: made, ...(name === undefined ? {} : { name }) } as HubOptions
+    return { transport: transportFromUrls(parsed.map(({ url }) => url)), name }
   } catch (cause) {
     if (RivuletError.is(cause)) throw cause
     throw new RivuletError('INVALID_OPTIONS', `The transport refuses its URL: ${messageOf(cause)}`, { cause })

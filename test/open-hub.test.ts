@@ -58,6 +58,14 @@ describe('openHub', () => {
     expect(transport.opens).toHaveLength(1)
   })
 
+  test('is spared by loadTransport, which makes the transport alone', async () => {
+    const { loadTransport } = await import('../src/open-hub.ts')
+    expect(await loadTransport('nats://h?name=ignored')).toBe(transport)
+    expect(packages.asked).toEqual([['nats', ['nats://h']]])
+    expect(transport.opens).toHaveLength(0)
+    await expect(loadTransport('carrier-pigeon://h')).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
+  })
+
   test('loads the memory package for memory:, and links hubs of one bus', async () => {
     const [here, there] = [await open('memory:open-hub'), await open('memory:open-hub')]
     const heard: unknown[] = []

@@ -1,4 +1,10 @@
-import type { HubState } from '../model/stream-state.ts'
+import type { Clock, Environment } from '../base/environment.ts'
+
+/** Where waits come from: timers and chance, and a clock that never goes back. */
+export interface Time {
+  readonly environment: Environment
+  readonly clock: Clock
+}
 
 /** The least and the most that an attempt waits, and the most in the first minute of an outage. */
 const FIRST_RETRY_MS = 100
@@ -12,7 +18,7 @@ export class BackOff {
   #failingSinceMs = 0
 
   /** Counts one more failure, and returns how long to wait before the next attempt. */
-  nextMs({ clock, environment }: HubState): number {
+  nextMs({ clock, environment }: Time): number {
     const nowMs = clock.nowMs()
     if (this.#failures++ === 0) this.#failingSinceMs = nowMs
     const longestMs = nowMs - this.#failingSinceMs < EARLY_MS ? EARLY_RETRY_MS : LAST_RETRY_MS

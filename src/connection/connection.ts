@@ -151,6 +151,7 @@ export class Connection {
     const { receive, failed } = this.#events
     const { signal } = connection
     return {
+      hub: this.#hub.name,
       receive: (topic, frame) => (signal.aborted ? undefined : receive(topic, frame)),
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => (signal.aborted ? undefined : failed(reported(cause), topic)),

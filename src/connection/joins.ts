@@ -1,11 +1,11 @@
 import { Overdue, withDeadline } from '../base/deadline.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
+import { Clock, type Environment, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
 import { messageOf, type RivuletError } from '../model/errors.ts'
-import type { HubState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
-import { BackOff } from './back-off.ts'
+import { BackOff, type Time } from './back-off.ts'
 import { failure, threw } from './faults.ts'
 
 /** A join that is not confirmed within this is overdue. */
@@ -27,13 +27,30 @@ export type ConnectionStatus = 'opening' | 'up' | 'down' | 'closed'
 /** What became of a join: confirmed, ended with the connection, or refused. */
 export type JoinChange = 'joined' | 'left' | RivuletError
 
+/** Told what becomes of joins. */
+export interface JoinEvents {
+  /** A join was confirmed, has ended with the connection, or was refused and is tried again. */
+  joinChanged(topic: Topic, change: JoinChange): void
+  /** A join failed, not told again for each attempt that fails for the same reason. `topic`: which, when known. */
+  failed(error: RivuletError, topic?: Topic): void
+}
+
 /** What a connection tells the hub. */
-export interface ConnectionEvents {
+export interface ConnectionEvents extends JoinEvents {
   statusChanged(status: ConnectionStatus): void
   receive(topic: Topic, frame: Uint8Array | string): void
-  joinChanged(topic: Topic, change: JoinChange): void
-  /** `topic`: the stream that it concerns, when known. */
-  failed(error: RivuletError, topic?: Topic): void
+}
+
+/**
+ * Makes a keeper of a transport's joins, as the hub has one: for a transport that stands on another one and joins its
+ * topics for several users. Call `connect` when the other one is open, `disconnect` when it is down.
+ */
+export function keepJoins(
+  transport: Transport,
+  events: JoinEvents,
+  environment: Environment = realEnvironment,
+): Joins {
+  return new Joins({ environment, clock: new Clock(() => environment.nowMs()) }, transport, events)
 }
 
 class Join {
@@ -75,9 +92,9 @@ class Join {
 
 /** Keeps the topics joined that are wanted, at most one join a topic. */
 export class Joins {
-  readonly #hub: HubState
+  readonly #time: Time
   readonly #transport: Transport
-  readonly #events: ConnectionEvents
+  readonly #events: JoinEvents
   readonly #byTopic = new Map<Topic, Join>()
   #due = new Fifo<Join>()
   /** Each has its turn alone, after all others. */
@@ -87,16 +104,19 @@ export class Joins {
   /** Aborted while there is no connection. */
   #connection: AbortSignal = AbortSignal.abort()
 
-  constructor(hub: HubState, transport: Transport, events: ConnectionEvents) {
-    this.#hub = hub
+  /** Use `keepJoins`; the core's own connection shares its clock. */
+  constructor(time: Time, transport: Transport, events: JoinEvents) {
+    this.#time = time
     this.#transport = transport
     this.#events = events
   }
 
+  /** How many topics are wanted, or were until this tick. */
   get size(): number {
     return this.#byTopic.size
   }
 
+  /** Joins the topic, now or when there is a connection. Told again for a topic that is joined already. */
   want(topic: Topic): void {
     const join = this.#byTopic.get(topic) ?? new Join(topic)
     this.#byTopic.set(topic, join)
@@ -202,7 +222,7 @@ export class Joins {
     this.#running += places
     const task = (deadline: AbortSignal) => this.#transport.join(join.topic, deadline)
     try {
-      await withDeadline(this.#hub.environment, 'The join', JOIN_TIMEOUT_MS, signal, task)
+      await withDeadline(this.#time.environment, 'The join', JOIN_TIMEOUT_MS, signal, task)
       if (!signal.aborted) this.#joined(join)
     } catch (cause) {
       if (!signal.aborted) this.#failed(join, cause)
@@ -224,7 +244,7 @@ export class Joins {
   #failed(join: Join, cause: unknown): void {
     join.state = 'out'
     this.#leave(join.topic)
-    this.#retryAfter(join, join.backOff.nextMs(this.#hub), cause)
+    this.#retryAfter(join, join.backOff.nextMs(this.#time), cause)
   }
 
   /** A join that costs the connection is backed off alone; the others go on without it. */
@@ -239,7 +259,7 @@ export class Joins {
       join.cancelRetry = undefined
       if (join.isWanted) this.#enqueue(join)
     }
-    join.cancelRetry = this.#hub.environment.setTimer(retry, waitMs, false)
+    join.cancelRetry = this.#time.environment.setTimer(retry, waitMs, false)
     answer(join)
     const error =
       cause instanceof Overdue

@@ -12,6 +12,8 @@ export type Topic = string & { readonly [topicBrand]: true }
 // Twilio Sync keeps this form for its own identifiers; a name of that form could not be told from one.
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
 const HUB_NAME = /^[A-Za-z0-9_-]{1,64}$/
+// The longest name has 320 units of three bytes each, every byte written as %XX.
+const TOPIC_FORM = /^rivulet\/([A-Za-z0-9_-]{1,64})\/([A-Za-z0-9_%-]{1,2880})$/
 const LONE_SURROGATE = /\p{Surrogate}/u
 // What `encodeURIComponent` leaves alone although it is outside `[A-Za-z0-9_-]`.
 const LEFT_BARE = /[.!~*'()]/g
@@ -20,6 +22,26 @@ const LEFT_BARE = /[.!~*'()]/g
 export function topicOf(hubName: string, streamName: string): Topic {
   const name = encodeURIComponent(streamName).replace(LEFT_BARE, percentEncoded)
   return `rivulet/${hubName}/${name}` as Topic
+}
+
+/** Reads the hub's name back from a topic that {@link topicOf} made. */
+export function hubNameOf(topic: Topic): string {
+  return topic.slice(topic.indexOf('/') + 1, topic.lastIndexOf('/'))
+}
+
+/**
+ * Returns a text as a topic when {@link topicOf} could have made it, `undefined` for any other: for a transport that
+ * takes topics from strangers.
+ */
+export function readTopic(text: string): Topic | undefined {
+  const [, hubName, name] = TOPIC_FORM.exec(text) ?? []
+  if (hubName === undefined || name === undefined) return undefined
+  try {
+    const streamName = checkStreamName(decodeURIComponent(name))
+    return topicOf(hubName, streamName) === text ? (text as Topic) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Reads the stream's name back from a topic that {@link topicOf} made. */

@@ -61,6 +61,8 @@ export interface Transport {
 
 /** What the core gives a transport at each `open`. Calls on the host of an earlier `open` are ignored. */
 export interface TransportHost {
+  /** The name of the hub: every topic begins with `rivulet/` and that name. */
+  readonly hub: string
   /** Takes a frame of a joined topic. Synchronous; never throws; the bytes may be reused after it returns. */
   receive(topic: Topic, frame: Uint8Array | string): void
   /** Reports that the connection is gone. The core opens again by itself. */

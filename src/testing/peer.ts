@@ -7,16 +7,20 @@ import { within } from './within.ts'
 export class Peer {
   readonly transport: Transport
   readonly waitMs: number
-  host = new Recorder()
+  host: Recorder
+  readonly #hub: string
 
-  constructor(transport: Transport, waitMs: number) {
+  /** `hub` is the name of the hub that the transport is told. */
+  constructor(transport: Transport, hub: string, waitMs: number) {
     this.transport = transport
     this.waitMs = waitMs
+    this.#hub = hub
+    this.host = new Recorder(hub)
   }
 
   /** Opens with a fresh host. */
   async open(signal: AbortSignal = endless()): Promise<void> {
-    this.host = new Recorder()
+    this.host = new Recorder(this.#hub)
     await this.#bounded('open to settle', this.transport.open(this.host, signal))
   }
 

@@ -5,6 +5,7 @@ const encoder = new TextEncoder()
 
 /** A host that remembers what a transport calls. One is made for each `open`. */
 export class Recorder implements TransportHost {
+  readonly hub: string
   readonly downs: (Error | undefined)[] = []
   readonly errors: Error[] = []
   /** Runs inside `receive`, after the frame was recorded; may throw. */
@@ -12,6 +13,10 @@ export class Recorder implements TransportHost {
   readonly #frames = new Map<Topic, Uint8Array[]>()
   #received = 0
   #waiting: { readonly isMet: () => boolean; readonly resolve: () => void }[] = []
+
+  constructor(hub: string) {
+    this.hub = hub
+  }
 
   receive(topic: Topic, frame: Uint8Array | string): void {
     const frames = this.#frames.get(topic) ?? []

@@ -27,7 +27,7 @@ export class Scene {
 
   /** Makes a transport that is not open yet. */
   make(): Peer {
-    const peer = new Peer(this.backend.transport(), this.waitMs)
+    const peer = new Peer(this.backend.transport(), this.#hubName, this.waitMs)
     this.#peers.push(peer)
     return peer
   }

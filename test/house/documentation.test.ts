@@ -22,6 +22,7 @@ import { packageFolders, ROOT } from '../support/source-files.ts'
 const entries = [
   'src/index.ts',
   'src/index-web.ts',
+  'src/transport.ts',
   'src/testing/index.ts',
   ...packageFolders().map((folder) => `${folder}/src/index.ts`),
 ]

@@ -37,12 +37,13 @@ const GATEWAY_FOLDERS: FolderOrder = {
   ],
   apart: [],
 }
-const ENTRIES = ['src/index.ts', 'src/index-web.ts']
+const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
-// What the contract takes; more than this needs a reason.
+// What the contract takes; more than this needs a reason. The core's hundred last are `rivulet/transport`, for a
+// transport that takes pages in, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 3920,
+  src: 4020,
   'packages/memory/src': 710,
   'packages/mqtt/src': 495,
   'packages/nats/src': 450,
@@ -91,7 +92,7 @@ describe('the source tree', () => {
     expect(offences(others, timeAndChanceOf)).toEqual([])
   })
 
-  test('lets a package name the core only as rivulet, and no other package', () => {
+  test('lets a package name the core only as rivulet and rivulet/transport, and no other package', () => {
     for (const { folder, files } of packages) {
       const strays = (file: SourceFile) =>
         importsOf(file).filter((specifier) => leaves(folder, file, specifier))
@@ -153,6 +154,7 @@ function isCoreByName(specifier: string): boolean {
 /** Tells whether an import of a package reaches the core by path, or another package at all. */
 function leaves(folder: string, file: SourceFile, specifier: string): boolean {
   if (specifier.startsWith('@rivulet/')) return true
+  if (specifier === 'rivulet/transport') return false
   if (specifier.startsWith('rivulet/')) return true
   if (!specifier.startsWith('.')) return false
   const [target] = relativeImportsOf({ ...file, tree: parse(file.path, `import '${specifier}'`).tree })

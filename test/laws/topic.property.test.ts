@@ -2,7 +2,7 @@ import assert from 'node:assert'
 import fc from 'fast-check'
 import { createHub } from 'rivulet'
 import { describe, test } from 'vitest'
-import { streamNameOf, topicOf } from '../../src/model/topic.ts'
+import { hubNameOf, readTopic, streamNameOf, topicOf } from '../../src/model/topic.ts'
 
 const RUNS = { numRuns: 2000 }
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
@@ -65,11 +65,23 @@ describe('a topic', () => {
     )
   })
 
-  test('gives the name back', () => {
+  test('gives the names back, and is read from its own text', () => {
     fc.assert(
       fc.property(hubNames, names, (hub, name) => {
+        assert.strictEqual(hubNameOf(topicOf(hub, name)), hub)
+        assert.strictEqual(readTopic(topicOf(hub, name)), topicOf(hub, name))
         assert.strictEqual(streamNameOf(topicOf(hub, name)), name)
         assert.strictEqual(decodeURIComponent(topicOf(hub, name)), `rivulet/${hub}/${name}`)
+      }),
+      RUNS,
+    )
+  })
+
+  test('is read from no text but its own', () => {
+    fc.assert(
+      fc.property(hubNames, fc.string({ unit: fc.constantFrom(...'a%2fF/.é') }), (hub, rest) => {
+        const topic = readTopic(`rivulet/${hub}/${rest}`)
+        if (topic !== undefined) assert.strictEqual(topicOf(hub, streamNameOf(topic)), topic)
       }),
       RUNS,
     )

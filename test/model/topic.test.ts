@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { streamNameOf, topicOf } from '../../src/model/topic.ts'
+import { readTopic, streamNameOf, topicOf } from '../../src/model/topic.ts'
 
 describe('a topic', () => {
   test.each([
@@ -24,5 +24,25 @@ describe('a topic', () => {
     for (const unit of ['€', '😀', '.', '\u0001']) {
       expect(topicOf('h'.repeat(64), unit.repeat(320 / unit.length)).length).toBeLessThan(3000)
     }
+  })
+
+  test.each([
+    'rivulet/default/',
+    'rivulet//a',
+    'rivulet/default/a/b',
+    'rivulet/default/a.b',
+    'rivulet/default/%2f',
+    'rivulet/default/%41',
+    'rivulet/default/%E9',
+    'rivulet/default/%ED%A0%80',
+    'rivulet/de.fault/a',
+    `rivulet/${'h'.repeat(65)}/a`,
+    `rivulet/default/${'a'.repeat(321)}`,
+    `rivulet/default/TZ${'0'.repeat(32)}`,
+    'nats/default/a',
+    'rivulet/default/a\n',
+    '',
+  ])('is not read from %j', (text) => {
+    expect(readTopic(text)).toBeUndefined()
   })
 })

@@ -108,7 +108,7 @@ describe('the bucket and what comes over the wire', () => {
     const bus = memoryBus({ echoes: true })
     const stranger = bus.transport()
     await stranger.open(
-      { receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
+      { hub: 'default', receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
       new AbortController().signal,
     )
     const clock = { nowMs: 0 }

@@ -29,6 +29,7 @@ export function clientOf(transport: Transport): Client {
   const downs: (Error | undefined)[] = []
   const errors: Error[] = []
   const host: TransportHost = {
+    hub: 'default',
     receive: (_topic, frame) => heard.push(new TextDecoder().decode(frame as Uint8Array)),
     down: (cause) => downs.push(cause),
     error: (_topic, cause) => errors.push(cause),

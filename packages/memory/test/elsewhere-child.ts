@@ -6,6 +6,7 @@ const [topic, frame] = process.argv.slice(2) as [Topic, string]
 const { signal } = new AbortController()
 const heard: string[] = []
 const host: TransportHost = {
+  hub: 'default',
   receive: (_topic, bytes) => heard.push(new TextDecoder().decode(bytes as Uint8Array)),
   down: () => {},
   error: () => {},

@@ -7,6 +7,7 @@ export const NEVER = new AbortController().signal
 
 /** A host that keeps what a transport tells it. */
 export class RecordingHost implements TransportHost {
+  readonly hub = 'default'
   readonly frames: string[] = []
   readonly downs: (Error | undefined)[] = []
   readonly errors: Error[] = []

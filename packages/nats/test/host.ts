@@ -2,6 +2,7 @@ import type { Topic, TransportHost } from 'rivulet'
 
 /** A host that writes down what it is called with. */
 export class Recorder implements TransportHost {
+  readonly hub = 'default'
   readonly frames: { topic: Topic; text: string }[] = []
   readonly errors: { topic: Topic | undefined; error: Error }[] = []
   readonly lefts: { topic: Topic; cause: Error }[] = []

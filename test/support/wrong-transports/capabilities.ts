@@ -95,7 +95,10 @@ function reachable(): ContractBackend {
     elsewhere: async (topic, frame) => {
       const { signal } = new AbortController()
       const other = bus.transport()
-      await other.open({ receive: () => {}, down: () => {}, error: () => {}, left: () => {} }, signal)
+      await other.open(
+        { hub: 'default', receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
+        signal,
+      )
       other.send(topic, frame)
       await other.close(signal)
     },

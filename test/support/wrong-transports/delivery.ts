@@ -92,6 +92,7 @@ function mapsTopics(map: (topic: Topic) => string): Flaw {
         const down = (cause?: Error) => host.down(cause)
         return right.open(
           {
+            hub: host.hub,
             receive,
             down,
             error: (topic, cause) => host.error(topic, cause),

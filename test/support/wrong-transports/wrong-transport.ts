@@ -102,6 +102,7 @@ function forwarding(right: Transport): Transport {
 
 function forwardingHost(host: TransportHost): TransportHost {
   return {
+    hub: host.hub,
     receive: (topic, frame) => host.receive(topic, frame),
     down: (cause) => host.down(cause),
     error: (topic, cause) => host.error(topic, cause),
