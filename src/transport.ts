@@ -1,5 +1,5 @@
 export type { Environment } from './base/environment.ts'
-export { type JoinChange, type JoinEvents, type Joins, keepJoins } from './connection/joins.ts'
+export { type JoinChange, type JoinEvents, Joins, keepJoins } from './connection/joins.ts'
 export {
   type DecodedFrame,
   decodeFrame,

@@ -8,8 +8,8 @@ import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-// What the whole contract takes; more than this needs a reason.
-const MAX_CORE_BYTES = 21_000
+// What the whole contract takes; more than this needs a reason. The last 200 are the schemes of three more packages.
+const MAX_CORE_BYTES = 21_200
 
 /** Installs what has no dependency on Node, with nothing else beside it: no adapter, no types of Node. */
 export async function checkCoreAlone(
