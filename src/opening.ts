@@ -127,6 +127,9 @@ interface TransportUrl {
   readonly name: string | undefined
 }
 
+/** Schemes with a name in the place of a host. */
+const WITHOUT_HOST: readonly string[] = ['memory:', 'threads:']
+
 /** Takes `?name=` out of a URL; the rest is the transport's. Of the rest nothing goes into an error: it may be a secret. */
 function parse(packages: readonly TransportPackage[], given: unknown): TransportUrl {
   const url = typeof given === 'string' ? given : ''
@@ -141,7 +144,7 @@ function parse(packages: readonly TransportPackage[], given: unknown): Transport
     const known = packages.flatMap(({ schemes }) => schemes).join(' ')
     throw invalid(`A transport's URL starts with ${known}, ${reason}`)
   }
-  if (scheme !== 'memory:' && !url.startsWith('//', scheme.length)) {
+  if (!WITHOUT_HOST.includes(scheme) && !url.startsWith('//', scheme.length)) {
     throw invalid(`A URL with ${scheme} has two slashes; did you mean ${scheme}//host:port?`)
   }
   const [address = '', ...query] = url.split('?')

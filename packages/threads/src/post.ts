@@ -1,0 +1,61 @@
+import type { Topic } from 'rivulet'
+
+/** What crosses a channel: a frame, a question how far the others are, its answer, or a goodbye. */
+export type Post = FramePost | AskPost | AnswerPost | EndPost
+
+/** A pair, since an object with names costs a receiver 0.4 µs more. */
+export type FramePost = readonly [topic: Topic, frame: Uint8Array | string]
+
+/** Asks every other transport to answer once it has taken everything that was posted before. */
+export interface AskPost {
+  /** Who asks. */
+  readonly ask: string
+  /** How far the asking transport has posted. */
+  readonly position: number
+}
+
+/** Answers one ask. */
+export interface AnswerPost {
+  /** Who answers. */
+  readonly answer: string
+  /** Who asked. */
+  readonly to: string
+  /** The position of the ask. */
+  readonly position: number
+}
+
+/** Says that a transport is closed and answers no more. */
+export interface EndPost {
+  /** Who closes. */
+  readonly end: string
+}
+
+/** Reads what came over a channel, on which anybody may post; `undefined` unless it is a post of a transport. */
+export function readPost(data: unknown): Post | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  if (Array.isArray(data)) return isFrame(data) ? data : undefined
+  const { ask, answer, to, end, position } = data as Record<string, unknown>
+  if (isId(end)) return { end }
+  if (typeof position !== 'number' || !Number.isSafeInteger(position)) return undefined
+  if (isId(ask)) return { ask, position }
+  return isId(answer) && isId(to) ? { answer, to, position } : undefined
+}
+
+const ID_LENGTH = 32
+
+/** Makes an id that no other transport has. */
+export function makeId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(ID_LENGTH / 2))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && value.length === ID_LENGTH
+}
+
+function isFrame(pair: readonly unknown[]): pair is FramePost {
+  const [topic, frame] = pair
+  if (pair.length !== 2 || typeof topic !== 'string') return false
+  // Bytes in shared memory could change while they are checked.
+  return typeof frame === 'string' || (frame instanceof Uint8Array && frame.buffer instanceof ArrayBuffer)
+}

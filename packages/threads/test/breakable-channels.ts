@@ -1,0 +1,41 @@
+import type { Channel } from '@rivulet/threads'
+
+/** Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is. */
+export function breakableChannels() {
+  const open = new Map<BroadcastChannel, () => void>()
+  let isDown = false
+  return {
+    make(name: string): Channel {
+      if (isDown) throw new Error('There are no channels now.')
+      const channel = new BroadcastChannel(name)
+      open.set(channel, () => {})
+      const closeListeners: ((event: object) => void)[] = []
+      open.set(channel, () => {
+        for (const listener of closeListeners) listener({})
+      })
+      return {
+        addEventListener(type, listener) {
+          if (type === 'close') closeListeners.push(listener)
+          else channel.addEventListener(type, (event) => listener(event as MessageEvent))
+        },
+        postMessage: (value) => channel.postMessage(value),
+        close() {
+          open.delete(channel)
+          channel.close()
+        },
+        unref: () => (channel as BroadcastChannel & { unref(): void }).unref(),
+      }
+    },
+    down() {
+      isDown = true
+      for (const [channel, tell] of [...open]) {
+        channel.close()
+        tell()
+      }
+      open.clear()
+    },
+    up() {
+      isDown = false
+    },
+  }
+}
