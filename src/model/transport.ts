@@ -2,7 +2,10 @@ import type { Topic } from './topic.ts'
 
 /** What a transport can and cannot do. Read again after each `open`; `rivulet/testing` verifies every claim. */
 export interface Capabilities {
-  /** How far frames travel: within this process, this machine, or the network. */
+  /**
+   * How far frames travel. `'process'`: between hubs of this thread. `'host'`: out of this thread and not beyond this
+   * machine; to which threads, tabs or processes, the transport's documentation says. `'network'`: to other machines.
+   */
   readonly scope: 'process' | 'host' | 'network'
   /** Whether the backend hands a connection its own frames back. */
   readonly echoes: boolean

@@ -6,8 +6,9 @@ export interface ContractBackend {
   transport(): Transport
 
   /**
-   * Sends one frame from another operating-system process with a client of its own, and resolves when it has
-   * certainly left. A transport of scope `'process'` sends from there as best it can: it must not be heard.
+   * Sends one frame from elsewhere with a client of its own, and resolves when it has certainly left. Elsewhere is the
+   * nearest place that the scope reaches: another thread where `'host'` means threads, else another process. A
+   * transport of scope `'process'` sends from another process as best it can: it must not be heard.
    */
   elsewhere(topic: Topic, frame: string): Promise<void>
 

@@ -6,7 +6,7 @@ import { wrongDelivery } from '../support/wrong-transports/delivery.ts'
 import { wrongEnding } from '../support/wrong-transports/ending.ts'
 import { wrongJoining } from '../support/wrong-transports/joining.ts'
 import { wrongOpening } from '../support/wrong-transports/opening.ts'
-import type { WrongTransport } from '../support/wrong-transports/wrong-transport.ts'
+import { claims, hosted, type WrongTransport, wrong } from '../support/wrong-transports/wrong-transport.ts'
 
 const wrongTransports = [
   ...wrongCapabilities,
@@ -37,20 +37,58 @@ test('each check of the contract suite has a wrong transport that it fails', () 
   )
 })
 
+test('a frame that arrives changed is told by its first differing offset, not by two dumps', async () => {
+  const flip = hosted((host) => ({
+    receive: (topic, frame) => {
+      const bytes = typeof frame === 'string' ? new TextEncoder().encode(frame) : frame
+      const copy = bytes.slice()
+      if (copy.length === 5000) copy[4321] = (copy[4321] as number) ^ 0xff
+      host.receive(topic, copy)
+    },
+  }))
+  const failures = await messagesOf(wrong('flips a byte', flip, []).create)
+  const message = failures.get('hands frames over byte for byte') ?? ''
+  assert.match(
+    message,
+    /^a frame of 5000 bytes arrives as it was sent: at offset 4321 there is 0x[0-9a-f]{2} instead of 0x[0-9a-f]{2}; 5000 bytes came, 5000 were expected$/,
+  )
+})
+
+test('a frame that arrives cut is told by the offset of its end', async () => {
+  const cut = hosted((host) => ({ receive: (topic, frame) => host.receive(topic, frame.slice(0, 40)) }))
+  const failures = await messagesOf(wrong('cuts frames', cut, []).create)
+  const largest = failures.get('takes frames up to maxFrameBytes and survives a larger one') ?? ''
+  assert.match(largest, /arrives whole: at offset 40 there is the end instead of 0x28; 40 bytes came, /)
+})
+
+test('a transport that takes larger frames than it says is told to say Infinity', async () => {
+  const modest = wrong('says 999', claims({ maxFrameBytes: () => 999 }), []).create
+  const failures = await messagesOf(modest)
+  assert.match(
+    failures.get('takes frames up to maxFrameBytes and survives a larger one') ?? '',
+    /say Infinity/,
+  )
+})
+
 /** A flaw fails its checks each time; what a busy machine held up once does not fail again. */
 async function failsEachTime(failed: string[], create: WrongTransport['create']): Promise<string[]> {
   const again = await failuresOf(create)
   return failed.filter((name) => again.includes(name))
 }
 
-/** Runs the suite with a `test` that only records, and gives the names of the tests that fail, sorted. */
+/** Gives the names of the tests of the suite that fail, sorted. */
 async function failuresOf(create: WrongTransport['create']): Promise<string[]> {
-  const failed: string[] = []
-  const running: Promise<void>[] = []
+  return [...(await messagesOf(create)).keys()].sort()
+}
+
+/** Runs the suite with a `test` that only records, and gives what each test that fails says. */
+async function messagesOf(create: WrongTransport['create']): Promise<Map<string, string>> {
+  const failed = new Map<string, string>()
+  const running: Promise<unknown>[] = []
   const record = (name: string, run: () => Promise<void>) => {
-    running.push(run().catch(() => void failed.push(name)))
+    running.push(run().catch((error: Error) => failed.set(name, error.message)))
   }
   testTransport({ test: record, create: async () => create(), waitMs: 2000 })
   await Promise.all(running)
-  return failed.sort()
+  return failed
 }
