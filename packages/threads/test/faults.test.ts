@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest'
+import { repeatsOf } from '../../../test/brokers/support/sighting.ts'
+import { openLive } from '../../../test/support/live.ts'
+import { freshBus, hasHeard, member } from './member-thread.ts'
+
+const NO_LIMIT = { limit: false } as const
+const TERMINATIONS = 50
+const FLOOD_MESSAGES = 400_000
+const FLOOD_BYTES = 1_000
+
+test('a thread that subscribes hears what others publish right after, each of 100 times', async () => {
+  const url = freshBus()
+  const [publisher, receiver] = await Promise.all([
+    member('publisher', { url, defaults: NO_LIMIT }),
+    member('receiver', { url, defaults: NO_LIMIT }),
+  ])
+  for (let round = 0; round < 100; round += 1) {
+    const stream = `round ${round}`
+    await receiver.call('listen', [stream])
+    const numbers = await publisher.call('publish', [stream])
+    await hasHeard(receiver, publisher, numbers)
+  }
+  expect(await receiver.call('ledger')).toMatchObject({ delivered: 100, missed: 0 })
+})
+
+test('a hub that is ready in a new thread hears what another thread publishes at once', async () => {
+  const url = freshBus()
+  const here = await openLive({ transport: url, streamDefaults: NO_LIMIT })
+  for (let round = 0; round < 20; round += 1) {
+    const newcomer = await member(`newcomer ${round}`, { url, defaults: NO_LIMIT })
+    await newcomer.call('listen', ['news'])
+    here.stream('news').publish({ by: 'main', n: round, atMs: Date.now() })
+    await expect.poll(() => newcomer.call('missing', 'main', [round])).toEqual([])
+    await newcomer.dismiss()
+  }
+})
+
+test('a thread that is terminated in the middle of a flood harms nobody, 50 times', async () => {
+  const url = freshBus()
+  const [steady, receiver] = await Promise.all([
+    member('steady', { url, defaults: NO_LIMIT }),
+    member('receiver', { url, defaults: NO_LIMIT }),
+  ])
+  await receiver.call('listen', ['flood', 'steady'])
+  for (let nth = 0; nth < TERMINATIONS; nth += 1) {
+    const flooder = await member(`flooder ${nth}`, { url, defaults: NO_LIMIT, padding: 500 })
+    await flooder.call('publishFlatOut', 'flood')
+    await expect.poll(() => receiver.call('heardSince', flooder.name, 0)).toBeGreaterThan(0)
+    await flooder.terminate()
+    await hasHeard(receiver, steady, await steady.call('publish', ['steady']))
+  }
+  const { sightings } = await receiver.call('notes')
+  expect(repeatsOf(sightings)).toEqual([])
+  // What a flooder lost as `congested` is missed here; of the frames that came none is broken, old, or out of order.
+  expect(await receiver.call('ledgerOf', 'flood')).toMatchObject({
+    ...{ reordered: 0, dropped: { malformed: 0, duplicate: 0, stale: 0, tooLarge: 0, schema: 0 } },
+  })
+  expect(await receiver.call('ledgerOf', 'steady')).toMatchObject({ delivered: TERMINATIONS, missed: 0 })
+  expect([steady.rises, receiver.rises]).toEqual([1, 1])
+  await steady.call('flush')
+  expect(await steady.call('ledger')).toMatchObject({ confirmed: TERMINATIONS, unconfirmed: 0 })
+  await Promise.all([steady.dismiss(), receiver.dismiss()])
+})
+
+test('a thread that blocks neither takes the others down nor lets the memory grow without bound', async () => {
+  const url = freshBus()
+  const [publisher, receiver, blocked] = await Promise.all([
+    member('publisher', { url, defaults: NO_LIMIT, padding: FLOOD_BYTES }),
+    member('receiver', { url, defaults: NO_LIMIT }),
+    member('blocked', { url, defaults: NO_LIMIT }),
+  ])
+  for (const listener of [receiver, blocked]) await listener.call('listen', ['flood', 'after'])
+  await publisher.call('publish', ['flood'])
+  await publisher.call('flush')
+  const before = process.memoryUsage.rss()
+  await blocked.block()
+  await publisher.call('publishFlatOut', 'flood')
+  const attempts = () => publisher.call('ledger').then((ledger) => ledger.attempts)
+  await expect.poll(attempts, { timeout: 60_000 }).toBeGreaterThan(FLOOD_MESSAGES)
+  const grown = process.memoryUsage.rss() - before
+  await publisher.call('stopPublishing')
+  blocked.release()
+  await publisher.call('flush')
+  await hasHeard(blocked, publisher, await publisher.call('publish', ['after']))
+  // What the others could not take is counted as lost here, and kept nowhere.
+  const { lost, unconfirmed } = await publisher.call('ledger')
+  expect(lost.congested).toBeGreaterThan(FLOOD_MESSAGES / 2)
+  expect(unconfirmed).toBe(0)
+  expect(grown).toBeLessThan((FLOOD_MESSAGES * FLOOD_BYTES) / 2)
+  expect([publisher.rises, receiver.rises, blocked.rises]).toEqual([1, 1, 1])
+})
+
+test('subscribers that throw in one thread stall neither its other streams nor other threads', async () => {
+  const url = freshBus()
+  const [publisher, faulty] = await Promise.all([
+    member('publisher', { url, defaults: NO_LIMIT }),
+    member('faulty', { url, defaults: NO_LIMIT }),
+  ])
+  await faulty.call('listen', ['a'], { ends: 'throwing' })
+  await faulty.call('listen', ['a'], { ends: 'rejecting' })
+  await faulty.call('listen', ['a', 'b'])
+  const numbers: number[] = []
+  for (let nth = 0; nth < 100; nth += 1) numbers.push(...(await publisher.call('publish', ['a', 'b'])))
+  await hasHeard(faulty, publisher, numbers)
+  expect(await faulty.call('ledger')).toMatchObject({ delivered: 200, listenerErrors: 200, missed: 0 })
+  expect(faulty.rises).toBe(1)
+  await Promise.all([publisher.dismiss(), faulty.dismiss()])
+})

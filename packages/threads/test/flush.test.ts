@@ -1,0 +1,117 @@
+import { threads } from '@rivulet/threads'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { topicOf } from '../../../src/model/topic.ts'
+import { endless, host } from './host.ts'
+import { startThread } from './thread.ts'
+
+const TOPIC = topicOf('default', 'numbers')
+const FRAMES = 500
+
+/** Opens a transport that the test closes. */
+async function open(name: string) {
+  const transport = threads(name)
+  const kept = host()
+  await transport.open(kept, endless)
+  onTestFinished(() => transport.close(AbortSignal.abort()))
+  return { transport, kept }
+}
+
+/** Poses as a transport of another thread that says it exists and answers nothing: blocked, or terminated. */
+async function silentOther(
+  name: string,
+): Promise<{ readonly id: string; readonly channel: BroadcastChannel }> {
+  const channel = new BroadcastChannel(`rivulet/threads/${name}`)
+  onTestFinished(() => channel.close())
+  const id = 'f'.repeat(32)
+  const met = new Promise<void>((resolve) => {
+    channel.onmessage = ({ data }) => data.to === id && resolve()
+  })
+  channel.postMessage({ ask: id, position: 1 })
+  await met
+  return { id, channel }
+}
+
+test('flush resolves when the other threads have read what was sent', async () => {
+  const name = `test-${crypto.randomUUID()}`
+  const read = new Int32Array(new SharedArrayBuffer(4))
+  const { transport } = await open(name)
+  const reader = startThread('counting-thread.ts', { name, topic: TOPIC, read: read.buffer })
+  await new Promise((resolve) => reader.worker.once('message', resolve))
+  for (let round = 1; round <= 10; round += 1) {
+    for (let nth = 0; nth < FRAMES; nth += 1) transport.send(TOPIC, `frame ${nth}`)
+    await transport.flush(endless)
+    expect(Atomics.load(read, 0)).toBe(round * FRAMES)
+  }
+  await reader.worker.terminate()
+})
+
+describe('a thread that does not answer', () => {
+  const setUp = async () => {
+    const name = `test-${crypto.randomUUID()}`
+    const { transport, kept } = await open(name)
+    await transport.join(TOPIC, endless)
+    const other = await silentOther(name)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    /** Posts, and waits until the transport has taken it, and all before: by a frame that follows. */
+    const post = async (...posts: object[]) => {
+      const heard = kept.frames.length
+      for (const each of [...posts, [TOPIC, 'fence']]) other.channel.postMessage(each)
+      while (kept.frames.length === heard) await new Promise(setImmediate)
+    }
+    return { transport, kept, other, post }
+  }
+  /** Tells after how many milliseconds of the fake clock a flush resolves, in steps of 50. */
+  const msOf = async (flush: Promise<void>) => {
+    let isOver = false
+    const over = flush.then(() => {
+      isOver = true
+    })
+    let waitedMs = 0
+    for (; !isOver; waitedMs += 50) {
+      await vi.advanceTimersByTimeAsync(50)
+      if (waitedMs > 10_000) throw new Error('The flush does not resolve.')
+    }
+    await over
+    return waitedMs
+  }
+
+  test('delays a barrier a little, and a barrier over a megabyte more', async () => {
+    const { transport } = await setUp()
+    transport.send(TOPIC, 'little')
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    transport.send(TOPIC, new Uint8Array(1_100_000))
+    expect(await msOf(transport.flush(endless))).toBe(1_550)
+  })
+
+  test('is not waited for after ten seconds, until it is heard again', async () => {
+    const { transport, other, post } = await setUp()
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    expect(await msOf(transport.flush(endless))).toBe(50)
+    await post({ ask: other.id, position: 2 })
+    expect(await msOf(transport.flush(endless))).toBe(150)
+  })
+
+  test('is not waited for once it has said goodbye', async () => {
+    const { transport, other, post } = await setUp()
+    await post({ end: other.id })
+    expect(await msOf(transport.flush(endless))).toBe(50)
+  })
+
+  test('cannot make the table of the others grow without bound', async () => {
+    const { transport, kept, post } = await setUp()
+    const asks = Array.from({ length: 5_000 }, (_, nth) => ({
+      ask: `${nth}`.padStart(32, '0'),
+      position: nth,
+    }))
+    await post(...asks)
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    expect(kept.downs).toEqual([])
+    // Met late, when the table was full: nobody waits for it.
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    expect(await msOf(transport.flush(endless))).toBe(50)
+  })
+})

@@ -1,0 +1,154 @@
+import { threads } from '@rivulet/threads'
+import { RivuletError } from 'rivulet'
+import { expect, onTestFinished, test } from 'vitest'
+import { topicOf } from '../../../src/model/topic.ts'
+import { closeLawfully, eventually, openLive } from '../../../test/support/live.ts'
+import { endless, host } from './host.ts'
+
+const TOPIC = topicOf('default', 'a')
+
+function freshName(): string {
+  return `test-${crypto.randomUUID()}`
+}
+
+function stranger(name: string): BroadcastChannel {
+  const channel = new BroadcastChannel(`rivulet/threads/${name}`)
+  onTestFinished(() => channel.close())
+  return channel
+}
+
+const HOSTILE_POSTS: readonly unknown[] = [
+  ...[undefined, null, 0, '', 'text', true, 1n, Number.NaN, new Date(0), /x/, new Error('x'), new Map(), []],
+  ...[[TOPIC], [TOPIC, 1], [TOPIC, null], [TOPIC, {}], [TOPIC, 'x', 'y'], [1, 'x'], [{ toString: 1 }, 'x']],
+  ...[
+    [TOPIC, new ArrayBuffer(4)],
+    [TOPIC, new Uint16Array(4)],
+    [TOPIC, new DataView(new ArrayBuffer(4))],
+  ],
+  [TOPIC, new Uint8Array(new SharedArrayBuffer(4))],
+  ...[{}, { ask: 1, position: 1 }, { ask: 'x', position: 1 }, { ask: 'a'.repeat(32) }],
+  ...[Number.NaN, Infinity, 1.5, '1', null].map((position) => ({ ask: 'a'.repeat(32), position })),
+  ...[{ answer: 'a'.repeat(32), position: 1 }, { answer: 1, to: 2, position: 3 }, { end: {} }, { end: '' }],
+]
+
+test('posts that are no frames reach no host, and stop nothing', async () => {
+  const name = freshName()
+  const [sender, receiver] = [threads(name), threads(name)]
+  const kept = host()
+  await sender.open(host(), endless)
+  await receiver.open(kept, endless)
+  await receiver.join(TOPIC, endless)
+  for (const post of HOSTILE_POSTS) stranger(name).postMessage(post)
+  sender.send(TOPIC, 'a frame')
+  await sender.flush(endless)
+  expect(kept).toMatchObject({ frames: [[TOPIC, 'a frame']], errors: [], downs: [] })
+  await Promise.all([sender.close(endless), receiver.close(endless)])
+})
+
+test('a flood of invented posts costs a hub no message of the others, and its ledger is lawful', async () => {
+  const name = freshName()
+  const [here, there] = [await openLive(`threads:${name}`), await openLive(`threads:${name}`)]
+  const heard: unknown[] = []
+  await there.stream('a').subscribe(({ data }) => heard.push(data)).ready
+  const channel = stranger(name)
+  for (let nth = 0; nth < 2_000; nth += 1) {
+    channel.postMessage(HOSTILE_POSTS[nth % HOSTILE_POSTS.length])
+    channel.postMessage([topicOf('default', `invented ${nth}`), '{"data":{}}'])
+  }
+  for (const frame of ['', '{', '[]', '{"data":1}']) channel.postMessage([TOPIC, frame])
+  here.stream('a').publish({ truck: 7 })
+  await here.flush()
+  expect(heard).toEqual([{ truck: 7 }])
+  const [, ledger] = await closeLawfully(here, there)
+  expect(ledger).toMatchObject({ received: 5, delivered: 1, dropped: { malformed: 4 } })
+})
+
+test('a post that cannot be read is told as an error, and the hub goes on', async () => {
+  const listeners = new Map<string, (event: object) => void>()
+  const name = freshName()
+  const transport = threads({
+    name,
+    makeChannel(channelName) {
+      const channel = new BroadcastChannel(channelName)
+      return {
+        addEventListener: (type, listener) => {
+          if (type !== 'close') channel.addEventListener(type, listener as (event: Event) => void)
+          if (!listeners.has(type)) listeners.set(type, listener)
+        },
+        postMessage: (value) => channel.postMessage(value),
+        close: () => channel.close(),
+      }
+    },
+  })
+  const kept = host()
+  await transport.open(kept, endless)
+  listeners.get('messageerror')?.(new Event('messageerror'))
+  expect(kept.errors).toEqual([expect.objectContaining({ code: 'TRANSPORT_FAILED' })])
+  expect(kept.errors.every(RivuletError.is)).toBe(true)
+  await transport.flush(endless)
+  await transport.close(endless)
+  listeners.get('messageerror')?.(new Event('messageerror'))
+  expect(kept.errors).toHaveLength(1)
+})
+
+test('2 000 streams each reach their own subscribers, and no other', async () => {
+  const url = `threads:${freshName()}`
+  const [here, there] = [await openLive(url), await openLive(url)]
+  const names = Array.from({ length: 2_000 }, (_, index) => `stream ${index}`)
+  const heard = names.map((): unknown[] => [])
+  await Promise.all(
+    names.map((name, index) => there.stream(name).subscribe(({ data }) => heard[index]?.push(data)).ready),
+  )
+  for (const [index, name] of names.entries()) here.stream(name).publish({ index })
+  await here.flush()
+  await eventually(() => there.ledger().received).toBe(names.length)
+  expect(heard).toEqual(names.map((_, index) => [{ index }]))
+  const [sent, got] = await closeLawfully(here, there)
+  expect(sent).toMatchObject({ accepted: 2_000, confirmed: 2_000 })
+  expect(got).toMatchObject({ delivered: 2_000, missed: 0 })
+})
+
+test('two hubs in one thread hear each other, and not themselves', async () => {
+  const url = `threads:${freshName()}`
+  const [here, there] = [await openLive(url), await openLive(url)]
+  const heard: unknown[] = []
+  for (const hub of [here, there]) {
+    await hub.stream('a').subscribe(({ data, isLocal }) => heard.push([hub === here, isLocal, data.n])).ready
+  }
+  here.stream('a').publish({ n: 1 })
+  there.stream('a').publish({ n: 2 })
+  await Promise.all([here.flush(), there.flush()])
+  expect(heard).toEqual([[true, true, 1], [false, true, 2], ...expectRemote(heard)])
+  const ledgers = await closeLawfully(here, there)
+  for (const ledger of ledgers) expect(ledger).toMatchObject({ delivered: 1, dropped: { echo: 0 } })
+})
+
+/** The remote ones come in either order. */
+function expectRemote(heard: readonly unknown[]): readonly unknown[] {
+  const remote = [
+    [false, false, 1],
+    [true, false, 2],
+  ]
+  return JSON.stringify(heard[2]) === JSON.stringify(remote[0]) ? remote : remote.reverse()
+}
+
+test('a bus of another name hears nothing', async () => {
+  const [here, there] = [await openLive(`threads:${freshName()}`), await openLive(`threads:${freshName()}`)]
+  await there.stream('a').subscribe(() => {}).ready
+  here.stream('a').publish({ n: 1 })
+  await here.flush()
+  await there.flush()
+  expect(there.ledger()).toMatchObject({ received: 0 })
+})
+
+test('a frame that is a part of a larger memory crosses without the rest', async () => {
+  const name = freshName()
+  const crossed: unknown[] = []
+  stranger(name).onmessage = ({ data }) => Array.isArray(data) && crossed.push(data[1].buffer.byteLength)
+  const transport = threads(name)
+  await transport.open(host(), endless)
+  transport.send(TOPIC, new Uint8Array(1_000_000).subarray(5, 10))
+  await transport.flush(endless)
+  await eventually(() => crossed).toEqual([5])
+  await transport.close(endless)
+})
