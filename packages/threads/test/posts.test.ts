@@ -19,7 +19,16 @@ function stranger(name: string): BroadcastChannel {
 
 const HOSTILE_POSTS: readonly unknown[] = [
   ...[undefined, null, 0, '', 'text', true, 1n, Number.NaN, new Date(0), /x/, new Error('x'), new Map(), []],
-  ...[[TOPIC], [TOPIC, 1], [TOPIC, null], [TOPIC, {}], [TOPIC, 'x', 'y'], [1, 'x'], [{ toString: 1 }, 'x']],
+  ...[
+    [TOPIC],
+    [TOPIC, 1],
+    [TOPIC, null],
+    [TOPIC, {}],
+    [TOPIC, 'x', 'y'],
+    [TOPIC, 'x', TOPIC, 1],
+    [1, 'x'],
+    [{ toString: 1 }, 'x'],
+  ],
   ...[
     [TOPIC, new ArrayBuffer(4)],
     [TOPIC, new Uint16Array(4)],
