@@ -8,6 +8,7 @@ type Broker = Awaited<ReturnType<typeof startNats>>
 /** The transports, each as the one string that names it. */
 const transports: [string, () => Promise<string>][] = [
   ['memory:', async () => 'memory:scenario'],
+  ['threads:', async () => 'threads:scenario'],
   ['mqtt://', async () => urlOf(await startMosquitto())],
   ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
   ['nats://', async () => urlOf(await startNats())],

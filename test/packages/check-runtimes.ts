@@ -5,10 +5,12 @@ import { build } from 'esbuild'
 import { execa, type ResultPromise } from 'execa'
 import { freePort } from '../support/free-port.ts'
 import type { CheckList } from './check-list.ts'
+import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
 const PACKAGES = ['rivulet', '@rivulet/gateway']
+const THREADS = ['@rivulet/threads']
 const RUNTIMES = ['deno@^2', 'bun@^1', 'workerd@^1']
 const PROGRAM = 'gateway.mjs'
 const BUN_PROGRAM = `
@@ -25,7 +27,9 @@ export async function checkRuntimes(
   folder: string,
 ): Promise<void> {
   const project = new EmptyProject(folder)
-  const tarballs = packages.filter(({ name }) => PACKAGES.includes(name)).map(({ tarball }) => tarball)
+  const tarballs = packages
+    .filter(({ name }) => [...PACKAGES, ...THREADS].includes(name))
+    .map(({ tarball }) => tarball)
   const isInstalled = await list.check('the gateway installs beside other runtimes', async () => {
     await project.install([...tarballs, ...RUNTIMES])
     await project.add(PROGRAM)
@@ -45,6 +49,7 @@ export async function checkRuntimes(
     await project.write('served.mjs', BUN_PROGRAM)
     return checkServed(project, 'bun', (port) => ['served.mjs', `${port}`])
   })
+  await checkThreads(list, project)
   await list.check('a worker serves the gateway, without anything of Node', async () => {
     await bundleWorker(project)
     return checkServed(project, 'workerd', (port) => [
@@ -53,6 +58,23 @@ export async function checkRuntimes(
       `--socket-addr=http=127.0.0.1:${port}`,
     ])
   })
+}
+
+/** Has a main thread and a worker of one program exchange messages. */
+async function checkThreads(list: CheckList, project: EmptyProject): Promise<void> {
+  await project.add('threads.mjs')
+  await project.add('threads-worker.mjs')
+  for (const [name, ...args] of [['deno', 'run', '--allow-all'], ['bun']] as const) {
+    await list.check(`a main thread and a worker meet over threads: in ${name}`, async () => {
+      const program = join(project.folder, 'node_modules/.bin', name)
+      const options = { cwd: project.folder, env: { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' } }
+      const { stdout } = await execa(program, [...args, 'threads.mjs'], {
+        ...options,
+        timeout: START_TIMEOUT_MS,
+      })
+      return expectOutput(stdout, { heard: 2000, inOrder: true, confirmed: 2000, missed: 0 })
+    })
+  }
 }
 
 async function bundleWorker(project: EmptyProject): Promise<void> {

@@ -1,6 +1,7 @@
 import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
+import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
 import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
@@ -21,6 +22,7 @@ export const SCHEMES = {
   '@rivulet/memory': ['memory:'],
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
+  '@rivulet/threads': ['threads:'],
 } as const
 
 const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
@@ -61,6 +63,7 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, B
       '3.1.1': [overMqtt(mosquitto1, 4), overMqtt(mosquitto2, 4)],
     }),
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
+    await rowOf('@rivulet/threads', { '': [threads('table'), threads('table')] }),
   ]
 }
 
@@ -97,7 +100,12 @@ function lineOf({ name, schemes, claims }: Row): string {
 }
 
 const TOPIC = topicOf('default', 'positions')
-const REACHES = { process: 'this process', host: 'this machine', network: 'the network' } as const
+const REACHES = {
+  process: 'this process',
+  // Of the transports of scope `host` there is one, and it does not reach other processes.
+  host: 'threads of one process, tabs and workers of one browser origin',
+  network: 'the network',
+} as const
 
 /** Says it once when all protocols agree, else for each. */
 function perProtocol(claims: Row['claims'], say: (claim: Capabilities) => string): string {
@@ -113,5 +121,7 @@ function largestFrame(claims: Row['claims']): string {
     ({ usual, limited }) => usual.maxFrameBytes(TOPIC) === limited.maxFrameBytes(TOPIC),
   )
   const [{ usual } = { usual: undefined }] = claims.values()
-  return own ? `${usual?.maxFrameBytes(TOPIC)} bytes` : 'as the broker says'
+  if (!own) return 'as the broker says'
+  const bytes = usual?.maxFrameBytes(TOPIC)
+  return bytes === Number.POSITIVE_INFINITY ? 'none' : `${bytes} bytes`
 }
