@@ -121,6 +121,14 @@ test('foreign clients exchange frames with a stream', { timeout: TIMEOUT_MS }, a
   expect(await service.ended).toEqual({ code: 0, signal: null, stderr: '' })
 })
 
+test('four threads share the work of a week of earthquakes', { timeout: TIMEOUT_MS }, async () => {
+  const program = example('threads/main.ts', {})
+  expect(await program.line('1707 earthquakes')).toMatch(/each thread: ([1-9]\d* ?){4}$/)
+  expect(await program.line('the strongest')).toMatch(/magnitude \d\.\d+, then \d\.?\d*, \d+ km away$/)
+  expect(await program.line('confirmed')).toBe('confirmed 1707, missed 0, lost 0')
+  expect(await program.ended).toEqual({ code: 0, signal: null, stderr: '' })
+})
+
 describe('TLS with a certificate of its own', () => {
   test.each(BROKERS)(
     'is trusted on %s by who trusts the authority',

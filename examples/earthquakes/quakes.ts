@@ -15,6 +15,8 @@ export interface Quake {
     /** The seismic network that reported it. */
     readonly net: string
   }
+  /** Longitude, latitude, and depth in kilometres. */
+  readonly geometry: { readonly coordinates: readonly number[] }
 }
 
 /** Reads the recorded week, in order of time. */

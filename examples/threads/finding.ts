@@ -1,0 +1,23 @@
+// What the threads tell each other.
+
+/** An earthquake, as the main thread publishes it. */
+export interface Located {
+  readonly id: string
+  /** In milliseconds since 1970. */
+  readonly time: number
+  readonly magnitude: number
+  readonly longitude: number
+  readonly latitude: number
+}
+
+/** A weaker earthquake that followed a stronger one within a day and 30 km. */
+export interface Finding {
+  /** The thread that found it. */
+  readonly by: number
+  readonly id: string
+  readonly magnitude: number
+  /** The stronger one before it. */
+  readonly main: { readonly id: string; readonly magnitude: number }
+  /** How far it was from that, in kilometres. */
+  readonly km: number
+}
