@@ -105,6 +105,15 @@ describe('the benches', () => {
     expect(result?.cases[0]?.name).toBe('3 subscribers, 53 bytes, through memory')
   })
 
+  test('measure two threads beside a bare channel', async () => {
+    const { stdout } = await quick('transport', '--json', '--transport', 'threads:own')
+    const [result] = JSON.parse(stdout) as Result[]
+    expect(result?.cases.map(({ name }) => name)).toContain('threads: one stream flat out')
+    for (const { rows } of result?.cases ?? []) {
+      expect(rows.map(({ name }) => name)).toEqual(['Rivulet', 'bare BroadcastChannel + JSON'])
+    }
+  })
+
   test('measure two checkouts in turn, and end with the targets', async () => {
     const { stdout, exitCode } = await quick('fanout', '--subscribers', '1', '--against', ROOT)
     const line = (start: string) => stdout.split('\n').find((text) => text.startsWith(start))

@@ -141,15 +141,43 @@ const emitterJson = {
   },
 }
 
+/** A channel for each topic, as a user has it without a bus. @type {Client} */
+const bareChannel = {
+  ...{ name: 'bare BroadcastChannel + JSON', group: 'bare' },
+  async connect() {
+    const channels = []
+    const open = (topic) => {
+      const channel = new BroadcastChannel(topic)
+      channels.push(channel)
+      return channel
+    }
+    return {
+      publisher(topic) {
+        const channel = open(topic)
+        return (data) => channel.postMessage(JSON.stringify(data))
+      },
+      subscribe: async (topic, listener) => {
+        open(topic).onmessage = (event) => listener(JSON.parse(event.data))
+      },
+      close() {
+        for (const channel of channels) channel.close()
+      },
+    }
+  },
+}
+
 /** Rivulet first, and then what a user of that backend would take instead. @type {Record<string, Client[]>} */
 export const CLIENTS = {
   memory: [rivulet, emitterJson, boringMemory],
   nats: [rivulet, bareNats],
   mqtt: [rivulet, bareMqtt, boringMqtt],
+  threads: [rivulet, bareChannel],
 }
 
 /** Names the backend of a URL. */
 export function backendOf(url) {
   const scheme = url.slice(0, url.indexOf(':'))
-  return { nats: 'nats', tls: 'nats', mqtt: 'mqtt', mqtts: 'mqtt', memory: 'memory' }[scheme]
+  return { nats: 'nats', tls: 'nats', mqtt: 'mqtt', mqtts: 'mqtt', memory: 'memory', threads: 'threads' }[
+    scheme
+  ]
 }

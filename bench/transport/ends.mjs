@@ -1,16 +1,16 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { runSide } from './run-side.mjs'
 
 const PATIENCE_MS = 60_000
 
 /**
- * Opens a publisher and a receiver of one client, each in a process of its own; on the memory bus, which does not
- * reach beyond one, in this process.
+ * Opens a publisher and a receiver of one client, each in a process of its own. What does not reach beyond one process
+ * has them in it: between threads each in a thread of its own, on the memory bus in this one.
  */
 export async function openEnds({ backend, client, url, topics, template }) {
-  const start = backend === 'memory' ? startHere : startProcess
+  const start = { memory: startHere, threads: startThread }[backend] ?? startProcess
   const [receiver, publisher] = [start(), start()]
   const order = { backend, client, url, topics, template }
   await receiver.ask('open', { ...order, role: 'receiver' })
@@ -62,6 +62,18 @@ function startProcess() {
   )
   child.on('message', end.handle)
   child.on('exit', () => end.fail(new Error('The process of one end is gone.')))
+  return end
+}
+
+function startThread() {
+  const worker = new Worker(join(import.meta.dirname, 'side.mjs'))
+  const end = endOf(
+    (message) => worker.postMessage(message),
+    () => worker.terminate(),
+  )
+  worker.on('message', end.handle)
+  worker.on('error', end.fail)
+  worker.on('exit', () => end.fail(new Error('The thread of one end is gone.')))
   return end
 }
 
