@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { repeatsOf } from '../../../test/brokers/support/sighting.ts'
-import { openLive } from '../../../test/support/live.ts'
+import { eventually, openLive } from '../../../test/support/live.ts'
 import { freshBus, hasHeard, member } from './member-thread.ts'
 
 const NO_LIMIT = { limit: false } as const
@@ -30,7 +30,7 @@ test('a hub that is ready in a new thread hears what another thread publishes at
     const newcomer = await member(`newcomer ${round}`, { url, defaults: NO_LIMIT })
     await newcomer.call('listen', ['news'])
     here.stream('news').publish({ by: 'main', n: round, atMs: Date.now() })
-    await expect.poll(() => newcomer.call('missing', 'main', [round])).toEqual([])
+    await eventually(() => newcomer.call('missing', 'main', [round])).toEqual([])
     await newcomer.dismiss()
   }
 })
@@ -45,7 +45,7 @@ test('a thread that is terminated in the middle of a flood harms nobody, 50 time
   for (let nth = 0; nth < TERMINATIONS; nth += 1) {
     const flooder = await member(`flooder ${nth}`, { url, defaults: NO_LIMIT, padding: 500 })
     await flooder.call('publishFlatOut', 'flood')
-    await expect.poll(() => receiver.call('heardSince', flooder.name, 0)).toBeGreaterThan(0)
+    await eventually(() => receiver.call('heardSince', flooder.name, 0)).toBeGreaterThan(0)
     await flooder.terminate()
     await hasHeard(receiver, steady, await steady.call('publish', ['steady']))
   }
@@ -76,7 +76,7 @@ test('a thread that blocks neither takes the others down nor lets the memory gro
   await blocked.block()
   await publisher.call('publishFlatOut', 'flood')
   const attempts = () => publisher.call('ledger').then((ledger) => ledger.attempts)
-  await expect.poll(attempts, { timeout: 60_000 }).toBeGreaterThan(FLOOD_MESSAGES)
+  await eventually(attempts).toBeGreaterThan(FLOOD_MESSAGES)
   const grown = process.memoryUsage.rss() - before
   await publisher.call('stopPublishing')
   blocked.release()

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { expect, onTestFinished } from 'vitest'
 import type { Member, MemberOptions, StatusChange } from '../../../test/brokers/support/member.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
+import { eventually } from '../../../test/support/live.ts'
 import { startThread, type Thread } from './thread.ts'
 
 type Act = Exclude<keyof Member, 'isOpen'>
@@ -116,5 +117,5 @@ export async function hasHeard(
   numbers: readonly number[],
 ): Promise<void> {
   const missing = () => to.call('missing', from.name, numbers)
-  await expect.poll(missing, { timeout: 30_000, interval: 20 }).toEqual([])
+  await eventually(missing).toEqual([])
 }
