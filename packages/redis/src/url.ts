@@ -1,0 +1,100 @@
+import { emitWarning } from 'node:process'
+import type { Transport } from 'rivulet'
+import type { RedisOptions } from './options.ts'
+import { redis } from './redis.ts'
+import { invalid } from './refusal.ts'
+
+const SCHEME = /^(redis|valkey)s?:$/
+/** How to read the parameters of a URL; `undefined` for what none of them is. */
+const PARAMETERS = new Map<string, (text: string) => string | boolean | undefined>([
+  ['path', (text) => text || undefined],
+  ['sharded', (text) => ({ true: true, false: false })[text]],
+  ['db', (text) => (/^\d+$/.test(text) ? text : undefined)],
+])
+
+/**
+ * Makes the transport that URLs describe: `redis://username:password@host:port?sharded=true`, or `rediss://` to insist
+ * on TLS; `valkey://` and `valkeys://` are the same. Credentials are percent-decoded; without a username the password
+ * is the default user's. `redis://localhost?path=/run/redis.sock` is a Unix socket. Several URLs are several servers
+ * of one cluster; what is not the address stands in one of them, or is the same in all. A database, `/3` or `?db=3`,
+ * has no effect and is told as a warning of the process: channels are the same in all databases.
+ * Throws `INVALID_OPTIONS`, without any secret.
+ */
+export function transportFromUrls(urls: readonly string[]): Transport {
+  const parsed = urls.map(parseUrl)
+  const options: Record<string, unknown> = {}
+  for (const [name, value] of parsed.flatMap(({ given }) => given)) {
+    if ((options[name] ?? value) !== value) {
+      throw invalid(`The URLs give more than one ${name}; they are servers of one cluster.`)
+    }
+    options[name] = value
+  }
+  const { db = '0', ...rest } = options
+  if (options.path !== undefined && parsed.some(({ isPlainLocal }) => !isPlainLocal)) {
+    throw invalid('A URL with the parameter "path" is redis://localhost?path=…, with neither a port nor TLS.')
+  }
+  const servers = options.path === undefined ? { servers: parsed.map(({ server }) => server) } : {}
+  const transport = redis({ ...rest, ...servers } as RedisOptions)
+  if (Number(db) !== 0) warnOf(String(db))
+  return transport
+}
+
+function parseUrl(text: string) {
+  // Neither the text nor an error that repeats it: there may be a password inside.
+  if (!URL.canParse(text)) {
+    throw invalid(
+      'A Redis URL is redis://username:password@host:port, one for each server; this cannot be read.',
+    )
+  }
+  const { protocol, host, pathname, hash, search, searchParams, username, password } = new URL(text)
+  if (!SCHEME.test(protocol)) {
+    throw invalid(
+      `A Redis URL begins with redis://, rediss://, valkey:// or valkeys://, not with ${protocol}//.`,
+    )
+  }
+  // A bare `/`, `?` or `#` in a password ends up there, and must not be repeated below.
+  if (!/^\/?\d*$/.test(pathname) || search.includes('@') || hash !== '') {
+    throw invalid(
+      'A Redis URL has no path but a database, and no fragment; percent-encode / ? # @ : in credentials.',
+    )
+  }
+  const given: [string, string | boolean][] = [...searchParams].map(([name, value]) => [
+    name,
+    read(name, value),
+  ])
+  if (username !== '') given.push(['username', decoded(username)])
+  if (password !== '') given.push(['password', decoded(password)])
+  if (pathname.length > 1) given.push(['db', pathname.slice(1)])
+  return {
+    server: `${protocol}//${host}`,
+    given,
+    isPlainLocal: host === 'localhost' && !protocol.endsWith('s:'),
+  }
+}
+
+function read(name: string, text: string): string | boolean {
+  const known = [...PARAMETERS.keys()].join(', ')
+  // A name of another form may be a piece of a password that was not percent-encoded.
+  const which = /^[A-Za-z]+$/.test(name) ? ` "${name}"` : ''
+  const value = PARAMETERS.get(name)?.(text)
+  if (value === undefined)
+    throw invalid(`A Redis URL knows ${known} (and name); the parameter${which} is not right.`)
+  return value
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw invalid('The credentials of a Redis URL are percent-encoded; a bare % is written %25.')
+  }
+}
+
+function warnOf(db: string): void {
+  const detail =
+    'Channels are the same in all databases; leave the database out, and tell programs apart by ?name='
+  emitWarning(`The database ${db} in a Redis URL has no effect on streams.`, {
+    type: 'RivuletWarning',
+    detail,
+  })
+}

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Broker, type CommonOptions, type Ports, start } from './brokers.ts'
+import { findExecutable } from './find-executable.ts'
+
+export interface RedisServerOptions extends CommonOptions {
+  /** @default 'redis-server' */
+  readonly server?: 'redis-server' | 'valkey-server'
+  /** Makes it a node of a cluster, which has no slots yet. */
+  readonly cluster?: boolean
+}
+
+/** Starts a Redis or Valkey server on a free loopback port. Without `users` it takes everybody. */
+export function startRedis(options: RedisServerOptions = {}): Promise<Broker> {
+  return start(options.server ?? 'redis-server', options, options.cluster ? ['cluster'] : [], {
+    scheme: options.tls ? 'rediss' : 'redis',
+    readyLine: /Ready to accept connections/,
+    args: (file) => [file],
+    render: (port, ports, folder) => redisConfig(options, port, ports, folder),
+  })
+}
+
+/** Gives a command to a server that takes everybody, and returns its answer. Rejects with what the server refuses. */
+export async function redisCommand(broker: Broker, ...command: readonly string[]): Promise<string> {
+  const args = ['-p', String(broker.port), '-e', ...command]
+  const { stdout } = await promisify(execFile)(findExecutable('redis-cli'), args)
+  return stdout.trimEnd()
+}
+
+/** The path of a server's Unix socket, which `config` opens. */
+export function unixSocketOf(folder: string): string {
+  return join(folder, 'redis.sock')
+}
+
+function redisConfig({ users, tls }: RedisServerOptions, port: number, ports: Ports, folder: string): string {
+  const lines = ['bind 127.0.0.1', `dir ${JSON.stringify(folder)}`, 'save ""', 'appendonly no']
+  lines.push(tls ? 'port 0' : `port ${port}`)
+  if (tls) {
+    const files = [`tls-cert-file ${tls.certFile}`, `tls-key-file ${tls.keyFile}`]
+    lines.push(`tls-port ${port}`, ...files, 'tls-auth-clients no', `tls-ca-cert-file ${tls.certFile}`)
+  }
+  if (ports.cluster) lines.push('cluster-enabled yes', `cluster-port ${ports.cluster}`)
+  if (users) lines.push('user default off', ...Object.entries(users).map(everythingFor))
+  return lines.join('\n')
+}
+
+function everythingFor([user, password]: [string, string]): string {
+  return `user ${user} on ${JSON.stringify(`>${password}`)} ~* &* +@all`
+}
