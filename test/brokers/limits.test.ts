@@ -14,6 +14,7 @@ import {
   openLive,
   transportOf,
 } from '../support/live.ts'
+import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
 const CODE_OF_REFUSAL = { code: 'TRANSPORT_FAILED' }
 
@@ -210,22 +211,37 @@ const REVOCATIONS = {
       broker.signal('SIGHUP')
     },
   },
+  redis: {
+    start: () => startRedis({ users: { fleet: 'fleet', owner: 'owner' } }),
+    revoke: (broker: Broker) =>
+      redisCommand(
+        broker,
+        '--user',
+        'owner',
+        '--pass',
+        'owner',
+        '--no-auth-warning',
+        'ACL',
+        'DELUSER',
+        'fleet',
+      ),
+  },
 }
 
 // Row 11.
 test.each(BROKER_KINDS)(
   'credentials that are revoked end the connection, and are refused for good over $kind',
   async ({ kind, query }) => {
-    const { start, revoke } = kind === 'nats' ? REVOCATIONS.nats : REVOCATIONS.mosquitto
+    const { start, revoke } = REVOCATIONS[kind === 'nats' || kind === 'redis' ? kind : 'mosquitto']
     const broker = await ending(start())
     const hub = await openLive(as('fleet', broker.url) + query)
     const heard = await listen(hub, 'revoked')
     const errors = errorsOf(hub)
-    revoke(broker)
+    await revoke(broker)
     await eventually(() => errors.at(-1)).toMatchObject(CODE_OF_REFUSAL)
     await expect(hub.ready()).rejects.toMatchObject({
       ...CODE_OF_REFUSAL,
-      message: expect.stringMatching(/not authori[sz]ed|authorization violation|authentication/i),
+      message: expect.stringMatching(/not authori[sz]ed|authorization violation|authentication|WRONGPASS/i),
     })
     expect(hub.status).toBe('down')
     hub.stream('revoked').publish({ n: 1 })

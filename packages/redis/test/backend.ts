@@ -13,7 +13,9 @@ export async function createBackend(server?: RedisServerOptions['server']): Prom
   return {
     transport: () => redis({ servers: broker.url }),
     elsewhere: async (topic, frame) => {
-      const publisher = spawn(process.execPath, [PUBLISHER, broker.url], { stdio: ['pipe', 'pipe', 'inherit'] })
+      const publisher = spawn(process.execPath, [PUBLISHER, broker.url], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
       publisher.stdin.end(`${JSON.stringify([topic, frame])}\n`)
       const [code] = await once(publisher, 'exit')
       if (code !== 0) throw new Error(`The foreign publisher ended with code ${code}.`)
