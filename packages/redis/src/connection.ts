@@ -137,8 +137,9 @@ export class Connection {
   /** Ends the connection with whatever has not got through yet. */
   #drop(cause: Error): void {
     clearTimeout(this.#pingTimer)
-    this.#client.destroy()
+    // First: the client would give them no reason.
     for (const fail of this.#waits) fail(cause)
+    this.#client.destroy()
   }
 
   /** Settles like `begin`, or rejects when `signal` aborts or the connection ends. Leaves no listener behind. */

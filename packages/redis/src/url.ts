@@ -4,7 +4,7 @@ import type { RedisOptions } from './options.ts'
 import { redis } from './redis.ts'
 import { invalid } from './refusal.ts'
 
-const SCHEME = /^(redis|valkey)s?:$/
+const SCHEME = /^(?:redis|valkey)(?<secure>s?):$/
 /** How to read the parameters of a URL; `undefined` for what none of them is. */
 const PARAMETERS = new Map<string, (text: string) => string | boolean | undefined>([
   ['path', (text) => text || undefined],
@@ -47,7 +47,8 @@ function parseUrl(text: string) {
     )
   }
   const { protocol, host, pathname, hash, search, searchParams, username, password } = new URL(text)
-  if (!SCHEME.test(protocol)) {
+  const scheme = SCHEME.exec(protocol)?.groups
+  if (scheme === undefined) {
     throw invalid(
       `A Redis URL begins with redis://, rediss://, valkey:// or valkeys://, not with ${protocol}//.`,
     )
@@ -68,7 +69,7 @@ function parseUrl(text: string) {
   return {
     server: `${protocol}//${host}`,
     given,
-    isPlainLocal: host === 'localhost' && !protocol.endsWith('s:'),
+    isPlainLocal: host === 'localhost' && scheme.secure === '',
   }
 }
 
