@@ -2,11 +2,18 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Broker, type CommonOptions, type Ports, start } from './brokers.ts'
-import { findExecutable } from './find-executable.ts'
+import { findExecutable, isInstalled } from './find-executable.ts'
+
+export type RedisProgram = 'redis-server' | 'valkey-server'
+
+/** Both, or Redis alone where the distribution has no Valkey, which the setup of the tests then says. */
+export const REDIS_PROGRAMS = (['redis-server', 'valkey-server'] as const).filter(
+  (program) => program === 'redis-server' || isInstalled(program),
+)
 
 export interface RedisServerOptions extends CommonOptions {
   /** @default 'redis-server' */
-  readonly server?: 'redis-server' | 'valkey-server'
+  readonly server?: RedisProgram
   /** Makes it a node of a cluster, which has no slots yet. */
   readonly cluster?: boolean
 }

@@ -1,9 +1,11 @@
 import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
+import { redis } from '@rivulet/redis'
 import type { Capabilities, Transport } from 'rivulet'
 import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
+import { startRedis } from './redis-servers.ts'
 
 const MARKS = /<!-- transports -->\n[\s\S]*?<!-- \/transports -->/
 const SMALL_FRAME_BYTES = 65_536
@@ -21,6 +23,7 @@ export const SCHEMES = {
   '@rivulet/memory': ['memory:'],
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
+  '@rivulet/redis': ['redis:', 'rediss:', 'valkey:', 'valkeys:'],
 } as const
 
 const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
@@ -34,9 +37,11 @@ export async function transportTable(): Promise<string> {
     startNats({ config: `max_payload: ${SMALL_FRAME_BYTES}` }),
     startMosquitto(),
     startMosquitto({ config: `max_packet_size ${SMALL_FRAME_BYTES}` }),
+    startRedis(),
+    startRedis({ config: 'proto-max-bulk-len 1mb' }),
   ])
   try {
-    const rows = await rowsOf(brokers as [Broker, Broker, Broker, Broker])
+    const rows = await rowsOf(brokers as Brokers)
     return [HEADER, ...rows.map(lineOf)].join('\n')
   } finally {
     await Promise.all(brokers.map((broker) => broker.close()))
@@ -48,11 +53,12 @@ export function withTable(markdown: string, table: string): string {
   return markdown.replace(MARKS, () => `<!-- transports -->\n${table}\n<!-- /transports -->`)
 }
 
-async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, Broker, Broker]): Promise<
-  Row[]
-> {
+type Brokers = [Broker, Broker, Broker, Broker, Broker, Broker]
+
+async function rowsOf([nats1, nats2, mosquitto1, mosquitto2, redis1, redis2]: Brokers): Promise<Row[]> {
   const overMqtt = (broker: Broker, protocol: 4 | 5) => mqtt({ url: broker.url, protocol })
   const overNats = (broker: Broker) => nats({ servers: `127.0.0.1:${broker.port}` })
+  const overRedis = (broker: Broker) => redis({ servers: broker.url })
   const bus = memoryBus()
   return [
     await rowOf('@rivulet/memory', { '': [bus.transport(), bus.transport()] }),
@@ -61,6 +67,7 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, B
       '3.1.1': [overMqtt(mosquitto1, 4), overMqtt(mosquitto2, 4)],
     }),
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
+    await rowOf('@rivulet/redis', { '': [redis1, redis2].map(overRedis) as [Transport, Transport] }),
   ]
 }
 
@@ -113,5 +120,7 @@ function largestFrame(claims: Row['claims']): string {
     ({ usual, limited }) => usual.maxFrameBytes(TOPIC) === limited.maxFrameBytes(TOPIC),
   )
   const [{ usual } = { usual: undefined }] = claims.values()
-  return own ? `${usual?.maxFrameBytes(TOPIC)} bytes` : 'as the broker says'
+  if (!own) return 'as the broker says'
+  const bytes = usual?.maxFrameBytes(TOPIC)
+  return bytes === Number.POSITIVE_INFINITY ? 'none named' : `${bytes} bytes`
 }

@@ -84,17 +84,14 @@ const TLS_CHECKS: Checks<RedisTlsOptions> = { ca: pem, cert: pem, key: pem, serv
 export function resolveOptions(given: RedisOptions) {
   const options = checked('Redis', given, CHECKS)
   const { servers, path, name = 'rivulet', username, password, sharded = false } = options
-  if (username !== undefined && password === undefined)
-    throw invalid('A username needs a password; give both.')
+  if (username !== undefined && password === undefined) throw invalid('A username needs a password.')
   if (path !== undefined && (servers ?? options.tls) !== undefined) {
     throw invalid('A Unix socket stands in place of servers, and has no TLS; give "path" alone.')
   }
   const parsed = [servers ?? `127.0.0.1:${DEFAULT_PORT}`].flat().map(parseServer)
   if (parsed.length === 0) throw invalid('There is no Redis server to connect to; name at least one.')
-  const tls = tlsOf(
-    options.tls,
-    parsed.some(({ isSecure }) => isSecure),
-  )
+  const isSecure = parsed.some((server) => server.isSecure)
+  const tls = tlsOf(options.tls, isSecure)
   const dialled: Server[] = path === undefined ? parsed : [{ label: path, address: { path } }]
   return Object.freeze({ servers: dialled, name, username, password, tls, sharded })
 }
@@ -133,7 +130,6 @@ function parseServer(server: string): Server & { isSecure: boolean } {
 
 function tlsOf(tls: RedisOptions['tls'], isAskedFor: boolean): RedisTlsOptions | undefined {
   if (typeof tls === 'object') return checked('Redis TLS', tls, TLS_CHECKS)
-  if (tls === false && isAskedFor)
-    throw invalid('A server is rediss://, so the option "tls" cannot be false.')
+  if (tls === false && isAskedFor) throw invalid('A server is rediss://, so "tls" cannot be false.')
   return (tls ?? isAskedFor) ? {} : undefined
 }

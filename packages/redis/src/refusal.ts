@@ -30,9 +30,8 @@ export function refusalOf(failures: readonly { server: string; cause: unknown }[
 
 /** Makes the error that tells why an established connection ended. */
 export function lossOf(cause: unknown): RivuletError {
-  return new RivuletError('TRANSPORT_UNAVAILABLE', `The connection to Redis ended: ${reasonOf(cause)}.`, {
-    cause,
-  })
+  const message = `The connection to Redis ended: ${reasonOf(cause)}.`
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message, { cause })
 }
 
 /** Makes the error that tells of a fault that leaves the connection up. */

@@ -4,6 +4,7 @@ import type { RedisOptions } from './options.ts'
 import { redis } from './redis.ts'
 import { invalid } from './refusal.ts'
 
+const FORM = 'A Redis URL is redis://username:password@host:port'
 const SCHEME = /^(?:redis|valkey)(?<secure>s?):$/
 /** How to read the parameters of a URL; `undefined` for what none of them is. */
 const PARAMETERS = new Map<string, (text: string) => string | boolean | undefined>([
@@ -41,46 +42,28 @@ export function transportFromUrls(urls: readonly string[]): Transport {
 
 function parseUrl(text: string) {
   // Neither the text nor an error that repeats it: there may be a password inside.
-  if (!URL.canParse(text)) {
-    throw invalid(
-      'A Redis URL is redis://username:password@host:port, one for each server; this cannot be read.',
-    )
-  }
+  if (!URL.canParse(text)) throw invalid(`${FORM}, one for each server; this cannot be read.`)
   const { protocol, host, pathname, hash, search, searchParams, username, password } = new URL(text)
   const scheme = SCHEME.exec(protocol)?.groups
-  if (scheme === undefined) {
-    throw invalid(
-      `A Redis URL begins with redis://, rediss://, valkey:// or valkeys://, not with ${protocol}//.`,
-    )
-  }
+  if (scheme === undefined) throw invalid(`${FORM}, or rediss:, valkey:, valkeys:, not ${protocol}//.`)
   // A bare `/`, `?` or `#` in a password ends up there, and must not be repeated below.
   if (!/^\/?\d*$/.test(pathname) || search.includes('@') || hash !== '') {
-    throw invalid(
-      'A Redis URL has no path but a database, and no fragment; percent-encode / ? # @ : in credentials.',
-    )
+    throw invalid(`${FORM}, without a path or fragment; percent-encode / ? # @ : in credentials.`)
   }
-  const given: [string, string | boolean][] = [...searchParams].map(([name, value]) => [
-    name,
-    read(name, value),
-  ])
+  const given = [...searchParams].map(([name, value]) => [name, read(name, value)] as const)
   if (username !== '') given.push(['username', decoded(username)])
   if (password !== '') given.push(['password', decoded(password)])
   if (pathname.length > 1) given.push(['db', pathname.slice(1)])
-  return {
-    server: `${protocol}//${host}`,
-    given,
-    isPlainLocal: host === 'localhost' && scheme.secure === '',
-  }
+  const isPlainLocal = host === 'localhost' && scheme.secure === ''
+  return { server: `${protocol}//${host}`, given, isPlainLocal }
 }
 
 function read(name: string, text: string): string | boolean {
-  const known = [...PARAMETERS.keys()].join(', ')
+  const value = PARAMETERS.get(name)?.(text)
+  if (value !== undefined) return value
   // A name of another form may be a piece of a password that was not percent-encoded.
   const which = /^[A-Za-z]+$/.test(name) ? ` "${name}"` : ''
-  const value = PARAMETERS.get(name)?.(text)
-  if (value === undefined)
-    throw invalid(`A Redis URL knows ${known} (and name); the parameter${which} is not right.`)
-  return value
+  throw invalid(`A Redis URL knows ${[...PARAMETERS.keys()].join(', ')}; the parameter${which} is not right.`)
 }
 
 function decoded(part: string): string {
@@ -92,10 +75,7 @@ function decoded(part: string): string {
 }
 
 function warnOf(db: string): void {
-  const detail =
-    'Channels are the same in all databases; leave the database out, and tell programs apart by ?name='
-  emitWarning(`The database ${db} in a Redis URL has no effect on streams.`, {
-    type: 'RivuletWarning',
-    detail,
-  })
+  const detail = 'Channels are the same in all databases; tell programs apart by ?name=.'
+  const message = `The database ${db} in a Redis URL has no effect on streams.`
+  emitWarning(message, { type: 'RivuletWarning', detail })
 }

@@ -1,6 +1,6 @@
 import type { Topic } from 'rivulet'
 import { describe, expect, test } from 'vitest'
-import { redisCommand, unixSocketOf } from '../../../test/support/redis-servers.ts'
+import { REDIS_PROGRAMS, redisCommand, unixSocketOf } from '../../../test/support/redis-servers.ts'
 import { transportFromUrls } from '../src/index.ts'
 import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
 import { bareClient, eventually, opened, server, transportTo } from './scene.ts'
@@ -139,7 +139,7 @@ test('names no largest frame, and carries one that is far above those of the cor
 })
 
 describe('sharded channels', () => {
-  test.each(['redis-server', 'valkey-server'] as const)('are apart from the others on %s', async (kind) => {
+  test.each(REDIS_PROGRAMS)('are apart from the others on %s', async (kind) => {
     const broker = await server({ server: kind })
     const here = await opened(broker, { sharded: true })
     const there = await opened(broker, { sharded: true })

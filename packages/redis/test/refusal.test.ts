@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
-import { redisCommand } from '../../../test/support/redis-servers.ts'
+import { REDIS_PROGRAMS, redisCommand } from '../../../test/support/redis-servers.ts'
 import type { RedisOptions } from '../src/index.ts'
 import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
 import { addressOf, eventually, opened, server, transportTo } from './scene.ts'
@@ -40,19 +40,16 @@ function authority(): Authority {
   return made
 }
 
-test.each(['redis-server', 'valkey-server'] as const)(
-  'is refused for good by %s when credentials are wrong',
-  async (kind) => {
-    const broker = await server({ server: kind, users: { ann: 'right' } })
-    for (const options of [{ username: 'ann', password: SECRET }, { password: SECRET }, {}]) {
-      const error = await refused(broker, options)
-      expect(error.code).toBe('TRANSPORT_FAILED')
-      expect(error.message).toMatch(/WRONGPASS|NOAUTH/)
-      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
-    }
-    await opened(broker, { username: 'ann', password: 'right' })
-  },
-)
+test.each(REDIS_PROGRAMS)('is refused for good by %s when credentials are wrong', async (kind) => {
+  const broker = await server({ server: kind, users: { ann: 'right' } })
+  for (const options of [{ username: 'ann', password: SECRET }, { password: SECRET }, {}]) {
+    const error = await refused(broker, options)
+    expect(error.code).toBe('TRANSPORT_FAILED')
+    expect(error.message).toMatch(/WRONGPASS|NOAUTH/)
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
+  }
+  await opened(broker, { username: 'ann', password: 'right' })
+})
 
 test('takes the password of a server without users', async () => {
   const broker = await server({ config: 'requirepass right' })
