@@ -23,7 +23,7 @@ Suites:
   memory     bytes a stream, bytes a subscriber
   streams    publish round robin on many streams
   iterate    read through async iterators
-  transport  two processes over the memory bus, NATS and MQTT
+  transport  two processes over the memory bus, NATS, MQTT and Redis
 
 Examples:
   npm run bench                                              all suites; redraws bench/results
@@ -40,7 +40,7 @@ const COMPARABLE = ['fanout', 'publish']
 
 const RESULTS = join(import.meta.dirname, 'results')
 const SCRATCH = join(import.meta.dirname, '..', '.cache', 'bench')
-const SCHEMES = /^(nats|tls|mqtt|mqtts|memory):/
+const SCHEMES = /^(nats|tls|mqtt|mqtts|redis|rediss|valkey|valkeys|memory):/
 
 /**
  * What is to be run.
@@ -86,7 +86,7 @@ function suitesOf(command, against) {
 }
 
 function commandLine() {
-  const transport = new Option('--transport <url...>', 'own brokers: nats:, tls:, mqtt:, mqtts: or memory:')
+  const transport = new Option('--transport <url...>', 'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys: or memory:')
   return new Command('npm run bench --')
     .description(
       'Measures Rivulet against what a user would pick instead, side by side in one process and one run.',
@@ -141,7 +141,7 @@ function wholeNumbers(least, most) {
 
 function transportUrl(text, earlier = []) {
   if (SCHEMES.test(text)) return [...earlier, text]
-  throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: or memory:.')
+  throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: redis: rediss: valkey: valkeys: or memory:.')
 }
 
 function builtCheckout(folder) {
