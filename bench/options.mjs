@@ -86,7 +86,10 @@ function suitesOf(command, against) {
 }
 
 function commandLine() {
-  const transport = new Option('--transport <url...>', 'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys: or memory:')
+  const transport = new Option(
+    '--transport <url...>',
+    'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys: or memory:',
+  )
   return new Command('npm run bench --')
     .description(
       'Measures Rivulet against what a user would pick instead, side by side in one process and one run.',
@@ -141,7 +144,9 @@ function wholeNumbers(least, most) {
 
 function transportUrl(text, earlier = []) {
   if (SCHEMES.test(text)) return [...earlier, text]
-  throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: redis: rediss: valkey: valkeys: or memory:.')
+  throw new InvalidArgumentError(
+    'It is a URL that starts with nats: tls: mqtt: mqtts: redis: rediss: valkey: valkeys: or memory:.',
+  )
 }
 
 function builtCheckout(folder) {
