@@ -177,12 +177,14 @@ describe('the documents', () => {
   })
 })
 
+const startFleetRedis = () => startRedis({ config: 'user fleet on >secret allchannels +@all' })
+
 describe.runIf(programs.length > 0)('the documented program', () => {
   // The ports that the documents show are taken for those of brokers that run for this test.
   const shown = {
     '127.0.0.1:4222': startNats,
     '127.0.0.1:1883': startMosquitto,
-    '127.0.0.1:6379': startRedis,
+    '127.0.0.1:6379': startFleetRedis,
   }
   const brokers = new Map<string, Broker>()
 
