@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Broker, type CommonOptions, type Ports, start } from './brokers.ts'
 import { findExecutable, isInstalled } from './find-executable.ts'
@@ -33,6 +34,36 @@ export async function redisCommand(broker: Broker, ...command: readonly string[]
   const args = ['-p', String(broker.port), '-e', ...command]
   const { stdout } = await promisify(execFile)(findExecutable('redis-cli'), args)
   return stdout.trimEnd()
+}
+
+/** Starts `count` servers as one cluster, each with its share of the slots, and waits until each knows all of them. */
+export async function startRedisCluster(count: number, options: RedisServerOptions = {}): Promise<Broker[]> {
+  const brokers = await Promise.all(
+    Array.from({ length: count }, () => startRedis({ ...options, cluster: true })),
+  )
+  const [first] = brokers as [Broker]
+  for (const [index, broker] of brokers.entries()) {
+    const [from, to] = [index, index + 1].map((share) => Math.floor((share * CLUSTER_SLOTS) / count)) as [
+      number,
+      number,
+    ]
+    await redisCommand(broker, 'CLUSTER', 'ADDSLOTSRANGE', String(from), String(to - 1))
+    await redisCommand(broker, 'CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
+    const address = ['127.0.0.1', String(broker.port), String(broker.portOf('cluster'))]
+    if (broker !== first) await redisCommand(first, 'CLUSTER', 'MEET', ...address)
+  }
+  await Promise.all(brokers.map((broker) => isWhole(broker, count)))
+  return brokers
+}
+
+const CLUSTER_SLOTS = 16_384
+
+async function isWhole(broker: Broker, count: number): Promise<void> {
+  for (;;) {
+    const info = await redisCommand(broker, 'CLUSTER', 'INFO')
+    if (info.includes('cluster_state:ok') && info.includes(`cluster_size:${count}\r`)) return
+    await delay(20)
+  }
 }
 
 /** The path of a server's Unix socket, which `config` opens. */

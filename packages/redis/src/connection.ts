@@ -2,15 +2,13 @@ import { ErrorReply } from '@redis/client'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Client, Dialled } from './dial.ts'
 import { faultOf, lossOf } from './refusal.ts'
+import { readSlots, type SlotRange } from './slots.ts'
+
+type Listener = (frame: Buffer) => void
 
 const PING_INTERVAL_MS = 2_000
 /** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
 const MAX_UNANSWERED = 2
-
-interface Join {
-  readonly listener: (frame: Buffer) => void
-  isConfirmed: boolean
-}
 
 /** One connection to one server, from its handshake to its end. Never reconnects. */
 export class Connection {
@@ -18,7 +16,8 @@ export class Connection {
   readonly #client: Client
   readonly #host: TransportHost
   readonly #isSharded: boolean
-  readonly #joins = new Map<Topic, Join>()
+  readonly #ranges: readonly SlotRange[] | undefined
+  readonly #joins = new Map<Topic, Listener>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
@@ -26,14 +25,17 @@ export class Connection {
   #unanswered = 0
   #pingTimer: NodeJS.Timeout | undefined
 
-  constructor({ server, client }: Dialled, host: TransportHost, isSharded: boolean) {
+  constructor({ server, client, ranges, isSharded }: Dialled, host: TransportHost) {
     this.server = server.label
     this.#client = client
     this.#host = host
     this.#isSharded = isSharded
+    this.#ranges = ranges
     // The client tells of its end, and of bytes that are no Redis protocol, after which it would go on reading.
     client.on('error', (cause) => this.#end(cause))
-    client.on('sharded-channel-moved', (channel) => this.#moved(channel))
+    // Later: a client that is destroyed while it reads begins to read the same bytes again (6.3).
+    const onMoved = () => queueMicrotask(() => this.#end(new Error('slots of the cluster have moved')))
+    client.on('sharded-channel-moved', onMoved)
     this.#pingLater()
   }
 
@@ -47,22 +49,22 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    const join: Join = { listener: (frame) => this.#receive(topic, join, frame), isConfirmed: false }
-    this.#joins.set(topic, join)
+    const listener: Listener = (frame) => this.#receive(topic, listener, frame)
+    this.#joins.set(topic, listener)
     try {
-      await this.#wait(() => this.#subscribe(topic, join), signal)
-      if (this.#joins.get(topic) !== join) throw new Error('left before the join was confirmed')
-      join.isConfirmed = true
+      await this.#wait(() => this.#subscribe(topic, listener), signal)
+      if (this.#joins.get(topic) !== listener) throw new Error('left before the join was confirmed')
     } catch (cause) {
-      if (this.#joins.get(topic) === join) this.leave(topic)
+      if (isMoved(cause)) this.#end(cause)
+      if (this.#joins.get(topic) === listener) this.leave(topic)
       throw cause
     }
   }
 
   leave(topic: Topic): void {
-    const join = this.#joins.get(topic)
+    const listener = this.#joins.get(topic)
     this.#joins.delete(topic)
-    if (join !== undefined && this.#live) this.#unsubscribe(topic, join).catch(() => {})
+    if (listener !== undefined && this.#live) this.#unsubscribe(topic, listener).catch(() => {})
   }
 
   flush(signal: AbortSignal): Promise<void> {
@@ -77,18 +79,18 @@ export class Connection {
     this.#drop(new Error('the connection was closed'))
   }
 
-  #subscribe(topic: Topic, { listener }: Join): Promise<void> {
+  #subscribe(topic: Topic, listener: Listener): Promise<void> {
     if (this.#isSharded) return this.#client.sSubscribe(topic, listener, true)
     return this.#client.subscribe(topic, listener, true)
   }
 
-  #unsubscribe(topic: Topic, { listener }: Join): Promise<void> {
+  #unsubscribe(topic: Topic, listener: Listener): Promise<void> {
     if (this.#isSharded) return this.#client.sUnsubscribe(topic, listener, true)
     return this.#client.unsubscribe(topic, listener, true)
   }
 
-  #receive(topic: Topic, join: Join, frame: Buffer): void {
-    if (!this.#live || this.#joins.get(topic) !== join) return
+  #receive(topic: Topic, listener: Listener, frame: Buffer): void {
+    if (!this.#live || this.#joins.get(topic) !== listener) return
     try {
       this.#host.receive(topic, frame)
     } catch (cause) {
@@ -99,17 +101,9 @@ export class Connection {
 
   /** A publish that was rejected. One that only lost its connection is the core's to count. */
   #rejected(topic: Topic, cause: unknown): void {
+    if (isMoved(cause)) return this.#end(cause)
     if (!this.#live || !(cause instanceof ErrorReply)) return
     this.#host.error(topic, faultOf('Redis refused a frame', cause))
-  }
-
-  /** The node gave the slot of a sharded channel away, and with it this join. */
-  #moved(channel: string): void {
-    const topic = channel as Topic
-    const join = this.#joins.get(topic)
-    if (!this.#live || !join?.isConfirmed) return
-    this.#joins.delete(topic)
-    this.#host.left(topic, new Error('the slot of the channel was moved to another node'))
   }
 
   #pingLater(): void {
@@ -122,8 +116,16 @@ export class Connection {
     const answered = () => {
       this.#unanswered = 0
     }
-    this.#client.sendCommand(['PING']).then(answered, () => {})
+    this.#probe().then(answered, (cause) => this.#end(cause))
     this.#pingLater()
+  }
+
+  /** Asks for a sign of life, in a cluster of sharded channels by asking for its slots: a move is not always told. */
+  async #probe(): Promise<void> {
+    if (this.#ranges === undefined) return void (await this.#client.sendCommand(['PING']))
+    const ranges = await readSlots((args) => this.#client.sendCommand(args))
+    if (JSON.stringify(ranges) !== JSON.stringify(this.#ranges))
+      throw new Error('slots of the cluster have moved')
   }
 
   #end(cause: unknown): void {
@@ -158,4 +160,9 @@ export class Connection {
       this.#waits.delete(fail)
     })
   }
+}
+
+/** The channel belongs to another node by now, so all that is known of the slots is out of date. */
+function isMoved(cause: unknown): boolean {
+  return cause instanceof ErrorReply && cause.message.startsWith('MOVED')
 }

@@ -3,6 +3,7 @@ import { isIP, connect as openSocket, type Socket } from 'node:net'
 import { createClient } from '@redis/client'
 import type { RedisTlsOptions, Server, Settings } from './options.ts'
 import { refusalOf } from './refusal.ts'
+import { readSlots } from './slots.ts'
 
 const SOCKET_CHANNEL = 'net.client.socket'
 const DIAL_TIMEOUT_MS = 2_000
@@ -39,7 +40,8 @@ async function dial(server: Server, settings: Settings, signal: AbortSignal) {
   signal.addEventListener('abort', onAbort)
   try {
     await opening
-    return { server, client }
+    const ranges = settings.sharded ? await readSlots((args) => client.sendCommand(args)) : undefined
+    return { server, client, ranges, isSharded: settings.sharded }
   } catch (cause) {
     client.destroy()
     socket.destroy()

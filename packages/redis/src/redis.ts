@@ -1,4 +1,5 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
+import { openCluster } from './cluster.ts'
 import { Connection } from './connection.ts'
 import { dialAny } from './dial.ts'
 import { type RedisOptions, resolveOptions, type Server, type Settings } from './options.ts'
@@ -24,7 +25,7 @@ class RedisTransport implements Transport {
   // Private also because it holds the credentials, which `util.inspect` must not find.
   readonly #settings: Settings
   // Up or not: once it has told of its end, or was closed, it sends and joins nothing.
-  #last: Connection | undefined
+  #last: Connection | Awaited<ReturnType<typeof openCluster>> | undefined
   #cancelOpening = new AbortController()
   #opening: Promise<void> | undefined
 
@@ -64,11 +65,14 @@ class RedisTransport implements Transport {
   }
 
   async #connect(host: TransportHost, signal: AbortSignal): Promise<void> {
-    const { servers, sharded } = this.#settings
-    const dialled = await dialAny(inRandomOrder(servers, this.#last?.server), this.#settings, signal)
+    const servers = inRandomOrder(this.#settings.servers, this.#last?.server)
+    const dialled = await dialAny(servers, this.#settings, signal)
     if (signal.aborted) dialled.client.destroy()
     signal.throwIfAborted()
-    this.#last = new Connection(dialled, host, sharded)
+    const isCluster = dialled.ranges !== undefined
+    this.#last = isCluster
+      ? await openCluster(dialled, host, this.#settings, signal)
+      : new Connection(dialled, host)
   }
 }
 

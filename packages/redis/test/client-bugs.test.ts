@@ -135,3 +135,16 @@ test('the bare client lets what has not got through leave after it has been dest
   proxy.mode = 'pass'
   await eventually(() => heard).toEqual(['late'])
 })
+
+test('the bare client that is destroyed while it reads begins to read the same bytes again', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  const heard: string[] = []
+  await client.subscribe('x', (text) => {
+    heard.push(text)
+    if (heard.length === 1) client.destroy()
+  })
+  const other = await bareClient(broker)
+  await other.publish('x', 'once')
+  await eventually(() => heard).toEqual(['once', 'once'])
+})
