@@ -33,7 +33,7 @@ function errorsOf(source: { on(event: 'error', listener: (error: unknown) => voi
 const text = (length: number) => ({ text: 'x'.repeat(length) })
 const dataOf = (heard: readonly Message[]) => heard.map(({ data }) => data)
 
-// Row 55: a broker that takes less than a message.
+// Row 55: a broker that takes less than a message. Redis takes 1 MB at the least, which is more than any frame.
 describe('a size limit of the broker', () => {
   test.each([
     ['NATS', () => startNats({ config: 'max_payload: 1024' })],
@@ -134,7 +134,7 @@ const MOSQUITTO_ACL = ['guest', 'owner'].flatMap((user) => [
 
 const as = (user: string, url: string) => url.replace('//', `//${user}:${user}@`)
 
-// Rows 74 and 75: permissions, as each broker lets them be seen.
+// Rows 74 and 75: permissions, as each broker lets them be seen; those of Redis are in its package's hub.test.ts.
 describe('a permission that is denied', () => {
   test('to publish comes to the stream on NATS, and hurts no other stream', async () => {
     const { url } = await ending(startNats({ config: NATS_PERMISSIONS }))

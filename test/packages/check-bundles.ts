@@ -53,6 +53,7 @@ export async function checkBundles(
     const { inputs } = await bundle(project, IN_WORKER, { platform: 'node', format: 'esm' })
     assert.ok(inputs.some((path) => path.includes('node_modules/mqtt/')))
     assert.ok(inputs.some((path) => path.includes('node_modules/@nats-io/')))
+    assert.ok(inputs.some((path) => path.includes('node_modules/@redis/')))
     assert.notEqual(inputs.filter((path) => OF_NODE_ONLY.test(path)).length, 0)
     return undefined
   })
