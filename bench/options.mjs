@@ -23,7 +23,7 @@ Suites:
   memory     bytes a stream, bytes a subscriber
   streams    publish round robin on many streams
   iterate    read through async iterators
-  transport  two processes over NATS and MQTT, two threads, two hubs over the memory bus
+  transport  two processes over NATS, MQTT and Redis, two threads, two hubs over the memory bus
 
 Examples:
   npm run bench                                              all suites; redraws bench/results
@@ -40,7 +40,7 @@ const COMPARABLE = ['fanout', 'publish']
 
 const RESULTS = join(import.meta.dirname, 'results')
 const SCRATCH = join(import.meta.dirname, '..', '.cache', 'bench')
-const SCHEMES = /^(nats|tls|mqtt|mqtts|memory|threads):/
+const SCHEMES = /^(nats|tls|mqtt|mqtts|redis|rediss|valkey|valkeys|memory|threads):/
 
 /**
  * What is to be run.
@@ -88,7 +88,7 @@ function suitesOf(command, against) {
 function commandLine() {
   const transport = new Option(
     '--transport <url...>',
-    'own brokers: nats:, tls:, mqtt:, mqtts:, memory: or threads:',
+    'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys:, memory: or threads:',
   )
   return new Command('npm run bench --')
     .description(
@@ -144,7 +144,9 @@ function wholeNumbers(least, most) {
 
 function transportUrl(text, earlier = []) {
   if (SCHEMES.test(text)) return [...earlier, text]
-  throw new InvalidArgumentError('It is a URL that starts with nats: tls: mqtt: mqtts: memory: or threads:.')
+  throw new InvalidArgumentError(
+    'It is a URL that starts with nats: tls: mqtt: mqtts: redis: rediss: valkey: valkeys: memory: or threads:.',
+  )
 }
 
 function builtCheckout(folder) {

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 
 const BENCH = import.meta.dirname
 const ROOT = join(BENCH, '..')
-const PACKAGES = ['.', 'packages/memory', 'packages/mqtt', 'packages/nats', 'packages/threads']
+const PACKAGES = [
+  '.',
+  'packages/memory',
+  'packages/mqtt',
+  'packages/nats',
+  'packages/redis',
+  'packages/threads',
+]
 
 /** Installs what the benches need, and builds what they measure, when that is missing or out of date. */
 export function prepare(isQuiet) {

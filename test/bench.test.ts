@@ -78,7 +78,7 @@ describe('the benches', () => {
 
   test('draw five lines for the README, and the bars of one stream through each broker', () => {
     const pictures = readdirSync(OUT).filter((file) => file.endsWith('.svg'))
-    const bars = ['mqtt', 'nats'].map((backend) => `transport-${backend}-one-stream-flat-out.svg`)
+    const bars = ['mqtt', 'nats', 'redis'].map((backend) => `transport-${backend}-one-stream-flat-out.svg`)
     expect(pictures).toEqual(['fanout.svg', ...bars])
     const lines = readFileSync(join(OUT, 'fanout.svg'), 'utf8')
     for (const name of FIVE_LINES) expect(lines).toContain(`>${name}<`)

@@ -7,12 +7,14 @@ import { startMosquitto, startNats } from './support/brokers.ts'
 import { readDocument } from './support/documentation.ts'
 import { ending, openLive } from './support/live.ts'
 import { type Program, startCommand, startProgram } from './support/program.ts'
+import { startRedis } from './support/redis-servers.ts'
 import { ROOT } from './support/source-files.ts'
 
 const TIMEOUT_MS = 60_000
 const BROKERS = [
   ['nats', startNats],
   ['mosquitto', startMosquitto],
+  ['redis', startRedis],
 ] as const
 
 test('every example has a README, and stands in the list of all', () => {
@@ -92,34 +94,41 @@ describe('a service', () => {
   }
 })
 
-test('foreign clients exchange frames with a stream', { timeout: TIMEOUT_MS }, async () => {
-  const broker = await ending(startMosquitto())
-  const service = example('foreign-clients/commands.ts', { RIVULET_URL: broker.url })
-  await service.line('listening')
-  const watch = script('foreign-clients/watch.sh', broker.port)
-  // That script subscribes when it does: measure until it has seen something, and then once more.
-  while (watch.lines.length === 0) await script('foreign-clients/measure.sh', broker.port).ended
-  await script('foreign-clients/measure.sh', broker.port).ended
-  // What is published within one tick shares a frame.
-  const frames = () => watch.lines.flatMap((line) => JSON.parse(line))
-  const message = (fan: string, because: string) => ({
-    data: { fan, because },
-    sid: expect.stringMatching(/^TZ[0-9a-f]{32}$/),
-    t: expect.any(Number),
-  })
-  await expect
-    .poll(() => frames().slice(-2), { timeout: TIMEOUT_MS })
-    .toEqual([message('off', 'attic'), message('on', 'cellar')])
-  expect(service.lines).toContain('TZ… attic: 21 °C')
-  service.kill('SIGINT')
-  const [received = 0, delivered = 0, malformed = 0] = (
-    (await service.line('received')).match(/\d+/g) ?? []
-  ).map(Number)
-  expect(received).toBe(delivered + malformed)
-  // Of the first round at least; the last one may still be on its way.
-  expect(malformed).toBeGreaterThan(0)
-  expect(await service.ended).toEqual({ code: 0, signal: null, stderr: '' })
-})
+test.each([
+  ['mosquitto', startMosquitto],
+  ['redis', startRedis],
+] as const)(
+  'foreign clients exchange frames with a stream over %s',
+  { timeout: TIMEOUT_MS },
+  async (kind, start) => {
+    const broker = await ending(start())
+    const service = example('foreign-clients/commands.ts', { RIVULET_URL: broker.url })
+    await service.line('listening')
+    const watch = script('foreign-clients/watch.sh', broker.port, kind)
+    // What is published within one tick shares a frame; redis-cli prints other lines, too.
+    const frames = () => watch.lines.filter((line) => /^[[{]/.test(line)).flatMap((line) => JSON.parse(line))
+    // That script subscribes when it does: measure until it has seen something, and then once more.
+    while (frames().length === 0) await script('foreign-clients/measure.sh', broker.port, kind).ended
+    await script('foreign-clients/measure.sh', broker.port, kind).ended
+    const message = (fan: string, because: string) => ({
+      data: { fan, because },
+      sid: expect.stringMatching(/^TZ[0-9a-f]{32}$/),
+      t: expect.any(Number),
+    })
+    await expect
+      .poll(() => frames().slice(-2), { timeout: TIMEOUT_MS })
+      .toEqual([message('off', 'attic'), message('on', 'cellar')])
+    expect(service.lines).toContain('TZ… attic: 21 °C')
+    service.kill('SIGINT')
+    const [received = 0, delivered = 0, malformed = 0] = (
+      (await service.line('received')).match(/\d+/g) ?? []
+    ).map(Number)
+    expect(received).toBe(delivered + malformed)
+    // Of the first round at least; the last one may still be on its way.
+    expect(malformed).toBeGreaterThan(0)
+    expect(await service.ended).toEqual({ code: 0, signal: null, stderr: '' })
+  },
+)
 
 test('four threads share the work of a week of earthquakes', { timeout: TIMEOUT_MS }, async () => {
   const program = example('threads/main.ts', {})
@@ -140,7 +149,7 @@ describe('TLS with a certificate of its own', () => {
       const file = (name: string) => join(folder, name)
       const tls = { certFile: file('server.pem'), keyFile: file('server.key'), cert: '', key: '' }
       const broker = await ending(start({ tls }))
-      const kind = name === 'nats' ? 'nats' : 'mqtt'
+      const kind = name === 'mosquitto' ? 'mqtt' : name
       const secure = (...more: string[]) =>
         startProgram('examples/tls/secure.ts', [kind, `localhost:${broker.port}`, ...more])
       const [trusting, doubting] = [secure(file('ca.pem')), secure()]
@@ -162,7 +171,7 @@ describe('authentication', () => {
     expect(await accepted.ended).toEqual({ code: 0, signal: null, stderr: '' })
     for (const refused of [wrong, nobody]) {
       expect(await refused.line('')).toMatch(
-        /^TRANSPORT_FAILED: .*(not authori[sz]ed|authorization violation)/i,
+        /^TRANSPORT_FAILED: .*(not authori[sz]ed|authorization violation|WRONGPASS|NOAUTH)/i,
       )
       expect(refused.lines.join('\n')).not.toContain('fleet:wrong')
       expect(await refused.ended).toEqual({ code: 1, signal: null, stderr: '' })
@@ -176,8 +185,8 @@ function example(file: string, env: Record<string, string>): Program {
   return program
 }
 
-function script(file: string, port: number): Program {
-  const program = startCommand('sh', [join(ROOT, 'examples', file), String(port)])
+function script(file: string, port: number, kind: string): Program {
+  const program = startCommand('sh', [join(ROOT, 'examples', file), String(port), kind])
   onTestFinished(() => program.kill())
   return program
 }

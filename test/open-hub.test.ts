@@ -26,6 +26,12 @@ vi.mock('@rivulet/nats', () => ({
     return packages.make(urls)
   },
 }))
+vi.mock('@rivulet/redis', () => ({
+  transportFromUrls: (urls: readonly string[]) => {
+    packages.asked.push(['redis', urls])
+    return packages.make(urls)
+  },
+}))
 
 stopTime()
 let transport: ScriptedTransport
@@ -51,6 +57,10 @@ describe('openHub', () => {
     ['MQTT://h', 'mqtt'],
     ['nats://127.0.0.1:4222', 'nats'],
     ['tls://h', 'nats'],
+    ['redis://127.0.0.1:6379', 'redis'],
+    ['rediss://h', 'redis'],
+    ['valkey://h', 'redis'],
+    ['valkeys://h', 'redis'],
   ])('loads for %s the package of %s, and resolves when the transport is up', async (url, name) => {
     const hub = await open(url)
     expect(packages.asked).toEqual([[name, [url]]])
@@ -155,7 +165,7 @@ describe('openHub', () => {
   test.each<[unknown, string]>([
     [
       'http://h',
-      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: threads:, not http:",
+      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: redis: rediss: valkey: valkeys: threads:, not http:",
     ],
     ['ftp://h', 'not ftp:'],
     ['constructor:x', 'not constructor:'], // RELIABILITY 52
@@ -313,7 +323,7 @@ describe('a package that is not installed', () => {
     import { openHub } from './src/index.ts'
     const told = []
     const note = ({ code, message, cause }) => told.push({ code, message, cause: cause?.code })
-    for (const url of ['mqtt://h', 'nats://h', 'memory:x']) {
+    for (const url of ['mqtt://h', 'nats://h', 'memory:x', 'redis://h']) {
       await openHub(url).catch(note)
       await openHub(url, { wait: false }).catch(note)
     }
@@ -358,6 +368,11 @@ describe('a package that is not installed', () => {
         message: expect.stringContaining("'a-client-that-is-missing'"),
       }),
       ...twice({ message: 'broken' }),
+      ...twice({
+        code: 'TRANSPORT_MISSING',
+        message: '@rivulet/redis is not installed; run: npm install @rivulet/redis',
+        cause: 'ERR_MODULE_NOT_FOUND',
+      }),
     ])
   })
 })

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { runScenario } from './scenario.ts'
 import { startMosquitto, startNats } from './support/brokers.ts'
 import { expectLaws } from './support/ledger-laws.ts'
+import { REDIS_PROGRAMS, type RedisProgram, startRedis } from './support/redis-servers.ts'
 
 type Broker = Awaited<ReturnType<typeof startNats>>
 
@@ -12,11 +13,19 @@ const transports: [string, () => Promise<string>][] = [
   ['mqtt://', async () => urlOf(await startMosquitto())],
   ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
   ['nats://', async () => urlOf(await startNats())],
+  ...REDIS_PROGRAMS.map((server): [string, () => Promise<string>] => [
+    `redis:// (${server})`,
+    () => redisUrl(server),
+  ]),
 ]
 
 function urlOf(broker: Broker): string {
   onTestFinished(() => broker.close())
   return broker.url
+}
+
+async function redisUrl(server: RedisProgram): Promise<string> {
+  return urlOf(await startRedis({ server }))
 }
 
 test.each(transports)('the scenario sees the same over %s', async (_, urlOfTransport) => {

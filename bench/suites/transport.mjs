@@ -19,7 +19,9 @@ export const suite = {
   title: 'From one process to another',
   reading:
     'Two processes and a broker between them on this machine; the memory bus links two hubs in one process, and the threads are two of one process. Flat out: messages a second from the first publish to the last arrival, all of which arrived in order. Latency: from publish to subscriber at 1 000 messages a second. The bare clients do JSON.stringify and JSON.parse and nothing else.',
-  picture: { cases: ['nats: one stream flat out', 'mqtt: one stream flat out'] },
+  picture: {
+    cases: ['nats: one stream flat out', 'mqtt: one stream flat out', 'redis: one stream flat out'],
+  },
   async plan({ transport, message, isQuick }) {
     const template = message ?? TEMPLATE
     const backends = transport.length > 0 ? transport.map(givenBackend) : await ownBackends()
@@ -45,7 +47,7 @@ async function ownBackends() {
     backend,
     url: `${backend}:bench-${process.pid}`,
   }))
-  for (const backend of ['nats', 'mqtt']) {
+  for (const backend of ['nats', 'mqtt', 'redis']) {
     const broker = await startBroker(backend)
     backends.push({ backend, url: broker.url, broker })
   }

@@ -17,13 +17,14 @@ const START_TIMEOUT_MS = 10_000
 
 const KINDS = {
   nats: { program: 'nats-server', arguments: (port) => ['-a', '127.0.0.1', '-p', `${port}`] },
+  redis: { program: 'redis-server', arguments: redisArguments },
   mqtt: { program: 'mosquitto', arguments: (port, folder) => ['-c', mosquittoConfig(port, folder)] },
 }
 
 /**
  * Starts a broker on a free port of this machine, with a folder of its own for what it writes. Throws, naming the
  * package, when it is not installed.
- * @param {'nats' | 'mqtt'} kind
+ * @param {'nats' | 'mqtt' | 'redis'} kind
  */
 export async function startBroker(kind) {
   const { program, arguments: argumentsFor } = KINDS[kind]
@@ -68,6 +69,10 @@ function mosquittoConfig(port, folder) {
   ]
   writeFileSync(file, lines.join('\n'))
   return file
+}
+
+function redisArguments(port, folder) {
+  return ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
 }
 
 function isExecutable(file) {

@@ -3,6 +3,8 @@ import { Bus } from '@boringnode/bus'
 import { MemoryTransport } from '@boringnode/bus/transports/memory'
 import { MqttTransport } from '@boringnode/bus/transports/mqtt'
 import { connect as connectNats } from '@nats-io/transport-node'
+import { createClient as createRedisClient } from '@redis/client'
+import { Redis as IoRedis } from 'ioredis'
 import { connectAsync as connectMqtt } from 'mqtt'
 import { openHub } from '../bundle.mjs'
 import { HIGH_LIMIT } from '../limit.mjs'
@@ -74,6 +76,44 @@ const bareMqtt = {
       close: () => client.end(true),
     }
   },
+}
+
+/** One connection publishes and subscribes. @type {Client} */
+const bareRedis = {
+  ...{ name: 'bare @redis/client + JSON', group: 'bare' },
+  async connect(url) {
+    const client = await createRedisClient({ url: redisUrl(url) }).connect()
+    return {
+      publisher: (topic) => (data) => client.publish(topic, JSON.stringify(data)),
+      subscribe: (topic, listener) => client.subscribe(topic, (text) => listener(JSON.parse(text))),
+      close: () => client.destroy(),
+    }
+  },
+}
+
+/** It speaks the older protocol, in which a connection that subscribes cannot publish. @type {Client} */
+const ioRedis = {
+  ...{ name: 'ioredis + JSON', group: 'bare' },
+  async connect(url) {
+    const [publishing, subscribing] = [new IoRedis(redisUrl(url)), new IoRedis(redisUrl(url))]
+    const listeners = new Map()
+    subscribing.on('message', (topic, text) => listeners.get(topic)?.(JSON.parse(text)))
+    return {
+      publisher: (topic) => (data) => publishing.publish(topic, JSON.stringify(data)),
+      subscribe(topic, listener) {
+        listeners.set(topic, listener)
+        return subscribing.subscribe(topic)
+      },
+      close() {
+        for (const client of [publishing, subscribing]) client.disconnect()
+      },
+    }
+  },
+}
+
+/** The rivals know no `valkey:`. */
+function redisUrl(url) {
+  return url.replace(/^valkey/, 'redis')
 }
 
 /** As it comes it connects twice with one client id, and the two throw each other out for seconds. */
@@ -171,12 +211,14 @@ export const CLIENTS = {
   memory: [rivulet, emitterJson, boringMemory],
   nats: [rivulet, bareNats],
   mqtt: [rivulet, bareMqtt, boringMqtt],
+  redis: [rivulet, bareRedis, ioRedis],
   threads: [rivulet, bareChannel],
 }
 
 /** Names the backend of a URL. */
 export function backendOf(url) {
   const scheme = url.slice(0, url.indexOf(':'))
+  if (/^(redis|valkey)s?$/.test(scheme)) return 'redis'
   return { nats: 'nats', tls: 'nats', mqtt: 'mqtt', mqtts: 'mqtt', memory: 'memory', threads: 'threads' }[
     scheme
   ]

@@ -67,7 +67,8 @@ export async function openOnBroker(
 /** Starts a broker for this run, on a free port of this machine. */
 async function startBroker(name: BrokerName): Promise<{ readonly url: string; close(): Promise<void> }> {
   const { startMosquitto, startNats } = await import('../../test/support/brokers.ts')
-  return name === 'nats' ? startNats() : startMosquitto()
+  const { startRedis } = await import('../../test/support/redis-servers.ts')
+  return { nats: startNats, mosquitto: startMosquitto, redis: startRedis }[name]()
 }
 
 interface ReaderProcess {

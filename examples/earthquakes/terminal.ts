@@ -6,7 +6,7 @@ import type { Stream } from 'rivulet'
 import { type Quake, whenOf } from './quakes.ts'
 
 /** A broker that the demo can start by itself. */
-export type BrokerName = 'nats' | 'mosquitto'
+export type BrokerName = 'nats' | 'mosquitto' | 'redis'
 
 /** What the command line asks for. */
 export interface DemoOptions {
@@ -32,13 +32,16 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     .option('--loss <p>', 'chance that the bus loses a message, 0 to 0.9', numberBetween(0, 0.9), 0)
     .option('--seed <n>', 'whole number that decides which messages are lost', wholeNumber, 1)
     .addOption(
-      new Option('--transport <url>', 'broker to use, with a process for each reader; nats://… or mqtt://…')
+      new Option(
+        '--transport <url>',
+        'broker to use, with a process for each reader; nats://…, mqtt://…, redis://…',
+      )
         .argParser(brokerUrl)
         .conflicts(['loss', 'seed', 'broker']),
     )
     .addOption(
       new Option('--broker <name>', 'start that broker for this run, and use it')
-        .choices(['nats', 'mosquitto'])
+        .choices(['nats', 'mosquitto', 'redis'])
         .conflicts(['loss', 'seed']),
     )
     .option('--quiet', 'print the results only', false)
@@ -65,8 +68,10 @@ function wholeNumber(text: string): number {
 }
 
 function brokerUrl(text: string): string {
-  if (/^(nats|tls|mqtts?|mqtt\+wss?):\/\//.test(text) && URL.canParse(text)) return text
-  throw new InvalidArgumentError('It is a URL such as nats://127.0.0.1:4222 or mqtt://127.0.0.1:1883.')
+  if (/^(nats|tls|mqtts?|mqtt\+wss?|rediss?|valkeys?):\/\//.test(text) && URL.canParse(text)) return text
+  throw new InvalidArgumentError(
+    'It is a URL such as nats://127.0.0.1:4222, mqtt://127.0.0.1:1883 or redis://127.0.0.1:6379.',
+  )
 }
 
 const BIG_MAGNITUDE = 6

@@ -10,13 +10,16 @@ import {
   openLive,
   transportOf,
 } from '../support/live.ts'
+import { startRedis } from '../support/redis-servers.ts'
 
 // Time for a few dials that end at once.
 const TIMEOUT_MS = 1_000
 
 const FULL = {
   nats: () => startNats({ config: 'max_connections: 1' }),
-  mosquitto: () => startMosquitto({ config: 'max_connections 1' }),
+  'mqtt 5': () => startMosquitto({ config: 'max_connections 1' }),
+  'mqtt 3.1.1': () => startMosquitto({ config: 'max_connections 1' }),
+  redis: () => startRedis({ config: 'maxclients 1' }),
 }
 
 describe.each(BROKER_KINDS)('over $kind', (kind) => {
@@ -49,10 +52,10 @@ describe.each(BROKER_KINDS)('over $kind', (kind) => {
 
   // Row 8.
   test('a broker that has no room is given up in time, and comes up once there is some', async () => {
-    const broker = await ending(kind.kind === 'nats' ? FULL.nats() : FULL.mosquitto())
+    const broker = await ending(FULL[kind.kind]())
     const url = broker.url + kind.query
     const first = await openLive(url)
-    await expectUnavailable(url, /not reachable|No NATS server took/)
+    await expectUnavailable(url, /not reachable|No (NATS|Redis) server took/)
     const patient = await makeEarly(url)
     expect(first.status).toBe('up')
     await closeLawfully(first)

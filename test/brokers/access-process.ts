@@ -2,7 +2,8 @@
 // publishes, and closes it when told to, however the broker fares; `heedless <url>` does so too and listens to no
 // error. All end only if nothing keeps them alive.
 import { once } from 'node:events'
-import { createHub, type Hub, openHub, RivuletError, type Transport } from 'rivulet'
+import { createHub, type Hub, openHub, RivuletError } from 'rivulet'
+import { loadTransport } from 'rivulet/transport'
 
 const [act, url = ''] = process.argv.slice(2)
 
@@ -14,7 +15,7 @@ process.stdin.destroy()
 async function refused(): Promise<void> {
   const before = resources()
   const opening = await rejection(() => openHub(url))
-  const hub = createHub({ transport: await transportOf(url) })
+  const hub = createHub({ transport: await loadTransport(url) })
   const errors: string[] = []
   hub.on('error', (error) => errors.push(RivuletError.is(error) ? error.code : 'unknown'))
   const waiting = await rejection(() => hub.ready())
@@ -29,14 +30,14 @@ async function refused(): Promise<void> {
 }
 
 async function close(): Promise<void> {
-  const hub = createHub({ transport: await transportOf(url) })
+  const hub = createHub({ transport: await loadTransport(url) })
   hub.on('error', () => {})
   hub.on('status', (status) => console.log(status))
   await publishUntilTold(hub)
 }
 
 async function heedless(): Promise<void> {
-  const transport = await transportOf(url)
+  const transport = await loadTransport(url)
   const open = transport.open.bind(transport)
   let rises = 0
   let failures = 0
@@ -72,13 +73,6 @@ async function rejection(run: () => Promise<unknown>) {
     const { code, message } = error as RivuletError
     return { code, message }
   }
-}
-
-async function transportOf(url: string): Promise<Transport> {
-  const { transportFromUrls } = await (url.startsWith('mqtt')
-    ? import('@rivulet/mqtt')
-    : import('@rivulet/nats'))
-  return transportFromUrls([url])
 }
 
 function resources(): string[] {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { startNats } from '../support/brokers.ts'
 import { closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 
+// The one server that speaks two protocols, so that this is about no other broker.
 const NAMES = ['positions', 'a/b', 'a.b', '+/#', '*.>', '$SYS', '🌊 café']
 const EACH = 20
 const streamDefaults = { limit: false } as const

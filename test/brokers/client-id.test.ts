@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { startMosquitto } from '../support/brokers.ts'
 import { closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 
-// Row 15: two hubs that were given one client id throw each other out, each losing half of its messages.
+// Row 15: two hubs that were given one client id throw each other out, each losing half of its messages. Only
+// MQTT has client ids.
 test.each([5, 4])(
   'of two hubs with one client id one stands back and says so, protocol %i',
   async (protocol) => {

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { type Broker, startNatsCluster } from '../support/brokers.ts'
 import { closeLawfully, eventually, makeLive, openLive } from '../support/live.ts'
 
+// A mosquitto stands alone; redis-cluster.test.ts has the clusters of Redis.
 const MEMBERS = 3
 const EACH = 50
 

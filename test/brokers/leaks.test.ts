@@ -4,6 +4,7 @@ import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { ending, eventually } from '../support/live.ts'
 import { startCommand, startProgram } from '../support/program.ts'
+import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
 // Rows 22 and 44 of the catalogue of faults: one subscription a topic, and none that stays.
 const STREAMS = 100
@@ -36,6 +37,11 @@ test.for([5, 4])('nothing stays behind on MQTT, protocol %i', { timeout: TIMEOUT
   await expectNoLeak(`${broker.url}?protocol=${protocol}`, async () => counts())
 })
 
+test('nothing stays behind on Redis', { timeout: TIMEOUT_MS }, async () => {
+  const broker = await ending(startRedis())
+  await expectNoLeak(broker.url, () => redisCounts(broker))
+})
+
 async function expectNoLeak(url: string, countsOf: () => Promise<Counts>): Promise<void> {
   const program = startProgram('test/brokers/leaks-process.ts', [url], { nodeOptions: ['--expose-gc'] })
   onTestFinished(() => program.kill())
@@ -66,6 +72,13 @@ async function natsCounts(broker: Broker): Promise<Counts> {
   const { connections } = await broker.monitor<{ connections: { subscriptions: number }[] }>('connz')
   const subscriptions = connections.reduce((sum, connection) => sum + connection.subscriptions, 0)
   return { subscriptions, connections: connections.length }
+}
+
+/** Counts without the connection that asks. */
+async function redisCounts(broker: Broker): Promise<Counts> {
+  const clients = (await redisCommand(broker, 'CLIENT', 'LIST')).split('\n').filter((line) => line !== '')
+  const subscriptions = clients.reduce((sum, line) => sum + Number(/ sub=(\d+)/.exec(line)?.[1]), 0)
+  return { subscriptions, connections: clients.length - 1 }
 }
 
 /** Watches what mosquitto says of itself, without the watcher. */

@@ -18,7 +18,7 @@ interface Seat {
 test.each(BROKER_KINDS)(
   'subscribing and unsubscribing at random, with drops, ends where it should over $kind',
   async ({ kind, start, query }) => {
-    const broker = await ending(kind === 'nats' ? start() : start({ config: 'set_tcp_nodelay true' }))
+    const broker = await ending(start(kind.startsWith('mqtt') ? { config: 'set_tcp_nodelay true' } : {}))
     const proxy = await startProxy(broker)
     onTestFinished(() => proxy.close())
     const restless = await openLive({ transport: proxy.url.replace(/\/$/, '') + query, streamDefaults })

@@ -1,10 +1,12 @@
 import { connect } from '@nats-io/transport-node'
+import { createClient } from '@redis/client'
 import stringify from 'fast-json-stable-stringify'
 import type { Hub, Message } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
 import { closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 import { type Program, startCommand } from '../support/program.ts'
+import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
 const SID = /^TZ[0-9a-f]{32}$/
 const MAX_PER_FRAME = 64
@@ -93,6 +95,18 @@ test('every frame is the documented JSON, as a bare NATS client sees it', async 
   expectDocumented(sights, 'rivulet.default.wire', published)
 })
 
+test('every frame is the documented JSON, as a bare Redis client sees it', async () => {
+  const broker = await ending(startRedis())
+  const client = await createClient({ url: broker.url }).connect()
+  onTestFinished(() => client.destroy())
+  const sights: Sight[] = []
+  const note = (frame: Buffer, channel: Buffer) => void sights.push([strict(channel), strict(frame)])
+  await client.pSubscribe('*', note, true)
+  const published = await publishEverything(await openLive(broker.url))
+  await eventually(() => sights.length).toBe(7)
+  expectDocumented(sights, 'rivulet/default/wire', published)
+})
+
 // Row 23, and 26: QoS 0 both ways, whatever others use, and a session that starts and ends with the connection.
 test.each([5, 4])('nothing is ever asked to be repeated, protocol %i', async (protocol) => {
   const broker = await ending(startMosquitto({ config: 'log_type debug' }))
@@ -140,6 +154,13 @@ test('what a bare NATS client writes by hand reaches a subscriber', async () => 
   const heard = await listen(await openLive(broker.url))
   const client = await bareClient(broker)
   for (const x of [1, 2]) client.publish('rivulet.default.wire', `{"data":{"x":${x}}}`)
+  await expectForeign(heard)
+})
+
+test('what redis-cli writes by hand reaches a subscriber', async () => {
+  const broker = await ending(startRedis())
+  const heard = await listen(await openLive(broker.url))
+  for (const x of [1, 2]) await redisCommand(broker, 'PUBLISH', 'rivulet/default/wire', `{"data":{"x":${x}}}`)
   await expectForeign(heard)
 })
 

@@ -16,6 +16,7 @@ import {
   scriptsNamedIn,
 } from '../support/documentation.ts'
 import { PublicNames } from '../support/public-names.ts'
+import { startRedis } from '../support/redis-servers.ts'
 import { runDocumented, typeErrorsOf } from '../support/run-documented.ts'
 import { packageFolders, ROOT } from '../support/source-files.ts'
 
@@ -131,6 +132,11 @@ describe('the documents', () => {
       'docs/promises.md',
       "A backlog on the publisher's side may be taken for a stepped clock",
     ],
+    [
+      'where a denied publish is told on Redis',
+      'packages/redis/README.md',
+      'A publish that the server denies counts as `confirmed`',
+    ],
     ['what denials remain', 'docs/promises.md', 'mosquitto drops a publish that its ACL denies, in silence'],
     [
       'that a denied publish is confirmed',
@@ -171,9 +177,15 @@ describe('the documents', () => {
   })
 })
 
+const startFleetRedis = () => startRedis({ config: 'user fleet on >secret allchannels +@all' })
+
 describe.runIf(programs.length > 0)('the documented program', () => {
   // The ports that the documents show are taken for those of brokers that run for this test.
-  const shown = { '127.0.0.1:4222': startNats, '127.0.0.1:1883': startMosquitto }
+  const shown = {
+    '127.0.0.1:4222': startNats,
+    '127.0.0.1:1883': startMosquitto,
+    '127.0.0.1:6379': startFleetRedis,
+  }
   const brokers = new Map<string, Broker>()
 
   beforeAll(async () => {

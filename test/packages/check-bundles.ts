@@ -8,7 +8,7 @@ import type { PackedPackage } from './packed-package.ts'
 
 // Vite 8 asks for a newer Node than the oldest that the packages support.
 const TOOLS = ['vite@^7', 'miniflare@^4']
-const OF_NODE_ONLY = /node_modules\/(mqtt|@nats-io|@rivulet\/(mqtt|nats|gateway))\//
+const OF_NODE_ONLY = /node_modules\/(mqtt|@nats-io|@redis|@rivulet\/(mqtt|nats|redis|gateway))\//
 const PROGRAM = 'web.mjs'
 const IN_PAGE = `import { publishInTheWeb } from './${PROGRAM}'\npublishInTheWeb().then(finish, fail)\n`
 const IN_WORKER = `import { publishInTheWeb } from './${PROGRAM}'
@@ -53,6 +53,7 @@ export async function checkBundles(
     const { inputs } = await bundle(project, IN_WORKER, { platform: 'node', format: 'esm' })
     assert.ok(inputs.some((path) => path.includes('node_modules/mqtt/')))
     assert.ok(inputs.some((path) => path.includes('node_modules/@nats-io/')))
+    assert.ok(inputs.some((path) => path.includes('node_modules/@redis/')))
     assert.notEqual(inputs.filter((path) => OF_NODE_ONLY.test(path)).length, 0)
     return undefined
   })

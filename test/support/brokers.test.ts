@@ -9,6 +9,7 @@ import { type Broker, startMosquitto, startNats, startNatsCluster } from './brok
 import { Authority } from './certificates.ts'
 import { findExecutable } from './find-executable.ts'
 import installPrograms from './install-programs.ts'
+import { REDIS_PROGRAMS, redisCommand, startRedis } from './redis-servers.ts'
 
 const run = promisify(execFile)
 
@@ -98,6 +99,17 @@ test('speaks TLS with a certificate that is valid for loopback', async () => {
   const nats = await closing(startNats({ tls: authority.issue() }))
   const client = await connect({ servers: `localhost:${nats.port}`, tls: { ca: authority.ca } })
   await client.close()
+})
+
+test('starts a Redis server and a Valkey server, with and without users', async () => {
+  for (const server of REDIS_PROGRAMS) {
+    const open = await closing(startRedis({ server }))
+    expect(await redisCommand(open, 'PING')).toBe('PONG')
+    const closed = await closing(startRedis({ server, users: { ann: 'right "one"' } }))
+    await expect(redisCommand(closed, 'PING')).rejects.toThrow('NOAUTH')
+    const ann = ['--user', 'ann', '--pass', 'right "one"', '--no-auth-warning']
+    expect(await redisCommand(closed, ...ann, 'PING')).toBe('PONG')
+  }
 })
 
 test('reads its configuration again', async () => {

@@ -62,7 +62,7 @@ export class Broker extends BrokerProcess {
 
 export type Listener = 'websocket' | 'mqtt' | 'cluster' | 'monitor'
 
-type Ports = Partial<Record<Listener, number>>
+export type Ports = Partial<Record<Listener, number>>
 
 interface BrokerParts {
   readonly scheme: string
@@ -70,7 +70,7 @@ interface BrokerParts {
   readonly render: (extra: string) => string
 }
 
-interface CommonOptions {
+export interface CommonOptions {
   /** Further lines of the broker's own configuration; as a function, of the folder in which `files` are. */
   readonly config?: string | ((folder: string) => string)
   /** Files to write into the broker's folder before it starts, by name. */
@@ -132,7 +132,7 @@ export function startMosquitto(options: MosquittoOptions = {}): Promise<Broker> 
   })
 }
 
-interface BrokerKind {
+export interface BrokerKind {
   readonly scheme: string
   readonly readyLine: RegExp
   readonly args: (file: string) => string[]
@@ -142,7 +142,8 @@ interface BrokerKind {
 const START_ATTEMPTS = 10
 const PORT_TAKEN = /address already in use/i
 
-async function start(
+/** Starts a program on a free loopback port; again on another one when somebody was faster. */
+export async function start(
   program: string,
   options: CommonOptions,
   listeners: Listener[],

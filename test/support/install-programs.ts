@@ -9,13 +9,26 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   mosquitto_sub: 'mosquitto-clients',
   'nats-server': 'nats-server',
   openssl: 'openssl',
+  'redis-cli': 'redis-tools',
+  'redis-server': 'redis-server',
 }
+// Not every Debian has these. Tests over one that cannot be had do not run, and the setup says so.
+const OPTIONAL = ['valkey-server']
 
 /**
  * Sees to it, before any test runs, that brokers and browser are on this machine: what is missing is installed, or named
  * in one sentence. The service that Debian's mosquitto starts on port 1883 is not used.
  */
 export default function installPrograms(): void {
+  installRequired()
+  for (const program of OPTIONAL.filter((name) => !isInstalled(name))) {
+    install([program])
+    if (!isInstalled(program))
+      console.warn(`There is no ${program} to install here: tests over it DO NOT RUN.`)
+  }
+}
+
+function installRequired(): void {
   const packages = missingPackages()
   if (packages.length === 0) return
   const cause = install(packages)

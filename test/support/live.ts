@@ -7,14 +7,16 @@ import {
   openHub,
   type Transport,
 } from 'rivulet'
+import { loadTransport } from 'rivulet/transport'
 import { expect, onTestFinished } from 'vitest'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 import { expectLaws } from './ledger-laws.ts'
+import { startRedis } from './redis-servers.ts'
 
 /** A broker, and how a hub is told to use it. */
 export interface BrokerKind {
-  readonly kind: 'nats' | 'mqtt 5' | 'mqtt 3.1.1'
-  readonly start: typeof startNats | typeof startMosquitto
+  readonly kind: 'nats' | 'mqtt 5' | 'mqtt 3.1.1' | 'redis'
+  readonly start: typeof startNats | typeof startMosquitto | typeof startRedis
   /** What the URL of the broker needs at its end. */
   readonly query: string
 }
@@ -24,6 +26,7 @@ export const BROKER_KINDS: readonly BrokerKind[] = [
   { kind: 'nats', start: startNats, query: '' },
   { kind: 'mqtt 5', start: startMosquitto, query: '?protocol=5' },
   { kind: 'mqtt 3.1.1', start: startMosquitto, query: '?protocol=4' },
+  { kind: 'redis', start: startRedis, query: '' },
 ]
 
 /** Hands a broker over to the test, which ends it. */
@@ -44,11 +47,8 @@ export function makeLive(options: HubOptions): Hub {
 }
 
 /** Makes the transport of a URL, for a hub that need not be up. */
-export async function transportOf(url: string): Promise<Transport> {
-  const { transportFromUrls } = await (url.startsWith('mqtt')
-    ? import('@rivulet/mqtt')
-    : import('@rivulet/nats'))
-  return transportFromUrls([url])
+export function transportOf(url: string): Promise<Transport> {
+  return loadTransport(url)
 }
 
 /** Closes hubs and checks the laws of their ledgers. */

@@ -1,10 +1,12 @@
 import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
+import { redis } from '@rivulet/redis'
 import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
 import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
+import { startRedis } from './redis-servers.ts'
 
 const MARKS = /<!-- transports -->\n[\s\S]*?<!-- \/transports -->/
 const SMALL_FRAME_BYTES = 65_536
@@ -22,6 +24,7 @@ export const SCHEMES = {
   '@rivulet/memory': ['memory:'],
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
+  '@rivulet/redis': ['redis:', 'rediss:', 'valkey:', 'valkeys:'],
   '@rivulet/threads': ['threads:'],
 } as const
 
@@ -36,9 +39,11 @@ export async function transportTable(): Promise<string> {
     startNats({ config: `max_payload: ${SMALL_FRAME_BYTES}` }),
     startMosquitto(),
     startMosquitto({ config: `max_packet_size ${SMALL_FRAME_BYTES}` }),
+    startRedis(),
+    startRedis({ config: 'proto-max-bulk-len 1mb' }),
   ])
   try {
-    const rows = await rowsOf(brokers as [Broker, Broker, Broker, Broker])
+    const rows = await rowsOf(brokers as Brokers)
     return [HEADER, ...rows.map(lineOf)].join('\n')
   } finally {
     await Promise.all(brokers.map((broker) => broker.close()))
@@ -50,11 +55,12 @@ export function withTable(markdown: string, table: string): string {
   return markdown.replace(MARKS, () => `<!-- transports -->\n${table}\n<!-- /transports -->`)
 }
 
-async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, Broker, Broker]): Promise<
-  Row[]
-> {
+type Brokers = [Broker, Broker, Broker, Broker, Broker, Broker]
+
+async function rowsOf([nats1, nats2, mosquitto1, mosquitto2, redis1, redis2]: Brokers): Promise<Row[]> {
   const overMqtt = (broker: Broker, protocol: 4 | 5) => mqtt({ url: broker.url, protocol })
   const overNats = (broker: Broker) => nats({ servers: `127.0.0.1:${broker.port}` })
+  const overRedis = (broker: Broker) => redis({ servers: broker.url })
   const bus = memoryBus()
   return [
     await rowOf('@rivulet/memory', { '': [bus.transport(), bus.transport()] }),
@@ -63,6 +69,7 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, B
       '3.1.1': [overMqtt(mosquitto1, 4), overMqtt(mosquitto2, 4)],
     }),
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
+    await rowOf('@rivulet/redis', { '': [redis1, redis2].map(overRedis) as [Transport, Transport] }),
     await rowOf('@rivulet/threads', { '': [threads('table'), threads('table')] }),
   ]
 }
@@ -123,5 +130,6 @@ function largestFrame(claims: Row['claims']): string {
   const [{ usual } = { usual: undefined }] = claims.values()
   if (!own) return 'as the broker says'
   const bytes = usual?.maxFrameBytes(TOPIC)
+  return bytes === Number.POSITIVE_INFINITY ? 'none named' : `${bytes} bytes`
   return bytes === Number.POSITIVE_INFINITY ? 'none' : `${bytes} bytes`
 }

@@ -1,4 +1,5 @@
 import { connect } from '@nats-io/transport-node'
+import { createClient } from '@redis/client'
 import { connectAsync } from 'mqtt'
 import type { BrokerKind } from '../../support/live.ts'
 
@@ -15,6 +16,7 @@ export interface BarePeer {
 
 export function connectBarePeer(kind: BrokerKind['kind'], url: string): Promise<BarePeer> {
   if (kind === 'nats') return natsPeer(url)
+  if (kind === 'redis') return redisPeer(url)
   return mqttPeer(url, kind === 'mqtt 5' ? 5 : 4)
 }
 
@@ -33,6 +35,24 @@ async function natsPeer(url: string): Promise<BarePeer> {
       await client.flush()
     },
     close: () => client.close(),
+  }
+}
+
+async function redisPeer(url: string): Promise<BarePeer> {
+  const client = createClient({ url })
+  await client.connect()
+  const frames: Uint8Array[] = []
+  return {
+    frames,
+    send: (stream, frame) => void client.publish(`rivulet/default/${stream}`, Buffer.from(frame)),
+    async flush() {
+      await client.ping()
+    },
+    async listen(stream) {
+      const note = (frame: Buffer) => void frames.push(Uint8Array.from(frame))
+      await client.subscribe(`rivulet/default/${stream}`, note, true)
+    },
+    close: async () => client.destroy(),
   }
 }
 

@@ -1,0 +1,168 @@
+import { ErrorReply } from '@redis/client'
+import type { Topic, TransportHost } from 'rivulet'
+import type { Client, Dialled } from './dial.ts'
+import { faultOf, lossOf } from './refusal.ts'
+import { readSlots, type SlotRange } from './slots.ts'
+
+type Listener = (frame: Buffer) => void
+
+const PING_INTERVAL_MS = 2_000
+/** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
+const MAX_UNANSWERED = 2
+
+/** One connection to one server, from its handshake to its end. Never reconnects. */
+export class Connection {
+  readonly server: string
+  readonly #client: Client
+  readonly #host: TransportHost
+  readonly #isSharded: boolean
+  readonly #ranges: readonly SlotRange[] | undefined
+  readonly #joins = new Map<Topic, Listener>()
+  // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
+  #live = true
+  // The client never settles a command given to it after its connection has ended; the end does, here.
+  readonly #waits = new Set<(cause: unknown) => void>()
+  #unanswered = 0
+  #pingTimer: NodeJS.Timeout | undefined
+
+  constructor({ server, client, ranges, isSharded }: Dialled, host: TransportHost) {
+    this.server = server.label
+    this.#client = client
+    this.#host = host
+    this.#isSharded = isSharded
+    this.#ranges = ranges
+    // The client tells of its end, and of bytes that are no Redis protocol, after which it would go on reading.
+    client.on('error', (cause) => this.#end(cause))
+    // Later: a client that is destroyed while it reads begins to read the same bytes again (6.3).
+    const onMoved = () => queueMicrotask(() => this.#end(new Error('slots of the cluster have moved')))
+    client.on('sharded-channel-moved', onMoved)
+    this.#pingLater()
+  }
+
+  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
+    if (!this.#live || !this.#client.isReady) return 'offline'
+    const bytes =
+      typeof frame === 'string' ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
+    const command = this.#isSharded ? 'SPUBLISH' : 'PUBLISH'
+    this.#client.sendCommand([command, topic, bytes]).catch((cause) => this.#rejected(topic, cause))
+    return 'sent'
+  }
+
+  async join(topic: Topic, signal: AbortSignal): Promise<void> {
+    const listener: Listener = (frame) => this.#receive(topic, listener, frame)
+    this.#joins.set(topic, listener)
+    try {
+      await this.#wait(() => this.#subscribe(topic, listener), signal)
+      if (this.#joins.get(topic) !== listener) throw new Error('left before the join was confirmed')
+    } catch (cause) {
+      if (isMoved(cause)) this.#end(cause)
+      if (this.#joins.get(topic) === listener) this.leave(topic)
+      throw cause
+    }
+  }
+
+  leave(topic: Topic): void {
+    const listener = this.#joins.get(topic)
+    this.#joins.delete(topic)
+    if (listener !== undefined && this.#live) this.#unsubscribe(topic, listener).catch(() => {})
+  }
+
+  flush(signal: AbortSignal): Promise<void> {
+    return this.#wait(() => this.#client.sendCommand(['PING']), signal)
+  }
+
+  /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */
+  async close(signal: AbortSignal): Promise<void> {
+    const flushed = this.flush(signal)
+    this.#live = false
+    await flushed.catch(() => {})
+    this.#drop(new Error('the connection was closed'))
+  }
+
+  #subscribe(topic: Topic, listener: Listener): Promise<void> {
+    if (this.#isSharded) return this.#client.sSubscribe(topic, listener, true)
+    return this.#client.subscribe(topic, listener, true)
+  }
+
+  #unsubscribe(topic: Topic, listener: Listener): Promise<void> {
+    if (this.#isSharded) return this.#client.sUnsubscribe(topic, listener, true)
+    return this.#client.unsubscribe(topic, listener, true)
+  }
+
+  #receive(topic: Topic, listener: Listener, frame: Buffer): void {
+    if (!this.#live || this.#joins.get(topic) !== listener) return
+    try {
+      this.#host.receive(topic, frame)
+    } catch (cause) {
+      // What is thrown here would lose the rest of what came with it (client 6.3).
+      this.#host.error(topic, faultOf('A frame from Redis was not taken', cause))
+    }
+  }
+
+  /** A publish that was rejected. One that only lost its connection is the core's to count. */
+  #rejected(topic: Topic, cause: unknown): void {
+    if (isMoved(cause)) return this.#end(cause)
+    if (!this.#live || !(cause instanceof ErrorReply)) return
+    this.#host.error(topic, faultOf('Redis refused a frame', cause))
+  }
+
+  #pingLater(): void {
+    this.#pingTimer = setTimeout(() => this.#ping(), PING_INTERVAL_MS)
+  }
+
+  #ping(): void {
+    if (this.#unanswered === MAX_UNANSWERED) return this.#end(new Error('the server does not answer'))
+    this.#unanswered += 1
+    const answered = () => {
+      this.#unanswered = 0
+    }
+    this.#probe().then(answered, (cause) => this.#end(cause))
+    this.#pingLater()
+  }
+
+  /** Asks for a sign of life, in a cluster of sharded channels by asking for its slots: a move is not always told. */
+  async #probe(): Promise<void> {
+    if (this.#ranges === undefined) return void (await this.#client.sendCommand(['PING']))
+    const ranges = await readSlots((args) => this.#client.sendCommand(args))
+    if (JSON.stringify(ranges) !== JSON.stringify(this.#ranges))
+      throw new Error('slots of the cluster have moved')
+  }
+
+  #end(cause: unknown): void {
+    const loss = lossOf(cause)
+    // Before the joins under way fail of it: the core tells from them which one may have cost the connection.
+    if (this.#live) this.#host.down(loss)
+    this.#live = false
+    this.#drop(loss)
+  }
+
+  /** Ends the connection with whatever has not got through yet. */
+  #drop(cause: Error): void {
+    clearTimeout(this.#pingTimer)
+    // First: the client would give them no reason.
+    for (const fail of this.#waits) fail(cause)
+    this.#client.destroy()
+  }
+
+  /** Settles like `begin`, or rejects when `signal` aborts or the connection ends. Leaves no listener behind. */
+  async #wait(begin: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+    if (!this.#live) throw new Error('the connection is gone')
+    signal.throwIfAborted()
+    let fail = (_cause: unknown) => {}
+    const failed = new Promise<never>((_resolve, reject) => {
+      fail = reject
+    })
+    const abort = () => fail(signal.reason)
+    signal.addEventListener('abort', abort)
+    this.#waits.add(fail)
+    await Promise.race([begin(), failed]).finally(() => {
+      signal.removeEventListener('abort', abort)
+      this.#waits.delete(fail)
+    })
+  }
+}
+
+/** The channel belongs to another node by now, so all that is known of the slots is out of date. */
+function isMoved(cause: unknown): boolean {
+  return cause instanceof ErrorReply && cause.message.startsWith('MOVED')
+}

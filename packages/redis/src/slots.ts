@@ -1,0 +1,43 @@
+import { ErrorReply } from '@redis/client'
+import type { Topic } from 'rivulet'
+
+const SLOTS = 16_384
+
+/** Slots of a cluster, and the node that has them; without a host it is the one that was asked. */
+export interface SlotRange {
+  readonly first: number
+  readonly last: number
+  readonly host: string | undefined
+  readonly port: number
+}
+
+type Command = (args: string[]) => Promise<unknown>
+/** First and last slot; the node that has them, as host and port; its replicas. */
+type SlotsReply = readonly [number, number, readonly [string | null, number], ...unknown[]][]
+
+/** Asks a server which node has which slots. Resolves to `undefined` when it is part of no cluster. */
+export async function readSlots(command: Command): Promise<SlotRange[] | undefined> {
+  try {
+    const reply = (await command(['CLUSTER', 'SLOTS'])) as SlotsReply
+    const ranges = reply.map(([first, last, [host, port]]) => ({
+      first,
+      last,
+      host: host || undefined,
+      port,
+    }))
+    return ranges.sort((one, other) => one.first - other.first)
+  } catch (cause) {
+    if (cause instanceof ErrorReply && /cluster support disabled/.test(cause.message)) return undefined
+    throw cause
+  }
+}
+
+/** Gives the slot of a topic: CRC-16 (XMODEM) of its ASCII. A topic holds no braces, so it has no hash tag. */
+export function slotOf(topic: Topic): number {
+  let crc = 0
+  for (let index = 0; index < topic.length; index += 1) {
+    crc ^= topic.charCodeAt(index) << 8
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021
+  }
+  return (crc & 0xffff) % SLOTS
+}

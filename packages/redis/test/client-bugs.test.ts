@@ -1,0 +1,150 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createClient } from '@redis/client'
+import { expect, onTestFinished, test } from 'vitest'
+import { startProxy } from '../../../test/support/fault-proxy.ts'
+import { bareClient, eventually, server } from './scene.ts'
+
+// Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
+// and in the adapter.
+
+test('the bare client loses what came together with a message whose listener throws', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  const other = await bareClient(broker)
+  const heard: string[] = []
+  await client.subscribe('x', (text) => {
+    heard.push(text)
+    if (text === '0') throw new Error('thrown by a listener')
+  })
+  // The server writes what one transaction publishes in one piece.
+  const burst = other.multi()
+  for (let index = 0; index < 10; index += 1) burst.publish('x', String(index))
+  await burst.exec()
+  await other.publish('x', 'last')
+  await eventually(() => heard.at(-1)).toBe('last')
+  expect(heard).toEqual(['0', 'last'])
+})
+
+test('the bare client with its own settings delivers after an outage what was published during it', async () => {
+  const broker = await server()
+  const proxy = await startProxy(broker)
+  onTestFinished(() => proxy.close())
+  const heard: string[] = []
+  const receiver = await bareClient(broker)
+  await receiver.subscribe('x', (text) => heard.push(text))
+  const client = await bareClient(broker, { url: proxy.url })
+  proxy.mode = 'refuse'
+  proxy.drop()
+  await eventually(() => client.isReady).toBe(false)
+  const publishing = Array.from({ length: 20 }, (_, index) => client.publish('x', String(index)))
+  proxy.mode = 'pass'
+  await Promise.all(publishing)
+  await eventually(() => heard).toHaveLength(20)
+})
+
+test('the bare client queues a subscription after its connection has ended, and never settles it', async () => {
+  const broker = await server()
+  const client = await bareClient(broker, { disableOfflineQueue: true, socket: { reconnectStrategy: false } })
+  await broker.kill()
+  await eventually(() => client.isOpen).toBe(false)
+  let settled = false
+  const settle = () => {
+    settled = true
+  }
+  client.subscribe('x', () => {}).then(settle, settle)
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+  expect(settled).toBe(false)
+})
+
+test('the bare client leaves the socket of a dial that is given up', async () => {
+  const sockets = new Set<Socket>()
+  const listener = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    listener.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const { port } = listener.address() as AddressInfo
+  const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: false } })
+  client.on('error', () => {})
+  client.connect().catch(() => {})
+  client.destroy()
+  await eventually(() => sockets.size).toBe(1)
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+  expect(sockets.size).toBe(1)
+})
+
+test('the bare client waits for ever for the answer to its first command', async () => {
+  const broker = await server()
+  await broker.stop()
+  const client = createClient({
+    url: broker.url,
+    socket: { connectTimeout: 50, reconnectStrategy: false },
+    commandOptions: { timeout: 50 },
+  })
+  client.on('error', () => {})
+  onTestFinished(() => client.destroy())
+  const settled = Promise.race([
+    client.connect().then(
+      () => true,
+      () => true,
+    ),
+    new Promise((resolve) => setTimeout(resolve, 500, false)),
+  ])
+  expect(await settled).toBe(false)
+})
+
+test('the bare client goes on after bytes that are no Redis protocol', async () => {
+  const nonsense = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write('%0\r\n')
+      setImmediate(() => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    })
+  })
+  await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void nonsense.close())
+  const { port } = nonsense.address() as AddressInfo
+  const settings = { disableClientInfo: true, maintNotifications: 'disabled' } as const
+  const client = createClient({ ...settings, socket: { host: '127.0.0.1', port, reconnectStrategy: false } })
+  const errors: Error[] = []
+  client.on('error', (error) => errors.push(error))
+  await client.connect()
+  onTestFinished(() => client.destroy())
+  await eventually(() => errors.length).toBe(1)
+  expect(client.isReady).toBe(true)
+})
+
+test('the bare client lets what has not got through leave after it has been destroyed', async () => {
+  const broker = await server()
+  const proxy = await startProxy(broker)
+  onTestFinished(() => proxy.close())
+  const heard: string[] = []
+  const receiver = await bareClient(broker)
+  await receiver.subscribe('x', (text) => heard.push(text))
+  const client = createClient({ url: proxy.url })
+  client.on('error', () => {})
+  await client.connect()
+  proxy.mode = 'unplug'
+  client.publish('x', 'late').catch(() => {})
+  await eventually(() => proxy.waitingBytes).toBeGreaterThan(0)
+  client.destroy()
+  proxy.mode = 'pass'
+  await eventually(() => heard).toEqual(['late'])
+})
+
+test('the bare client that is destroyed while it reads begins to read the same bytes again', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  const heard: string[] = []
+  await client.subscribe('x', (text) => {
+    heard.push(text)
+    if (heard.length === 1) client.destroy()
+  })
+  const other = await bareClient(broker)
+  await other.publish('x', 'once')
+  await eventually(() => heard).toEqual(['once', 'once'])
+})

@@ -1,0 +1,233 @@
+import { inspect } from 'node:util'
+import { RivuletError } from 'rivulet'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type RedisOptions, redis, transportFromUrls } from '../src/index.ts'
+import { POSITIONS, Recorder, rejection, within } from './host.ts'
+import { addressOf, bareClient, eventually, server, transportTo } from './scene.ts'
+
+const SECRET = 'hunter2hunter2'
+
+function thrownBy(run: () => unknown): RivuletError {
+  try {
+    run()
+  } catch (error) {
+    if (RivuletError.is(error)) return error
+  }
+  throw new Error('A RivuletError was expected.')
+}
+
+describe('options', () => {
+  test.each<[string, RedisOptions]>([
+    ['no server', { servers: [] }],
+    ['an empty server', { servers: '' }],
+    ['a server with credentials', { servers: `redis://user:${SECRET}@127.0.0.1:6379` }],
+    ['a server with a line break', { servers: '127.0.0.1:6379\r\nFLUSHALL\r\n' }],
+    ['a server with a path', { servers: '127.0.0.1:6379/path' }],
+    ['a server of another scheme', { servers: 'ws://127.0.0.1:6379' }],
+    ['a port that is none', { servers: '127.0.0.1:65536' }],
+    ['port 0', { servers: '127.0.0.1:0' }],
+    ['a name with a space', { name: 'a b' }],
+    ['a name with a line break', { name: 'a\r\nFLUSHALL\r\n' }],
+    ['an empty name', { name: '' }],
+    ['a username without a password', { username: SECRET }],
+    ['an empty password', { password: '' }],
+    ['an empty username', { username: '', password: SECRET }],
+    ['a Unix socket beside servers', { path: '/run/redis.sock', servers: '127.0.0.1' }],
+    ['a Unix socket with TLS', { path: '/run/redis.sock', tls: true }],
+    ['an empty path', { path: '' }],
+    ['a path with a NUL', { path: '/run/a\0b' }],
+    ['an option that does not exist', { server: '127.0.0.1:6379' } as RedisOptions],
+    ['a URL in place of options', `redis://ann:${SECRET}@127.0.0.1:6379` as RedisOptions],
+  ])('refuse %s', (_what, options) => {
+    const error = thrownBy(() => redis(options))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
+  })
+
+  test.each<[unknown, string]>([
+    [{ sharded: 'no' }, 'The Redis option "sharded" is true or false, not such a string.'],
+    [{ sharded: 1 }, 'is true or false, not such a number.'],
+    [{ tls: 'yes' }, 'is true, false or an object { ca, cert, key, servername }, not such a string.'],
+    [{ tls: null }, ', not null.'],
+    [{ tls: ['ca'] }, ', not an object.'],
+    [{ servers: 6379 }, 'The Redis option "servers" is a string or an array of strings, not such a number.'],
+    [{ servers: ['127.0.0.1:6379', 6379] }, '"servers" is a string or an array of strings'],
+    [{ name: 7 }, 'The Redis option "name" is printable ASCII without spaces, not such a number.'],
+    [{ username: true }, 'The Redis option "username" is a string that is not empty, not true.'],
+    [
+      { password: 12_345_678 },
+      'The Redis option "password" is a string that is not empty, not such a number.',
+    ],
+    [{ password: { text: SECRET } }, '"password" is a string that is not empty, not an object.'],
+    [{ path: 5 }, 'The Redis option "path" is the path of a Unix socket, not such a number.'],
+    [{ server: 'h' }, 'There is no Redis option "server"; there are servers, path, name'],
+    [{ toString: 'h' }, 'There is no Redis option "toString"'],
+    [{ tls: { cafile: 'x' } }, 'There is no Redis TLS option "cafile"; there are ca, cert, key'],
+    [{ tls: { rejectUnauthorized: false } }, 'There is no Redis TLS option "rejectUnauthorized"'],
+    [
+      { tls: { ca: new Uint8Array(4) } },
+      'The Redis TLS option "ca" is a string with PEM text, not an object.',
+    ],
+    [{ tls: { servername: false } }, 'The Redis TLS option "servername" is a string, not false.'],
+    [{ tls: false, servers: ['h', 'rediss://h'] }, 'A server is rediss://, so "tls" cannot be false.'],
+    [['127.0.0.1:6379'], 'Redis options are an object { servers, path, '],
+    [null, 'Redis options are an object { servers, path, '],
+  ])('of a wrong kind %j are refused, saying what to write', (options, said) => {
+    const error = thrownBy(() => redis(options as RedisOptions))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(error.message).toContain(said)
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/hunter2|12345678/)
+  })
+
+  test('that are undefined count as not given', () => {
+    const none = { servers: undefined, username: undefined, tls: undefined, path: undefined }
+    expect(redis({ ...none, tls: { ca: undefined } } as RedisOptions).name).toBe('redis')
+  })
+
+  test('are read once each, so that no later answer gets past the check', () => {
+    let reads = 0
+    const options = {
+      get name() {
+        return reads++ === 0 ? 'acme' : 'a b'
+      },
+    }
+    redis(options)
+    expect(reads).toBe(1)
+  })
+
+  test.each([
+    'localhost',
+    'redis.example:7000',
+    'redis://h',
+    'valkey://h',
+    'valkeys://h:1/',
+    '[::1]:6379',
+    'redis://[::1]',
+  ])('take the server %s', (servers) => {
+    expect(redis({ servers }).name).toBe('redis')
+  })
+
+  test('are not changed, and later changes of them have no effect', async () => {
+    const broker = await server()
+    const servers = [addressOf(broker)]
+    const transport = redis(Object.freeze({ servers }))
+    servers[0] = '127.0.0.1:1'
+    await transport.open(new Recorder(), within())
+    await transport.close(within())
+  })
+
+  test.each<[string, RedisOptions]>([
+    ['username', { username: '\r\nPUBLISH evil hi\r\n', password: 'x' }],
+    ['password', { username: 'ann', password: '\r\nPUBLISH evil hi\r\n' }],
+  ])('give no command to the server when a line break is in the %s', async (_option, options) => {
+    const broker = await server()
+    const heard: string[] = []
+    await (await bareClient(broker)).subscribe('evil', (text) => heard.push(text))
+    const [without, transport] = [transportTo(broker), transportTo(broker, options)]
+    await rejection(transport.open(new Recorder(), within()))
+    await without.open(new Recorder(), within())
+    without.send(POSITIONS, 'x\r\nPUBLISH evil hi\r\n')
+    await without.flush(within())
+    await (await bareClient(broker)).publish('evil', 'last')
+    await eventually(() => heard).toEqual(['last'])
+  })
+
+  test('do not show in the transport nor in its errors', async () => {
+    const broker = await server({ users: { ann: 'right' } })
+    for (const options of [{ username: 'ann', password: SECRET }, { password: SECRET }]) {
+      const transport = transportTo(broker, options)
+      const error = await rejection(transport.open(new Recorder(), within()))
+      const seen = [inspect(transport, { depth: 9, showHidden: true }), JSON.stringify(transport)]
+      seen.push(inspect(error, { depth: 9, showHidden: true }), String(error.stack), JSON.stringify(error))
+      expect(seen.join('\n')).not.toContain(SECRET)
+    }
+  })
+})
+
+describe('URLs', () => {
+  test('give credentials, percent-decoded, and parameters', async () => {
+    const broker = await server({ users: { 'a:n@n': 'p/w%?#' } })
+    const credentials = `${encodeURIComponent('a:n@n')}:${encodeURIComponent('p/w%?#')}`
+    const url = `valkey://${credentials}@${addressOf(broker)}?sharded=true`
+    const [one, other] = [transportFromUrls([url]), transportFromUrls([url.replace('valkey:', 'redis:')])]
+    const host = new Recorder()
+    await one.open(host, within())
+    await other.open(new Recorder(), within())
+    await one.join(POSITIONS, within())
+    other.send(POSITIONS, 'x')
+    await other.close(within())
+    await one.flush(within())
+    await one.close(within())
+    expect(host.frames).toEqual([{ topic: POSITIONS, text: 'x' }])
+  })
+
+  test('give a password alone, and several servers', async () => {
+    const broker = await server({ config: 'requirepass to/ken' })
+    const gone = await server()
+    await gone.close()
+    const url = `redis://:to%2Fken@${addressOf(broker)}`
+    for (const urls of [
+      [url, `redis://:to%2Fken@${addressOf(gone)}/`],
+      [`redis://${addressOf(gone)}`, url],
+    ]) {
+      const transport = transportFromUrls(urls)
+      await transport.open(new Recorder(), within())
+      await transport.close(within())
+    }
+  })
+
+  test('say once that a database has no effect, and nothing of the first one', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const broker = await server()
+    for (const end of ['', '/', '/0', '?db=0', '/3', '?db=3']) {
+      const transport = transportFromUrls([`redis://${addressOf(broker)}${end}`])
+      await transport.open(new Recorder(), within())
+      await transport.close(within())
+    }
+    expect(warnings.map(({ name, message }) => [name, message])).toEqual(
+      Array(2).fill(['RivuletWarning', 'The database 3 in a Redis URL has no effect on streams.']),
+    )
+  })
+
+  test.each([
+    ['an unknown parameter', `redis://u:${SECRET}@h?prefx=a`, '"prefx"'],
+    ['a value that is none', 'redis://h?sharded=yes', '"sharded"'],
+    ['another scheme', 'http://h', 'not http://'],
+    ['a path', `redis://u:${SECRET}@h/path`, 'path'],
+    ['a fragment', `redis://u:${SECRET}@h#f`, 'fragment'],
+    ['two servers in one', `redis://u:${SECRET}@h:1,i:2`, 'one for each server'],
+    ['nothing', '', 'cannot be read'],
+    ['a bare percent sign', `redis://u:${SECRET}%@h`, '%25'],
+    ['a bare question mark in a password', `redis://u:12?${SECRET}=1@h`, 'percent-encode'],
+    ['a bare slash in a password', `redis://u:12/${SECRET}@h`, 'percent-encode'],
+    ['a bare number sign in a password', `redis://u:12#${SECRET}@h`, 'percent-encode'],
+    ['a server with a line break', `redis://u:${SECRET}@h%0D%0A`, 'without credentials'],
+    ['a username without a password', `redis://${SECRET}@h`, 'needs a password'],
+    [
+      'a Unix socket on another host',
+      `redis://u:${SECRET}@h?path=/run/redis.sock`,
+      'redis://localhost?path=',
+    ],
+    [
+      'a Unix socket with TLS',
+      `rediss://u:${SECRET}@localhost?path=/run/redis.sock`,
+      'redis://localhost?path=',
+    ],
+  ])('refuse %s', (_what, url, said) => {
+    const error = thrownBy(() => transportFromUrls([url]))
+    expect(error.code).toBe('INVALID_OPTIONS')
+    expect(error.message).toContain(said)
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
+  })
+
+  test('refuse credentials and parameters that differ', () => {
+    const error = thrownBy(() => transportFromUrls([`redis://u:${SECRET}@h`, `redis://u:other${SECRET}@i`]))
+    expect(error.message).toContain('more than one password')
+    expect(error.message).not.toContain(SECRET)
+    const other = thrownBy(() => transportFromUrls(['redis://h?sharded=true', 'redis://i?sharded=false']))
+    expect(other.message).toContain('more than one sharded')
+  })
+})
