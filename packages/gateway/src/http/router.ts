@@ -13,6 +13,8 @@ import {
   unavailableAnswer,
 } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import type { PageRequest } from '../pages/page-request.ts'
+import { type AcceptPage, upgradeRequest } from '../pages/runtime-upgrade.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import type { ClientSocket, Exchange } from './exchange.ts'
@@ -40,9 +42,17 @@ export interface Destinations {
   readonly streams: StreamsApi
   readonly services: ServicesApi
   readonly listening: Listening
+  /** Takes pages, where they are served. */
+  readonly pages: PageDestination | undefined
   readonly isClosed: () => boolean
   /** Told of each request. */
   readonly noteForwarding: NoteForwarding
+}
+
+/** Where the WebSockets of pages go. */
+export interface PageDestination {
+  checkPage(request: PageRequest): Answer | undefined
+  readonly acceptPage: AcceptPage
 }
 
 interface Bindings {
@@ -55,6 +65,8 @@ type Handler = (context: Context<Env>, line: LogLine) => Answer | Promise<Answer
 type ApiHandler = (exchange: Exchange) => Answer | Promise<Answer>
 type ApiRoute = readonly [method: string, path: string, name: string, handle: ApiHandler]
 
+/** The path of the WebSockets of pages. */
+export const PAGE_PATH = '/rivulet'
 const SERVICES = '/v1/Services'
 const SERVICE = `${SERVICES}/:service`
 const STREAMS = `${SERVICE}/Streams`
@@ -83,10 +95,18 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
   router.get('/openapi.json', description)
   const playground = guarded('playground', ({ req }) => playgroundFile(req.path))
   for (const path of options.playground ? PLAYGROUND_PATHS : []) router.get(path, playground)
+  const { pages } = to
+  if (pages !== undefined) router.get(PAGE_PATH, ({ req, env }) => takePage(req.raw, env, pages))
   // Not as routes for all methods: with two routes for a path Hono takes a slower way.
   router.notFound(guarded('none', ({ req }) => unknownRoute(req.path)))
   router.onError(() => responseOf(problemAnswer('internal')))
   return router
+}
+
+function takePage(request: Request, bindings: object, pages: PageDestination): Response {
+  const refusal = pages.checkPage(request)
+  if (refusal !== undefined) return responseOf(refusal)
+  return upgradeRequest(request, bindings, (socket) => pages.acceptPage(socket))
 }
 
 function apiRoutes({ service, services, listening, streams }: Destinations): readonly ApiRoute[] {
