@@ -33,6 +33,8 @@ export interface RouterOptions extends ServiceOptions, Access {
   readonly allowedHosts: readonly string[]
   readonly basePath: string
   readonly playground: boolean
+  /** By the sids of their services. */
+  readonly relays: ReadonlyMap<string, unknown>
   readonly log: GatewayLog
 }
 
@@ -51,6 +53,7 @@ export interface Destinations {
 
 /** Where the WebSockets of pages go. */
 export interface PageDestination {
+  readonly counts: { readonly pages: number }
   checkPage(request: PageRequest): Answer | undefined
   readonly acceptPage: AcceptPage
 }
@@ -89,11 +92,11 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
       guarded(name, (context, line) => withExchange(context, options, line, handle)),
     )
   }
-  const health = guarded('health', () => healthOf(options, to.isClosed()))
+  const health = guarded('health', () => healthOf(options, to))
   router.get('/healthz', health)
   const description = guarded('openapi', () => textAnswer(OPEN_API, 200))
   router.get('/openapi.json', description)
-  const playground = guarded('playground', ({ req }) => playgroundFile(req.path))
+  const playground = guarded('playground', ({ req }) => playgroundFile(req.path, pageHubOf(options)))
   for (const path of options.playground ? PLAYGROUND_PATHS : []) router.get(path, playground)
   const { pages } = to
   if (pages !== undefined) router.get(PAGE_PATH, ({ req, env }) => takePage(req.raw, env, pages))
@@ -101,6 +104,12 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
   router.notFound(guarded('none', ({ req }) => unknownRoute(req.path)))
   router.onError(() => responseOf(problemAnswer('internal')))
   return router
+}
+
+/** Names the hub that the playground joins. */
+function pageHubOf({ services, relays }: RouterOptions): string {
+  const [sid = ''] = relays.keys()
+  return services.get(sid)?.name as string
 }
 
 function takePage(request: Request, bindings: object, pages: PageDestination): Response {
@@ -181,9 +190,10 @@ function corsOf(origins: readonly string[]) {
   })
 }
 
-function healthOf({ services, registry }: RouterOptions, isClosed: boolean): Answer {
+function healthOf({ services, registry }: RouterOptions, { isClosed, pages }: Destinations): Answer {
   const statuses = [...services.values()].map((hub) => hub.status)
   const areHubsUp = statuses.every((status) => status === 'up' || status === 'local')
-  const isUp = !isClosed && areHubsUp && registry.status === 'up'
-  return jsonAnswer({ status: isUp ? 'up' : 'down' }, isUp ? 200 : 503)
+  const isUp = !isClosed() && areHubsUp && registry.status === 'up'
+  const body = { status: isUp ? 'up' : 'down', ...(pages !== undefined && { pages: pages.counts.pages }) }
+  return jsonAnswer(body, isUp ? 200 : 503)
 }
