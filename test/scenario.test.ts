@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { runScenario } from './scenario.ts'
 import { startMosquitto, startNats } from './support/brokers.ts'
+import { startGateway } from './support/gateway-over-nats.ts'
 import { expectLaws } from './support/ledger-laws.ts'
 
 type Broker = Awaited<ReturnType<typeof startNats>>
@@ -11,6 +12,7 @@ const transports: [string, () => Promise<string>][] = [
   ['mqtt://', async () => urlOf(await startMosquitto())],
   ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
   ['nats://', async () => urlOf(await startNats())],
+  ['ws://, through a gateway over nats://', () => startGateway('default', 'elsewhere')],
 ]
 
 function urlOf(broker: Broker): string {
