@@ -40,6 +40,7 @@ const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
   ],
   ['pageRatePerSecond', 'page-rate-per-second', 'messages a second of each page on each stream'],
   ['pageBurst', 'page-burst', 'of those messages, how many at once'],
+  ['pageMaxBytes', 'page-max-bytes', "bytes that the data of a page's message may have"],
   [
     'maxPageMessagesPerSecond',
     'max-page-messages-per-second',

@@ -61,6 +61,8 @@ export interface GatewayOptions {
   readonly pageRatePerSecond?: number
   /** How many of them at once. @default 30 */
   readonly pageBurst?: number
+  /** Bytes that the data of a page's message may have, up to 65536; as the streams' own limit. @default 4096 */
+  readonly pageMaxBytes?: number
   /** How many messages a second each page may publish on all streams. @default 300 */
   readonly maxPageMessagesPerSecond?: number
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
@@ -111,7 +113,7 @@ const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
   ...{ maxListenersPerKey: true, maxListenersPerHolder: true, maxStreamsPerService: true },
   ...{ creationsPerSecond: true, maxConnectionsPerIdentity: true, maxSubscriptionsPerConnection: true },
   ...{ maxConnectionWaitingBytes: true, maxWaitingMessages: true, maxWaitingBytes: true },
-  ...{ pageRatePerSecond: true, pageBurst: true, maxPageMessagesPerSecond: true },
+  ...{ pageRatePerSecond: true, pageBurst: true, pageMaxBytes: true, maxPageMessagesPerSecond: true },
   ...{ heartbeatMs: true, stallMs: true, log: true },
 }
 
@@ -238,6 +240,7 @@ export interface GatewayLimits extends ListeningOptions, StreamLimits {
   readonly maxConnectionWaitingBytes: number
   readonly pageRatePerSecond: number
   readonly pageBurst: number
+  readonly pageMaxBytes: number
   readonly maxPageMessagesPerSecond: number
 }
 
@@ -257,6 +260,7 @@ export const LIMIT_DEFAULTS: GatewayLimits = {
   // The core's own.
   pageRatePerSecond: 30,
   pageBurst: 30,
+  pageMaxBytes: 4096,
   maxPageMessagesPerSecond: 300,
   maxWaitingMessages: 256,
   maxWaitingBytes: 1_048_576,

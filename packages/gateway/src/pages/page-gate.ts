@@ -13,6 +13,7 @@ export interface PageGateOptions extends PageAccessOptions {
   readonly log: GatewayLog
   readonly pageRatePerSecond: number
   readonly pageBurst: number
+  readonly pageMaxBytes: number
   readonly maxPageMessagesPerSecond: number
   readonly maxSubscriptionsPerConnection: number
   readonly maxConnectionWaitingBytes: number
@@ -33,6 +34,7 @@ export class PageGate {
       authenticate: (hello, current) => access.authenticate(hello, current),
       ratePerSecond: options.pageRatePerSecond,
       burst: options.pageBurst,
+      maxBytes: options.pageMaxBytes,
       maxMessagesPerSecond: options.maxPageMessagesPerSecond,
       maxJoinsPerPage: options.maxSubscriptionsPerConnection,
       maxWaitingBytes: options.maxConnectionWaitingBytes,

@@ -142,6 +142,7 @@ test('the command shows what it can be told', async () => {
     ['--max-connection-waiting-bytes', 1_048_576],
     ['--page-rate-per-second', 30],
     ['--page-burst', 30],
+    ['--page-max-bytes', 4096],
     ['--max-page-messages-per-second', 300],
   ]
   for (const option of known) expect(running.output).toContain(option)
