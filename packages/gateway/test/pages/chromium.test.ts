@@ -80,6 +80,7 @@ describe('tabs in Chromium', () => {
     for (const tab of [here, there]) await tab.listen('a')
     const before = await here.publish('a', { n: 1 })
     await eventually(() => there.heard('a')).toHaveLength(1)
+    await here.flush()
     await server.close()
     await hub.close()
     for (const tab of [here, there]) await eventually(() => tab.statuses()).toContain('down')

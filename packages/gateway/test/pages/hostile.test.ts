@@ -135,7 +135,6 @@ describe('memory', { timeout: 120_000 }, () => {
 
   test('is not taken by pages that publish, join and ask for barriers as fast as they can', async () => {
     const gateway = await MeasuredGateway.start({ keys: KEYS })
-    const pages = await letInAll(gateway.url)
     const before = await gateway.settled()
     const filling = 'x'.repeat(4000)
     const floods: ((page: RawPage, index: number, n: number) => void)[] = [
@@ -147,12 +146,15 @@ describe('memory', { timeout: 120_000 }, () => {
       (page) => page.send(KIND.token, Buffer.from('x'.repeat(8000))),
     ]
     for (const flood of floods) {
+      // Many floods end the pages that make them.
+      const pages = await letInAll(gateway.url)
       for (let n = 0; n < 2000; n++) {
         for (const [index, page] of pages.entries()) if (!page.isClosed) flood(page, index, n)
         // So that what this process has not sent yet stays small.
         if (n % 200 === 199)
           await Promise.all(pages.map((page) => page.isClosed || page.barrier(1).catch(() => {})))
       }
+      for (const { socket } of pages) socket.terminate()
     }
     const after = await gateway.settled()
     expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)

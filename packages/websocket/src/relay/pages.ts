@@ -114,14 +114,14 @@ class PageServing implements Pages, PageServer {
     return group
   }
 
-  prove({ secret, identity }: PageSession, hub: string, prefix: string): Promise<string> {
-    return this.#proofs.sign(secret, hub, identity, prefix)
+  prove({ secret }: PageSession, hub: string, prefix: string): Promise<string> {
+    return this.#proofs.sign(secret, hub, prefix)
   }
 
-  async provenOf({ secret, identity }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
+  async provenOf({ secret }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
     const proven = new Set<string>()
     for (const [prefix, proof] of proofs) {
-      if (await this.#proofs.isGood(secret, hub, identity, prefix, proof)) proven.add(prefix)
+      if (await this.#proofs.isGood(secret, hub, prefix, proof)) proven.add(prefix)
     }
     return proven
   }

@@ -47,8 +47,9 @@ export class Prefixes {
     if (this.#own.has(prefix)) return 'the prefix of the sid belongs to the service'
     const held = this.#held.get(prefix)
     const identity = held?.identity ?? this.#gone.get(prefix)
-    if (identity !== undefined && identity !== holder.identity)
+    if (identity !== undefined && identity !== holder.identity && !isProven) {
       return 'the prefix of the sid belongs to another page'
+    }
     if (identity === undefined && this.#heard.has(prefix) && !isProven) {
       return 'the prefix of the sid belongs to a publisher elsewhere'
     }
