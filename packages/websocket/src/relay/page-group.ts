@@ -1,14 +1,28 @@
 import type { Topic } from 'rivulet'
 import { encodeTopical, KIND } from '../protocol.ts'
 import type { Limits, MutableCounts } from './limits.ts'
-import type { Page } from './page.ts'
 import { Police } from './police.ts'
 import type { Relay, RelayGuest, RelayPort } from './relay.ts'
 
+/** A page, as its group sees it. */
+export interface GroupPage {
+  /** Whether what it gets is not limited in rate. */
+  readonly isTrusted: boolean
+  /** Frames pass from now on. */
+  opened(): void
+  /** Frames pass no more. */
+  relayEnded(reason: 'away' | 'closed'): void
+  joined(topic: Topic): void
+  refused(topic: Topic, cause: Error): void
+  left(topic: Topic, cause: Error): void
+  /** Takes a message with a frame in it; the bytes are shared. */
+  give(message: Uint8Array): void
+}
+
 /** The pages that listen to one topic, or wait for its join. */
 class Audience {
-  readonly listening = new Set<Page>()
-  readonly waiting = new Set<Page>()
+  readonly listening = new Set<GroupPage>()
+  readonly waiting = new Set<GroupPage>()
   readonly police: Police
   isJoined = false
 
@@ -26,7 +40,7 @@ export class PageGroup implements RelayGuest {
   readonly port: RelayPort
   readonly #limits: Limits
   readonly #counts: MutableCounts
-  readonly #pages = new Set<Page>()
+  readonly #pages = new Set<GroupPage>()
   readonly #audiences = new Map<Topic, Audience>()
 
   constructor(relay: Relay, limits: Limits, counts: MutableCounts) {
@@ -40,18 +54,18 @@ export class PageGroup implements RelayGuest {
   }
 
   /** Takes a page in, which is told when frames pass: at once when they do. */
-  enter(page: Page): void {
+  enter(page: GroupPage): void {
     this.#pages.add(page)
     if (this.port.isOpen) page.opened()
   }
 
   /** The page is gone, and has left its topics. */
-  exit(page: Page): void {
+  exit(page: GroupPage): void {
     this.#pages.delete(page)
   }
 
   /** Asks for a topic. The page may be told before this returns. */
-  join(topic: Topic, page: Page): void {
+  join(topic: Topic, page: GroupPage): void {
     let audience = this.#audiences.get(topic)
     if (audience?.isJoined) {
       audience.listening.add(page)
@@ -64,7 +78,7 @@ export class PageGroup implements RelayGuest {
     if (!isAsked) this.port.join(topic)
   }
 
-  leave(topic: Topic, page: Page): void {
+  leave(topic: Topic, page: GroupPage): void {
     const audience = this.#audiences.get(topic)
     if (audience === undefined) return
     audience.listening.delete(page)

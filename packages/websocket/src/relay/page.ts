@@ -13,13 +13,14 @@ import {
   SILENCE_MS,
   textOf,
 } from '../protocol.ts'
-import { type Hello, readHello } from './hello.ts'
-import type { Limits, MutableCounts } from './limits.ts'
+import { Admission } from './admission.ts'
+import { readHello } from './hello.ts'
 import { PageFrames } from './page-frames.ts'
-import type { PageGroup } from './page-group.ts'
-import { readPageTopic } from './page-topic.ts'
+import type { GroupPage, PageGroup } from './page-group.ts'
+import { PageJoins } from './page-joins.ts'
+import type { PageServer } from './page-server.ts'
 import type { PrefixHolder } from './prefixes.ts'
-import type { PageHandler, PageHello, PageRefusal, PageSession, PageSocket } from './session.ts'
+import type { PageHandler, PageSession, PageSocket } from './session.ts'
 
 /** Who has not been let in yet may send so much, and take so long. */
 const MAX_STRANGER_BYTES = 12 * 1024
@@ -34,49 +35,32 @@ const REQUESTS_PER_SECOND = 200
 const REFUSED_PER_SECOND = 1_000
 /** A page is told of refused frames so often. */
 const FAULTS_PER_SECOND = 3
-/** Tokens that a page may send: three at once, then one in ten seconds. */
-const TOKENS_PER_SECOND = 0.1
-const TOKENS_AT_ONCE = 3
 /** How long a page may take to close. */
 const CLOSING_MS = 2_000
 /** The longest topic is the hardest to carry: what passes there passes everywhere. */
 const LONGEST_TOPIC = `rivulet/${'h'.repeat(64)}/${'%FF'.repeat(960)}` as Topic
 
-/** What a page needs of its server. */
-export interface PageServer {
-  readonly limits: Limits
-  readonly counts: MutableCounts
-  authenticate(hello: PageHello, current: PageSession | undefined): Promise<PageSession | PageRefusal>
-  groupOf(session: PageSession): PageGroup
-  /** Gives the proof that a prefix is the page's. */
-  prove(session: PageSession, hub: string, prefix: string): Promise<string>
-  /** Gives those prefixes whose proofs are good. */
-  provenOf(session: PageSession, hello: Hello): Promise<ReadonlySet<string>>
-  /** A page was let in. */
-  entered(): void
-  /** A page has ended, with its session if it had one. */
-  ended(session: PageSession | undefined, code: number, reason: string, fault?: unknown): void
+/** What a page has once its token was checked. */
+interface Inside {
+  readonly group: PageGroup
+  readonly frames: PageFrames
+  readonly joins: PageJoins
 }
 
 /** One connection of a page, from its hello to its end. */
-export class Page implements PageHandler, PrefixHolder {
+export class Page implements PageHandler, GroupPage, PrefixHolder {
   readonly #socket: PageSocket
   readonly #server: PageServer
   /** `checking` its token, then `waiting` until frames pass, then `in`. */
   #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
-  #session: PageSession | undefined
-  #hello: Hello | undefined
-  #group: PageGroup | undefined
-  #frames: PageFrames | undefined
-  readonly #joins = new Map<Topic, { id: number; isJoined: boolean }>()
-  #isRenewing = false
-  /** When it was last heard, and when it was accepted or ended. */
+  #admission: Admission | undefined
+  #inside: Inside | undefined
   #heardAtMs = performance.now()
+  /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #requests: LeakyBucket
   readonly #refused = new LeakyBucket(REFUSED_PER_SECOND, 2 * REFUSED_PER_SECOND)
   readonly #faults = new LeakyBucket(FAULTS_PER_SECOND, FAULTS_PER_SECOND)
-  readonly #tokens = new LeakyBucket(TOKENS_PER_SECOND, TOKENS_AT_ONCE)
 
   constructor(socket: PageSocket, server: PageServer) {
     this.#socket = socket
@@ -86,19 +70,19 @@ export class Page implements PageHandler, PrefixHolder {
   }
 
   get isKnown(): boolean {
-    return this.#session !== undefined
+    return this.session !== undefined
   }
 
   get session(): PageSession | undefined {
-    return this.#session
+    return this.#admission?.session
   }
 
   get identity(): string {
-    return this.#session?.identity ?? ''
+    return this.session?.identity ?? ''
   }
 
   get isTrusted(): boolean {
-    return this.#session?.isTrusted === true
+    return this.session?.isTrusted === true
   }
 
   receive(message: Uint8Array | string): void {
@@ -126,27 +110,22 @@ export class Page implements PageHandler, PrefixHolder {
     if (this.#state !== 'in') {
       if (nowMs - this.#sinceMs >= STRANGER_MS) this.end(CLOSE.later, 'not let in within 10 seconds')
     } else if (nowMs - this.#heardAtMs >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
-    else if (!this.#isExpired()) this.#answer(ping)
+    else if (!this.#endsExpired()) this.#answer(ping)
     return true
   }
 
-  /** Ends the connection; called again it does nothing. */
+  /** Ends the connection; called again it does nothing. `fault` is what the server is to blame for. */
   end(code: number, reason: string, fault?: unknown): void {
     if (this.#state === 'ended') return
-    const wasIn = this.#state === 'in'
+    if (this.#state === 'in') this.#server.counts.pages--
     this.#state = 'ended'
     this.#sinceMs = performance.now()
     this.#socket.close(code, cut(reason))
-    for (const topic of this.#joins.keys()) this.#group?.leave(topic, this)
-    if (wasIn) {
-      this.#server.counts.pages--
-      this.#server.counts.joins -= this.#joins.size
-    }
-    this.#joins.clear()
-    this.#frames?.release()
-    this.#group?.exit(this)
-    this.#session?.ended?.()
-    this.#server.ended(this.#session, code, reason, fault)
+    this.#inside?.joins.leaveAll()
+    this.#inside?.frames.release()
+    this.#inside?.group.exit(this)
+    this.#admission?.stop()
+    this.#server.ended(this.session, code, reason, fault)
   }
 
   takenOver(): void {
@@ -155,14 +134,18 @@ export class Page implements PageHandler, PrefixHolder {
 
   /** Frames pass from now on. */
   opened(): void {
-    if (this.#state !== 'waiting' || this.#group === undefined) return
-    const { maxFrameBytes, ordered } = this.#group.port.capabilities
-    const most = Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC)))
+    if (this.#state !== 'waiting' || this.#inside === undefined) return
+    const { maxFrameBytes, ordered } = this.#inside.group.port.capabilities
     this.#state = 'in'
     this.#server.counts.pages++
     this.#server.entered()
-    const said = { version: PROTOCOL_VERSION, maxFrameBytes: most, ordered, expiresInMs: this.#expiresInMs() }
-    this.#answer(encodeText(KIND.welcome, JSON.stringify(said)))
+    const welcome = {
+      version: PROTOCOL_VERSION,
+      maxFrameBytes: Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC))),
+      ordered,
+      expiresInMs: this.#admission?.expiresInMs,
+    }
+    this.#answer(encodeText(KIND.welcome, JSON.stringify(welcome)))
   }
 
   /** Frames pass no more. One that waits goes on waiting, unless the server ends. */
@@ -172,19 +155,15 @@ export class Page implements PageHandler, PrefixHolder {
   }
 
   joined(topic: Topic): void {
-    const join = this.#joins.get(topic)
-    if (join === undefined) return
-    join.isJoined = true
-    this.#answer(encodeNumbered(KIND.joined, join.id))
+    this.#inside?.joins.joined(topic)
   }
 
   refused(topic: Topic, cause: Error): void {
-    const join = this.#forget(topic)
-    if (join !== undefined) this.#answer(encodeNumbered(KIND.refused, join.id, cause.message))
+    this.#inside?.joins.refused(topic, cause)
   }
 
   left(topic: Topic, cause: Error): void {
-    if (this.#forget(topic)) this.#answer(encodeTopical(KIND.left, topic, cause.message))
+    this.#inside?.joins.left(topic, cause)
   }
 
   /** Hands over a frame, if there is room for it. */
@@ -200,140 +179,78 @@ export class Page implements PageHandler, PrefixHolder {
   /** Takes a message, or says what is wrong with it: then the connection ends for good. */
   #take(message: Uint8Array | string): string | undefined {
     if (typeof message === 'string') return 'a text message'
-    const isStranger = this.#state !== 'in'
-    if (message.length > (isStranger ? MAX_STRANGER_BYTES : MAX_MESSAGE_BYTES))
-      return 'a message that is too large'
+    const isIn = this.#state === 'in'
+    if (message.length > (isIn ? MAX_MESSAGE_BYTES : MAX_STRANGER_BYTES)) return 'a message that is too large'
     const read = decode(message)
     if (read === undefined) return 'a malformed message'
     if (this.#state === 'new') return this.#greet(read)
-    if (isStranger) return 'a message before the welcome'
-    if (this.#isExpired()) return undefined
-    if (read.kind === KIND.frame) return this.#frame(read)
-    if (read.kind === KIND.pong) return undefined
-    if (!this.isTrusted && !this.#requests.take(performance.now())) {
-      this.end(CLOSE.later, 'too many requests')
-      return undefined
-    }
-    return this.#request(read)
-  }
-
-  #request({ kind, id, topic, rest }: ProtocolMessage): string | undefined {
-    if (kind === KIND.join) return this.#join(id, textOf(rest) ?? '')
-    if (kind === KIND.leave) return this.#leave(topic as Topic)
-    if (kind === KIND.token) return this.#renew(textOf(rest) ?? '')
-    if (kind !== KIND.barrier) return 'a message that only the server sends, or a second hello'
-    const answer = encodeNumbered(KIND.barrier, id)
-    this.#group?.port.barrier(() => this.#answer(answer))
+    const { session } = this
+    if (!isIn || this.#inside === undefined || session === undefined) return 'a message before the welcome'
+    if (this.#endsExpired() || read.kind === KIND.pong) return undefined
+    if (read.kind === KIND.frame) return this.#frame(read, this.#inside, session)
+    if (this.isTrusted || this.#requests.take(performance.now()))
+      return this.#ask(read, this.#inside, session)
+    this.end(CLOSE.later, 'too many requests')
     return undefined
   }
 
   #greet({ kind, rest }: ProtocolMessage): string | undefined {
     const hello = kind === KIND.hello ? readHello(rest) : 'the first message is no hello'
     if (typeof hello === 'string') return hello
-    this.#hello = hello
     this.#state = 'checking'
-    this.#authenticate(hello, hello.token, async (session) => {
-      const proven = await this.#server.provenOf(session, hello)
-      if (this.#state === 'ended') return session.ended?.()
-      this.#session = session
-      this.#state = 'waiting'
+    const end = (code: number, reason: string, fault?: unknown) => this.end(code, reason, fault)
+    this.#admission = new Admission(hello, this.#server, end)
+    this.#admission.start((session, proven) => {
       const group = this.#server.groupOf(session)
-      this.#group = group
-      const { limits } = this.#server
-      const bound = (prefix: string) => void this.#prove(prefix)
-      this.#frames = new PageFrames(hello.hub, proven, limits, group.port, this, bound)
+      const answer = (message: Uint8Array) => this.#answer(message)
+      const bound = (prefix: string) => void this.#prove(hello.hub, prefix)
+      this.#state = 'waiting'
+      this.#inside = {
+        group,
+        frames: new PageFrames(hello.hub, proven, this.#server.limits, group.port, this, bound),
+        joins: new PageJoins(hello.hub, this, group, this.#server, answer),
+      }
       group.enter(this)
     })
     return undefined
   }
 
-  #renew(token: string): undefined {
-    const hello = this.#hello
-    if (hello === undefined) return
-    if (this.#isRenewing || !this.#tokens.take(performance.now())) {
-      return this.end(CLOSE.later, 'too many tokens') as undefined
-    }
-    this.#isRenewing = true
-    this.#authenticate(hello, token, (session) => {
-      this.#isRenewing = false
-      const old = this.#session
-      if (this.#state === 'ended' || old === undefined) return session.ended?.()
-      if (old.relay !== session.relay || old.identity !== session.identity) {
-        session.ended?.()
-        return this.end(CLOSE.expired, 'the new token is of somebody else')
-      }
-      this.#session = session
-      if (old !== session) old.ended?.()
-      this.#answer(encodeText(KIND.renewed, JSON.stringify({ expiresInMs: this.#expiresInMs() })))
+  #ask({ kind, id, topic, rest }: ProtocolMessage, inside: Inside, session: PageSession): string | undefined {
+    if (kind === KIND.join) inside.joins.join(id, textOf(rest) ?? '', session)
+    else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
+    else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
+    else if (kind === KIND.barrier) {
+      inside.group.port.barrier(() => this.#answer(encodeNumbered(KIND.barrier, id)))
+    } else return 'a second hello, or a message that only the server sends'
+    return undefined
+  }
+
+  #renew(token: string): void {
+    this.#admission?.renew(token, () => {
+      const expiresInMs = this.#admission?.expiresInMs
+      this.#answer(encodeText(KIND.renewed, JSON.stringify({ expiresInMs })))
     })
   }
 
-  #authenticate(
-    { hub }: Hello,
-    token: string | undefined,
-    enter: (session: PageSession) => void | Promise<void>,
-  ): void {
-    const check = async () => {
-      const result = await this.#server.authenticate({ hub, token }, this.#session)
-      if (!('refused' in result)) return enter(result)
-      this.end(result.isFinal ? CLOSE.refused : CLOSE.later, result.refused)
-    }
-    check().catch((cause: unknown) => this.end(CLOSE.later, 'the server cannot check the token now', cause))
-  }
-
-  #join(id: number, text: string): undefined {
-    const named = readPageTopic(text, this.#hello?.hub ?? '')
-    const { maxJoinsPerPage } = this.#server.limits
-    const known = named && this.#joins.get(named.topic)
-    const refuse = (reason: string) => {
-      this.#server.counts.refused++
-      this.#answer(encodeNumbered(KIND.refused, id, reason))
-    }
-    if (named === undefined) return refuse('a topic of another hub') as undefined
-    if (!this.#session?.may('listen', named.streamName)) return refuse('no permission to listen') as undefined
-    if (known !== undefined) {
-      known.id = id
-      if (known.isJoined) this.joined(named.topic)
-    } else if (this.#joins.size >= maxJoinsPerPage) {
-      refuse(`more than ${maxJoinsPerPage} streams`)
-    } else {
-      this.#joins.set(named.topic, { id, isJoined: false })
-      this.#server.counts.joins++
-      this.#group?.join(named.topic, this)
-    }
-  }
-
-  #leave(topic: Topic): undefined {
-    if (this.#forget(topic)) this.#group?.leave(topic, this)
-  }
-
-  #forget(topic: Topic): { id: number } | undefined {
-    const join = this.#joins.get(topic)
-    if (this.#joins.delete(topic)) this.#server.counts.joins--
-    return join
-  }
-
-  #frame({ topic, rest }: ProtocolMessage): undefined {
-    const session = this.#session
-    if (this.#frames === undefined || session === undefined) return
-    const outcome = this.#frames.take(topic, rest, session)
+  #frame({ topic, rest }: ProtocolMessage, { frames }: Inside, session: PageSession): undefined {
+    const outcome = frames.take(topic, rest, session)
     const { counts } = this.#server
     if (outcome === 'sent') counts.received++
     else if (outcome === 'offline') this.end(CLOSE.away, 'the transport upstream did not take a frame')
     else {
       counts.refused++
       const nowMs = performance.now()
-      if (!this.#refused.take(nowMs)) return this.end(CLOSE.later, 'too many refused frames') as undefined
-      if (this.#faults.take(nowMs)) {
+      if (!this.#refused.take(nowMs)) this.end(CLOSE.later, 'too many refused frames')
+      else if (this.#faults.take(nowMs)) {
         this.#answer(encodeTopical(KIND.fault, topic, `The server refused ${outcome.refusal}.`))
       }
     }
   }
 
-  async #prove(prefix: string): Promise<void> {
-    const session = this.#session
+  async #prove(hub: string, prefix: string): Promise<void> {
+    const { session } = this
     if (session === undefined) return
-    const proof = await this.#server.prove(session, this.#hello?.hub ?? '', prefix)
+    const proof = await this.#server.prove(session, hub, prefix)
     this.#answer(encodeText(KIND.bound, prefix + proof))
   }
 
@@ -350,16 +267,11 @@ export class Page implements PageHandler, PrefixHolder {
     this.#socket.terminate()
   }
 
-  /** Ends a page whose token is over. */
-  #isExpired(): boolean {
-    const isExpired = (this.#expiresInMs() ?? 1) <= 0
+  /** Ends a page whose token is over, and tells whether it did. */
+  #endsExpired(): boolean {
+    const isExpired = (this.#admission?.expiresInMs ?? 1) <= 0
     if (isExpired) this.end(CLOSE.expired, 'the token expired')
     return isExpired
-  }
-
-  #expiresInMs(): number | undefined {
-    const { expiresMs } = this.#session ?? {}
-    return expiresMs === undefined ? undefined : expiresMs - Date.now()
   }
 }
 
