@@ -58,7 +58,7 @@ async function connect(url, name, index) {
   return {
     name,
     publish() {
-      const sid = `TZ${hub}0000${(published++).toString(16).padStart(16, '0')}`
+      const sid = `TZ${hub}0000${(++published).toString(16).padStart(16, '0')}`
       const frame = JSON.stringify({ data: { index }, sid, t: published * 1000 })
       socket.send(message(KIND.frame, length, topic, Buffer.from(frame)))
     },

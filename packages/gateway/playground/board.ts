@@ -54,7 +54,7 @@ export class Board {
     cursor.name.textContent = isMine ? `${name} (you)` : name
     if (cursor.trail.hue !== hue) cursor.trail = new Trail(hue)
     cursor.element.style.setProperty('--hue', String(hue))
-    if (place !== undefined) this.#move(cursor, place)
+    if (place !== undefined) cursor.target = place
     if (text === undefined) return
     cursor.bubble.textContent = text
     cursor.saidMs = nowMs
@@ -89,13 +89,6 @@ export class Board {
     return cursor
   }
 
-  #move(cursor: Cursor, place: Place): void {
-    cursor.target = place
-    const { style } = cursor.element
-    style.setProperty('--x', place.x.toFixed(3))
-    style.setProperty('--y', place.y.toFixed(3))
-  }
-
   #draw(nowMs: number): void {
     for (const [id, cursor] of this.#cursors) {
       if (!cursor.isMine && nowMs - cursor.seenMs > FORGET_AFTER_MS) this.#forget(id, cursor)
@@ -113,7 +106,7 @@ export class Board {
     cursor.shown = isThere ? target : { x: shown.x + right * PULL, y: shown.y + down * PULL }
     cursor.element.style.left = `${cursor.shown.x * 100}%`
     cursor.element.style.top = `${cursor.shown.y * 100}%`
-    cursor.element.classList.toggle('at-right', cursor.shown.x > 0.8)
+    cursor.element.classList.toggle('at-right', cursor.shown.x > 0.6)
     cursor.trail.add(cursor.shown, nowMs)
   }
 

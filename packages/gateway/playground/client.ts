@@ -64,7 +64,7 @@ async function start(token: string | undefined): Promise<void> {
   const opened = createHub({ name: HUB, transport: lossy(transport, () => Number(lossField.value) / 100) })
   hub = opened
   opened.on('status', () => showStatus(opened))
-  opened.on('error', (error) => isFinal(error) && askForToken())
+  opened.on('error', (error) => isFinal(error) && askForToken(opened))
   showStatus(opened)
   listen(opened)
 }
@@ -74,8 +74,14 @@ function listen(opened: Hub): void {
   positions.subscribe(take)
   // Whoever removes the stream ends it for all; a new one of its name goes on.
   positions.on('removed', () => queueMicrotask(() => hub === opened && listen(opened)))
-  stream = positions
-  publishedPlace = undefined
+  // What is published before would be counted as lost.
+  opened.ready().then(
+    () => {
+      stream = positions
+      publishedPlace = undefined
+    },
+    () => {},
+  )
 }
 
 function take(message: Message<object>): void {
@@ -112,13 +118,14 @@ function showSettings(): void {
 }
 
 function showStatus({ status }: Hub): void {
-  byId('status').textContent = STATUSES[status]
+  const isTokenWanted = !byId('access').hidden
+  byId('status').textContent = isTokenWanted ? 'this gateway wants a token' : STATUSES[status]
   byId('status').dataset.status = status
 }
 
-function askForToken(): void {
+function askForToken(refused: Hub): void {
   byId('access').hidden = false
-  byId('status').textContent = 'this gateway wants a token'
+  showStatus(refused)
 }
 
 function isFinal(error: unknown): boolean {

@@ -37,7 +37,6 @@ export class TrailCanvas {
   draw(trails: Iterable<Trail>, nowMs: number): void {
     const { width, height } = this.#canvas
     this.#context.clearRect(0, 0, width, height)
-    this.#context.lineCap = 'round'
     for (const trail of trails) {
       trail.points = trail.points.filter(({ atMs }) => nowMs - atMs < FADE_MS)
       for (let index = 1; index < trail.points.length; index++) this.#drawPart(trail, index, nowMs)
