@@ -1,4 +1,4 @@
-import { createHub, type Hub, type HubOptions, type Transport } from 'rivulet'
+import type { Hub, HubOptions, Transport } from 'rivulet'
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { makeLive } from '../../../../test/support/live.ts'
@@ -22,6 +22,8 @@ export interface Scene {
   readonly relay: Relay
   readonly hub: Hub
   readonly server: PageServer
+  /** What the service's hub and those of the pages have told as errors. */
+  readonly errors: string[]
   /** Opens a page's hub. Its token is its identity. */
   page(identity: string, options?: HubOptions): Promise<Hub>
   /** Opens a page by hand: nothing is sent that a test does not send. */
@@ -34,6 +36,8 @@ export interface Scene {
 export async function serve({ upstream, session, ...options }: SceneOptions = {}): Promise<Scene> {
   const made = relay(upstream)
   const hub = makeLive({ transport: made, name: HUB, streamDefaults: { limit: false } })
+  const errors: string[] = []
+  hub.on('error', ({ message }) => errors.push(message))
   const pages = servePages({
     authenticate: async ({ token = '' }) => ({ ...openSession(made, token), ...session?.(token) }),
     ...options,
@@ -50,10 +54,12 @@ export async function serve({ upstream, session, ...options }: SceneOptions = {}
     relay: made,
     hub,
     server,
+    errors,
     raw,
     page: async (identity, hubOptions) => {
       const transport = websocket({ url: server.url, WebSocket, token: () => identity })
       const page = makeLive({ transport, name: HUB, ...hubOptions })
+      page.on('error', ({ message }) => errors.push(message))
       await page.ready({ signal: AbortSignal.timeout(20_000) })
       return page
     },
@@ -65,5 +71,3 @@ export async function serve({ upstream, session, ...options }: SceneOptions = {}
     },
   }
 }
-
-export { createHub }
