@@ -67,7 +67,8 @@ export async function askToken(
     if (typeof text === 'string' && text !== '') return text
   } catch (cause) {
     if (RivuletError.is(cause)) throw cause
-    throw new RivuletError('TRANSPORT_UNAVAILABLE', 'The option "token" gave no token.', { cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new RivuletError('TRANSPORT_UNAVAILABLE', `The option "token" gave no token: ${reason}`, { cause })
   }
   throw new RivuletError('TRANSPORT_FAILED', 'The option "token" must return a string that is not empty.')
 }
