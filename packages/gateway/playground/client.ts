@@ -13,8 +13,8 @@ const HUB = document.documentElement.dataset.hub as string
 const LEDGER_MS = 200
 // A cursor that is silent is forgotten by others after ten seconds.
 const SIGN_OF_LIFE_MS = 4000
-// The form of a sid: two letters, 16 digits of its publisher, 16 of its number there.
-const PUBLISHER = [2, 18] as const
+// The form of a sid: two letters, 12 digits of the hub, 4 that count its streams, 16 of its number there.
+const HUB_DIGITS = [2, 14] as const
 const WORDS = ['Amber', 'Brook', 'Cedar', 'Delta', 'Ember', 'Fjord', 'Grove', 'Heron', 'Iris', 'Juniper']
 const STATUSES: Readonly<Record<Hub['status'], string>> = {
   ...{ local: 'connected', opening: 'connecting…', up: 'connected', closed: 'closed' },
@@ -89,7 +89,7 @@ function take(message: Message<object>): void {
   const { data, isLocal, sid } = message
   if (!isOfPlayground(data)) return
   const { name, text } = data
-  board.show(sid.slice(...PUBLISHER), { name, hue: data.hue, isMine: isLocal, place: placeOf(data), text })
+  board.show(sid.slice(...HUB_DIGITS), { name, hue: data.hue, isMine: isLocal, place: placeOf(data), text })
 }
 
 /** Publishes the newest place, so many times a second; what lies between is never sent. */

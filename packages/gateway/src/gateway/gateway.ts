@@ -69,7 +69,7 @@ export interface Gateway {
   checkPage(request: PageRequest): Answer | undefined
   /**
    * Takes over a WebSocket that a server has accepted at `pagePath`, for messages of at most 320 KiB. The server tells
-   * what comes of it by the methods given. Who it is, its first message says.
+   * what comes of it by the methods given. Who it is, its first message says. Throws `INVALID_OPTIONS` without a relay.
    */
   acceptPage(socket: PageSocket): PageHandler
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
@@ -84,6 +84,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(resolveOptions(options))
 }
 
+const NO_PAGES = Object.freeze({ pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 })
+
 class HttpGateway implements Gateway {
   readonly fetch: Gateway['fetch']
   readonly publish: DirectPublish
@@ -91,7 +93,8 @@ class HttpGateway implements Gateway {
   readonly #live: LiveStreams
   readonly #listening: Listening
   readonly #connections: Connections
-  readonly #pages: PageGate
+  /** Only with a relay: where there is none, a worker may not draw the chance that pages need. */
+  readonly #pages: PageGate | undefined
   readonly #checkPage: ReturnType<typeof pageCheck>
   readonly #noteForwarding: NoteForwarding
   readonly #router: ReturnType<typeof makeRouter>
@@ -109,7 +112,7 @@ class HttpGateway implements Gateway {
     this.#noteForwarding = noteForwarding
     this.publish = makeDirectPublish(options, service, isClosed, noteForwarding)
     this.#connections = new Connections(service, { ...options, epoch: () => registry.epoch })
-    this.#pages = new PageGate(options)
+    this.#pages = options.relays.size > 0 ? new PageGate(options) : undefined
     this.#checkPage = pageCheck(options)
     this.#router = makeRouter(options, {
       service,
@@ -131,7 +134,7 @@ class HttpGateway implements Gateway {
   get counts(): GatewayCounts {
     const listening = this.#listening.counts
     const connections = this.#connections.snapshot
-    const pages = this.#pages.counts
+    const pages = this.#pages?.counts ?? NO_PAGES
     return {
       ...{ ...connections, ...pages, listeners: listening.listeners },
       sent: listening.sent + connections.sent + pages.sent,
@@ -148,7 +151,7 @@ class HttpGateway implements Gateway {
   }
 
   get pagePath(): string | undefined {
-    return this.#options.relays.size > 0 ? `${this.#options.basePath}${PAGE_PATH}` : undefined
+    return this.#pages === undefined ? undefined : `${this.#options.basePath}${PAGE_PATH}`
   }
 
   checkPage(request: PageRequest): Answer | undefined {
@@ -158,6 +161,7 @@ class HttpGateway implements Gateway {
   }
 
   acceptPage(socket: PageSocket): PageHandler {
+    if (this.#pages === undefined) throw invalid('There is no relay, so pages are not served; see pagePath.')
     return this.#pages.accept(socket)
   }
 
@@ -168,14 +172,14 @@ class HttpGateway implements Gateway {
     const sids = this.#options.keys.replace(keys)
     this.#listening.endOf(sids)
     this.#connections.endOf(sids)
-    this.#pages.endOf(sids)
+    this.#pages?.endOf(sids)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#connections.close()
-    this.#pages.close()
+    this.#pages?.close()
     this.#live.close()
     for (const unwatch of this.#unwatch) unwatch()
     await this.#options.registry.close()
