@@ -40,13 +40,7 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   const hubs: Hub[] = []
   let registry: StreamRegistry | undefined
   try {
-    const services: Record<string, Hub> = {}
-    const relays: Record<string, Relay> = {}
-    for (const [sid, service] of Object.entries(settings.services)) {
-      if (settings.pages) relays[sid] = await relayOf(service)
-      services[sid] = await hubOf(service, relays[sid])
-      hubs.push(services[sid])
-    }
+    const { services, relays } = await openServices(settings, hubs)
     registry = await registryOf(settings)
     const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
     const server = await serve(gateway, {
@@ -71,6 +65,18 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
     await Promise.all([registry?.close(), ...hubs.map((hub) => hub.close())])
     throw error
   }
+}
+
+/** Opens the hub of each service, with a relay where pages are served. `hubs` has what is open when one fails. */
+async function openServices(settings: Settings, hubs: Hub[]) {
+  const services: Record<string, Hub> = {}
+  const relays: Record<string, Relay> = {}
+  for (const [sid, service] of Object.entries(settings.services)) {
+    if (settings.pages) relays[sid] = await relayOf(service)
+    services[sid] = await hubOf(service, relays[sid])
+    hubs.push(services[sid])
+  }
+  return { services, relays }
 }
 
 /** Makes what pages and the hub share; what is no URL, the hub refuses. */

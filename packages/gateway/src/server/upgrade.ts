@@ -83,10 +83,13 @@ export async function attachWebSockets(server: Server, gateway: Gateway): Promis
   const endpoints = await endpointsOf(gateway)
   server.on('upgrade', (request, socket, head) => {
     const endpoint = endpoints.get(pathOf(request))
+    const refusal = endpoint?.check(request)
     if (endpoint === undefined) {
       if (server.listenerCount('upgrade') === 1) socket.destroy()
-    } else if (endpoint.check(request) !== undefined) {
-      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    } else if (refusal !== undefined) {
+      // Of a socket that Node has handed over nobody else takes errors.
+      socket.on('error', () => {})
+      socket.end(`HTTP/1.1 ${refusal.status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
     } else {
       endpoint.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
         bind(webSocket, socket, endpoint),

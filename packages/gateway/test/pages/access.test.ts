@@ -180,3 +180,28 @@ test('a service that pages may not join is not there for them', async () => {
   const page = pageHub(url, { token: () => browserToken() })
   await expect(page.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
 })
+
+test('strangers are sent away while there are very many of them', async () => {
+  const { gateway, url } = await servedPages()
+  const codes: (number | undefined)[] = []
+  const handlers = Array.from({ length: 2001 }, (_, index) =>
+    gateway.acceptPage({
+      send() {},
+      close: (code) => {
+        codes[index] = code
+      },
+      terminate() {},
+      bufferedBytes: 0,
+    }),
+  )
+  expect(Object.entries(codes)).toEqual([['2000', 1013]])
+  const late = pageHub(url, { token: () => browserToken() })
+  for (const handler of handlers) handler.closed()
+  await late.ready()
+})
+
+test('a gateway without a relay takes no page over', async () => {
+  const { gateway } = await servedPages({ relays: {} })
+  const socket = { send() {}, close() {}, terminate() {}, bufferedBytes: 0 }
+  expect(() => gateway.acceptPage(socket)).toThrow(/no relay/)
+})

@@ -92,6 +92,21 @@ describe('a page', () => {
     await eventually(() => heard).toEqual([{ n: 2 }])
   })
 
+  test('removes a stream for all hubs and listeners, while REST keeps its record', async () => {
+    const { url, hub } = await servedPages()
+    const api = new ApiClient(url)
+    await api.create({ UniqueName: 'a' })
+    const listener = await listenAt(api.messagesOf('a'), BASIC)
+    const removals: unknown[] = []
+    hub.stream('a').on('removed', (removal) => removals.push(removal))
+    const page = await readyPage(url, { token })
+    page.stream('a').remove()
+    await listener.ended
+    expect(listener.events).toMatchObject([{ event: 'removed', data: { reason: 'removed' } }])
+    expect(removals).toEqual([{ reason: 'removed', isLocal: false }])
+    expect((await api.fetch('a')).status).toBe(200)
+  })
+
   test('meets pages of its own service only, by the name of the hub', async () => {
     const { url } = await servedPages({}, { name: 'fleet' })
     const page = await readyPage(url, { token, name: 'fleet' })
