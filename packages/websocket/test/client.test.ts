@@ -5,8 +5,8 @@ import { createHub } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { eventually, makeLive } from '../../../test/support/live.ts'
+import { encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
 import { transportFromUrls, websocket } from '../src/index.ts'
-import { encodeText, encodeTopical, KIND } from '../src/protocol.ts'
 import { topicOf } from './support/frames.ts'
 import { HUB, serve } from './support/scene.ts'
 
@@ -209,6 +209,8 @@ test('works with the WebSocket of browsers, which cannot be terminated', async (
     transport: websocket({ url: server.url, WebSocket: WebSocketOfBrowsers, token: () => 'ann' }),
     name: HUB,
   })
+  const errors: string[] = []
+  hub.on('error', ({ message }) => errors.push(message))
   await hub.ready()
   hub.stream('positions').publish({ n: 1 })
   await hub.flush()
@@ -216,4 +218,5 @@ test('works with the WebSocket of browsers, which cannot be terminated', async (
   await eventually(() => hub.status).toBe('down')
   await server.start()
   await eventually(() => hub.status).toBe('up')
+  expect(errors[0]).toContain('The WebSocket ended: no connection.')
 })

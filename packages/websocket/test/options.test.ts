@@ -2,7 +2,7 @@ import { openHub, RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { transportFromUrls, websocket } from '../src/index.ts'
-import { servePages } from '../src/relay/index.ts'
+import { servePages } from '../src/relay.ts'
 import { HUB, serve } from './support/scene.ts'
 
 const URL_OF_IT = 'wss://sync.example/rivulet'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { PageSocket, Pages } from '../../src/relay/index.ts'
+import type { PageSocket, Pages } from '../../src/relay.ts'
 
 /** A server on a free loopback port whose WebSockets are pages. It keeps its port while it is taken down. */
 export class PageServer {
