@@ -1,4 +1,7 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { nats } from '@rivulet/nats'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { startEndpoint } from '../packages/websocket/test/support/endpoint.ts'
 import { runScenario } from './scenario.ts'
 import { startMosquitto, startNats } from './support/brokers.ts'
 import { expectLaws } from './support/ledger-laws.ts'
@@ -11,7 +14,20 @@ const transports: [string, () => Promise<string>][] = [
   ['mqtt://', async () => urlOf(await startMosquitto())],
   ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
   ['nats://', async () => urlOf(await startNats())],
+  ['ws:// to a relay', async () => urlOfPages()],
+  ['ws:// to a relay over nats://', async () => urlOfPages(urlOf(await startNats()))],
 ]
+
+/** Serves pages, whose runtime has WebSockets. */
+async function urlOfPages(broker?: string): Promise<string> {
+  vi.stubGlobal('WebSocket', WebSocket)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const endpoint = await startEndpoint(() =>
+    broker === undefined ? undefined : nats({ servers: new URL(broker).host }),
+  )
+  onTestFinished(() => endpoint.close())
+  return endpoint.url
+}
 
 function urlOf(broker: Broker): string {
   onTestFinished(() => broker.close())

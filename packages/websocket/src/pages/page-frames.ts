@@ -10,7 +10,7 @@ import type { PageSession } from './session.ts'
 /** How many prefixes a page may bind: its hub takes another one after 65 536 streams. */
 const MAX_PREFIXES = 4
 /** So many streams that a page publishes on have a bucket of their own at a time. */
-const MAX_STREAMS = 1_024
+const MAX_STREAMS = 256
 
 interface PublishedStream extends PageTopic {
   readonly bucket: LeakyBucket
