@@ -1,4 +1,6 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { startEndpoint } from '../packages/websocket/test/support/endpoint.ts'
 import { runScenario } from './scenario.ts'
 import { startMosquitto, startNats } from './support/brokers.ts'
 import { startGateway } from './support/gateway-over-nats.ts'
@@ -12,8 +14,18 @@ const transports: [string, () => Promise<string>][] = [
   ['mqtt://', async () => urlOf(await startMosquitto())],
   ['mqtt://…?protocol=4', async () => `${urlOf(await startMosquitto())}?protocol=4`],
   ['nats://', async () => urlOf(await startNats())],
+  ['ws:// to a relay', urlOfRelay],
   ['ws://, through a gateway over nats://', () => startGateway('default', 'elsewhere')],
 ]
+
+/** Serves pages without a gateway and a broker. Node 20 has no WebSocket of its own. */
+async function urlOfRelay(): Promise<string> {
+  vi.stubGlobal('WebSocket', WebSocket)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const endpoint = await startEndpoint(() => undefined)
+  onTestFinished(() => endpoint.close())
+  return endpoint.url
+}
 
 function urlOf(broker: Broker): string {
   onTestFinished(() => broker.close())

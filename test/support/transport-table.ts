@@ -2,6 +2,9 @@ import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import type { Capabilities, Transport } from 'rivulet'
+import { WebSocket } from 'ws'
+import { websocket } from '../../packages/websocket/src/index.ts'
+import { startEndpoint } from '../../packages/websocket/test/support/endpoint.ts'
 import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 
@@ -21,6 +24,7 @@ export const SCHEMES = {
   '@rivulet/memory': ['memory:'],
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
+  '@rivulet/websocket': ['ws:', 'wss:'],
 } as const
 
 const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
@@ -52,7 +56,6 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, B
   Row[]
 > {
   const overMqtt = (broker: Broker, protocol: 4 | 5) => mqtt({ url: broker.url, protocol })
-  const overNats = (broker: Broker) => nats({ servers: `127.0.0.1:${broker.port}` })
   const bus = memoryBus()
   return [
     await rowOf('@rivulet/memory', { '': [bus.transport(), bus.transport()] }),
@@ -61,7 +64,21 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2]: [Broker, Broker, B
       '3.1.1': [overMqtt(mosquitto1, 4), overMqtt(mosquitto2, 4)],
     }),
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
+    await rowOfPages(nats1, nats2),
   ]
+}
+
+function overNats(broker: Broker): Transport {
+  return nats({ servers: `127.0.0.1:${broker.port}` })
+}
+
+/** Pages of servers that relay to these brokers. */
+async function rowOfPages(...brokers: [Broker, Broker]): Promise<Row> {
+  const endpoints = await Promise.all(brokers.map((broker) => startEndpoint(() => overNats(broker))))
+  const [usual, limited] = endpoints.map(({ url }) => websocket({ url, WebSocket }))
+  const row = await rowOf('@rivulet/websocket', { '': [usual as Transport, limited as Transport] })
+  await Promise.all(endpoints.map((endpoint) => endpoint.close()))
+  return row
 }
 
 async function rowOf(

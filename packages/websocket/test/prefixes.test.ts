@@ -53,12 +53,15 @@ test('takes a page from another server by its proof, and nobody without one', as
   await listener.next('frame')
 
   expect((await publish(there, 'mallory', 2)).fault).toMatch(/a publisher elsewhere/)
-  expect((await publish(there, 'mallory', 3, { [ANNS]: proof })).fault).toMatch(/a publisher elsewhere/)
   expect((await publish(there, 'ann', 4)).fault).toMatch(/a publisher elsewhere/)
   expect((await publish(there, 'ann', 5, { [ANNS]: 'f'.repeat(64) })).fault).toMatch(/a publisher elsewhere/)
   expect((await publish(there, 'ann', 6, { [ANNS]: proof })).fault).toBeUndefined()
+  // A token that names nobody has another identity each time. The proof is told to nobody but the page.
+  expect((await publish(there, 'ann, with another token', 7, { [ANNS]: proof })).fault).toBeUndefined()
+  expect((await publish(there, 'mallory', 8)).fault).toMatch(/belongs to another page/)
   await listener.barrier()
-  expect(listener.all('frame').map(({ text }) => text)).toEqual([frameOf(ANNS, 1), frameOf(ANNS, 6)])
+  const sequences = [1, 6, 7].map((sequence) => frameOf(ANNS, sequence))
+  expect(listener.all('frame').map(({ text }) => text)).toEqual(sequences)
 })
 
 test('a proof is good for one hub, one prefix and one secret', async () => {

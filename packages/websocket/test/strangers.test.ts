@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/protocol.ts'
+import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
 import { frameOf, prefix, topicOf } from './support/frames.ts'
 import type { RawPage } from './support/raw-page.ts'
 import { HUB, serve } from './support/scene.ts'

@@ -84,6 +84,21 @@ describe('a broker upstream that is killed and restarted', () => {
   })
 })
 
+test('a page is told what upstream claims now, not what it claimed when the first page came', async () => {
+  const upstream = new ScriptedTransport()
+  const { welcomed } = await serve({ upstream })
+  const first = await welcomed('ann')
+  upstream.capabilities = { ...upstream.capabilities, ordered: false, maxFrameBytes: () => 9_000 }
+  upstream.host.down(new Error('gone'))
+  await first.closed
+  const again = await welcomed('ann')
+  expect(JSON.parse((await again.next('welcome')).text)).toEqual({
+    version: 1,
+    maxFrameBytes: 9_000,
+    ordered: false,
+  })
+})
+
 describe('joins upstream', () => {
   test('are one for the hub and all pages, until the last one leaves', async () => {
     const upstream = new ScriptedTransport()

@@ -1,5 +1,5 @@
 import { lastSid } from 'rivulet/transport'
-import { PREFIX_LENGTH } from '../protocol.ts'
+import { PREFIX_LENGTH } from '../base/protocol.ts'
 
 /** So many prefixes are remembered of each kind: 100 bytes each. */
 const MAX_REMEMBERED = 65_536

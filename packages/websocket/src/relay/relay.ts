@@ -164,11 +164,14 @@ class RelayTransport implements Relay {
   attach(guest: RelayGuest): RelayPort {
     this.#guests.add(guest)
     const isOpen = () => this.#isOpen
+    const capabilities = () => this.capabilities
     return {
       get isOpen() {
         return isOpen()
       },
-      capabilities: this.capabilities,
+      get capabilities() {
+        return capabilities()
+      },
       join: (topic) => this.#channels.join(topic, guest),
       leave: (topic) => this.#channels.leave(topic, guest),
       bind: (prefix, holder, isProven) => this.#prefixes.bind(prefix, holder, isProven),

@@ -9,7 +9,7 @@ import { hubNameOf } from 'rivulet/transport'
 import { WebSocket } from 'ws'
 import { startNats } from '../../../../test/support/brokers.ts'
 import { websocket } from '../../src/index.ts'
-import { type Relay, relay, servePages } from '../../src/relay/index.ts'
+import { type Relay, relay, servePages } from '../../src/relay.ts'
 import { PageServer } from './page-server.ts'
 import { trustedSession } from './sessions.ts'
 

@@ -2,12 +2,14 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { PageSocket, Pages } from '../../src/relay/index.ts'
+import type { PageSocket, Pages } from '../../src/relay.ts'
 
 /** A server on a free loopback port whose WebSockets are pages. It keeps its port while it is taken down. */
 export class PageServer {
   readonly pages: Pages
   port = 0
+  /** The most that ever waited for a page, of all. */
+  mostBufferedBytes = 0
   #server: Server | undefined
   #sockets = new Set<WebSocket>()
 
@@ -54,7 +56,7 @@ export class PageServer {
 
   #accept(socket: WebSocket): void {
     this.#sockets.add(socket)
-    const handler = this.pages.accept(pageSocketOf(socket))
+    const handler = this.pages.accept(this.#pageSocketOf(socket))
     socket.on('message', (data: Buffer, isBinary) => handler.receive(isBinary ? data : data.toString()))
     socket.on('error', () => {})
     socket.on('close', () => {
@@ -62,15 +64,18 @@ export class PageServer {
       handler.closed()
     })
   }
-}
 
-function pageSocketOf(socket: WebSocket): PageSocket {
-  return {
-    send: (bytes) => socket.send(bytes),
-    close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
-    get bufferedBytes() {
-      return socket.bufferedAmount
-    },
+  #pageSocketOf(socket: WebSocket): PageSocket {
+    return {
+      send: (bytes) => {
+        socket.send(bytes)
+        this.mostBufferedBytes = Math.max(this.mostBufferedBytes, socket.bufferedAmount)
+      },
+      close: (code, reason) => socket.close(code, reason),
+      terminate: () => socket.terminate(),
+      get bufferedBytes() {
+        return socket.bufferedAmount
+      },
+    }
   }
 }

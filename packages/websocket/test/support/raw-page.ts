@@ -1,6 +1,13 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
-import { decode, encodeNumbered, encodeText, encodeTopical, KIND, type Kind } from '../../src/protocol.ts'
+import {
+  decode,
+  encodeNumbered,
+  encodeText,
+  encodeTopical,
+  KIND,
+  type Kind,
+} from '../../src/base/protocol.ts'
 
 type KindName = keyof typeof KIND
 

@@ -1,4 +1,4 @@
-import type { PageSession, Relay } from '../../src/relay/index.ts'
+import type { PageSession, Relay } from '../../src/relay.ts'
 
 /** A session of a process that is trusted like one on the broker itself. */
 export function trustedSession(relay: Relay): PageSession {

@@ -1,6 +1,4 @@
 import { RivuletError, type Topic, type TransportHost } from 'rivulet'
-import { Answers } from './answers.ts'
-import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import {
   CLOSE,
   decode,
@@ -17,7 +15,9 @@ import {
   type ProtocolMessage,
   textOf,
   type WelcomeMessage,
-} from './protocol.ts'
+} from '../base/protocol.ts'
+import { Answers } from './answers.ts'
+import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import { askToken, Renewal } from './renewal.ts'
 import { Silence } from './silence.ts'
 
@@ -262,7 +262,9 @@ function terminate(socket: WebSocketLike): void {
 }
 
 function endOf(code: number, reason: string | undefined): RivuletError {
-  if (!isFinalCode(code)) return lost(reason || `closed with code ${code}`)
+  // A browser says no more of a connection that broke, or that it could not make.
+  if (!isFinalCode(code))
+    return lost(reason || (code === 1006 ? 'no connection' : `closed with code ${code}`))
   const message = `The server refuses the page: ${reason || `code ${code}`}.`
   return new RivuletError('TRANSPORT_FAILED', message)
 }

@@ -1,11 +1,11 @@
-import { CLOSE, encodeText, KIND, PING_EVERY_MS } from '../protocol.ts'
+import { CLOSE, encodeText, KIND, PING_EVERY_MS } from '../base/protocol.ts'
+import type { Relay } from '../relay/relay.ts'
 import type { Hello } from './hello.ts'
 import { type Limits, limitsOf, type MutableCounts, SILENT_LOG } from './limits.ts'
 import { Page } from './page.ts'
 import { PageGroup } from './page-group.ts'
 import type { PageServer } from './page-server.ts'
 import { Proofs } from './proofs.ts'
-import type { Relay } from './relay.ts'
 import type { PageHandler, PageHello, PageRefusal, PageSession, PageSocket, PagesLog } from './session.ts'
 
 /** How pages are let in, and their limits. */

@@ -12,14 +12,14 @@ import {
   type ProtocolMessage,
   SILENCE_MS,
   textOf,
-} from '../protocol.ts'
+} from '../base/protocol.ts'
+import type { PrefixHolder } from '../relay/prefixes.ts'
 import { Admission } from './admission.ts'
 import { readHello } from './hello.ts'
 import { PageFrames } from './page-frames.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
 import { PageJoins } from './page-joins.ts'
 import type { PageServer } from './page-server.ts'
-import type { PrefixHolder } from './prefixes.ts'
 import type { PageHandler, PageSession, PageSocket } from './session.ts'
 
 /** Who has not been let in yet may send so much, and take so long. */

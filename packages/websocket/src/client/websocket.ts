@@ -1,7 +1,7 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
+import { MAX_PAGE_FRAME_BYTES } from '../base/protocol.ts'
 import { Connection } from './connection.ts'
 import { type ResolvedOptions, resolveOptions, type WebSocketOptions } from './options.ts'
-import { MAX_PAGE_FRAME_BYTES } from './protocol.ts'
 
 /**
  * Makes a transport over a WebSocket to an endpoint that relays frames, as `@rivulet/gateway` has one. It is made of

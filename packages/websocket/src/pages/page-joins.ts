@@ -1,5 +1,5 @@
 import type { Topic } from 'rivulet'
-import { encodeNumbered, encodeTopical, KIND } from '../protocol.ts'
+import { encodeNumbered, encodeTopical, KIND } from '../base/protocol.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
 import type { PageServer } from './page-server.ts'
 import { readPageTopic } from './page-topic.ts'

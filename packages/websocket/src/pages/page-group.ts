@@ -1,8 +1,8 @@
 import type { Topic } from 'rivulet'
-import { encodeTopical, KIND } from '../protocol.ts'
+import { encodeTopical, KIND } from '../base/protocol.ts'
+import type { Relay, RelayGuest, RelayPort } from '../relay/relay.ts'
 import type { Limits, MutableCounts } from './limits.ts'
 import { Police } from './police.ts'
-import type { Relay, RelayGuest, RelayPort } from './relay.ts'
 
 /** A page, as its group sees it. */
 export interface GroupPage {

@@ -1,6 +1,6 @@
 import { decodeFrame, MAX_INCOMING_BYTES } from 'rivulet/transport'
-import { PREFIX_LENGTH } from '../protocol.ts'
-import { prefixOf } from './prefixes.ts'
+import { PREFIX_LENGTH } from '../base/protocol.ts'
+import { prefixOf } from '../relay/prefixes.ts'
 
 /** What a frame of a page holds, once its form is right. */
 export interface CheckedFrame {

@@ -1,16 +1,16 @@
 import { LeakyBucket } from 'rivulet/transport'
+import { type PrefixHolder, prefixOf } from '../relay/prefixes.ts'
+import type { RelayPort } from '../relay/relay.ts'
 import { checkFrame } from './frame-check.ts'
 import type { Limits } from './limits.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'
 import { REMOVALS_PER_SECOND, receivingBucket } from './police.ts'
-import { type PrefixHolder, prefixOf } from './prefixes.ts'
-import type { RelayPort } from './relay.ts'
 import type { PageSession } from './session.ts'
 
 /** How many prefixes a page may bind: its hub takes another one after 65 536 streams. */
 const MAX_PREFIXES = 4
 /** So many streams that a page publishes on have a bucket of their own at a time. */
-const MAX_STREAMS = 1_024
+const MAX_STREAMS = 256
 
 interface PublishedStream extends PageTopic {
   readonly bucket: LeakyBucket

@@ -1,5 +1,5 @@
 import { LeakyBucket } from 'rivulet/transport'
-import { CLOSE } from '../protocol.ts'
+import { CLOSE } from '../base/protocol.ts'
 import type { Hello } from './hello.ts'
 import type { EndPage, PageServer } from './page-server.ts'
 import type { PageSession } from './session.ts'

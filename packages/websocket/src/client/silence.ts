@@ -1,4 +1,4 @@
-import { SILENCE_MS } from './protocol.ts'
+import { SILENCE_MS } from '../base/protocol.ts'
 
 /**
  * Notices that nothing was heard for long. Timers of hidden tabs are late and the monotonic clock of a machine that

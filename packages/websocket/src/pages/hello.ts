@@ -1,4 +1,4 @@
-import { objectOf, PROTOCOL_VERSION } from '../protocol.ts'
+import { objectOf, PROTOCOL_VERSION } from '../base/protocol.ts'
 
 /** What a page said first, as far as it is well-formed. */
 export interface Hello {
