@@ -23,13 +23,16 @@ const ACTIONS: Readonly<Record<Parameters<PageSession['may']>[0], Action>> = {
 }
 // The gateway's own are below a kilobyte.
 const MAX_TOKEN_LENGTH = 8192
-const PURPOSE = 'the publishers of pages, version 1'
+const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
+/** Without keys everybody may do everything, so there is nothing to protect. */
+const OPEN_KEY = new TextEncoder().encode('open')
 
 /** Finds out who a page is and what it may do, and counts the pages of each key and identity. */
 export class PageAccess {
   readonly #options: PageAccessOptions
   /** The sid of the service of each hub that pages may join. */
   readonly #sids: ReadonlyMap<string, string>
+  readonly #secrets = new WeakMap<Uint8Array, Promise<Uint8Array>>()
   readonly #perKey = new Map<string, number>()
   readonly #perIdentity = new Map<string, number>()
 
@@ -70,12 +73,13 @@ export class PageAccess {
   }
 
   /** The same at all gateways that have the key, while no page can learn anything of the key by it. */
-  async #secretOf({ keySid }: Caller): Promise<Uint8Array> {
-    const text = new TextEncoder()
-    const bytes = this.#options.keys.signer(keySid)?.secretBytes ?? text.encode('everybody may do everything')
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-    const key = await crypto.subtle.importKey('raw', bytes as BufferSource, algorithm, false, ['sign'])
-    return new Uint8Array(await crypto.subtle.sign('HMAC', key, text.encode(PURPOSE)))
+  #secretOf({ keySid }: Caller): Promise<Uint8Array> {
+    const key = this.#options.keys.signer(keySid)?.secretBytes ?? OPEN_KEY
+    const known = this.#secrets.get(key)
+    if (known !== undefined) return known
+    const secret = derive(key)
+    this.#secrets.set(key, secret)
+    return secret
   }
 
   #hasRoom({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
@@ -100,6 +104,12 @@ export class PageAccess {
       ...{ keySid, identity, expiresMs, secret },
     }
   }
+}
+
+async function derive(bytes: Uint8Array): Promise<Uint8Array> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', bytes as BufferSource, algorithm, false, ['sign'])
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, PURPOSE))
 }
 
 function refused(text: string): PageRefusal {
