@@ -186,7 +186,7 @@ test('tells what the server refused, with its stream', async () => {
   const told: (string | undefined)[] = []
   ann.stream('positions').on('error', ({ message }) => told.push(message))
   ann.stream('positions').publish({ n: 1 })
-  await eventually(() => told[0]).toContain('The server refused no permission to publish')
+  await eventually(() => told[0]).toContain('The server refused a frame: no permission to publish')
   expect(errors).toEqual([])
 })
 
