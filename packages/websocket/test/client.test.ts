@@ -129,6 +129,24 @@ test('tells of a server that is away, and takes the next URL at the next attempt
   }
 })
 
+test('learns of a dial that failed from an error alone, as some runtimes tell it', async () => {
+  class WebSocketWithoutClose extends WebSocket {
+    constructor(url: string) {
+      super(url)
+      Object.defineProperty(this, 'onclose', { set() {} })
+    }
+  }
+  const closed = createServer().listen(0, '127.0.0.1')
+  await once(closed, 'listening')
+  const url = `ws://127.0.0.1:${(closed.address() as AddressInfo).port}`
+  closed.close()
+  const transport = websocket({ url, WebSocket: WebSocketWithoutClose })
+  await expect(transport.open(host(), AbortSignal.timeout(20_000))).rejects.toMatchObject({
+    code: 'TRANSPORT_UNAVAILABLE',
+  })
+  await transport.close(AbortSignal.timeout(20_000))
+})
+
 test('gives up an endpoint that never answers, at each step, and leaves no socket', async () => {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
@@ -168,7 +186,7 @@ test('tells what the server refused, with its stream', async () => {
   const told: (string | undefined)[] = []
   ann.stream('positions').on('error', ({ message }) => told.push(message))
   ann.stream('positions').publish({ n: 1 })
-  await eventually(() => told[0]).toContain('The server refused no permission to publish')
+  await eventually(() => told[0]).toContain('The server refused a frame: no permission to publish')
   expect(errors).toEqual([])
 })
 

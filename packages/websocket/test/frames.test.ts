@@ -45,9 +45,9 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
     'a second message without a sid',
     TOPIC,
     () => `[{"data":{"n":1}},${frameOf(MINE)}]`,
-    /a message without a sid/,
+    /a message in it has no sid/,
   ],
-  ['messages of two senders', TOPIC, () => `[${frameOf(BOBS)},${frameOf(MINE)}]`, /two senders/],
+  ['messages of two senders', TOPIC, () => `[${frameOf(BOBS)},${frameOf(MINE)}]`, /two hubs/],
   [
     'a second sid that hides the first',
     TOPIC,
@@ -62,24 +62,24 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
     /no permission to remove/,
   ],
   ['a stream without a grant', topicOf('secret'), () => frameOf(MINE), /no permission to publish/],
-  ['a topic of another hub', topicOf('positions', 'other'), () => frameOf(MINE), /a topic of another hub/],
-  ['a topic with a wildcard', topicOf('+'), () => frameOf(MINE), /a topic of another hub/],
-  ['a topic written otherwise', topicOf('%70ositions'), () => frameOf(MINE), /a topic of another hub/],
-  ['a topic that goes up', topicOf('../../x'), () => frameOf(MINE), /a topic of another hub/],
-  ['no topic', '', () => frameOf(MINE), /a topic of another hub/],
-  ['no JSON', TOPIC, () => '{"data":{', /malformed frame/],
-  ['nothing', TOPIC, () => '', /malformed frame/],
-  ['no UTF-8', TOPIC, () => new Uint8Array([0xff, 0xfe]), /malformed frame/],
-  ['data that is too deep', TOPIC, () => DEEP, /malformed frame/],
-  ['data that is no object', TOPIC, () => `{"data":7,"sid":"${sidOf(MINE)}","t":1}`, /malformed frame/],
+  ['the topic is none of this hub', topicOf('positions', 'other'), () => frameOf(MINE), /none of this hub/],
+  ['a topic with a wildcard', topicOf('+'), () => frameOf(MINE), /none of this hub/],
+  ['a topic written otherwise', topicOf('%70ositions'), () => frameOf(MINE), /none of this hub/],
+  ['a topic that goes up', topicOf('../../x'), () => frameOf(MINE), /none of this hub/],
+  ['no topic', '', () => frameOf(MINE), /none of this hub/],
+  ['no JSON', TOPIC, () => '{"data":{', /it is malformed/],
+  ['nothing', TOPIC, () => '', /it is malformed/],
+  ['no UTF-8', TOPIC, () => new Uint8Array([0xff, 0xfe]), /it is malformed/],
+  ['data that is too deep', TOPIC, () => DEEP, /it is malformed/],
+  ['data that is no object', TOPIC, () => `{"data":7,"sid":"${sidOf(MINE)}","t":1}`, /it is malformed/],
   [
     'a malformed message among others',
     TOPIC,
     () => `[{"data":{"n":1},"sid":7},${frameOf(MINE)}]`,
-    /malformed message/,
+    /a message in it is malformed/,
   ],
-  ['a number beyond those that are exact', TOPIC, () => frameOf(MINE, 2 ** 54), /malformed frame/],
-  ['too many messages', TOPIC, () => `[${Array(65).fill(frameOf(MINE)).join()}]`, /malformed frame/],
+  ['a number beyond those that are exact', TOPIC, () => frameOf(MINE, 2 ** 54), /it is malformed/],
+  ['too many messages', TOPIC, () => `[${Array(65).fill(frameOf(MINE)).join()}]`, /it is malformed/],
   ['a large message', TOPIC, () => frameOf(MINE, 1, { text: 'x'.repeat(5_000) }), /more than 4096 bytes/],
   ['a large frame', TOPIC, () => new Uint8Array(320 * 1024 + 1).fill(0x7b), /more than 327680 bytes/],
 ]
@@ -138,7 +138,7 @@ test.each([
 ])('refuses a join of %s', async (_, topic) => {
   const { upstream, mallory } = await stage()
   const joins = upstream.joins.length
-  expect(await mallory.join(topic)).toMatchObject({ kind: 'refused', text: 'a topic of another hub' })
+  expect(await mallory.join(topic)).toMatchObject({ kind: 'refused', text: 'the topic is none of this hub' })
   expect(upstream.joins.length).toBe(joins)
 })
 
@@ -162,7 +162,7 @@ test('limits the frames of a page over all its streams', async () => {
   expect(upstream.sent.length).toBeGreaterThanOrEqual(600)
   expect(upstream.sent.length).toBeLessThan(1_000)
   expect(mallory.all('fault').map(({ text }) => text)).toContain(
-    'The server refused more than 300 messages a second.',
+    'The server refused a frame: more than 300 messages a second.',
   )
 })
 
@@ -174,7 +174,7 @@ test('binds no more than four prefixes to a connection', async () => {
   await mallory.barrier()
   expect(upstream.sent.length).toBe(4)
   expect(mallory.all('fault').map(({ text }) => text)).toEqual([
-    'The server refused more than 4 prefixes of sids.',
+    'The server refused a frame: more than 4 prefixes of sids.',
   ])
 })
 

@@ -94,6 +94,7 @@ test("a hub's page moves to another server with its streams, and is believed", a
   const { port } = here.server
   await here.server.stop()
   await there.server.stop()
+  await eventually(() => ann.status).toBe('down')
   there.server.port = port
   await there.server.start()
   await eventually(() => ann.status).toBe('up')

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { startNats } from '../../../../test/support/brokers.ts'
 import { ending, eventually, openLive, transportOf } from '../../../../test/support/live.ts'
-import { originOfTabs, setOffline, useChromium } from '../support/chromium.ts'
+import { openTab, originOfTabs, setOffline, useChromium } from '../support/chromium.ts'
 import { pageScript } from '../support/page-script.ts'
-import { browserToken, servedPages } from '../support/served-pages.ts'
+import { browserToken, pageUrlOf, servedPages } from '../support/served-pages.ts'
 import { Tab } from '../support/tab.ts'
 
 useChromium(await pageScript())
@@ -123,5 +123,19 @@ describe('tabs in Chromium', () => {
     await eventually(() => heard).toContainEqual(expect.objectContaining({ data: { last: true } }))
     const { missed, dropped } = service.ledger()
     expect([missed, dropped.duplicate, dropped.malformed]).toEqual([0, 0, 0])
+  })
+
+  test('of an origin that is not listed are refused before there is a WebSocket', async () => {
+    const { url, gateway } = await servedPages()
+    const page = await openTab()
+    const outcome = (target: string) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(target)
+        socket.onopen = () => resolve('open')
+        socket.onclose = ({ code }) => resolve(code)
+      })
+    // What browsers say of a connection that never was (RFC 6455, 7.1.5).
+    expect(await page.evaluate(outcome, pageUrlOf(url))).toBe(1006)
+    expect(gateway.counts.pages).toBe(0)
   })
 })

@@ -21,7 +21,9 @@ import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import { askToken, Renewal } from './renewal.ts'
 import { Silence } from './silence.ts'
 
+// RFC 6455, 7.4.1.
 const NORMAL_CLOSURE = 1000
+const NO_CONNECTION = 1006
 const encoder = new TextEncoder()
 
 /** One connection to an endpoint, from its dial to its end. Never reconnects. */
@@ -39,8 +41,6 @@ export class Connection {
   /** `closing` hands over what was sent; the host is called only while `up`. */
   #state: 'opening' | 'up' | 'closing' | 'ended' = 'opening'
   #socket: WebSocketLike | undefined
-  /** What the runtime says of a socket that failed; a browser says nothing. */
-  #failure: string | undefined
   #welcomed: () => void = () => {}
   /** Aborted at the end, with the reason. */
   readonly #life = new AbortController()
@@ -145,17 +145,18 @@ export class Connection {
     this.#socket = socket
     socket.binaryType = 'arraybuffer'
     socket.onopen = () => this.#send(hello)
-    socket.onerror = (event: { message?: string }) => {
-      this.#failure = event.message
-    }
+    // Some runtimes tell of a dial that failed by this event alone (Node's undici 5). A browser says no reason.
+    socket.onerror = (event: { message?: string }) => this.#socketEnded(NO_CONNECTION, event.message)
     socket.onmessage = (event: { data: unknown }) => this.#hear(event.data)
-    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      this.#onClosed()
-      this.#end(endOf(code, reason || this.#failure))
-    }
+    socket.onclose = (event: { code: number; reason: string }) => this.#socketEnded(event.code, event.reason)
     return new Promise((resolve) => {
       this.#welcomed = resolve
     })
+  }
+
+  #socketEnded(code: number, reason: string | undefined): void {
+    this.#onClosed()
+    this.#end(endOf(code, reason))
   }
 
   #hear(data: unknown): void {

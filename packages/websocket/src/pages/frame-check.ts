@@ -15,23 +15,23 @@ const AROUND_DATA_BYTES = 128
 
 /** Reads a frame of a page, as the library writes it, or says in words why it is refused. */
 export function checkFrame(frame: Uint8Array, maxBytes: number): CheckedFrame | string {
-  if (frame.length > MAX_INCOMING_BYTES) return `a frame of more than ${MAX_INCOMING_BYTES} bytes`
+  if (frame.length > MAX_INCOMING_BYTES) return `it has more than ${MAX_INCOMING_BYTES} bytes`
   const decoded = decodeFrame(frame)
-  if (decoded === undefined) return 'a malformed frame'
+  if (decoded === undefined) return 'it is malformed'
   // Found without decoding where it comes back from upstream, so it must be there.
   const prefix = prefixOf(frame)
-  if (prefix === undefined) return 'a frame that does not end with a sid and an age'
+  if (prefix === undefined) return 'it does not end with a sid and an age'
   if ('removedBy' in decoded) {
     const isSame = decoded.removedBy.origin.startsWith(prefix)
-    return isSame ? { prefix, messages: 1, isRemoval: true } : 'two senders in a frame'
+    return isSame ? { prefix, messages: 1, isRemoval: true } : 'it has messages of two hubs'
   }
   for (const entry of decoded) {
-    if (entry === undefined) return 'a malformed message'
-    if (entry.sid === undefined) return 'a message without a sid'
-    if (entry.sid.origin.slice(0, PREFIX_LENGTH) !== prefix) return 'two senders in a frame'
+    if (entry === undefined) return 'a message in it is malformed'
+    if (entry.sid === undefined) return 'a message in it has no sid'
+    if (entry.sid.origin.slice(0, PREFIX_LENGTH) !== prefix) return 'it has messages of two hubs'
   }
   if (frame.length > decoded.length * (maxBytes + AROUND_DATA_BYTES)) {
-    return `messages of more than ${maxBytes} bytes`
+    return `its messages have more than ${maxBytes} bytes`
   }
   return { prefix, messages: decoded.length, isRemoval: false }
 }

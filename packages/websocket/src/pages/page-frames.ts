@@ -50,9 +50,9 @@ export class PageFrames {
   /** Passes a frame on, or says in words why it is refused. `'offline'`: upstream did not take it. */
   take(topic: string, frame: Uint8Array, session: PageSession): { refusal: string } | 'sent' | 'offline' {
     const stream = this.#streamOf(topic)
-    if (stream === undefined) return { refusal: 'a topic of another hub' }
+    if (stream === undefined) return { refusal: 'the topic is none of this hub' }
     if (frame.length > this.#port.capabilities.maxFrameBytes(stream.topic)) {
-      return { refusal: 'a frame that is too large for the transport upstream' }
+      return { refusal: 'it is too large for the transport upstream' }
     }
     const nowMs = performance.now()
     const refusal = session.isTrusted ? this.#note(frame) : this.#whyNot(stream, frame, session, nowMs)

@@ -32,7 +32,7 @@ export class PageJoins {
   join(id: number, text: string, session: PageSession): void {
     const { maxJoinsPerPage } = this.#server.limits
     const named = readPageTopic(text, this.#hub)
-    if (named === undefined) return this.#refuse(id, 'a topic of another hub')
+    if (named === undefined) return this.#refuse(id, 'the topic is none of this hub')
     const { topic, streamName } = named
     if (!session.may('listen', streamName)) return this.#refuse(id, 'no permission to listen')
     const known = this.#byTopic.get(topic)

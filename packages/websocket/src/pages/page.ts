@@ -242,7 +242,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
       const nowMs = performance.now()
       if (!this.#refused.take(nowMs)) this.end(CLOSE.later, 'too many refused frames')
       else if (this.#faults.take(nowMs)) {
-        this.#answer(encodeTopical(KIND.fault, topic, `The server refused ${outcome.refusal}.`))
+        this.#answer(encodeTopical(KIND.fault, topic, `The server refused a frame: ${outcome.refusal}.`))
       }
     }
   }
