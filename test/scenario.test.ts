@@ -1,6 +1,9 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { startEndpoint } from '../packages/websocket/test/support/endpoint.ts'
 import { runScenario } from './scenario.ts'
 import { startMosquitto, startNats } from './support/brokers.ts'
+import { startGateway } from './support/gateway-over-nats.ts'
 import { expectLaws } from './support/ledger-laws.ts'
 import { REDIS_PROGRAMS, type RedisProgram, startRedis } from './support/redis-servers.ts'
 
@@ -17,7 +20,18 @@ const transports: [string, () => Promise<string>][] = [
     `redis:// (${server})`,
     () => redisUrl(server),
   ]),
+  ['ws:// to a relay', urlOfRelay],
+  ['ws://, through a gateway over nats://', () => startGateway('default', 'elsewhere')],
 ]
+
+/** Serves pages without a gateway and a broker. Node 20 has no WebSocket of its own. */
+async function urlOfRelay(): Promise<string> {
+  vi.stubGlobal('WebSocket', WebSocket)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const endpoint = await startEndpoint(() => undefined)
+  onTestFinished(() => endpoint.close())
+  return endpoint.url
+}
 
 function urlOf(broker: Broker): string {
   onTestFinished(() => broker.close())

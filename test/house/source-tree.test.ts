@@ -31,10 +31,25 @@ const GATEWAY = 'packages/gateway/src'
 const GATEWAY_FOLDERS: FolderOrder = {
   downwards: [
     GATEWAY,
-    ...['command', 'server', 'gateway', 'http', 'twilsock', 'streams', 'access', 'registry', 'base'].map(
-      (folder) => `${GATEWAY}/${folder}`,
-    ),
+    ...[
+      'command',
+      'server',
+      'gateway',
+      'http',
+      'twilsock',
+      'pages',
+      'streams',
+      'access',
+      'registry',
+      'base',
+    ].map((folder) => `${GATEWAY}/${folder}`),
   ],
+  apart: [],
+}
+// Both ends of the protocol for pages: the page's, and the server's with the relay below it.
+const WEB_SOCKET = 'packages/websocket/src'
+const WEB_SOCKET_FOLDERS: FolderOrder = {
+  downwards: [WEB_SOCKET, ...['client', 'pages', 'relay', 'base'].map((folder) => `${WEB_SOCKET}/${folder}`)],
   apart: [],
 }
 const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
@@ -50,7 +65,12 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
   'packages/redis/src': 590,
   'packages/threads/src': 420,
+  // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
+  'packages/websocket/src/client': 540,
+  'packages/websocket/src': 1990,
 }
+/** What one package may import of another: the gateway serves pages by it. */
+const RELAY = '@rivulet/websocket/relay'
 const MOST_MEMORY_FILES = 8
 const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
 
@@ -59,6 +79,7 @@ const isTesting = (file: SourceFile) => file.path.startsWith('src/testing/')
 const core = everythingInSrc.filter((file) => !isTesting(file))
 const memory = readSourceFiles('packages/memory/src')
 const threads = readSourceFiles('packages/threads/src')
+const webSocket = readSourceFiles(WEB_SOCKET)
 const packages = packageFolders().map((folder) => ({ folder, files: readSourceFiles(`${folder}/src`) }))
 const shipped = [...everythingInSrc, ...packages.flatMap(({ files }) => files)]
 
@@ -84,6 +105,10 @@ describe('the source tree', () => {
     expect(offences(readSourceFiles(GATEWAY), (file) => importsAgainst(GATEWAY_FOLDERS, file))).toEqual([])
   })
 
+  test('lets imports in the WebSocket package go down the order of its folders only', () => {
+    expect(offences(webSocket, (file) => importsAgainst(WEB_SOCKET_FOLDERS, file))).toEqual([])
+  })
+
   test('lets nothing in src import an entry, or the core by its name but the testing entry', () => {
     const entries = (file: SourceFile) => relativeImportsOf(file).filter((path) => ENTRIES.includes(path))
     expect(offences(everythingInSrc, entries)).toEqual([])
@@ -96,7 +121,7 @@ describe('the source tree', () => {
     expect(offences(others, timeAndChanceOf)).toEqual([])
   })
 
-  test('lets a package name the core only as rivulet and rivulet/transport, and no other package', () => {
+  test('lets a package name the core as rivulet and rivulet/transport, and no other but the relay of pages', () => {
     for (const { folder, files } of packages) {
       const strays = (file: SourceFile) =>
         importsOf(file).filter((specifier) => leaves(folder, file, specifier))
@@ -107,8 +132,8 @@ describe('the source tree', () => {
   test('uses no Node built-in in the core and the packages for browsers', () => {
     const builtins = (file: SourceFile) =>
       importsOf(file).filter((specifier) => specifier.startsWith('node:'))
-    expect(offences([...core, ...memory, ...threads], builtins)).toEqual([])
-    expect(offences([...core, ...memory, ...threads], nodeGlobalsOf)).toEqual([])
+    expect(offences([...core, ...memory, ...threads, ...webSocket], builtins)).toEqual([])
+    expect(offences([...core, ...memory, ...threads, ...webSocket], nodeGlobalsOf)).toEqual([])
   })
 
   test('has no file named after nothing', () => {
@@ -157,6 +182,7 @@ function isCoreByName(specifier: string): boolean {
 
 /** Tells whether an import of a package reaches the core by path, or another package at all. */
 function leaves(folder: string, file: SourceFile, specifier: string): boolean {
+  if (specifier === RELAY) return folder !== 'packages/gateway'
   if (specifier.startsWith('@rivulet/')) return true
   if (specifier === 'rivulet/transport') return false
   if (specifier.startsWith('rivulet/')) return true
@@ -251,6 +277,9 @@ describe('the rules', () => {
     expect(['rivulet', './link.ts', 'mqtt'].filter((name) => leaves('packages/memory', file, name))).toEqual(
       [],
     )
+    expect(leaves('packages/gateway', file, RELAY)).toBe(false)
+    expect(leaves('packages/memory', file, RELAY)).toBe(true)
+    expect(leaves('packages/gateway', file, '@rivulet/websocket')).toBe(true)
   })
 
   test('find a private field', () => {

@@ -9,14 +9,20 @@ import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-const PACKAGES = ['rivulet', '@rivulet/gateway']
+const PACKAGES = ['rivulet', '@rivulet/gateway', '@rivulet/websocket']
 const THREADS = ['@rivulet/threads']
 const RUNTIMES = ['deno@^2', 'bun@^1', 'workerd@^1']
 const PROGRAM = 'gateway.mjs'
+/** The same with a relay, for runtimes whose `fetch` can make a WebSocket of a request. */
+const PAGES_PROGRAM = 'gateway-with-pages.mjs'
+const PAGE = 'page.mjs'
 const BUN_PROGRAM = `
-  import gateway from './${PROGRAM}'
-  Bun.serve({ hostname: '127.0.0.1', port: Number(process.argv[2]), fetch: gateway.fetch })`
+  import { bunWebSocket } from '@rivulet/gateway'
+  import gateway from './${PAGES_PROGRAM}'
+  const { fetch } = gateway
+  Bun.serve({ hostname: '127.0.0.1', port: Number(process.argv[2]), fetch, websocket: bunWebSocket })`
 const START_TIMEOUT_MS = 60_000
+const PAGE_TIMEOUT_MS = 60_000
 const POLL_MS = 50
 const AUTHORIZATION = `Basic ${btoa(`SK${'b'.repeat(32)}:a secret of 32 characters or more`)}`
 
@@ -32,31 +38,26 @@ export async function checkRuntimes(
     .map(({ tarball }) => tarball)
   const isInstalled = await list.check('the gateway installs beside other runtimes', async () => {
     await project.install([...tarballs, ...RUNTIMES])
-    await project.add(PROGRAM)
+    for (const program of [PROGRAM, PAGES_PROGRAM, PAGE]) await project.add(program)
     return undefined
   })
   if (!isInstalled) return
-  await list.check('Deno serves the gateway', () =>
-    checkServed(project, 'deno', (port) => [
-      'serve',
-      '--allow-all',
-      '--host=127.0.0.1',
-      `--port=${port}`,
-      PROGRAM,
-    ]),
+  await list.check('Deno serves the gateway, and pages in Deno meet there', () =>
+    checkServed(project, 'deno', {
+      args: (port) => ['serve', '--allow-all', '--host=127.0.0.1', `--port=${port}`, PAGES_PROGRAM],
+      page: ['run', '--allow-all', PAGE],
+    }),
   )
-  await list.check('Bun serves the gateway', async () => {
+  await list.check('Bun serves the gateway, and pages in Bun meet there', async () => {
     await project.write('served.mjs', BUN_PROGRAM)
-    return checkServed(project, 'bun', (port) => ['served.mjs', `${port}`])
+    return checkServed(project, 'bun', { args: (port) => ['served.mjs', `${port}`], page: [PAGE] })
   })
   await checkThreads(list, project)
   await list.check('a worker serves the gateway, without anything of Node', async () => {
     await bundleWorker(project)
-    return checkServed(project, 'workerd', (port) => [
-      'serve',
-      'worker.capnp',
-      `--socket-addr=http=127.0.0.1:${port}`,
-    ])
+    return checkServed(project, 'workerd', {
+      args: (port) => ['serve', 'worker.capnp', `--socket-addr=http=127.0.0.1:${port}`],
+    })
   })
 }
 
@@ -103,11 +104,14 @@ const config :Workerd.Config = (
   )
 }
 
-async function checkServed(
-  project: EmptyProject,
-  runtime: string,
-  args: (port: number) => string[],
-): Promise<string> {
+interface Serving {
+  /** What serves the gateway. */
+  readonly args: (port: number) => string[]
+  /** What runs the hubs of two pages, where pages are served. */
+  readonly page?: readonly string[]
+}
+
+async function checkServed(project: EmptyProject, runtime: string, { args, page }: Serving): Promise<string> {
   const program = join(project.folder, 'node_modules/.bin', runtime)
   const { stdout } = await execa(program, ['--version'])
   const port = await freePort()
@@ -121,6 +125,10 @@ async function checkServed(
   })
   try {
     await ask(`http://127.0.0.1:${port}`, server)
+    if (page !== undefined) {
+      const url = `ws://127.0.0.1:${port}/rivulet`
+      await execa(program, [...page, url], { cwd: project.folder, timeout: PAGE_TIMEOUT_MS })
+    }
   } finally {
     if (server.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
     await server

@@ -10,7 +10,7 @@ import type { PackedPackage } from './packed-package.ts'
 const CORE_VALUES = ['Hub', 'Message', 'RivuletError', 'Stream', 'Subscription', 'createHub', 'openHub']
 
 /** The packages that run in a browser. */
-const ON_THE_WEB = ['rivulet', '@rivulet/memory', '@rivulet/threads']
+const ON_THE_WEB = ['rivulet', '@rivulet/memory', '@rivulet/threads', '@rivulet/websocket']
 
 interface Variant {
   readonly name: string

@@ -4,6 +4,9 @@ import { nats } from '@rivulet/nats'
 import { redis } from '@rivulet/redis'
 import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
+import { WebSocket } from 'ws'
+import { websocket } from '../../packages/websocket/src/index.ts'
+import { startEndpoint } from '../../packages/websocket/test/support/endpoint.ts'
 import { topicOf } from '../../src/model/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 import { startRedis } from './redis-servers.ts'
@@ -26,6 +29,7 @@ export const SCHEMES = {
   '@rivulet/nats': ['nats:', 'tls:'],
   '@rivulet/redis': ['redis:', 'rediss:', 'valkey:', 'valkeys:'],
   '@rivulet/threads': ['threads:'],
+  '@rivulet/websocket': ['ws:', 'wss:'],
 } as const
 
 const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
@@ -59,7 +63,6 @@ type Brokers = [Broker, Broker, Broker, Broker, Broker, Broker]
 
 async function rowsOf([nats1, nats2, mosquitto1, mosquitto2, redis1, redis2]: Brokers): Promise<Row[]> {
   const overMqtt = (broker: Broker, protocol: 4 | 5) => mqtt({ url: broker.url, protocol })
-  const overNats = (broker: Broker) => nats({ servers: `127.0.0.1:${broker.port}` })
   const overRedis = (broker: Broker) => redis({ servers: broker.url })
   const bus = memoryBus()
   return [
@@ -71,7 +74,21 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2, redis1, redis2]: Br
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
     await rowOf('@rivulet/redis', { '': [redis1, redis2].map(overRedis) as [Transport, Transport] }),
     await rowOf('@rivulet/threads', { '': [threads('table'), threads('table')] }),
+    await rowOfPages(nats1, nats2),
   ]
+}
+
+function overNats(broker: Broker): Transport {
+  return nats({ servers: `127.0.0.1:${broker.port}` })
+}
+
+/** Pages of servers that relay to these brokers. */
+async function rowOfPages(...brokers: [Broker, Broker]): Promise<Row> {
+  const endpoints = await Promise.all(brokers.map((broker) => startEndpoint(() => overNats(broker))))
+  const [usual, limited] = endpoints.map(({ url }) => websocket({ url, WebSocket }))
+  const row = await rowOf('@rivulet/websocket', { '': [usual as Transport, limited as Transport] })
+  await Promise.all(endpoints.map((endpoint) => endpoint.close()))
+  return row
 }
 
 async function rowOf(
@@ -131,5 +148,4 @@ function largestFrame(claims: Row['claims']): string {
   if (!own) return 'as the broker says'
   const bytes = usual?.maxFrameBytes(TOPIC)
   return bytes === Number.POSITIVE_INFINITY ? 'none named' : `${bytes} bytes`
-  return bytes === Number.POSITIVE_INFINITY ? 'none' : `${bytes} bytes`
 }

@@ -1,3 +1,9 @@
+export {
+  type PageHandler,
+  type PageSocket,
+  type Relay,
+  relay,
+} from '@rivulet/websocket/relay'
 export type { Action, Grant } from './access/grant.ts'
 export type { ApiKey } from './access/key-ring.ts'
 export type { Answer } from './base/answer.ts'
@@ -5,6 +11,8 @@ export type { GatewayLog } from './base/gateway-log.ts'
 export { createGateway, type Gateway, type GatewayCounts } from './gateway/gateway.ts'
 export { DEFAULT_SERVICE_SID, type GatewayOptions } from './gateway/gateway-options.ts'
 export type { DirectPublish, DirectRequest, TakeBody } from './http/publishing.ts'
+export type { PageRequest } from './pages/page-request.ts'
+export { bunWebSocket } from './pages/runtime-upgrade.ts'
 export { memoryRegistry } from './registry/memory-registry.ts'
 export type { NatsRegistryOptions } from './registry/nats-bucket.ts'
 export { openNatsRegistry } from './registry/nats-registry.ts'
@@ -19,5 +27,5 @@ export type {
 export type { StreamRecord } from './registry/stream-record.ts'
 export { type NodeHandler, toNodeHandler } from './server/node-handler.ts'
 export { type GatewayServer, type ServeOptions, serve } from './server/serve.ts'
-export { attachTwilsock } from './server/upgrade.ts'
+export { attachTwilsock, attachWebSockets } from './server/upgrade.ts'
 export type { TwilsockHandler, TwilsockSocket } from './twilsock/socket.ts'

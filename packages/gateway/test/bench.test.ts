@@ -27,3 +27,8 @@ test('the bench of client SDKs runs', async () => {
   const output = await run('twilsock.mjs', 1, 20)
   expect(output).toMatch(/20 connections, .* 200 of 200 received, 0 lost, 0 twice, 0 dropped/)
 })
+
+test('the bench of pages runs', async () => {
+  const output = await run('pages.mjs', 1, 20)
+  expect(output).toMatch(/20 pages, .* 0 lost, 0 twice, 0 dropped, 0 refused/)
+})

@@ -3,7 +3,13 @@ import { type Caller, OPEN_CALLER } from './caller.ts'
 import type { FailedLogins } from './failed-logins.ts'
 import type { KeyRing } from './key-ring.ts'
 import { forwardedAddress } from './open-access.ts'
-import { ACCESS_TOKEN_TYPE, claimsOf, verifyAccessToken, verifyBrowserToken } from './token.ts'
+import {
+  ACCESS_TOKEN_TYPE,
+  claimsOf,
+  type TokenResult,
+  verifyAccessToken,
+  verifyBrowserToken,
+} from './token.ts'
 
 /** The settings that authenticate requests. */
 export interface Access {
@@ -61,16 +67,22 @@ function addressOf({ clientAddress, header }: RequestHead, { publicUrl }: Access
   return forwardedAddress(header('x-forwarded-for')) ?? clientAddress
 }
 
-async function tokenCaller(token: string, { keys, services }: Access, nowMs: number): Promise<Caller> {
+async function tokenCaller(token: string, access: Access, nowMs: number): Promise<Caller> {
+  const result = await callerOfToken(token, access, nowMs)
+  if (!result.ok) throw new ApiError('unauthenticated', WRONG_TOKEN)
+  return result.caller.identity === undefined ? result.caller : withoutManaging(result.caller)
+}
+
+/** Verifies a token of either form. */
+export async function callerOfToken(
+  token: string,
+  { keys, services }: Access,
+  nowMs: number,
+): Promise<TokenResult> {
   const claims = await claimsOf(token)
-  if (claims?.cty === ACCESS_TOKEN_TYPE) {
-    const verified = await verifyAccessToken(token, keys, services, keys.accountSid, nowMs)
-    if (verified.ok) return withoutManaging(verified.caller)
-  } else if (claims !== undefined) {
-    const caller = await verifyBrowserToken(token, claims.kid, keys, nowMs)
-    if (caller !== undefined) return caller
-  }
-  throw new ApiError('unauthenticated', WRONG_TOKEN)
+  if (claims === undefined) return { ok: false, reason: 'invalid' }
+  if (claims.cty !== ACCESS_TOKEN_TYPE) return verifyBrowserToken(token, claims.kid, keys, nowMs)
+  return verifyAccessToken(token, keys, services, keys.accountSid, nowMs)
 }
 
 /** Over REST, managing stays with keys: Twilio's access tokens are for its client SDKs only. */
@@ -87,7 +99,7 @@ function unauthenticated(head: RequestHead): ApiError {
 }
 
 /** Tells whether a page of another site had the request sent. Without its origin it can't be a listed one. */
-function isCrossSite(head: RequestHead, { corsOrigins, publicUrl }: Access): boolean {
+export function isCrossSite(head: RequestHead, { corsOrigins, publicUrl }: Access): boolean {
   const origin = head.header('origin') ?? undefined
   const site = head.header('sec-fetch-site') ?? undefined
   if (origin === undefined && site === undefined) return false
@@ -143,7 +155,10 @@ export interface RequestHead {
 const OF_BROWSERS = ['sec-fetch-site', 'origin', 'upgrade-insecure-requests']
 
 /** Reads the head of a web-standard request. */
-export function headOf(request: Request, clientAddress: string | undefined): RequestHead {
+export function headOf(
+  request: Pick<Request, 'url' | 'headers'>,
+  clientAddress: string | undefined,
+): RequestHead {
   return { url: request.url, clientAddress, header: (name) => request.headers.get(name) }
 }
 

@@ -6,6 +6,8 @@ export interface Caller {
   readonly keySid: string
   /** The user that an access token names. */
   readonly identity: string | undefined
+  /** The user that a token with grants of its own names. */
+  readonly subject: string | undefined
   /** The only service of an access token. */
   readonly serviceSid: string | undefined
   /** The name that limits per holder count: the key, the token, or the identity. */
@@ -20,6 +22,7 @@ export interface Caller {
 export const OPEN_CALLER: Caller = Object.freeze({
   keySid: 'open',
   identity: undefined,
+  subject: undefined,
   serviceSid: undefined,
   holder: 'open',
   may: () => true,

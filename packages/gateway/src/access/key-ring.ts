@@ -95,6 +95,7 @@ export class KeyRing {
         ...{
           keySid: sid,
           identity: undefined,
+          subject: undefined,
           serviceSid: undefined,
           holder: sid,
           may,

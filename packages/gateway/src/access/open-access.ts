@@ -12,7 +12,7 @@ const HARMLESS_SITES = ['same-origin', 'none']
 export function openAccess(
   allowedHosts: readonly string[],
   corsOrigins: readonly string[],
-): (request: Request) => void {
+): (request: Pick<Request, 'url' | 'headers'>) => void {
   const hosts = new Set([...OWN_NAMES, ...allowedHosts.map((host) => host.toLowerCase())])
   return (request) => {
     if (isForwarded(request.headers)) throw new ApiError('forwarded')

@@ -3,8 +3,8 @@ import type { Caller } from './caller.ts'
 import { permissionOf } from './grant.ts'
 import type { KeyRing, VerifiedKey } from './key-ring.ts'
 
-/** The result of verifying an access token. */
-export type AccessTokenResult =
+/** The result of verifying a token. */
+export type TokenResult =
   | { readonly ok: true; readonly caller: Caller }
   | { readonly ok: false; readonly reason: 'invalid' | 'expired' }
 
@@ -15,7 +15,7 @@ export const ACCESS_TOKEN_TYPE = 'twilio-fpa;v=1'
 const LEEWAY_SECONDS = 60
 const MAX_IDENTITY_LENGTH = 256
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
-const INVALID: AccessTokenResult = Object.freeze({ ok: false, reason: 'invalid' })
+const INVALID: TokenResult = Object.freeze({ ok: false, reason: 'invalid' })
 
 /**
  * Verifies one of Twilio's access tokens with a `SyncGrant`, as `twilio.jwt.AccessToken` makes them: signed by HS256
@@ -29,7 +29,7 @@ export async function verifyAccessToken(
   services: ReadonlyMap<string, unknown>,
   accountSid: string | undefined,
   nowMs: number,
-): Promise<AccessTokenResult> {
+): Promise<TokenResult> {
   const claims = await claimsOf(token)
   if (claims?.cty !== ACCESS_TOKEN_TYPE) return INVALID
   const signed = await verifySigned(token, { keySid: claims.iss, keys, nowMs, leewaySeconds: LEEWAY_SECONDS })
@@ -48,13 +48,13 @@ function callerIn(
     accountSid === undefined ? typeof sub === 'string' && ACCOUNT_SID.test(sub) : sub === accountSid
   if (!isAccount) return undefined
   const identity = memberOf(payload.grants, 'identity')
-  if (typeof identity !== 'string' || identity === '' || identity.length > MAX_IDENTITY_LENGTH)
-    return undefined
+  if (!isIdentity(identity)) return undefined
   const serviceSid = serviceOf(memberOf(memberOf(payload.grants, 'data_sync'), 'service_sid'), services)
   if (serviceSid === undefined) return undefined
   return {
     keySid: key.sid,
     identity,
+    subject: undefined,
     serviceSid,
     holder: `${key.sid}/${identity}`,
     may: (action, service, stream) => service === serviceSid && key.may(action, service, stream),
@@ -73,31 +73,37 @@ function memberOf(value: unknown, name: string): unknown {
 
 /**
  * Verifies a browser token: a JWT signed by HS256 with an API key's secret, whose `kid` is the key's sid, whose
- * `exp` is at most an hour away, and whose claim `grants` lists what it allows, as far as the key does.
- * Gives `undefined` for anything else.
+ * `exp` is at most an hour away, and whose claim `grants` lists what it allows, as far as the key does. Its `sub`, if
+ * it has one, names the user.
  */
 export async function verifyBrowserToken(
   token: string,
   kid: unknown,
   keys: KeyRing,
   nowMs: number,
-): Promise<Caller | undefined> {
+): Promise<TokenResult> {
   const signed = await verifySigned(token, { keySid: kid, keys, nowMs, leewaySeconds: 0 })
-  if (typeof signed === 'string') return undefined
+  if (typeof signed === 'string') return { ok: false, reason: signed }
   const { key, payload, expiresMs } = signed
   try {
     const granted = permissionOf(payload.grants)
-    return {
+    const caller: Caller = {
       keySid: key.sid,
       identity: undefined,
+      subject: isIdentity(payload.sub) ? payload.sub : undefined,
       serviceSid: undefined,
       holder: `${key.sid}/${signatureOf(token)}`,
       may: (action, service, stream) => granted(action, service, stream) && key.may(action, service, stream),
       expiresMs,
     }
+    return { ok: true, caller }
   } catch {
-    return undefined
+    return INVALID
   }
+}
+
+function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_IDENTITY_LENGTH
 }
 
 /** A token whose signature and times are right. */

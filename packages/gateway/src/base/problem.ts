@@ -51,6 +51,12 @@ export const PROBLEMS = {
     message:
       'A page of another site may not ask with a key; list its origin (--cors, corsOrigins), or let it use a token',
   },
+  otherOrigin: {
+    code: 20403,
+    status: 403,
+    message: 'Pages of this origin may not connect; list it (--cors, corsOrigins)',
+  },
+  upgradeRequired: { code: 20001, status: 426, message: 'Connect by a WebSocket here' },
   notFound: { code: 20404, status: 404, message: 'The requested resource was not found' },
   tooManyListeners: {
     code: 20429,

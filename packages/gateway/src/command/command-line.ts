@@ -19,24 +19,32 @@ Signals:
   SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends at once`
 
 const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
-  ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have'],
+  ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have, and pages'],
   ['maxListenersPerHolder', 'max-listeners-per-holder', 'listeners that each token or identity may have'],
   ['maxStreamsPerService', 'max-streams-per-service', 'streams that each service may have'],
   ['creationsPerSecond', 'creations-per-second', 'streams that may be created a second in each service'],
   [
     'maxConnectionsPerIdentity',
     'max-connections-per-identity',
-    'connections of client SDKs for each identity',
+    'connections of client SDKs for each identity, and pages',
   ],
   [
     'maxSubscriptionsPerConnection',
     'max-subscriptions-per-connection',
-    'streams that each connection of a client SDK may be subscribed to',
+    'streams that each connection of a client SDK, and each page, may be subscribed to',
   ],
   [
     'maxConnectionWaitingBytes',
     'max-connection-waiting-bytes',
-    'bytes that may wait for a client SDK that reads slowly',
+    'bytes that may wait for a client SDK or a page that reads slowly',
+  ],
+  ['pageRatePerSecond', 'page-rate-per-second', 'messages a second of each page on each stream'],
+  ['pageBurst', 'page-burst', 'of those messages, how many at once'],
+  ['pageMaxBytes', 'page-max-bytes', "bytes that the data of a page's message may have"],
+  [
+    'maxPageMessagesPerSecond',
+    'max-page-messages-per-second',
+    'messages a second of each page on all streams',
   ],
 ]
 
@@ -45,7 +53,7 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
   const list = (value: string, before: readonly string[] = []) => [...before, value]
   const command = new Command('rivulet-gateway')
     .description(
-      "Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events and Twilio's client SDKs for listeners.",
+      "Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events, Twilio's client SDKs and pages of Rivulet itself.",
     )
     .option('-p, --port <number>', 'where to listen; 0 takes a free port (default: 8080)', portOf)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
@@ -68,6 +76,7 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
     .option('--public-url <url>', 'how clients reach it, for the URLs in answers')
     .option('--playground', 'serve a page to try it out, /playground')
     .option('--no-twilsock', "don't serve Twilio's client SDKs at /v3/wsconnect (default: served with keys)")
+    .option('--no-pages', "don't serve pages of Rivulet's own browser client at /rivulet (default: served)")
     .option('--log-level <level>', 'debug (every request), info, warn, error or silent (default: info)')
     .option(
       '--config <file>',

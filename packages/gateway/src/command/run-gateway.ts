@@ -1,5 +1,7 @@
+import { type Relay, relay } from '@rivulet/websocket/relay'
 import { pino } from 'pino'
 import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
+import { loadTransport } from 'rivulet/transport'
 import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
@@ -10,7 +12,7 @@ import type { NatsRegistryOptions } from '../registry/nats-bucket.ts'
 import { openNatsRegistry } from '../registry/nats-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { serve } from '../server/serve.ts'
-import type { ServiceSettings } from './service-settings.ts'
+import { nameOf, type ServiceSettings } from './service-settings.ts'
 import type { Settings } from './settings.ts'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
@@ -38,13 +40,9 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   const hubs: Hub[] = []
   let registry: StreamRegistry | undefined
   try {
-    const services: Record<string, Hub> = {}
-    for (const [sid, service] of Object.entries(settings.services)) {
-      services[sid] = await hubOf(service)
-      hubs.push(services[sid])
-    }
+    const { services, relays } = await openServices(settings, hubs)
     registry = await registryOf(settings)
-    const gateway = createGateway({ ...optionsOf(settings), services, registry, log })
+    const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
     const server = await serve(gateway, {
       port: settings.port,
       hostname: settings.host,
@@ -69,10 +67,31 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   }
 }
 
-async function hubOf(service: ServiceSettings): Promise<Hub> {
-  const { transport, ...options } = service
+/** Opens the hub of each service, with a relay where pages are served. `hubs` has what is open when one fails. */
+async function openServices(settings: Settings, hubs: Hub[]) {
+  const services: Record<string, Hub> = {}
+  const relays: Record<string, Relay> = {}
+  for (const [sid, service] of Object.entries(settings.services)) {
+    if (settings.pages) relays[sid] = await relayOf(service)
+    services[sid] = await hubOf(service, relays[sid])
+    hubs.push(services[sid])
+  }
+  return { services, relays }
+}
+
+/** Makes what pages and the hub share; what is no URL, the hub refuses. */
+async function relayOf({ transport }: ServiceSettings): Promise<Relay> {
+  if (transport === undefined) return relay()
+  return relay(await loadTransport(transport as string | readonly string[]))
+}
+
+async function hubOf(service: ServiceSettings, relay: Relay | undefined): Promise<Hub> {
+  const { transport = relay, ...options } = service
   if (transport === undefined) return createHub(options)
-  return openHub({ ...options, transport } as HubConfig)
+  if (relay === undefined) return openHub({ ...options, transport } as HubConfig)
+  // The name may stand in a URL, which the relay's transport does not read.
+  const name = nameOf(service)
+  return openHub({ ...options, ...(name !== undefined && { name }), transport: relay })
 }
 
 async function registryOf({ registry, services }: Settings): Promise<StreamRegistry> {

@@ -41,7 +41,8 @@ export function checkApart(services: ServicesSettings): void {
   }
 }
 
-function nameOf(service: ServiceSettings): string | undefined {
+/** Gives the name of a service's hub, where it has one; it may stand in a URL, as `?name=`. */
+export function nameOf(service: ServiceSettings): string | undefined {
   const inUrls = urlsOf(service).map((url) => /[?&]name=([^&]*)/.exec(url)?.[1])
   return service.name ?? inUrls.find((name) => name !== undefined)
 }

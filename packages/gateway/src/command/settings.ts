@@ -20,6 +20,8 @@ export interface Settings extends Limits {
   /** `memory`, `nats` (where the transport is), or URLs. */
   readonly registry: string | readonly string[]
   readonly playground: boolean
+  /** Whether pages of Rivulet's browser client may join the hubs. */
+  readonly pages: boolean
   readonly logLevel: string
   readonly accountSid?: string
   readonly publicUrl?: string
@@ -43,6 +45,8 @@ export interface CommandOptions extends Limits {
   readonly playground?: true
   /** Commander has true here when it was not given. */
   readonly twilsock?: boolean
+  /** As above. */
+  readonly pages?: boolean
   readonly logLevel?: string
   readonly config?: string
 }
@@ -52,7 +56,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const CONFIG_FIELDS = [
   ...['port', 'host', 'services', 'keys', 'open', 'allowedHosts', 'cors', 'registry', 'playground'],
-  ...['logLevel', 'accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES],
+  ...['pages', 'logLevel', 'accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES],
 ]
 
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
@@ -70,6 +74,7 @@ const CONFIG_FORMS: Readonly<Record<string, { fits(value: unknown): boolean; wha
     fits: (value) => Array.isArray(value) && value.every(isObject),
     what: 'a list of { sid, secret, grants }',
   },
+  pages: { fits: (value) => typeof value === 'boolean', what: 'true or false' },
   cors: { fits: Array.isArray, what: 'a list of origins' },
   publicUrl: { fits: (value) => typeof value === 'string', what: 'a URL' },
 }
@@ -88,11 +93,12 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     logLevel: options.logLevel,
     publicUrl: options.publicUrl,
     twilsock: options.twilsock === false ? false : undefined,
+    pages: options.pages === false ? false : undefined,
     ...Object.fromEntries(LIMIT_NAMES.map((name) => [name, options[name]])),
   }
   const defaults = {
     ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
-    ...{ playground: false, logLevel: 'info' },
+    ...{ playground: false, pages: true, logLevel: 'info' },
   }
   return {
     ...defaults,

@@ -1,3 +1,4 @@
+import type { Relay } from '@rivulet/websocket/relay'
 import type { Hub } from 'rivulet'
 import { FailedLogins } from '../access/failed-logins.ts'
 import { type ApiKey, KeyRing } from '../access/key-ring.ts'
@@ -15,6 +16,10 @@ export interface GatewayOptions {
   readonly hub?: Hub
   /** The hub of each service by its sid (`IS` and 32 hex digits). The first is also called `default`. */
   readonly services?: Readonly<Record<string, Hub>>
+  /** The transport of `hub`, made by `relay()`: then pages may join it, at `/rivulet`. @default no pages */
+  readonly relay?: Relay
+  /** The transports of the hubs of `services` that pages may join, by the service's sid. Such hubs have other names. */
+  readonly relays?: Readonly<Record<string, Relay>>
   /** Who may ask, and for what. */
   readonly keys?: readonly ApiKey[]
   /** Lets everybody on this machine ask, without keys; see `allowedHosts`. @default false */
@@ -31,9 +36,9 @@ export interface GatewayOptions {
   readonly publicUrl?: string
   /** The path under which a server mounts the gateway, e.g. `/sync`. @default none */
   readonly basePath?: string
-  /** Whether there is a page to try it out, `/playground`. @default false */
+  /** Whether there is a page to try it out, `/playground`. It joins the first hub with a relay. @default false */
   readonly playground?: boolean
-  /** How many listeners each key may have at once. @default 2000 */
+  /** How many listeners each key may have at once, and how many pages. @default 2000 */
   readonly maxListenersPerKey?: number
   /**
    * How many listeners each browser token may have at once, and each identity of access tokens. The key behind it
@@ -46,12 +51,20 @@ export interface GatewayOptions {
   readonly creationsPerSecond?: number
   /** Whether Twilio's client SDKs are served, at `/v3/wsconnect`. They need keys. @default true with keys */
   readonly twilsock?: boolean
-  /** How many connections of client SDKs each identity may have at once. @default 20 */
+  /** How many connections of client SDKs each identity may have at once, and how many pages. @default 20 */
   readonly maxConnectionsPerIdentity?: number
-  /** How many streams each connection of a client SDK may be subscribed to. @default 1000 */
+  /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
-  /** Bytes that may wait for a client SDK that reads slowly; further messages are dropped. @default 1048576 */
+  /** Bytes that may wait for a client SDK or a page that reads slowly; further messages are dropped. @default 1048576 */
   readonly maxConnectionWaitingBytes?: number
+  /** How many messages a second each page may publish on each stream; as the streams' own limit. @default 30 */
+  readonly pageRatePerSecond?: number
+  /** How many of them at once. @default 30 */
+  readonly pageBurst?: number
+  /** Bytes that the data of a page's message may have, up to 65536; as the streams' own limit. @default 4096 */
+  readonly pageMaxBytes?: number
+  /** How many messages a second each page may publish on all streams. @default 300 */
+  readonly maxPageMessagesPerSecond?: number
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
   readonly maxWaitingMessages?: number
   /** Bytes that may wait for one. @default 1048576 */
@@ -70,6 +83,7 @@ export interface GatewayOptions {
 /** Options with every default filled in. */
 export interface ResolvedGatewayOptions extends GatewayLimits, RouterOptions {
   readonly registry: StreamRegistry
+  readonly relays: ReadonlyMap<string, Relay>
   readonly twilsock: boolean
 }
 
@@ -85,11 +99,21 @@ const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/
 
 /** Every option, so that a misspelt one is not taken for one that was left out. */
 const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
-  ...{ hub: true, services: true, keys: true, open: true, allowedHosts: true, corsOrigins: true },
+  ...{
+    hub: true,
+    services: true,
+    relay: true,
+    relays: true,
+    keys: true,
+    open: true,
+    allowedHosts: true,
+    corsOrigins: true,
+  },
   ...{ registry: true, accountSid: true, publicUrl: true, basePath: true, playground: true, twilsock: true },
   ...{ maxListenersPerKey: true, maxListenersPerHolder: true, maxStreamsPerService: true },
   ...{ creationsPerSecond: true, maxConnectionsPerIdentity: true, maxSubscriptionsPerConnection: true },
   ...{ maxConnectionWaitingBytes: true, maxWaitingMessages: true, maxWaitingBytes: true },
+  ...{ pageRatePerSecond: true, pageBurst: true, pageMaxBytes: true, maxPageMessagesPerSecond: true },
   ...{ heartbeatMs: true, stallMs: true, log: true },
 }
 
@@ -110,8 +134,13 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   if (open && corsOrigins.includes('*')) throw invalid('Without keys, name the origins of pages one by one.')
   if (basePath !== '' && !BASE_PATH.test(basePath))
     throw invalid('basePath is like "/sync", without a slash at its end.')
+  const services = servicesOf(options)
+  const relays = relaysOf(options, services)
+  const playground = switchOf('playground', options.playground)
+  if (playground && relays.size === 0) throw invalid('The playground is a page, so it needs a relay.')
   return Object.freeze({
-    services: servicesOf(options),
+    services,
+    relays,
     keys,
     failedLogins: new FailedLogins(log),
     isOpen: open,
@@ -121,7 +150,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     accountSid: keys.accountSid ?? accountSid,
     publicUrl: publicUrl === undefined ? undefined : originOf(publicUrl),
     basePath,
-    playground: switchOf('playground', options.playground),
+    playground,
     twilsock: twilsockOf(options.twilsock, open),
     log,
     ...limitsOf(options),
@@ -152,6 +181,24 @@ function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub>
     if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
   }
   return map
+}
+
+function relaysOf(
+  { hub, relay, relays = {} }: GatewayOptions,
+  services: ReadonlyMap<string, Hub>,
+): ReadonlyMap<string, Relay> {
+  const given = relay === undefined ? Object.entries(relays) : [[DEFAULT_SERVICE_SID, relay] as const]
+  if (relay !== undefined && (hub === undefined || Object.keys(relays).length > 0)) {
+    throw invalid('A relay goes with hub, and relays with services.')
+  }
+  const names = given.map(([sid]) => services.get(sid)?.name)
+  if (names.includes(undefined))
+    throw invalid('There is a relay without a service; relays have the sids of services.')
+  // A page says which hub it means by its name alone.
+  if (new Set(names).size < names.length) {
+    throw invalid('Two services that pages may join have hubs of one name; give each one of its own.')
+  }
+  return new Map(given)
 }
 
 /** What is not true or false may come from a file: "false" must not open a gateway. */
@@ -191,6 +238,10 @@ export interface GatewayLimits extends ListeningOptions, StreamLimits {
   readonly maxConnectionsPerIdentity: number
   readonly maxSubscriptionsPerConnection: number
   readonly maxConnectionWaitingBytes: number
+  readonly pageRatePerSecond: number
+  readonly pageBurst: number
+  readonly pageMaxBytes: number
+  readonly maxPageMessagesPerSecond: number
 }
 
 /** The name of a limit. */
@@ -206,6 +257,11 @@ export const LIMIT_DEFAULTS: GatewayLimits = {
   maxConnectionsPerIdentity: 20,
   maxSubscriptionsPerConnection: 1000,
   maxConnectionWaitingBytes: 1_048_576,
+  // The core's own.
+  pageRatePerSecond: 30,
+  pageBurst: 30,
+  pageMaxBytes: 4096,
+  maxPageMessagesPerSecond: 300,
   maxWaitingMessages: 256,
   maxWaitingBytes: 1_048_576,
   heartbeatMs: 15_000,

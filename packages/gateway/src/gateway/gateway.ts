@@ -1,14 +1,17 @@
+import type { PageHandler, PageSocket } from '@rivulet/websocket/relay'
 import type { Hub } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
-import { warnOfForwarding } from '../access/open-access.ts'
-import { codeOf } from '../base/answer.ts'
+import { type NoteForwarding, warnOfForwarding } from '../access/open-access.ts'
+import { type Answer, codeOf, unavailableAnswer } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
 import { type DirectPublish, makeDirectPublish } from '../http/publishing.ts'
-import { makeRouter } from '../http/router.ts'
+import { makeRouter, PAGE_PATH } from '../http/router.ts'
 import { ServicesApi } from '../http/services-api.ts'
 import { StreamsApi } from '../http/streams-api.ts'
+import { PageGate } from '../pages/page-gate.ts'
+import { type PageRequest, pageCheck } from '../pages/page-request.ts'
 import { LiveStreams } from '../streams/live-streams.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import { type ConnectionCounts, Connections } from '../twilsock/connections.ts'
@@ -16,7 +19,16 @@ import type { TwilsockHandler, TwilsockSocket } from '../twilsock/socket.ts'
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
 
 /** How many listen, and what became of the messages for them. */
-export interface GatewayCounts extends ListeningCounts, ConnectionCounts {}
+export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
+  /** How many pages there are. */
+  readonly pages: number
+  /** How many streams they are subscribed to, in all. */
+  readonly joins: number
+  /** Frames that pages sent. */
+  readonly received: number
+  /** Of them those that went no further: of another publisher, malformed, too many, or without a grant. */
+  readonly refused: number
+}
 
 /** Hubs behind HTTP. */
 export interface Gateway {
@@ -48,6 +60,18 @@ export interface Gateway {
    * at most 1 MiB. The server tells what comes of it by the methods given. Who it is, its first message says.
    */
   acceptTwilsock(socket: TwilsockSocket): TwilsockHandler
+  /** The path at which servers take the WebSockets of pages, or `undefined` without a relay. */
+  readonly pagePath: string | undefined
+  /**
+   * Looks at a request for a WebSocket at `pagePath` before it becomes one: at its `Origin`, and without keys at its
+   * `Host`, too. Gives the answer that refuses it. `fetch` asks it by itself, in Deno and in Bun.
+   */
+  checkPage(request: PageRequest): Answer | undefined
+  /**
+   * Takes over a WebSocket that a server has accepted at `pagePath`, for messages of at most 320 KiB. The server tells
+   * what comes of it by the methods given. Who it is, its first message says. Throws `INVALID_OPTIONS` without a relay.
+   */
+  acceptPage(socket: PageSocket): PageHandler
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
@@ -60,6 +84,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(resolveOptions(options))
 }
 
+const NO_PAGES = Object.freeze({ pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 })
+
 class HttpGateway implements Gateway {
   readonly fetch: Gateway['fetch']
   readonly publish: DirectPublish
@@ -67,6 +93,10 @@ class HttpGateway implements Gateway {
   readonly #live: LiveStreams
   readonly #listening: Listening
   readonly #connections: Connections
+  /** Only with a relay: where there is none, a worker may not draw the chance that pages need. */
+  readonly #pages: PageGate | undefined
+  readonly #checkPage: ReturnType<typeof pageCheck>
+  readonly #noteForwarding: NoteForwarding
   readonly #router: ReturnType<typeof makeRouter>
   readonly #unwatch: readonly (() => void)[]
   #isClosed = false
@@ -79,13 +109,17 @@ class HttpGateway implements Gateway {
     this.#listening = new Listening(service, options)
     const isClosed = () => this.#isClosed
     const noteForwarding = options.publicUrl === undefined ? warnOfForwarding(log) : () => {}
+    this.#noteForwarding = noteForwarding
     this.publish = makeDirectPublish(options, service, isClosed, noteForwarding)
     this.#connections = new Connections(service, { ...options, epoch: () => registry.epoch })
+    this.#pages = options.relays.size > 0 ? new PageGate(options) : undefined
+    this.#checkPage = pageCheck(options)
     this.#router = makeRouter(options, {
       service,
       streams: new StreamsApi(service, registry, accountSid),
       services: new ServicesApi(options),
       listening: this.#listening,
+      pages: this.pagePath === undefined ? undefined : this,
       isClosed,
       noteForwarding,
     })
@@ -100,10 +134,11 @@ class HttpGateway implements Gateway {
   get counts(): GatewayCounts {
     const listening = this.#listening.counts
     const connections = this.#connections.snapshot
+    const pages = this.#pages?.counts ?? NO_PAGES
     return {
-      ...{ ...connections, listeners: listening.listeners },
-      sent: listening.sent + connections.sent,
-      dropped: listening.dropped + connections.dropped,
+      ...{ ...connections, ...pages, listeners: listening.listeners },
+      sent: listening.sent + connections.sent + pages.sent,
+      dropped: listening.dropped + connections.dropped + pages.dropped,
     }
   }
 
@@ -115,6 +150,21 @@ class HttpGateway implements Gateway {
     return this.#connections.accept(socket)
   }
 
+  get pagePath(): string | undefined {
+    return this.#pages === undefined ? undefined : `${this.#options.basePath}${PAGE_PATH}`
+  }
+
+  checkPage(request: PageRequest): Answer | undefined {
+    if (this.#isClosed) return unavailableAnswer()
+    this.#noteForwarding((name) => request.headers.get(name) ?? undefined)
+    return this.#checkPage(request)
+  }
+
+  acceptPage(socket: PageSocket): PageHandler {
+    if (this.#pages === undefined) throw invalid('There is no relay, so pages are not served; see pagePath.')
+    return this.#pages.accept(socket)
+  }
+
   setKeys(keys: readonly ApiKey[]): void {
     if (this.isOpen)
       throw invalid('A gateway that was made with `open: true` takes no keys; make another one.')
@@ -122,12 +172,14 @@ class HttpGateway implements Gateway {
     const sids = this.#options.keys.replace(keys)
     this.#listening.endOf(sids)
     this.#connections.endOf(sids)
+    this.#pages?.endOf(sids)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#connections.close()
+    this.#pages?.close()
     this.#live.close()
     for (const unwatch of this.#unwatch) unwatch()
     await this.#options.registry.close()

@@ -13,6 +13,8 @@ import {
   unavailableAnswer,
 } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import type { PageRequest } from '../pages/page-request.ts'
+import { type AcceptPage, upgradeRequest } from '../pages/runtime-upgrade.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import type { ClientSocket, Exchange } from './exchange.ts'
@@ -31,6 +33,8 @@ export interface RouterOptions extends ServiceOptions, Access {
   readonly allowedHosts: readonly string[]
   readonly basePath: string
   readonly playground: boolean
+  /** By the sids of their services. */
+  readonly relays: ReadonlyMap<string, unknown>
   readonly log: GatewayLog
 }
 
@@ -40,9 +44,18 @@ export interface Destinations {
   readonly streams: StreamsApi
   readonly services: ServicesApi
   readonly listening: Listening
+  /** Takes pages, where they are served. */
+  readonly pages: PageDestination | undefined
   readonly isClosed: () => boolean
   /** Told of each request. */
   readonly noteForwarding: NoteForwarding
+}
+
+/** Where the WebSockets of pages go. */
+export interface PageDestination {
+  readonly counts: { readonly pages: number }
+  checkPage(request: PageRequest): Answer | undefined
+  readonly acceptPage: AcceptPage
 }
 
 interface Bindings {
@@ -55,6 +68,8 @@ type Handler = (context: Context<Env>, line: LogLine) => Answer | Promise<Answer
 type ApiHandler = (exchange: Exchange) => Answer | Promise<Answer>
 type ApiRoute = readonly [method: string, path: string, name: string, handle: ApiHandler]
 
+/** The path of the WebSockets of pages. */
+export const PAGE_PATH = '/rivulet'
 const SERVICES = '/v1/Services'
 const SERVICE = `${SERVICES}/:service`
 const STREAMS = `${SERVICE}/Streams`
@@ -77,16 +92,30 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
       guarded(name, (context, line) => withExchange(context, options, line, handle)),
     )
   }
-  const health = guarded('health', () => healthOf(options, to.isClosed()))
+  const health = guarded('health', () => healthOf(options, to))
   router.get('/healthz', health)
   const description = guarded('openapi', () => textAnswer(OPEN_API, 200))
   router.get('/openapi.json', description)
-  const playground = guarded('playground', ({ req }) => playgroundFile(req.path))
+  const playground = guarded('playground', ({ req }) => playgroundFile(req.path, pageHubOf(options)))
   for (const path of options.playground ? PLAYGROUND_PATHS : []) router.get(path, playground)
+  const { pages } = to
+  if (pages !== undefined) router.get(PAGE_PATH, ({ req, env }) => takePage(req.raw, env, pages))
   // Not as routes for all methods: with two routes for a path Hono takes a slower way.
   router.notFound(guarded('none', ({ req }) => unknownRoute(req.path)))
   router.onError(() => responseOf(problemAnswer('internal')))
   return router
+}
+
+/** Names the hub that the playground joins. */
+function pageHubOf({ services, relays }: RouterOptions): string {
+  const [sid = ''] = relays.keys()
+  return services.get(sid)?.name as string
+}
+
+function takePage(request: Request, bindings: object, pages: PageDestination): Response {
+  const refusal = pages.checkPage(request)
+  if (refusal !== undefined) return responseOf(refusal)
+  return upgradeRequest(request, bindings, (socket) => pages.acceptPage(socket))
 }
 
 function apiRoutes({ service, services, listening, streams }: Destinations): readonly ApiRoute[] {
@@ -161,9 +190,10 @@ function corsOf(origins: readonly string[]) {
   })
 }
 
-function healthOf({ services, registry }: RouterOptions, isClosed: boolean): Answer {
+function healthOf({ services, registry }: RouterOptions, { isClosed, pages }: Destinations): Answer {
   const statuses = [...services.values()].map((hub) => hub.status)
   const areHubsUp = statuses.every((status) => status === 'up' || status === 'local')
-  const isUp = !isClosed && areHubsUp && registry.status === 'up'
-  return jsonAnswer({ status: isUp ? 'up' : 'down' }, isUp ? 200 : 503)
+  const isUp = !isClosed() && areHubsUp && registry.status === 'up'
+  const body = { status: isUp ? 'up' : 'down', ...(pages !== undefined && { pages: pages.counts.pages }) }
+  return jsonAnswer(body, isUp ? 200 : 503)
 }

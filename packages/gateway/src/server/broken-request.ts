@@ -18,17 +18,18 @@ export function answerBrokenRequests(server: Server, refuse: Refuse): void {
   server.on('connect', (_request, socket) => refuse(socket, 'methodNotAllowed'))
 }
 
-/** Answers a connection with a problem, and ends it. */
-export type Refuse = (socket: Duplex, problem: ProblemName) => void
+/** Answers a connection with a problem or another answer, and ends it. */
+export type Refuse = (socket: Duplex, refusal: ProblemName | Answer) => void
 
 /**
  * Makes what refuses. A client that would take the refusal for another answer is hung up on without one. The names of
  * statuses are those of Node, whose modules are imported in one place only.
  */
 export function refuseBy(statusNames: StatusNames, sockets: ClientSockets): Refuse {
-  return (socket, problem) => {
+  return (socket, refusal) => {
+    const answer = typeof refusal === 'string' ? problemAnswer(refusal) : refusal
     if (sockets.isAnswering(socket as Socket)) socket.destroy()
-    else end(socket, problemAnswer(problem), statusNames)
+    else end(socket, answer, statusNames)
   }
 }
 

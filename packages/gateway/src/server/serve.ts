@@ -116,7 +116,8 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
   const refuse = refuseBy(STATUS_CODES, sockets)
   answerBrokenRequests(server, refuse)
   // Without a listener for upgrades Node answers those requests as if they asked for none.
-  if (gateway.twilsockPath === undefined) return { server, terminateAll: () => {} }
+  if (gateway.twilsockPath === undefined && gateway.pagePath === undefined)
+    return { server, terminateAll: () => {} }
   return { server, terminateAll: await takeUpgrades(server, gateway, { refuse, sockets }) }
 }
 

@@ -2,14 +2,12 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
+import type { Answer } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import type { TwilsockHandler } from '../twilsock/socket.ts'
 import { isClear, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
 
-// The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
-const MAX_FRAME_BYTES = 1_048_576
-// Each costs some 130 bytes and more, however short it is. The SDK sends a message in one frame.
+// Each costs some 130 bytes and more, however short it is. Clients send a message in one frame.
 const MAX_FRAGMENTS = 32
 // A mebibyte in segments of TCP's usual size has 725.
 const MAX_CHUNKS = 2048
@@ -18,9 +16,34 @@ const MAX_BYTES_OF_STRANGERS = 12_288
 // Until then what waits for a client stays in memory, though the connection does not count any more.
 const CLOSE_TIMEOUT_MS = 5000
 
+/** A WebSocket as the gateway's handlers need it. */
+interface ServedSocket {
+  send(bytes: Uint8Array): void
+  close(code: number, reason?: string): void
+  terminate(): void
+  ping(): void
+  readonly bufferedBytes: number
+}
+
+/** What handles the events of a WebSocket. */
+interface SocketHandler {
+  readonly isKnown: boolean
+  receive(message: Uint8Array | string): void
+  closed(): void
+  pong?(): void
+}
+
+/** A path whose WebSockets the gateway takes. */
+interface Endpoint {
+  readonly webSockets: WebSocketServer
+  /** Gives the answer to a request that is refused. */
+  check(request: IncomingMessage): Answer | undefined
+  accept(socket: ServedSocket): SocketHandler
+}
+
 /**
- * Takes the WebSockets of client SDKs at the gateway's path for them; others are refused. Gives the function that ends
- * all that are still open.
+ * Takes the WebSockets of client SDKs and of pages at the gateway's paths for them; others are refused. Gives the
+ * function that ends all that are still open.
  */
 export async function takeUpgrades(
   server: Server,
@@ -28,18 +51,22 @@ export async function takeUpgrades(
   { refuse, sockets: clients }: { readonly refuse: Refuse; readonly sockets: ClientSockets },
 ): Promise<() => void> {
   const sockets = new Set<WebSocket>()
-  const webSockets = await webSocketServer()
-  webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
+  const endpoints = await endpointsOf(gateway)
+  for (const { webSockets } of endpoints.values()) {
+    webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
+  }
   server.on('upgrade', (request, socket, head) => {
     // What is written now would come before the answers to earlier requests.
     if (clients.isAnswering(socket as Socket)) return socket.destroy()
     if (!isForWebSocket(request)) return handBack(server, request, socket, head)
     if (!isClear(request)) return refuse(socket, 'badRequest')
-    if (pathOf(request) !== gateway.twilsockPath) return refuse(socket, 'notFound')
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+    const endpoint = endpoints.get(pathOf(request))
+    const refusal = endpoint === undefined ? 'notFound' : endpoint.check(request)
+    if (endpoint === undefined || refusal !== undefined) return refuse(socket, refusal ?? 'notFound')
+    endpoint.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       sockets.add(webSocket)
       webSocket.on('close', () => sockets.delete(webSocket))
-      bind(webSocket, socket, gateway)
+      bind(webSocket, socket, endpoint)
     })
   })
   return () => {
@@ -48,33 +75,67 @@ export async function takeUpgrades(
 }
 
 /**
- * Takes the WebSockets of Twilio's client SDKs on a server of your own, beside `toNodeHandler`. Those for other paths
- * are left to other listeners of `upgrade`; where there are none they are ended. A server of the package `ws` beside
- * it needs `noServer`: with a path it would refuse these.
+ * Takes the WebSockets of pages and of Twilio's client SDKs on a server of your own, beside `toNodeHandler`. Those for
+ * other paths are left to other listeners of `upgrade`; where there are none they are ended. A server of the package
+ * `ws` beside it needs `noServer`: with a path it would refuse these.
  */
-export async function attachTwilsock(server: Server, gateway: Gateway): Promise<void> {
-  const webSockets = await webSocketServer()
+export async function attachWebSockets(server: Server, gateway: Gateway): Promise<void> {
+  const endpoints = await endpointsOf(gateway)
   server.on('upgrade', (request, socket, head) => {
-    if (pathOf(request) === gateway.twilsockPath) {
-      webSockets.handleUpgrade(request, socket, head, (webSocket) => bind(webSocket, socket, gateway))
-    } else if (server.listenerCount('upgrade') === 1) socket.destroy()
+    const endpoint = endpoints.get(pathOf(request))
+    const refusal = endpoint?.check(request)
+    if (endpoint === undefined) {
+      if (server.listenerCount('upgrade') === 1) socket.destroy()
+    } else if (refusal !== undefined) {
+      // Of a socket that Node has handed over nobody else takes errors.
+      socket.on('error', () => {})
+      socket.end(`HTTP/1.1 ${refusal.status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+    } else {
+      endpoint.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+        bind(webSocket, socket, endpoint),
+      )
+    }
   })
 }
 
-async function webSocketServer(): Promise<WebSocketServer> {
-  // Only here: a gateway that serves no client SDKs does not need it.
+/** Does what `attachWebSockets` does, by the name that it had. @deprecated Use `attachWebSockets`. */
+export const attachTwilsock: typeof attachWebSockets = attachWebSockets
+
+async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoint>> {
+  const endpoints = new Map<string, Endpoint>()
+  const { twilsockPath, pagePath } = gateway
+  if (twilsockPath !== undefined) {
+    endpoints.set(twilsockPath, {
+      // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
+      webSockets: await webSocketServer(1_048_576),
+      check: () => undefined,
+      accept: (socket) => gateway.acceptTwilsock(socket),
+    })
+  }
+  if (pagePath !== undefined) {
+    endpoints.set(pagePath, {
+      // The largest frame has 256 KiB, its topic some.
+      webSockets: await webSocketServer(327_680),
+      check: (request) => gateway.checkPage({ url: urlOf(request), headers: headersOf(request) }),
+      accept: (socket) => gateway.acceptPage(socket),
+    })
+  }
+  return endpoints
+}
+
+async function webSocketServer(maxPayload: number): Promise<WebSocketServer> {
+  // Only here: a gateway that serves no WebSockets does not need it.
   const { WebSocketServer } = await import('ws')
   return new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
-    maxPayload: MAX_FRAME_BYTES,
-    ...{ maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS },
+    ...{ maxPayload, maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS },
   })
 }
 
-function bind(webSocket: WebSocket, socket: Duplex, gateway: Gateway): void {
-  const handler = gateway.acceptTwilsock({
+function bind(webSocket: WebSocket, socket: Duplex, endpoint: Endpoint): void {
+  const handler = endpoint.accept({
     send: (bytes) => webSocket.send(bytes),
-    close: (code) => webSocket.close(code),
+    close: (code, reason) => webSocket.close(code, reason),
     terminate: () => webSocket.terminate(),
     ping: () => webSocket.ping(),
     get bufferedBytes() {
@@ -82,7 +143,7 @@ function bind(webSocket: WebSocket, socket: Duplex, gateway: Gateway): void {
     },
   })
   webSocket.on('message', (data, isBinary) => handler.receive(isBinary ? (data as Buffer) : String(data)))
-  webSocket.on('pong', () => handler.pong())
+  webSocket.on('pong', () => handler.pong?.())
   webSocket.on('close', () => handler.closed())
   // A frame that is too large, or no frame: `ws` closes the socket, and tells of that too.
   webSocket.on('error', () => {})
@@ -90,7 +151,7 @@ function bind(webSocket: WebSocket, socket: Duplex, gateway: Gateway): void {
 }
 
 /** Ends a socket that sends too much before its client has said who it is. */
-function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: TwilsockHandler): void {
+function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: SocketHandler): void {
   let bytes = 0
   const count = (chunk: Buffer) => {
     bytes += chunk.length
@@ -106,6 +167,18 @@ function isForWebSocket({ headers }: IncomingMessage): boolean {
 
 function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] as string
+}
+
+function urlOf({ url, headers }: IncomingMessage): string {
+  return `http://${headers.host}${url}`
+}
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers()
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string)
+  }
+  return headers
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Caller } from '../access/caller.ts'
-import type { AccessTokenResult } from '../access/token.ts'
+import type { TokenResult } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import type { OutboxCounts } from './outbox.ts'
@@ -15,7 +15,7 @@ export interface ConnectionHost {
   readonly counts: OutboxCounts & { subscriptions: number }
   /** Whether the gateway answers no more. */
   isClosed(): boolean
-  verify(token: unknown): Promise<AccessTokenResult>
+  verify(token: unknown): Promise<TokenResult>
   /** Gives the prefix under which a browser keeps what it knows of streams. */
   storageIdOf(caller: Caller): Promise<string>
   /** Counts a connection of an identity; `false` when it has as many as it may have. */

@@ -1,6 +1,6 @@
 import type { Caller } from '../access/caller.ts'
 import type { KeyRing } from '../access/key-ring.ts'
-import { type AccessTokenResult, verifyAccessToken } from '../access/token.ts'
+import { type TokenResult, verifyAccessToken } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { Connection } from './connection.ts'
@@ -95,7 +95,7 @@ export class Connections {
     for (const connection of [...this.#all]) connection.end()
   }
 
-  async #verify(token: unknown): Promise<AccessTokenResult> {
+  async #verify(token: unknown): Promise<TokenResult> {
     const { keys, services } = this.#options
     const nowMs = Date.now()
     if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return { ok: false, reason: 'invalid' }

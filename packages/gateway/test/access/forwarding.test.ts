@@ -1,11 +1,12 @@
 import { createHub } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { createGateway, type GatewayOptions } from '../../src/index.ts'
+import { createGateway, type GatewayOptions, relay } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { ACCOUNT_KEY, served } from '../support/served-gateway.ts'
 
 function loggedGateway(options: Partial<GatewayOptions>) {
-  const hub = createHub()
+  const carried = relay()
+  const hub = createHub({ transport: carried })
   const warnings: string[] = []
   const log = {
     debug() {},
@@ -13,7 +14,7 @@ function loggedGateway(options: Partial<GatewayOptions>) {
     error() {},
     warn: (_fields: object, text: string) => warnings.push(text),
   }
-  const gateway = createGateway({ hub, log, ...options })
+  const gateway = createGateway({ hub, relay: carried, log, ...options })
   onTestFinished(async () => {
     await gateway.close()
     await hub.close()
@@ -42,6 +43,7 @@ test.each([...FORWARDED, { 'X-Forwarded-Anything': '' }, { 'x-forwarded-for': '1
       '/healthz',
       '/openapi.json',
       '/playground',
+      '/rivulet',
       '/none',
     ]) {
       const answer = await ask(headers, path)

@@ -21,7 +21,7 @@ test('the command serves a local hub, and ends in good order when it is told to'
   const client = await listenAt(api.messagesOf('secret-plans'), BASIC)
   expect((await api.publish('secret-plans', { password: 'swordfish' })).status).toBe(201)
   await client.count(1)
-  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up' })
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up', pages: 0 })
   const idle = connect(Number(new URL(url).port), '127.0.0.1')
   idle.on('error', () => {})
 
@@ -101,6 +101,8 @@ test.each<[config: object, sentence: RegExp]>([
   [{ publicUrl: 5 }, /publicUrl is a URL/],
   [{ twilsock: 'yes' }, /twilsock is true or false/],
   [{ twilsock: true }, /twilsock needs keys/],
+  [{ pages: 'no' }, /pages is true or false/],
+  [{ pages: false, playground: true }, /The playground is a page, so it needs a relay/],
   [{ maxStreamsPerService: 0 }, /maxStreamsPerService is a whole number from 1/],
   [{ creationsPerSecond: '20' }, /creationsPerSecond is a whole number from 1/],
   [{ maxListenersPerholder: 5 }, /unknown field/],
@@ -120,7 +122,16 @@ test.each<[config: object, sentence: RegExp]>([
 test('the command shows what it can be told', async () => {
   const running = new GatewayProcess(['--help'])
   expect(await running.ended()).toBe(0)
-  const known = ['--port', '--transport', '--key', '--open', '--registry', '--playground', '--no-twilsock']
+  const known = [
+    '--port',
+    '--transport',
+    '--key',
+    '--open',
+    '--registry',
+    '--playground',
+    '--no-twilsock',
+    '--no-pages',
+  ]
   const limits = [
     ['--max-listeners-per-key', 2000],
     ['--max-listeners-per-holder', 100],
@@ -129,6 +140,10 @@ test('the command shows what it can be told', async () => {
     ['--max-connections-per-identity', 20],
     ['--max-subscriptions-per-connection', 1000],
     ['--max-connection-waiting-bytes', 1_048_576],
+    ['--page-rate-per-second', 30],
+    ['--page-burst', 30],
+    ['--page-max-bytes', 4096],
+    ['--max-page-messages-per-second', 300],
   ]
   for (const option of known) expect(running.output).toContain(option)
   const shown = running.output.replaceAll(/\s+/g, ' ')

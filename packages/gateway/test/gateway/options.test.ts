@@ -1,7 +1,7 @@
 import { createHub, type Hub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { resolveOptions } from '../../src/gateway/gateway-options.ts'
-import { createGateway, type GatewayOptions } from '../../src/index.ts'
+import { createGateway, DEFAULT_SERVICE_SID, type GatewayOptions, relay } from '../../src/index.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 
 let hub: Hub
@@ -16,6 +16,7 @@ describe("a gateway's options", () => {
       ...{ maxListenersPerKey: 2000, maxListenersPerHolder: 100, maxStreamsPerService: 50_000 },
       ...{ creationsPerSecond: 20, maxConnectionsPerIdentity: 20, maxSubscriptionsPerConnection: 1000 },
       ...{ maxConnectionWaitingBytes: 1_048_576, maxWaitingMessages: 256, maxWaitingBytes: 1_048_576 },
+      ...{ pageRatePerSecond: 30, pageBurst: 30, maxPageMessagesPerSecond: 300, relays: new Map() },
       ...{ heartbeatMs: 15_000, stallMs: 60_000, twilsock: true, accountSid: ACCOUNT_KEY.sid },
     })
     expect(resolveOptions({ hub, open: true })).toMatchObject({
@@ -30,7 +31,10 @@ describe("a gateway's options", () => {
   })
 
   const refusals: [given: object, message: RegExp][] = [
-    [{ maxListenersPerholder: 5 }, /no option maxListenersPerholder; the options are hub, services, keys/],
+    [
+      { maxListenersPerholder: 5 },
+      /no option maxListenersPerholder; the options are hub, services, relay, relays, keys/,
+    ],
     [{ __proto__: null, constructor: 1 }, /no option constructor/],
     [{ maxListenersPerHolder: 0 }, /maxListenersPerHolder is a whole number from 1/],
     [{ creationsPerSecond: 0.5 }, /creationsPerSecond is a whole number from 1/],
@@ -40,11 +44,27 @@ describe("a gateway's options", () => {
     [{ twilsock: 'no' }, /twilsock is true or false/],
     [{ keys: undefined, open: true, twilsock: true }, /twilsock needs keys/],
     [{ accountSid: 'AC1' }, /accountSid is AC/],
+    [{ playground: true }, /The playground is a page, so it needs a relay/],
+    [{ relays: { [`IS${'1'.repeat(32)}`]: relay() } }, /a relay without a service/],
+    [
+      { relay: relay(), relays: { [DEFAULT_SERVICE_SID]: relay() } },
+      /A relay goes with hub, and relays with services/,
+    ],
   ]
 
   test('do not have one hub for two services', () => {
     const services = { [`IS${'1'.repeat(32)}`]: hub, [`IS${'2'.repeat(32)}`]: hub }
     expect(() => createGateway({ services, keys: [ACCOUNT_KEY] })).toThrow(/Two services have the same hub/)
+  })
+
+  test('do not have two hubs of one name for pages', async () => {
+    const sids = [`IS${'1'.repeat(32)}`, `IS${'2'.repeat(32)}`] as const
+    const other = createHub()
+    const services = { [sids[0]]: hub, [sids[1]]: other }
+    const relays = { [sids[0]]: relay(), [sids[1]]: relay() }
+    expect(() => createGateway({ services, relays, keys: [ACCOUNT_KEY] })).toThrow(/hubs of one name/)
+    expect(() => createGateway({ services, relay: relay(), keys: [ACCOUNT_KEY] })).toThrow(/goes with hub/)
+    await other.close()
   })
 
   test.each(refusals)('that can not be used are refused: %j', (given, message) => {

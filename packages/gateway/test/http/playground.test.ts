@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findExecutable } from '../../../../test/support/find-executable.ts'
-import { served } from '../support/served-gateway.ts'
+// @ts-expect-error It is a program of the build, in JavaScript.
+import { buildPlayground } from '../../playground/build.mjs'
+import { SIGNER } from '../support/access-token.ts'
+import { ACCOUNT_KEY, served } from '../support/served-gateway.ts'
+import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
 
 const CHROMIUM = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
@@ -14,6 +18,7 @@ const profile = mkdtempSync(join(tmpdir(), 'rivulet-chromium-'))
 let browser: BrowserContext
 
 beforeAll(async () => {
+  await buildPlayground()
   browser = await chromium.launchPersistentContext(profile, {
     executablePath: findExecutable('chromium'),
     headless: true,
@@ -28,58 +33,101 @@ afterAll(async () => {
 async function open(url: string, problems: string[]): Promise<Page> {
   const page = await browser.newPage()
   page.on('pageerror', (error) => problems.push(String(error)))
+  // What the policy forbids is told here, too.
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
   await page.goto(`${url}/playground`)
-  await page.getByText('connected', { exact: true }).waitFor()
   return page
 }
 
-const countOf = async (page: Page, name: string) => Number(await page.locator(`#${name}`).textContent())
-const positionOf = (page: Page, id: string) =>
+async function openConnected(url: string, problems: string[]): Promise<Page> {
+  const page = await open(url, problems)
+  await page.getByText('connected', { exact: true }).waitFor()
+  await page.locator('.mine').waitFor({ state: 'attached' })
+  return page
+}
+
+const countOf = async (page: Page, name: string) =>
+  Number((await page.locator(`#${name}`).textContent())?.replace(/\D/g, ''))
+const idOf = async (page: Page) => (await page.locator('.mine').getAttribute('data-id')) as string
+const placeOf = (page: Page, id: string) =>
   page
     .locator(`[data-id="${id}"]`)
-    .evaluate((element: HTMLElement) => [element.style.left, element.style.top])
+    .evaluate(({ style }: HTMLElement) =>
+      [style.left, style.top].map((part) => Math.round(Number.parseFloat(part))),
+    )
 
 test('the playground shows in one window what moves in the other', async () => {
-  const { url, hub } = await served({ open: true, playground: true })
+  const { url, hub } = await servedPages({ open: true, playground: true })
   const problems: string[] = []
-  const [here, there] = [await open(url, problems), await open(url, problems)]
-  const id = (await here.locator('.mine').getAttribute('data-id')) as string
+  const [here, there] = [await openConnected(url, problems), await openConnected(url, problems)]
+  const id = await idOf(here)
+  const before = await countOf(here, 'accepted')
   const box = await here.locator('#board').boundingBox()
   if (box === null) throw new Error('there is no board')
 
   await here.mouse.move(box.x + box.width * 0.25, box.y + box.height * 0.75)
-  await there.locator(`[data-id="${id}"][style*="left: 25"]`).waitFor()
-  const [left = '', top = ''] = await positionOf(there, id)
-  expect(Number.parseFloat(left)).toBeCloseTo(25, 0)
-  expect(Number.parseFloat(top)).toBeCloseTo(75, 0)
+  await expect.poll(() => placeOf(there, id)).toEqual([25, 75])
+  expect(await placeOf(here, id)).toEqual([25, 75])
+  await here.locator('#board').press('ArrowRight')
+  await expect.poll(() => placeOf(there, id)).toEqual([27, 75])
 
-  // By keyboard alone: the board is the first thing that takes the focus.
-  await here.keyboard.press('Tab')
-  await here.keyboard.press('ArrowRight')
-  await there.locator(`[data-id="${id}"][style*="left: 27"]`).waitFor()
+  await here.locator('#name').fill('Ada <b>')
+  await here.locator('#text').fill('Good morning')
+  await here.locator('#text').press('Enter')
+  await there.locator(`[data-id="${id}"] .bubble`, { hasText: 'Good morning' }).waitFor()
+  await there.locator(`[data-id="${id}"] .name`, { hasText: 'Ada <b>' }).waitFor()
+  await there.locator('#log li', { hasText: 'Good morning' }).waitFor()
 
-  await expect.poll(() => countOf(here, 'published')).toBeGreaterThanOrEqual(2)
-  expect(await countOf(there, 'delivered')).toBeGreaterThanOrEqual(await countOf(here, 'published'))
-  expect([await countOf(here, 'lost'), await countOf(there, 'lost')]).toEqual([0, 0])
-  // A page counts a message when the answer has come.
-  const published = async () => (await countOf(here, 'published')) + (await countOf(there, 'published'))
-  await expect.poll(async () => (await published()) - hub.ledger().accepted).toBe(0)
+  await expect.poll(() => countOf(here, 'confirmed')).toBeGreaterThanOrEqual(3)
+  await expect
+    .poll(() => countOf(there, 'delivered'))
+    .toBeGreaterThanOrEqual((await countOf(here, 'accepted')) - before)
+  for (const page of [here, there]) {
+    expect([await countOf(page, 'lost'), await countOf(page, 'missed')]).toEqual([0, 0])
+    expect(await page.locator('.law').allTextContents()).toEqual([
+      expect.stringMatching(/^✓ attempts/),
+      expect.stringMatching(/^✓ accepted/),
+      expect.stringMatching(/^✓ received/),
+    ])
+  }
 
+  await hub.stream('playground').subscribe(() => {}).ready
   hub.stream('playground').remove()
-  await there.getByText('connected', { exact: true }).waitFor()
-  // The stream was there already: the second window is answered 409, which the browser reports.
-  expect(problems.filter((problem) => !problem.includes('409'))).toEqual([])
+  await here.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5)
+  await expect.poll(() => placeOf(there, id), { timeout: 20_000 }).toEqual([50, 50])
+  expect(problems).toEqual([])
 })
 
-test('the playground counts what is refused', async () => {
-  const { url, hub } = await served({ open: true, playground: true })
-  hub.stream('playground', { limit: { ratePerSecond: 1, burst: 1 } })
+test('the playground counts what is refused, and what its made-up loss takes', async () => {
+  const { url } = await servedPages({ open: true, playground: true })
+  const problems: string[] = []
+  const [here, there] = [await openConnected(url, problems), await openConnected(url, problems)]
+  await here.locator('#rate').fill('60')
+  await here.locator('#wander').check()
+  await expect.poll(() => countOf(here, 'refused'), { timeout: 20_000 }).toBeGreaterThan(0)
+  await here
+    .getByText(/rateLimited \d+/)
+    .first()
+    .waitFor()
+  await there.locator('#loss').fill('50')
+  await expect.poll(() => countOf(there, 'missed'), { timeout: 20_000 }).toBeGreaterThan(0)
+  expect(await countOf(here, 'missed')).toBe(0)
+  expect(problems).toEqual([])
+})
+
+test('the playground joins the hub of its service, with a token where there are keys', async () => {
+  const options = { playground: true, keys: [ACCOUNT_KEY, SIGNER] }
+  const { url } = await servedPages(options, { name: 'fleet' })
   const page = await open(url, [])
-  await expect.poll(() => countOf(page, 'published')).toBe(1)
-  await page.locator('#board').press('ArrowUp')
-  await expect.poll(() => countOf(page, 'refused')).toBeGreaterThanOrEqual(1)
-  await expect.poll(() => countOf(page, 'published'), { timeout: 10_000 }).toBe(2)
+  await page.getByText('this gateway wants a token').waitFor()
+  await page.locator('#token').fill(await browserToken())
+  await page.locator('#access button').click()
+  await page.getByText('connected', { exact: true }).waitFor()
+  await page.locator('.mine').waitFor({ state: 'attached' })
+  const other = await readyPage(url, { token: () => browserToken(), name: 'fleet' })
+  const heard = new Promise((resolve) => other.stream('playground').subscribe(resolve))
+  await page.locator('#wander').check()
+  expect(await heard).toMatchObject({ data: { x: expect.any(Number) } })
 })
 
 test('the playground is not there unless it is asked for', async () => {

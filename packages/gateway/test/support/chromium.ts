@@ -29,10 +29,10 @@ interface Visit {
 }
 
 /**
- * Starts one Chromium for a test file, and a context for each of its tests. A test fails when one of its tabs has an
- * error that nobody catches.
+ * Starts one Chromium for a test file, and a context for each of its tests, whose tabs have a script. A test fails when
+ * one of its tabs has an error that nobody catches.
  */
-export function useChromium(): void {
+export function useChromium(script: string = SDK): void {
   beforeAll(async () => {
     browser = await chromium.launch({
       executablePath: findExecutable('chromium'),
@@ -42,7 +42,7 @@ export function useChromium(): void {
     // From this machine: other pages may not open sockets to it, and one that a test makes up counts as another.
     pages = createServer((_request, response) => {
       response.setHeader('content-type', 'text/html')
-      response.end(`<!doctype html><meta charset="utf-8"><script>${SDK}</script>`)
+      response.end(`<!doctype html><meta charset="utf-8"><script>${script}</script>`)
     })
     await once(pages.listen(0, '127.0.0.1'), 'listening')
     next = prepare()
@@ -61,7 +61,7 @@ export function useChromium(): void {
   afterEach(() => expect(current.problems).toEqual([]))
 }
 
-/** Opens a tab in the context of this test, with the SDK's browser bundle in it. */
+/** Opens a tab in the context of this test, with the script in it. */
 export async function openTab(): Promise<Page> {
   return current.tabs.pop() ?? load(current.context)
 }
@@ -69,6 +69,11 @@ export async function openTab(): Promise<Page> {
 /** Takes the network from the tabs of this test, or gives it back. */
 export function setOffline(isOffline: boolean): Promise<void> {
   return current.context.setOffline(isOffline)
+}
+
+/** Where the tabs come from, as browsers tell it. */
+export function originOfTabs(): string {
+  return `http://127.0.0.1:${(pages.address() as AddressInfo).port}`
 }
 
 async function prepare(): Promise<Visit> {
@@ -80,6 +85,6 @@ async function prepare(): Promise<Visit> {
 
 async function load(context: BrowserContext): Promise<Page> {
   const page = await context.newPage()
-  await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`)
+  await page.goto(`${originOfTabs()}/`)
   return page
 }

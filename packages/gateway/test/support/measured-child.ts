@@ -1,5 +1,5 @@
 import { createHub } from 'rivulet'
-import { createGateway, serve } from '../../src/index.ts'
+import { createGateway, relay, serve } from '../../src/index.ts'
 
 /** What the parent tells this process to do. */
 export type Order =
@@ -13,14 +13,22 @@ export interface Measures {
   readonly listeners: number
   readonly sent: number
   readonly dropped: number
+  readonly pages: number
 }
 
 // Serves a gateway and measures itself. Its options come as JSON: { service, keys, options, serving }.
 const { service, keys, options, serving } = JSON.parse(process.argv[2] ?? '{}')
-const hub = createHub({ streamDefaults: { limit: false, maxBytes: 65_536 } })
+const carried = relay()
+const hub = createHub({ transport: carried, streamDefaults: { limit: false, maxBytes: 65_536 } })
 let answered = 0
 const log = { debug: () => answered++, info() {}, warn() {}, error() {} }
-const gateway = createGateway({ services: { [service]: hub }, keys, log, ...options })
+const gateway = createGateway({
+  services: { [service]: hub },
+  relays: { [service]: carried },
+  keys,
+  log,
+  ...options,
+})
 const server = await serve(gateway, { port: 0, ...serving })
 
 let peak = 0

@@ -1,0 +1,133 @@
+import type { PageHello, PageRefusal, PageSession, Relay } from '@rivulet/websocket/relay'
+import type { Hub } from 'rivulet'
+import { type Access, callerOfToken } from '../access/authentication.ts'
+import { type Caller, OPEN_CALLER } from '../access/caller.ts'
+import type { Action } from '../access/grant.ts'
+
+/** What is needed to let pages in. */
+export interface PageAccessOptions extends Access {
+  readonly services: ReadonlyMap<string, Hub>
+  /** The relay of each service that pages may join, by the service's sid. */
+  readonly relays: ReadonlyMap<string, Relay>
+  readonly maxListenersPerKey: number
+  readonly maxConnectionsPerIdentity: number
+}
+
+/** What a page may do, with the key behind it. */
+export interface KeyedSession extends PageSession {
+  readonly keySid: string
+}
+
+const ACTIONS: Readonly<Record<Parameters<PageSession['may']>[0], Action>> = {
+  ...{ publish: 'publish', listen: 'listen', remove: 'manage' },
+}
+// The gateway's own are below a kilobyte.
+const MAX_TOKEN_LENGTH = 8192
+const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
+/** Without keys everybody may do everything, so there is nothing to protect. */
+const OPEN_KEY = new TextEncoder().encode('open')
+
+/** Finds out who a page is and what it may do, and counts the pages of each key and identity. */
+export class PageAccess {
+  readonly #options: PageAccessOptions
+  /** The sid of the service of each hub that pages may join. */
+  readonly #sids: ReadonlyMap<string, string>
+  readonly #secrets = new WeakMap<Uint8Array, Promise<Uint8Array>>()
+  readonly #perKey = new Map<string, number>()
+  readonly #perIdentity = new Map<string, number>()
+
+  constructor(options: PageAccessOptions) {
+    this.#options = options
+    const { services, relays } = options
+    this.#sids = new Map([...relays.keys()].map((sid) => [(services.get(sid) as Hub).name, sid]))
+  }
+
+  /** Lets a page in, or says why not. `current` is what it has been so far, when it shows a new token. */
+  async authenticate(
+    { hub, token }: PageHello,
+    current: PageSession | undefined,
+  ): Promise<KeyedSession | PageRefusal> {
+    const found = this.#options.isOpen ? OPEN_CALLER : await this.#callerOf(token)
+    if ('refused' in found) return found
+    const sid = this.#sids.get(hub)
+    // Nobody learns the names of hubs by trying.
+    const isHere =
+      sid !== undefined && ['publish', 'listen'].some((action) => found.may(action as Action, sid))
+    if (!isHere) return refused('There is no such hub here, or the token allows nothing on it')
+    const secret = await this.#secretOf(found)
+    const identity = identityOf(found, current as KeyedSession | undefined)
+    if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
+      return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
+    }
+    return this.#sessionOf(found, sid, identity, secret)
+  }
+
+  async #callerOf(token: string | undefined): Promise<Caller | PageRefusal> {
+    if (token === undefined) return refused('This gateway wants a token')
+    if (token.length > MAX_TOKEN_LENGTH) return refused('The token is not valid')
+    const result = await callerOfToken(token, this.#options, Date.now())
+    if (result.ok) return result.caller
+    // A page asks for a token each time it connects: the next one may be younger.
+    if (result.reason === 'expired') return { refused: 'The token has expired', isFinal: false }
+    return refused('The token is not valid')
+  }
+
+  /** The same at all gateways that have the key, while no page can learn anything of the key by it. */
+  #secretOf({ keySid }: Caller): Promise<Uint8Array> {
+    const key = this.#options.keys.signer(keySid)?.secretBytes ?? OPEN_KEY
+    const known = this.#secrets.get(key)
+    if (known !== undefined) return known
+    const secret = derive(key)
+    this.#secrets.set(key, secret)
+    return secret
+  }
+
+  #hasRoom({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
+    const { maxListenersPerKey, maxConnectionsPerIdentity } = this.#options
+    // The page counts already; what it was makes room as soon as it is replaced.
+    if (current?.identity === identity && current.keySid === keySid) return true
+    if ((this.#perKey.get(keySid) ?? 0) >= maxListenersPerKey) return false
+    return identity === keySid || (this.#perIdentity.get(identity) ?? 0) < maxConnectionsPerIdentity
+  }
+
+  #sessionOf(caller: Caller, sid: string, identity: string, secret: Uint8Array): KeyedSession {
+    const { keySid, expiresMs } = caller
+    add(this.#perKey, keySid, 1)
+    add(this.#perIdentity, identity, 1)
+    return {
+      relay: this.#options.relays.get(sid) as Relay,
+      may: (action, streamName) => caller.may(ACTIONS[action], sid, streamName),
+      ended: () => {
+        add(this.#perKey, keySid, -1)
+        add(this.#perIdentity, identity, -1)
+      },
+      ...{ keySid, identity, expiresMs, secret },
+    }
+  }
+}
+
+async function derive(bytes: Uint8Array): Promise<Uint8Array> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', bytes as BufferSource, algorithm, false, ['sign'])
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, PURPOSE))
+}
+
+function refused(text: string): PageRefusal {
+  return { refused: text, isFinal: true }
+}
+
+/**
+ * Names whom a page's messages belong to: the user that its token names, whichever token that is. A token that names
+ * nobody stands for itself, and for those that its page renews it by.
+ */
+function identityOf(caller: Caller, current: KeyedSession | undefined): string {
+  const user = caller.identity ?? caller.subject
+  if (user !== undefined) return `${caller.keySid}/${user}`
+  return current?.keySid === caller.keySid ? current.identity : caller.holder
+}
+
+function add(counts: Map<string, number>, name: string, change: number): void {
+  const count = (counts.get(name) ?? 0) + change
+  if (count > 0) counts.set(name, count)
+  else counts.delete(name)
+}

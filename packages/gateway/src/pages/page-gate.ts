@@ -1,0 +1,82 @@
+import {
+  type PageCounts,
+  type PageHandler,
+  type PageSocket,
+  type Pages,
+  servePages,
+} from '@rivulet/websocket/relay'
+import type { GatewayLog } from '../base/gateway-log.ts'
+import { type KeyedSession, PageAccess, type PageAccessOptions } from './page-access.ts'
+
+/** How many pages there may be, and how they behave. */
+export interface PageGateOptions extends PageAccessOptions {
+  readonly log: GatewayLog
+  readonly pageRatePerSecond: number
+  readonly pageBurst: number
+  readonly pageMaxBytes: number
+  readonly maxPageMessagesPerSecond: number
+  readonly maxSubscriptionsPerConnection: number
+  readonly maxConnectionWaitingBytes: number
+}
+
+// Each may keep some kilobytes until it says who it is, for some seconds at the most.
+const MAX_STRANGERS = 2000
+const TRY_AGAIN_LATER = 1013
+
+/** All pages of a gateway. */
+export class PageGate {
+  readonly #pages: Pages
+  readonly #strangers = new Set<PageHandler>()
+
+  constructor(options: PageGateOptions) {
+    const access = new PageAccess(options)
+    this.#pages = servePages({
+      authenticate: (hello, current) => access.authenticate(hello, current),
+      ratePerSecond: options.pageRatePerSecond,
+      burst: options.pageBurst,
+      maxBytes: options.pageMaxBytes,
+      maxMessagesPerSecond: options.maxPageMessagesPerSecond,
+      maxJoinsPerPage: options.maxSubscriptionsPerConnection,
+      maxWaitingBytes: options.maxConnectionWaitingBytes,
+      log: options.log,
+    })
+  }
+
+  get counts(): PageCounts {
+    return this.#pages.counts
+  }
+
+  /** Takes a socket over, or closes it when too many pages have not said yet who they are. */
+  accept(socket: PageSocket): PageHandler {
+    const handler = this.#pages.accept(socket)
+    this.#forgetKnown()
+    if (this.#strangers.size >= MAX_STRANGERS) socket.close(TRY_AGAIN_LATER)
+    this.#strangers.add(handler)
+    return {
+      get isKnown() {
+        return handler.isKnown
+      },
+      receive: (message) => handler.receive(message),
+      closed: () => {
+        this.#strangers.delete(handler)
+        handler.closed()
+      },
+    }
+  }
+
+  /** Ends the pages of keys; they come back, if they have other tokens. */
+  endOf(keySids: ReadonlySet<string>): void {
+    this.#pages.endWhere((session) => keySids.has((session as KeyedSession).keySid))
+  }
+
+  /** Ends all pages; they come back by themselves. */
+  close(): void {
+    this.#pages.close()
+  }
+
+  /** Looked at only when it matters: nobody tells when a page becomes known. */
+  #forgetKnown(): void {
+    if (this.#strangers.size < MAX_STRANGERS) return
+    for (const handler of this.#strangers) if (handler.isKnown) this.#strangers.delete(handler)
+  }
+}

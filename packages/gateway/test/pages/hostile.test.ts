@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest'
+import { eventually } from '../../../../test/support/live.ts'
+import { accessToken, SIGNER } from '../support/access-token.ts'
+import { MeasuredGateway } from '../support/measured-gateway.ts'
+import { RawClient, requestText } from '../support/raw-client.ts'
+import { frameOf, KIND, RawPage, topicOf } from '../support/raw-page.ts'
+import { ACCOUNT_KEY } from '../support/served-gateway.ts'
+import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
+
+const MOST_MIB = 100
+const STRANGERS = 400
+const PAGES = 20
+const KEYS = [ACCOUNT_KEY, SIGNER]
+const [MINE, YOURS] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'] as const
+const HANDSHAKE = requestText('/rivulet', {
+  ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+  'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+})
+// RFC 6455, 5.2: a final binary message, masked with zeros, whose length is 256 KiB.
+const HEAD = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0])
+
+describe('a page that breaks the rules', () => {
+  test.each([
+    ['says something else first', (page: RawPage) => page.send(KIND.barrier, Buffer.alloc(4))],
+    ['says hello in another version', (page: RawPage) => page.hello({ version: 2, hub: 'default' })],
+    ['says hello in no form', (page: RawPage) => page.send(KIND.hello, Buffer.from('{'))],
+    ['sends a text', (page: RawPage) => page.socket.send('hello')],
+    ['sends nothing', (page: RawPage) => page.socket.send(Buffer.alloc(0))],
+    ['sends a kind that there is not', (page: RawPage) => page.send(99)],
+  ])('since it %s, is ended for good', async (_what, act) => {
+    const { url, gateway } = await servedPages()
+    const page = await RawPage.open(url)
+    act(page)
+    const code = await page.closed
+    expect(code).toBeGreaterThanOrEqual(4400)
+    expect(code).toBeLessThan(4500)
+    expect(gateway.counts.pages).toBe(0)
+  })
+
+  test('is ended when it says nothing, or no more', async () => {
+    const { url, gateway } = await servedPages()
+    const silent = await RawPage.open(url)
+    const page = await RawPage.letIn(url, accessToken())
+    page.socket.removeAllListeners('message')
+    await Promise.all([silent.closed, page.closed])
+    await eventually(() => gateway.counts.pages).toBe(0)
+  })
+
+  test('publishes under no other page’s name, and none of the hub’s', async () => {
+    const { url, hub, gateway } = await servedPages()
+    const heard: unknown[] = []
+    await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
+    const mine = await RawPage.letIn(url, accessToken({ identity: 'mine' }))
+    const yours = await RawPage.letIn(url, accessToken({ identity: 'yours' }))
+    const own = hub.stream('a').publish({ of: 'the hub' }).sid.slice(2, 14)
+    await hub.flush()
+    mine.frame(topicOf('a'), frameOf(MINE, 1, { of: 'mine' }))
+    await mine.barrier(1)
+    for (const prefix of [MINE, own]) yours.frame(topicOf('a'), frameOf(prefix, 2, { of: 'yours' }))
+    await yours.barrier(1)
+    yours.frame(topicOf('a'), frameOf(YOURS, 1, { of: 'yours, rightly' }))
+    await yours.barrier(2)
+    await eventually(() => heard).toEqual([{ of: 'the hub' }, { of: 'mine' }, { of: 'yours, rightly' }])
+    expect(yours.countOf(KIND.fault)).toBeGreaterThanOrEqual(1)
+    expect(gateway.counts).toMatchObject({ received: 2, refused: 2 })
+  })
+
+  test('publishes no frame that is malformed, too large, without a sid, or of a topic that is none', async () => {
+    const { url, hub, gateway } = await servedPages()
+    const heard: unknown[] = []
+    await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
+    const page = await RawPage.letIn(url, accessToken())
+    const wrong: [topic: string, frame: string][] = [
+      ...[
+        [topicOf('a'), '{'],
+        [topicOf('a'), ''],
+        [topicOf('a'), '{"data":{}}'],
+      ],
+      [topicOf('a'), frameOf(MINE, 1, { filling: 'x'.repeat(262_144) })],
+      ...['a', 'rivulet/default/', 'rivulet/other/a', 'rivulet/default/a/b', 'rivulet/default/#'].map(
+        (topic) => [topic, frameOf(MINE, 1)],
+      ),
+    ] as [string, string][]
+    for (const [topic, frame] of wrong) {
+      if (page.isClosed) break
+      page.frame(topic, frame)
+    }
+    await page.barrier(1)
+    expect(heard).toEqual([])
+    expect(gateway.counts).toMatchObject({ received: 0, refused: wrong.length, pages: 1 })
+  })
+
+  test('joins no more streams than it may', async () => {
+    const { url, gateway } = await servedPages({ maxSubscriptionsPerConnection: 10 })
+    const page = await RawPage.letIn(url, accessToken())
+    for (let id = 1; id <= 15; id++) page.join(id, topicOf(`s${id}`))
+    await page.barrier(1)
+    await eventually(() => [page.countOf(KIND.joined), page.countOf(KIND.refused)]).toEqual([10, 5])
+    expect(gateway.counts.joins).toBe(10)
+  })
+
+  test('is heard no oftener than it may publish, whatever it sends', async () => {
+    const { url, hub, gateway } = await servedPages({ pageRatePerSecond: 5, pageBurst: 5 })
+    const other = await readyPage(url, { token: () => browserToken() })
+    let heard = 0
+    await other.stream('a').subscribe(() => heard++).ready
+    const page = await RawPage.letIn(url, accessToken())
+    const startMs = performance.now()
+    for (let n = 0; n < 2000; n++) page.frame(topicOf('a'), frameOf(MINE, n))
+    await page.barrier(1)
+    await other.flush()
+    // A burst and a second of tolerance, and what leaked meanwhile.
+    const most = 10 + Math.ceil((5 * (performance.now() - startMs)) / 1000) + 1
+    await eventually(() => gateway.counts.refused).toBeGreaterThanOrEqual(2000 - most)
+    expect(heard).toBeLessThanOrEqual(most)
+    expect(hub.ledger().dropped.malformed).toBe(0)
+  })
+})
+
+describe('memory', { timeout: 120_000 }, () => {
+  test('is not taken by strangers that send the most of a message and stop', async () => {
+    const gateway = await MeasuredGateway.start()
+    const before = await gateway.settled()
+    const clients = await Promise.all(
+      Array.from({ length: STRANGERS }, () => RawClient.connect(gateway.port)),
+    )
+    const most = Buffer.concat([Buffer.from(HANDSHAKE), HEAD, Buffer.alloc(262_000)])
+    for (const client of clients) client.read()
+    for (const client of clients) void client.send(most)
+    await Promise.all(clients.map(({ closed }) => closed))
+    const after = await gateway.settled()
+    expect(clients.filter(({ received }) => received.startsWith('HTTP/1.1 101 '))).toHaveLength(STRANGERS)
+    expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
+  })
+
+  test('is not taken by pages that publish, join and ask for barriers as fast as they can', async () => {
+    const gateway = await MeasuredGateway.start({ keys: KEYS })
+    const before = await gateway.settled()
+    const filling = 'x'.repeat(4000)
+    const floods: ((page: RawPage, index: number, n: number) => void)[] = [
+      (page, index, n) => page.frame(topicOf(`s${n % 50}`), frameOf(prefixOf(index), n, { filling })),
+      (page, _index, n) => page.join(n, topicOf(`s${n}-${'y'.repeat(300)}`)),
+      (page, _index, n) => page.send(KIND.leave, Buffer.from(topicOf(`s${n}`))),
+      (page, _index, n) => page.frame(topicOf('a'), frameOf(n.toString(16).padStart(12, '0'), 1)),
+      (page) => page.send(KIND.barrier, Buffer.alloc(4)),
+      (page) => page.send(KIND.token, Buffer.from('x'.repeat(8000))),
+    ]
+    for (const flood of floods) {
+      // Many floods end the pages that make them.
+      const pages = await letInAll(gateway.url)
+      for (let n = 0; n < 2000; n++) {
+        for (const [index, page] of pages.entries()) if (!page.isClosed) flood(page, index, n)
+        // So that what this process has not sent yet stays small.
+        if (n % 200 === 199)
+          await Promise.all(pages.map((page) => page.isClosed || page.barrier(1).catch(() => {})))
+      }
+      for (const { socket } of pages) socket.terminate()
+    }
+    const after = await gateway.settled()
+    expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
+    // Others are served as before.
+    const page = await RawPage.letIn(gateway.url, accessToken({ identity: 'late' }))
+    page.join(1, topicOf('a'))
+    await page.next(KIND.joined)
+  })
+
+  test('is not taken by pages that never read, and what they lose is counted', async () => {
+    const gateway = await MeasuredGateway.start({
+      keys: KEYS,
+      pageRatePerSecond: 100_000,
+      pageBurst: 100_000,
+    })
+    const pages = await letInAll(gateway.url)
+    for (const page of pages) {
+      page.join(1, topicOf('a'))
+      await page.next(KIND.joined)
+      page.socket.pause()
+    }
+    const before = await gateway.settled()
+    let measures = before
+    while (measures.dropped < PAGES && measures.pages > 0) {
+      measures = await gateway.order({ do: 'publish', stream: 'a', times: 50, bytes: 60_000 })
+    }
+    expect(measures.dropped).toBeGreaterThanOrEqual(PAGES)
+    // A mebibyte may wait for each page, beside what the kernel takes.
+    expect(measures.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
+    // They answer no ping, either.
+    await eventually(async () => (await gateway.order({ do: 'measure' })).pages).toBe(0)
+  })
+
+  function letInAll(url: string): Promise<RawPage[]> {
+    const tokens = Array.from({ length: PAGES }, (_, index) => accessToken({ identity: `page ${index}` }))
+    return Promise.all(tokens.map((token) => RawPage.letIn(url, token)))
+  }
+
+  function prefixOf(index: number): string {
+    return index.toString(16).padStart(12, 'c')
+  }
+})

@@ -1,0 +1,155 @@
+/** The version of the protocol that both ends speak; the README has it byte by byte. */
+export const PROTOCOL_VERSION = 1
+/** The server pings so often. An end that has heard nothing for so long gives the connection up. */
+export const PING_EVERY_MS = 2_000
+export const SILENCE_MS = 6_000
+/** The largest frame that a page sends: as much as the core makes. */
+export const MAX_PAGE_FRAME_BYTES = 256 * 1024
+/** How many digits of a sid's origin say which hub made it. */
+export const PREFIX_LENGTH = 12
+
+/** The first byte of each message. */
+export const KIND = {
+  hello: 1,
+  join: 2,
+  leave: 3,
+  frame: 4,
+  barrier: 5,
+  token: 6,
+  pong: 7,
+  welcome: 17,
+  joined: 18,
+  refused: 19,
+  left: 20,
+  renewed: 21,
+  fault: 22,
+  bound: 23,
+  ping: 24,
+} as const
+
+/** Names one kind of message by its number. */
+export type Kind = (typeof KIND)[keyof typeof KIND]
+
+/** Why the server ends a connection. Below 4400: come back, now or soon. From there on: it will be refused again. */
+export const CLOSE = {
+  away: 4100,
+  restart: 4101,
+  slow: 4102,
+  expired: 4103,
+  takenOver: 4104,
+  later: 4105,
+  protocol: 4400,
+  refused: 4401,
+} as const
+
+const FIRST_FINAL_CODE: number = CLOSE.protocol
+const LAST_FINAL_CODE = 4499
+
+/** Tells whether a close code says that trying again soon is pointless. */
+export function isFinalCode(code: number): boolean {
+  return code >= FIRST_FINAL_CODE && code <= LAST_FINAL_CODE
+}
+
+/** What a page says first, as JSON. */
+export interface HelloMessage {
+  readonly version: number
+  readonly hub: string
+  readonly token?: string
+  /** By prefix: shows that another server has bound it to the same identity. */
+  readonly proofs?: Readonly<Record<string, string>>
+}
+
+/** What the server answers, as JSON. */
+export interface WelcomeMessage {
+  readonly version: number
+  readonly maxFrameBytes: number
+  readonly ordered: boolean
+  /** Absent when the session never ends. */
+  readonly expiresInMs?: number
+}
+
+/** A message that was read. Parts that its kind does not have are 0 or empty. */
+export interface ProtocolMessage {
+  readonly kind: Kind
+  readonly id: number
+  readonly topic: string
+  /** What follows: text, JSON or a frame. A view of the bytes that were read. */
+  readonly rest: Uint8Array
+}
+
+/** Kinds that have a number before the rest, and kinds that have a topic there. */
+const NUMBERED: ReadonlySet<Kind> = new Set([KIND.join, KIND.barrier, KIND.joined, KIND.refused])
+const TOPICAL: ReadonlySet<Kind> = new Set([KIND.leave, KIND.frame, KIND.left, KIND.fault])
+const KINDS: ReadonlySet<number> = new Set(Object.values(KIND))
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Writes a message of a kind and a text. */
+export function encodeText(kind: Kind, text = ''): Bytes {
+  return encode(kind, new Uint8Array(0), encoder.encode(text))
+}
+
+/** Writes a message of a kind, a number and a text. */
+export function encodeNumbered(kind: Kind, id: number, text = ''): Bytes {
+  return encode(kind, new Uint8Array([id >>> 24, id >>> 16, id >>> 8, id]), encoder.encode(text))
+}
+
+/** Writes a message of a kind, a topic and bytes or a text. */
+export function encodeTopical(kind: Kind, topic: string, rest: Uint8Array | string = ''): Bytes {
+  const name = encoder.encode(topic)
+  const head = new Uint8Array(2 + name.length)
+  head[0] = name.length >>> 8
+  head[1] = name.length
+  head.set(name, 2)
+  return encode(kind, head, typeof rest === 'string' ? encoder.encode(rest) : rest)
+}
+
+/** Bytes that a socket takes. */
+type Bytes = Uint8Array<ArrayBuffer>
+
+function encode(kind: Kind, head: Uint8Array, rest: Uint8Array): Bytes {
+  const bytes = new Uint8Array(1 + head.length + rest.length)
+  bytes[0] = kind
+  bytes.set(head, 1)
+  bytes.set(rest, 1 + head.length)
+  return bytes
+}
+
+/** Reads a message; `undefined` when it is malformed. Never throws. */
+export function decode(bytes: Uint8Array): ProtocolMessage | undefined {
+  const kind = bytes[0] as Kind
+  if (!KINDS.has(kind)) return undefined
+  if (NUMBERED.has(kind)) {
+    if (bytes.length < 5) return undefined
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    return { kind, id: view.getUint32(1), topic: '', rest: bytes.subarray(5) }
+  }
+  if (!TOPICAL.has(kind)) return { kind, id: 0, topic: '', rest: bytes.subarray(1) }
+  const end = 3 + (bytes[1] as number) * 256 + (bytes[2] as number)
+  // Also when there is no length: then `end` is no number.
+  if (!(end <= bytes.length)) return undefined
+  const topic = textOf(bytes.subarray(3, end))
+  return topic === undefined ? undefined : { kind, id: 0, topic, rest: bytes.subarray(end) }
+}
+
+/** Reads UTF-8; `undefined` when it is none. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads an object as JSON; `undefined` when it is none. What it holds is not checked. */
+export function objectOf(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(textOf(bytes) ?? '')
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}

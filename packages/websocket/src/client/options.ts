@@ -1,0 +1,117 @@
+import { RivuletError } from 'rivulet'
+
+/** Where to connect to, and as whom. */
+export interface WebSocketOptions {
+  /** The endpoint: `ws://` or `wss://`. No credentials and no token in it: URLs end up in logs. */
+  readonly url: string
+  /**
+   * Gives the token that the endpoint asks for. Called at each open, and again 30 seconds before the token expires;
+   * what it gives then replaces the token of the connection that stands.
+   */
+  readonly token?: () => string | Promise<string>
+  /**
+   * The constructor of WebSockets, for a runtime without a global one, such as Node 20.
+   *
+   * @default globalThis.WebSocket
+   */
+  readonly WebSocket?: WebSocketConstructor
+  /**
+   * How many bytes may wait in the socket, in bytes, 1024 to 2³¹−1. While more wait a frame is not sent, and counts as
+   * lost: a slow link gets fewer messages, not old ones.
+   *
+   * @default 1048576
+   */
+  readonly maxBufferedBytes?: number
+}
+
+/** Makes a WebSocket, as browsers and the package `ws` have it. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike
+
+/** What the transport uses of a WebSocket. */
+export interface WebSocketLike {
+  /** Set to `arraybuffer`. */
+  binaryType: string
+  /** 1 while it is open. */
+  readonly readyState: number
+  /** How many bytes wait to be sent. */
+  readonly bufferedAmount: number
+  /** Called when it is open. */
+  // biome-ignore lint/suspicious/noExplicitAny: the types of events differ between runtimes
+  onopen: ((event: any) => void) | null
+  /** Called with each message. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  onmessage: ((event: any) => void) | null
+  /** Called when it is closed. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  onclose: ((event: any) => void) | null
+  /** Called when it failed; `onclose` follows. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  onerror: ((event: any) => void) | null
+  /** Sends a binary message. */
+  send(bytes: Uint8Array<ArrayBuffer>): void
+  /** Closes it. */
+  close(code?: number, reason?: string): void
+}
+
+/** Options that were checked, with what they leave open filled in. */
+export interface ResolvedOptions {
+  /** Tried one after the other, one at each open. */
+  readonly urls: readonly string[]
+  readonly token: (() => string | Promise<string>) | undefined
+  readonly WebSocket: WebSocketConstructor
+  readonly maxBufferedBytes: number
+}
+
+const DEFAULT_MAX_BUFFERED_BYTES = 1_048_576
+const NAMES = ['url', 'token', 'WebSocket', 'maxBufferedBytes']
+// What people put into a URL for want of a header; a URL ends up in logs, so it goes into `token`.
+const SECRET_PARAMETER = /token|secret|password|jwt|apikey/i
+
+/** Checks options, each read once. Throws `INVALID_OPTIONS`; what is wrong is not repeated, since it may be a secret. */
+export function resolveOptions(given: WebSocketOptions, urls?: readonly string[]): ResolvedOptions {
+  if (typeof given !== 'object' || given === null) {
+    throw invalid(`WebSocket options are an object { ${NAMES.join(', ')} }; for a URL use openHub.`)
+  }
+  const stray = Object.keys(given).find((name) => !NAMES.includes(name))
+  if (stray !== undefined) {
+    throw invalid(`There is no WebSocket option "${stray}"; there are ${NAMES.join(', ')}.`)
+  }
+  const { url, token, WebSocket = globalThis.WebSocket, maxBufferedBytes: most } = given
+  const maxBufferedBytes = most ?? DEFAULT_MAX_BUFFERED_BYTES
+  if (token !== undefined && typeof token !== 'function') {
+    throw invalid('The WebSocket option "token" is a function that returns the token.')
+  }
+  if (typeof WebSocket !== 'function') {
+    throw invalid(
+      'This runtime has no WebSocket (Node has from 22 on); pass one as { WebSocket } (package ws).',
+    )
+  }
+  if (!Number.isInteger(maxBufferedBytes) || maxBufferedBytes < 1024 || maxBufferedBytes >= 2 ** 31) {
+    throw invalid('The WebSocket option "maxBufferedBytes" is an integer from 1024 to 2147483647.')
+  }
+  const checked = (urls ?? [url]).map(checkUrl)
+  return Object.freeze({ urls: checked, token, WebSocket, maxBufferedBytes })
+}
+
+function checkUrl(text: unknown): string {
+  if (typeof text !== 'string' || !URL.canParse(text)) {
+    throw invalid('A WebSocket URL is wss://host/path or ws://host:port/path; this cannot be read.')
+  }
+  const { protocol, username, password, hash, searchParams } = new URL(text)
+  if (protocol !== 'ws:' && protocol !== 'wss:') {
+    throw invalid(`A WebSocket URL begins with ws:// or wss://, not with ${protocol}//.`)
+  }
+  if (
+    username !== '' ||
+    password !== '' ||
+    [...searchParams.keys()].some((name) => SECRET_PARAMETER.test(name))
+  ) {
+    throw invalid('A WebSocket URL holds no credentials; give them by the option "token".')
+  }
+  if (hash !== '') throw invalid('A WebSocket URL has no fragment; leave out what follows the #.')
+  return text
+}
+
+function invalid(message: string): RivuletError {
+  return new RivuletError('INVALID_OPTIONS', message)
+}

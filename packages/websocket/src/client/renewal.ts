@@ -1,0 +1,74 @@
+import { RivuletError } from 'rivulet'
+import { unref } from './silence.ts'
+
+/** A token is asked for so long before the old one expires; when it lives shorter than twice that, after half of it. */
+const RENEW_BEFORE_MS = 30_000
+/** How long to wait after an attempt that failed. */
+const RETRY_MS = 5_000
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** Asks for a new token before the old one expires. */
+export class Renewal {
+  readonly #token: () => Promise<string | undefined>
+  readonly #send: (token: string) => void
+  readonly #failed: (cause: unknown) => void
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #isStopped = false
+
+  constructor(
+    token: () => Promise<string | undefined>,
+    send: (token: string) => void,
+    failed: (cause: unknown) => void,
+  ) {
+    this.#token = token
+    this.#send = send
+    this.#failed = failed
+  }
+
+  /** The session ends in so many milliseconds, or never. */
+  schedule(expiresInMs: unknown): void {
+    if (typeof expiresInMs !== 'number') return
+    this.#renewIn(Math.max(expiresInMs - RENEW_BEFORE_MS, expiresInMs / 2))
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #renewIn(waitMs: number): void {
+    clearTimeout(this.#timer)
+    if (this.#isStopped) return
+    const isTooLong = waitMs > LONGEST_TIMER_MS
+    const next = () => (isTooLong ? this.#renewIn(waitMs - LONGEST_TIMER_MS) : void this.#renew())
+    this.#timer = setTimeout(next, Math.min(waitMs, LONGEST_TIMER_MS))
+    unref(this.#timer)
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const token = await this.#token()
+      if (!this.#isStopped && token !== undefined) this.#send(token)
+    } catch (cause) {
+      if (this.#isStopped) return
+      this.#failed(cause)
+      this.#renewIn(RETRY_MS)
+    }
+  }
+}
+
+/** Asks for a token. Rejects `TRANSPORT_UNAVAILABLE` when there is none to be had now. */
+export async function askToken(
+  token: (() => string | Promise<string>) | undefined,
+): Promise<string | undefined> {
+  if (token === undefined) return undefined
+  try {
+    const text: unknown = await token()
+    if (typeof text === 'string' && text !== '') return text
+  } catch (cause) {
+    if (RivuletError.is(cause)) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new RivuletError('TRANSPORT_UNAVAILABLE', `The option "token" gave no token: ${reason}`, { cause })
+  }
+  throw new RivuletError('TRANSPORT_FAILED', 'The option "token" must return a string that is not empty.')
+}

@@ -1,0 +1,77 @@
+import { LeakyBucket } from 'rivulet/transport'
+import { CLOSE } from '../base/protocol.ts'
+import type { Hello } from './hello.ts'
+import type { EndPage, PageServer } from './page-server.ts'
+import type { PageSession } from './session.ts'
+
+/** Tokens that a page may send: three at once, then one in ten seconds. */
+const TOKENS_PER_SECOND = 0.1
+const TOKENS_AT_ONCE = 3
+
+/** Asks who a page is, at its hello and with each new token, and holds its session. */
+export class Admission {
+  readonly hello: Hello
+  readonly #server: PageServer
+  readonly #end: EndPage
+  readonly #tokens = new LeakyBucket(TOKENS_PER_SECOND, TOKENS_AT_ONCE)
+  #session: PageSession | undefined
+  #isRenewing = false
+  #isOver = false
+
+  constructor(hello: Hello, server: PageServer, end: EndPage) {
+    this.hello = hello
+    this.#server = server
+    this.#end = end
+  }
+
+  get session(): PageSession | undefined {
+    return this.#session
+  }
+
+  /** How long the session lasts from now; `undefined` for ever. */
+  get expiresInMs(): number | undefined {
+    const { expiresMs } = this.#session ?? {}
+    return expiresMs === undefined ? undefined : expiresMs - Date.now()
+  }
+
+  /** Checks the first token. Then `enter` is called, with the prefixes that are proven to be the page's. */
+  start(enter: (session: PageSession, proven: ReadonlySet<string>) => void): void {
+    this.#check(this.hello.token, async (session) => {
+      this.#session = session
+      const proven = await this.#server.provenOf(session, this.hello)
+      if (!this.#isOver) enter(session, proven)
+    })
+  }
+
+  /** Checks a new token. Then `renewed` is called. */
+  renew(token: string, renewed: () => void): void {
+    if (this.#isRenewing || !this.#tokens.take(performance.now())) {
+      return this.#end(CLOSE.later, 'too many tokens')
+    }
+    this.#isRenewing = true
+    this.#check(token, (session) => {
+      this.#isRenewing = false
+      const old = this.#session
+      this.#session = session
+      if (old !== session) old?.ended?.()
+      if (old?.relay === session.relay && old.identity === session.identity) renewed()
+      else this.#end(CLOSE.expired, 'the new token is of somebody else')
+    })
+  }
+
+  /** The connection is over, and the session with it. */
+  stop(): void {
+    this.#isOver = true
+    this.#session?.ended?.()
+  }
+
+  #check(token: string | undefined, take: (session: PageSession) => void | Promise<void>): void {
+    const check = async () => {
+      const result = await this.#server.authenticate({ hub: this.hello.hub, token }, this.#session)
+      if ('refused' in result) return this.#end(result.isFinal ? CLOSE.refused : CLOSE.later, result.refused)
+      if (this.#isOver) return result === this.#session ? undefined : result.ended?.()
+      await take(result)
+    }
+    check().catch((cause: unknown) => this.#end(CLOSE.later, 'the server cannot check the token now', cause))
+  }
+}

@@ -1,0 +1,37 @@
+import { decodeFrame, MAX_INCOMING_BYTES } from 'rivulet/transport'
+import { PREFIX_LENGTH } from '../base/protocol.ts'
+import { prefixOf } from '../relay/prefixes.ts'
+
+/** What a frame of a page holds, once its form is right. */
+export interface CheckedFrame {
+  /** The prefix of all its sids. */
+  readonly prefix: string
+  readonly messages: number
+  readonly isRemoval: boolean
+}
+
+/** So much around the data of a message: its sid, its age and the names of the three. */
+const AROUND_DATA_BYTES = 128
+
+/** Reads a frame of a page, as the library writes it, or says in words why it is refused. */
+export function checkFrame(frame: Uint8Array, maxBytes: number): CheckedFrame | string {
+  if (frame.length > MAX_INCOMING_BYTES) return `it has more than ${MAX_INCOMING_BYTES} bytes`
+  const decoded = decodeFrame(frame)
+  if (decoded === undefined) return 'it is malformed'
+  // Found without decoding where it comes back from upstream, so it must be there.
+  const prefix = prefixOf(frame)
+  if (prefix === undefined) return 'it does not end with a sid and an age'
+  if ('removedBy' in decoded) {
+    const isSame = decoded.removedBy.origin.startsWith(prefix)
+    return isSame ? { prefix, messages: 1, isRemoval: true } : 'it has messages of two hubs'
+  }
+  for (const entry of decoded) {
+    if (entry === undefined) return 'a message in it is malformed'
+    if (entry.sid === undefined) return 'a message in it has no sid'
+    if (entry.sid.origin.slice(0, PREFIX_LENGTH) !== prefix) return 'it has messages of two hubs'
+  }
+  if (frame.length > decoded.length * (maxBytes + AROUND_DATA_BYTES)) {
+    return `its messages have more than ${maxBytes} bytes`
+  }
+  return { prefix, messages: decoded.length, isRemoval: false }
+}

@@ -1,0 +1,137 @@
+import type { Topic } from 'rivulet'
+import { encodeTopical, KIND } from '../base/protocol.ts'
+import type { Relay, RelayGuest, RelayPort } from '../relay/relay.ts'
+import type { Limits, MutableCounts } from './limits.ts'
+import { Police } from './police.ts'
+
+/** A page, as its group sees it. */
+export interface GroupPage {
+  /** Whether what it gets is not limited in rate. */
+  readonly isTrusted: boolean
+  /** Frames pass from now on. */
+  opened(): void
+  /** Frames pass no more. */
+  relayEnded(reason: 'away' | 'closed'): void
+  joined(topic: Topic): void
+  refused(topic: Topic, cause: Error): void
+  left(topic: Topic, cause: Error): void
+  /** Takes a message with a frame in it; the bytes are shared. */
+  give(message: Uint8Array): void
+}
+
+/** The pages that listen to one topic, or wait for its join. */
+class Audience {
+  readonly listening = new Set<GroupPage>()
+  readonly waiting = new Set<GroupPage>()
+  readonly police: Police
+  isJoined = false
+
+  constructor({ ratePerSecond, burst }: Limits) {
+    this.police = new Police(ratePerSecond, burst)
+  }
+
+  get isEmpty(): boolean {
+    return this.listening.size === 0 && this.waiting.size === 0
+  }
+}
+
+/** The pages of one relay. Each topic is asked of it once, and each frame is encoded once for all of them. */
+export class PageGroup implements RelayGuest {
+  readonly port: RelayPort
+  readonly #limits: Limits
+  readonly #counts: MutableCounts
+  readonly #pages = new Set<GroupPage>()
+  readonly #audiences = new Map<Topic, Audience>()
+
+  constructor(relay: Relay, limits: Limits, counts: MutableCounts) {
+    this.#limits = limits
+    this.#counts = counts
+    this.port = relay.attach(this)
+  }
+
+  get isEmpty(): boolean {
+    return this.#pages.size === 0
+  }
+
+  /** Takes a page in, which is told when frames pass: at once when they do. */
+  enter(page: GroupPage): void {
+    this.#pages.add(page)
+    if (this.port.isOpen) page.opened()
+  }
+
+  /** The page is gone, and has left its topics. */
+  exit(page: GroupPage): void {
+    this.#pages.delete(page)
+  }
+
+  /** Asks for a topic. The page may be told before this returns. */
+  join(topic: Topic, page: GroupPage): void {
+    let audience = this.#audiences.get(topic)
+    if (audience?.isJoined) {
+      audience.listening.add(page)
+      return page.joined(topic)
+    }
+    const isAsked = audience !== undefined
+    audience ??= new Audience(this.#limits)
+    audience.waiting.add(page)
+    this.#audiences.set(topic, audience)
+    if (!isAsked) this.port.join(topic)
+  }
+
+  leave(topic: Topic, page: GroupPage): void {
+    const audience = this.#audiences.get(topic)
+    if (audience === undefined) return
+    audience.listening.delete(page)
+    audience.waiting.delete(page)
+    if (!audience.isEmpty) return
+    this.#audiences.delete(topic)
+    this.port.leave(topic)
+  }
+
+  opened(): void {
+    for (const page of [...this.#pages]) page.opened()
+  }
+
+  ended(reason: 'away' | 'closed'): void {
+    for (const page of [...this.#pages]) page.relayEnded(reason)
+  }
+
+  joined(topic: Topic): void {
+    const audience = this.#audiences.get(topic)
+    if (audience === undefined) return
+    audience.isJoined = true
+    for (const page of audience.waiting) {
+      audience.listening.add(page)
+      page.joined(topic)
+    }
+    audience.waiting.clear()
+  }
+
+  refused(topic: Topic, cause: Error): void {
+    const audience = this.#audiences.get(topic)
+    this.#audiences.delete(topic)
+    for (const page of audience?.waiting ?? []) page.refused(topic, cause)
+  }
+
+  left(topic: Topic, cause: Error): void {
+    const audience = this.#audiences.get(topic)
+    this.#audiences.delete(topic)
+    for (const page of audience?.listening ?? []) page.left(topic, cause)
+  }
+
+  receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void {
+    const audience = this.#audiences.get(topic)
+    if (audience === undefined) return
+    // Asked once for all, and only when somebody would get it.
+    let isAdmitted: boolean | undefined
+    let message: Uint8Array | undefined
+    for (const page of audience.listening) {
+      if (page === sender) continue
+      if (!page.isTrusted) isAdmitted ??= audience.police.admits(frame, performance.now())
+      if (!page.isTrusted && !isAdmitted) continue
+      message ??= encodeTopical(KIND.frame, topic, frame)
+      page.give(message)
+    }
+    if (isAdmitted === false) this.#counts.dropped++
+  }
+}

@@ -1,0 +1,87 @@
+import type { Topic } from 'rivulet'
+import { encodeNumbered, encodeTopical, KIND } from '../base/protocol.ts'
+import type { GroupPage, PageGroup } from './page-group.ts'
+import type { PageServer } from './page-server.ts'
+import { readPageTopic } from './page-topic.ts'
+import type { PageSession } from './session.ts'
+
+/** The topics that one page listens to, or has asked for. */
+export class PageJoins {
+  readonly #hub: string
+  readonly #page: GroupPage
+  readonly #group: PageGroup
+  readonly #server: PageServer
+  readonly #answer: (message: Uint8Array) => void
+  readonly #byTopic = new Map<Topic, { id: number; isJoined: boolean }>()
+
+  constructor(
+    hub: string,
+    page: GroupPage,
+    group: PageGroup,
+    server: PageServer,
+    answer: (message: Uint8Array) => void,
+  ) {
+    this.#hub = hub
+    this.#page = page
+    this.#group = group
+    this.#server = server
+    this.#answer = answer
+  }
+
+  /** The page asks for a topic. Asked again for one that it has, the answer bears the new number. */
+  join(id: number, text: string, session: PageSession): void {
+    const { maxJoinsPerPage } = this.#server.limits
+    const named = readPageTopic(text, this.#hub)
+    if (named === undefined) return this.#refuse(id, 'the topic is none of this hub')
+    const { topic, streamName } = named
+    if (!session.may('listen', streamName)) return this.#refuse(id, 'no permission to listen')
+    const known = this.#byTopic.get(topic)
+    if (known !== undefined) {
+      known.id = id
+      if (known.isJoined) this.joined(topic)
+    } else if (this.#byTopic.size >= maxJoinsPerPage) {
+      this.#refuse(id, `more than ${maxJoinsPerPage} streams`)
+    } else {
+      this.#byTopic.set(topic, { id, isJoined: false })
+      this.#server.counts.joins++
+      this.#group.join(topic, this.#page)
+    }
+  }
+
+  /** The page leaves a topic, confirmed or not. */
+  leave(topic: Topic): void {
+    if (this.#forget(topic) !== undefined) this.#group.leave(topic, this.#page)
+  }
+
+  /** The page is gone. */
+  leaveAll(): void {
+    for (const topic of [...this.#byTopic.keys()]) this.leave(topic)
+  }
+
+  joined(topic: Topic): void {
+    const join = this.#byTopic.get(topic)
+    if (join === undefined) return
+    join.isJoined = true
+    this.#answer(encodeNumbered(KIND.joined, join.id))
+  }
+
+  refused(topic: Topic, cause: Error): void {
+    const join = this.#forget(topic)
+    if (join !== undefined) this.#refuse(join.id, cause.message)
+  }
+
+  left(topic: Topic, cause: Error): void {
+    if (this.#forget(topic) !== undefined) this.#answer(encodeTopical(KIND.left, topic, cause.message))
+  }
+
+  #refuse(id: number, reason: string): void {
+    this.#server.counts.refused++
+    this.#answer(encodeNumbered(KIND.refused, id, reason))
+  }
+
+  #forget(topic: Topic): { readonly id: number } | undefined {
+    const join = this.#byTopic.get(topic)
+    if (this.#byTopic.delete(topic)) this.#server.counts.joins--
+    return join
+  }
+}

@@ -1,0 +1,285 @@
+import type { Topic } from 'rivulet'
+import { LeakyBucket } from 'rivulet/transport'
+import {
+  CLOSE,
+  decode,
+  encodeNumbered,
+  encodeText,
+  encodeTopical,
+  KIND,
+  MAX_PAGE_FRAME_BYTES,
+  PROTOCOL_VERSION,
+  type ProtocolMessage,
+  SILENCE_MS,
+  textOf,
+} from '../base/protocol.ts'
+import type { PrefixHolder } from '../relay/prefixes.ts'
+import { Admission } from './admission.ts'
+import { readHello } from './hello.ts'
+import { PageFrames } from './page-frames.ts'
+import type { GroupPage, PageGroup } from './page-group.ts'
+import { PageJoins } from './page-joins.ts'
+import type { PageServer } from './page-server.ts'
+import type { PageHandler, PageSession, PageSocket } from './session.ts'
+
+/** Who has not been let in yet may send so much, and take so long. */
+const MAX_STRANGER_BYTES = 12 * 1024
+const STRANGER_MS = 10_000
+/** The largest message: a frame as large as the core takes one, and the longest topic. */
+const MAX_MESSAGE_BYTES = 323 * 1024
+/** So much more may wait for a page than frames fill: answers need little room. */
+const ANSWERS_BYTES = 65_536
+/** Joins, leaves and barriers a second; twice the most joins may come at once. */
+const REQUESTS_PER_SECOND = 200
+/** Frames a second that are refused before the page has to go; a second's worth more may come at once. */
+const REFUSED_PER_SECOND = 1_000
+/** A page is told of refused frames so often. */
+const FAULTS_PER_SECOND = 3
+/** How long a page may take to close. */
+const CLOSING_MS = 2_000
+/** The longest topic is the hardest to carry: what passes there passes everywhere. */
+const LONGEST_TOPIC = `rivulet/${'h'.repeat(64)}/${'%FF'.repeat(960)}` as Topic
+
+/** What a page has once its token was checked. */
+interface Inside {
+  readonly group: PageGroup
+  readonly frames: PageFrames
+  readonly joins: PageJoins
+}
+
+/** One connection of a page, from its hello to its end. */
+export class Page implements PageHandler, GroupPage, PrefixHolder {
+  readonly #socket: PageSocket
+  readonly #server: PageServer
+  /** `checking` its token, then `waiting` until frames pass, then `in`. */
+  #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
+  #admission: Admission | undefined
+  #inside: Inside | undefined
+  #heardAtMs = performance.now()
+  /** When it was accepted, or ended. */
+  #sinceMs = performance.now()
+  readonly #requests: LeakyBucket
+  readonly #refused = new LeakyBucket(REFUSED_PER_SECOND, 2 * REFUSED_PER_SECOND)
+  readonly #faults = new LeakyBucket(FAULTS_PER_SECOND, FAULTS_PER_SECOND)
+
+  constructor(socket: PageSocket, server: PageServer) {
+    this.#socket = socket
+    this.#server = server
+    const { maxJoinsPerPage } = server.limits
+    this.#requests = new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND)
+  }
+
+  get isKnown(): boolean {
+    return this.session !== undefined
+  }
+
+  get session(): PageSession | undefined {
+    return this.#admission?.session
+  }
+
+  get identity(): string {
+    return this.session?.identity ?? ''
+  }
+
+  get isTrusted(): boolean {
+    return this.session?.isTrusted === true
+  }
+
+  receive(message: Uint8Array | string): void {
+    if (this.#state === 'ended') return
+    this.#heardAtMs = performance.now()
+    try {
+      const fault = this.#take(message)
+      if (fault !== undefined) this.end(CLOSE.protocol, fault)
+    } catch (cause) {
+      this.end(CLOSE.later, 'the server failed', cause)
+    }
+  }
+
+  closed(): void {
+    this.end(CLOSE.later, 'the page went away')
+  }
+
+  /** Looks after the page every few seconds. Returns whether it still needs that. */
+  tick(nowMs: number, ping: Uint8Array): boolean {
+    if (this.#state === 'ended') {
+      if (nowMs - this.#sinceMs < CLOSING_MS) return true
+      this.#socket.terminate()
+      return false
+    }
+    if (this.#state !== 'in') {
+      if (nowMs - this.#sinceMs >= STRANGER_MS) this.end(CLOSE.later, 'not let in within 10 seconds')
+    } else if (nowMs - this.#heardAtMs >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
+    else if (!this.#endsExpired()) this.#answer(ping)
+    return true
+  }
+
+  /** Ends the connection; called again it does nothing. `fault` is what the server is to blame for. */
+  end(code: number, reason: string, fault?: unknown): void {
+    if (this.#state === 'ended') return
+    if (this.#state === 'in') this.#server.counts.pages--
+    this.#state = 'ended'
+    this.#sinceMs = performance.now()
+    this.#socket.close(code, cut(reason))
+    this.#inside?.joins.leaveAll()
+    this.#inside?.frames.release()
+    this.#inside?.group.exit(this)
+    this.#admission?.stop()
+    this.#server.ended(this.session, code, reason, fault)
+  }
+
+  takenOver(): void {
+    this.end(CLOSE.takenOver, 'another connection of the same page took over')
+  }
+
+  /** Frames pass from now on. */
+  opened(): void {
+    if (this.#state !== 'waiting' || this.#inside === undefined) return
+    const { maxFrameBytes, ordered } = this.#inside.group.port.capabilities
+    this.#state = 'in'
+    this.#server.counts.pages++
+    this.#server.entered()
+    const welcome = {
+      version: PROTOCOL_VERSION,
+      maxFrameBytes: Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC))),
+      ordered,
+      expiresInMs: this.#admission?.expiresInMs,
+    }
+    this.#answer(encodeText(KIND.welcome, JSON.stringify(welcome)))
+  }
+
+  /** Frames pass no more. One that waits goes on waiting, unless the server ends. */
+  relayEnded(reason: 'away' | 'closed'): void {
+    if (reason === 'closed') this.end(CLOSE.restart, 'the server closes')
+    else if (this.#state === 'in') this.end(CLOSE.away, 'the transport upstream is away')
+  }
+
+  joined(topic: Topic): void {
+    this.#inside?.joins.joined(topic)
+  }
+
+  refused(topic: Topic, cause: Error): void {
+    this.#inside?.joins.refused(topic, cause)
+  }
+
+  left(topic: Topic, cause: Error): void {
+    this.#inside?.joins.left(topic, cause)
+  }
+
+  /** Hands over a frame, if there is room for it. */
+  give(frame: Uint8Array): void {
+    const { limits, counts } = this.#server
+    if (this.#socket.bufferedBytes + frame.length > limits.maxWaitingBytes) counts.dropped++
+    else {
+      counts.sent++
+      this.#socket.send(frame)
+    }
+  }
+
+  /** Takes a message, or says what is wrong with it: then the connection ends for good. */
+  #take(message: Uint8Array | string): string | undefined {
+    if (typeof message === 'string') return 'a text message'
+    const isIn = this.#state === 'in'
+    if (message.length > (isIn ? MAX_MESSAGE_BYTES : MAX_STRANGER_BYTES)) return 'a message that is too large'
+    const read = decode(message)
+    if (read === undefined) return 'a malformed message'
+    if (this.#state === 'new') return this.#greet(read)
+    const { session } = this
+    if (!isIn || this.#inside === undefined || session === undefined) return 'a message before the welcome'
+    if (this.#endsExpired() || read.kind === KIND.pong) return undefined
+    if (read.kind === KIND.frame) return this.#frame(read, this.#inside, session)
+    if (this.isTrusted || this.#requests.take(performance.now()))
+      return this.#ask(read, this.#inside, session)
+    this.end(CLOSE.later, 'too many requests')
+    return undefined
+  }
+
+  #greet({ kind, rest }: ProtocolMessage): string | undefined {
+    const hello = kind === KIND.hello ? readHello(rest) : 'the first message is no hello'
+    if (typeof hello === 'string') return hello
+    this.#state = 'checking'
+    const end = (code: number, reason: string, fault?: unknown) => this.end(code, reason, fault)
+    this.#admission = new Admission(hello, this.#server, end)
+    this.#admission.start((session, proven) => {
+      const group = this.#server.groupOf(session)
+      const answer = (message: Uint8Array) => this.#answer(message)
+      const bound = (prefix: string) => void this.#prove(hello.hub, prefix)
+      this.#state = 'waiting'
+      this.#inside = {
+        group,
+        frames: new PageFrames(hello.hub, proven, this.#server.limits, group.port, this, bound),
+        joins: new PageJoins(hello.hub, this, group, this.#server, answer),
+      }
+      group.enter(this)
+    })
+    return undefined
+  }
+
+  #ask({ kind, id, topic, rest }: ProtocolMessage, inside: Inside, session: PageSession): string | undefined {
+    if (kind === KIND.join) inside.joins.join(id, textOf(rest) ?? '', session)
+    else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
+    else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
+    else if (kind === KIND.barrier) {
+      inside.group.port.barrier(() => this.#answer(encodeNumbered(KIND.barrier, id)))
+    } else return 'a second hello, or a message that only the server sends'
+    return undefined
+  }
+
+  #renew(token: string): void {
+    this.#admission?.renew(token, () => {
+      const expiresInMs = this.#admission?.expiresInMs
+      this.#answer(encodeText(KIND.renewed, JSON.stringify({ expiresInMs })))
+    })
+  }
+
+  #frame({ topic, rest }: ProtocolMessage, { frames }: Inside, session: PageSession): undefined {
+    const outcome = frames.take(topic, rest, session)
+    const { counts } = this.#server
+    if (outcome === 'sent') counts.received++
+    else if (outcome === 'offline') this.end(CLOSE.away, 'the transport upstream did not take a frame')
+    else {
+      counts.refused++
+      const nowMs = performance.now()
+      if (!this.#refused.take(nowMs)) this.end(CLOSE.later, 'too many refused frames')
+      else if (this.#faults.take(nowMs)) {
+        this.#answer(encodeTopical(KIND.fault, topic, `The server refused a frame: ${outcome.refusal}.`))
+      }
+    }
+  }
+
+  async #prove(hub: string, prefix: string): Promise<void> {
+    const { session } = this
+    if (session === undefined) return
+    const proof = await this.#server.prove(session, hub, prefix)
+    this.#answer(encodeText(KIND.bound, prefix + proof))
+  }
+
+  /** Sends what the page waits for. When there is no room for that either, the page is not reading. */
+  #answer(message: Uint8Array): void {
+    if (this.#state !== 'in') return
+    const { maxWaitingBytes } = this.#server.limits
+    if (this.#socket.bufferedBytes > maxWaitingBytes + ANSWERS_BYTES) this.#drop('the page does not read')
+    else this.#socket.send(message)
+  }
+
+  #drop(reason: string): void {
+    this.end(CLOSE.slow, reason)
+    this.#socket.terminate()
+  }
+
+  /** Ends a page whose token is over, and tells whether it did. */
+  #endsExpired(): boolean {
+    const isExpired = (this.#admission?.expiresInMs ?? 1) <= 0
+    if (isExpired) this.end(CLOSE.expired, 'the token expired')
+    return isExpired
+  }
+}
+
+const MAX_REASON_BYTES = 120
+
+/** Shortens a reason to what a close frame takes (RFC 6455, 5.5: 125 bytes with the code). */
+function cut(reason: string): string {
+  const bytes = new TextEncoder().encode(reason)
+  if (bytes.length <= MAX_REASON_BYTES) return reason
+  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES)).replace(/\uFFFD+$/, '')
+}

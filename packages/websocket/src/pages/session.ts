@@ -1,0 +1,78 @@
+import type { Relay } from '../relay/relay.ts'
+
+/** What a page says first. */
+export interface PageHello {
+  /** The name of its hub. */
+  readonly hub: string
+  /** Its token, when it has one. */
+  readonly token: string | undefined
+}
+
+/** What a page may do, for as long as its token is good. */
+export interface PageSession {
+  /** Carries the frames of the page's hub. */
+  readonly relay: Relay
+  /** Who the page is. The prefixes of its sids are bound to it: nobody else publishes under them. */
+  readonly identity: string
+  /** Tells whether the page may do something with a stream. Asked at every join and every frame. */
+  may(action: PageAction, streamName: string): boolean
+  /** When the session ends, in milliseconds since 1970; `undefined` for never. */
+  readonly expiresMs: number | undefined
+  /**
+   * Signs proofs of prefixes, so that a page that comes from another server keeps its own. Equal at all of them;
+   * `undefined` for a random one of this process.
+   */
+  readonly secret: Uint8Array | undefined
+  /**
+   * Whether the page is a process that is trusted like one on the broker itself. Its frames are not looked into, and
+   * neither bound to a prefix nor limited in rate. Never for a browser.
+   *
+   * @default false
+   */
+  readonly isTrusted?: boolean
+  /** Told once: the connection is over, or another session has replaced this one. */
+  ended?(): void
+}
+
+/** What a page does with a stream. */
+export type PageAction = 'publish' | 'listen' | 'remove'
+
+/** Why a page is not let in. */
+export interface PageRefusal {
+  /** Told to the page; at most 120 bytes of it. Holds no secret. */
+  readonly refused: string
+  /** Whether trying again soon is pointless: the page's hub then fails with `TRANSPORT_FAILED`. */
+  readonly isFinal: boolean
+}
+
+/** The socket of a page, of any server. Its methods never throw. */
+export interface PageSocket {
+  /** Sends a binary message. The bytes are shared and must not be written to. */
+  send(bytes: Uint8Array): void
+  /** Sends what waits, and closes with that code. */
+  close(code: number, reason?: string): void
+  /** Ends the connection at once, without what waits. */
+  terminate(): void
+  /** How many bytes wait because the page does not take them. */
+  readonly bufferedBytes: number
+}
+
+/** Takes the events of one page's socket. Its methods never throw. */
+export interface PageHandler {
+  /** Whether the page was let in. Until then it need not send more than 12 KiB in all. */
+  readonly isKnown: boolean
+  /** Takes a message: bytes of a binary one, a string of a text. The bytes must not change afterwards. */
+  receive(message: Uint8Array | string): void
+  /** The socket is closed, by whichever side. */
+  closed(): void
+}
+
+/** Takes log lines; a pino logger fits. Lines hold no payload, no token and no name of a stream. */
+export interface PagesLog {
+  /** What happens often: a page that comes or goes. */
+  debug(fields: object, message: string): void
+  /** Normal events. */
+  info(fields: object, message: string): void
+  /** Events that need attention. */
+  warn(fields: object, message: string): void
+}

@@ -1,0 +1,11 @@
+export { type PageCounts, type Pages, type PagesOptions, servePages } from './pages/pages.ts'
+export type {
+  PageAction,
+  PageHandler,
+  PageHello,
+  PageRefusal,
+  PageSession,
+  PageSocket,
+  PagesLog,
+} from './pages/session.ts'
+export { type Relay, relay } from './relay/relay.ts'

@@ -1,0 +1,249 @@
+import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import { Barriers } from './barriers.ts'
+import { Channels, type ChannelUser } from './channels.ts'
+import { Prefixes, type PrefixHolder, prefixOf } from './prefixes.ts'
+
+/**
+ * Carries frames between the hub that it is given to, the pages that `servePages` lets in, and a transport upstream.
+ * For the hub it is a transport as any other. Give each hub its own.
+ */
+export interface Relay extends Transport {
+  /** Takes a group of pages in; `servePages` calls it, and nobody else needs to. */
+  attach(guest: RelayGuest): RelayPort
+}
+
+/** A group of pages, as a relay sees it. */
+export interface RelayGuest extends ChannelUser {
+  /** The relay is open, and upstream with it. */
+  opened(): void
+  /** Upstream is gone, or the relay was closed: nothing that was joined is joined any more. */
+  ended(reason: 'away' | 'closed'): void
+  /** Takes a frame of a topic that was joined; `sender` is who sent it, among this guest's pages. */
+  receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void
+}
+
+/** What a group of pages can do with a relay. */
+export interface RelayPort {
+  /** Whether the relay is open, and upstream with it. */
+  readonly isOpen: boolean
+  /** What upstream claims. */
+  readonly capabilities: Capabilities
+  /** Asks for a topic; the guest is told what becomes of it, perhaps before this returns. */
+  join(topic: Topic): void
+  /** Ends a join. */
+  leave(topic: Topic): void
+  /** Binds a prefix of sids to a page. Returns why that cannot be, or `undefined`. */
+  bind(prefix: string, holder: PrefixHolder, isProven: boolean): string | undefined
+  /** Forgets who holds a prefix, but not of which identity it was. */
+  release(prefix: string, holder: PrefixHolder): void
+  /** Hands a frame of a page upstream, to the hub and to the other pages. Nobody gets one that is `'offline'`. */
+  send(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline'
+  /** Calls `answer` when upstream has everything that was sent before; never when upstream fails. */
+  barrier(answer: () => void): void
+  /** Takes the group out, once it has left its topics. */
+  detach(): void
+}
+
+/**
+ * Makes a relay over a transport, which then belongs to it, or over none: then it joins the hub and the pages only.
+ * Its capabilities are those of the transport.
+ */
+export function relay(upstream?: Transport): Relay {
+  return new RelayTransport(upstream)
+}
+
+const ALONE: Capabilities = {
+  ...{ scope: 'network', echoes: false, ordered: true },
+  maxFrameBytes: () => Number.POSITIVE_INFINITY,
+}
+const encoder = new TextEncoder()
+
+class RelayTransport implements Relay {
+  readonly name: string
+  readonly #upstream: Transport | undefined
+  readonly #channels: Channels
+  readonly #prefixes = new Prefixes()
+  readonly #barriers: Barriers
+  readonly #guests = new Set<RelayGuest>()
+  #host: TransportHost | undefined
+  /** Aborted while the relay is not open. */
+  #connection = abortedController()
+  /** The hub's joins that are not answered yet. */
+  readonly #joining = new Map<Topic, { resolve(): void; reject(cause: unknown): void }>()
+  readonly #hub: ChannelUser = {
+    joined: (topic) => this.#joining.get(topic)?.resolve(),
+    refused: (topic, cause) => this.#joining.get(topic)?.reject(cause),
+    left: (topic, cause) => this.#host?.left(topic, cause),
+  }
+
+  constructor(upstream: Transport | undefined) {
+    this.name = upstream === undefined ? 'relay' : `relay over ${upstream.name}`
+    this.#upstream = upstream
+    this.#channels = new Channels(upstream)
+    this.#barriers = new Barriers(async (signal) => upstream?.flush(signal))
+  }
+
+  get capabilities(): Capabilities {
+    const claimed = this.#upstream?.capabilities ?? ALONE
+    const maxFrameBytes = (topic: Topic) => claimed.maxFrameBytes(topic)
+    return { scope: 'network', echoes: claimed.echoes, ordered: claimed.ordered, maxFrameBytes }
+  }
+
+  get #isOpen(): boolean {
+    return !this.#connection.signal.aborted
+  }
+
+  async open(host: TransportHost, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const connection = new AbortController()
+    this.#connection.abort()
+    try {
+      await this.#upstream?.open(this.#hostOf(host, connection), signal)
+    } catch (cause) {
+      this.#channels.forgive()
+      throw cause
+    }
+    if (signal.aborted || connection.signal.aborted) {
+      await this.#upstream?.close(AbortSignal.abort())
+      throw signal.reason ?? connection.signal.reason
+    }
+    this.#host = host
+    this.#connection = connection
+    this.#channels.connect(connection.signal)
+    for (const guest of [...this.#guests]) guest.opened()
+  }
+
+  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
+    if (!this.#isOpen) return 'offline'
+    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
+    this.#prefixes.noteOwn(bytes)
+    if (this.#upstream?.send(topic, bytes) === 'offline') return 'offline'
+    this.#toPages(topic, bytes)
+    return 'sent'
+  }
+
+  async join(topic: Topic, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (!this.#isOpen) throw new Error('not connected')
+    const giveUp = () => this.#joining.get(topic)?.reject(signal.reason)
+    signal.addEventListener('abort', giveUp)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#joining.set(topic, { resolve, reject })
+        this.#channels.join(topic, this.#hub)
+      })
+    } catch (cause) {
+      this.#channels.leave(topic, this.#hub)
+      throw cause
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+      this.#joining.delete(topic)
+    }
+  }
+
+  leave(topic: Topic): void {
+    this.#joining.get(topic)?.reject(new Error('left before the join was confirmed'))
+    this.#channels.leave(topic, this.#hub)
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (!this.#isOpen) throw new Error('not connected')
+    await this.#upstream?.flush(signal)
+  }
+
+  /** Its pages are told to come back. */
+  async close(signal: AbortSignal): Promise<void> {
+    // After an outage the core closes before it opens again: then what pages had joined is joined again.
+    const wasOpen = this.#isOpen
+    if (wasOpen) this.#end('closed', undefined)
+    if (wasOpen || !signal.aborted) this.#channels.clear()
+    await this.#upstream?.close(signal)
+  }
+
+  attach(guest: RelayGuest): RelayPort {
+    this.#guests.add(guest)
+    const isOpen = () => this.#isOpen
+    const capabilities = () => this.capabilities
+    return {
+      get isOpen() {
+        return isOpen()
+      },
+      get capabilities() {
+        return capabilities()
+      },
+      join: (topic) => this.#channels.join(topic, guest),
+      leave: (topic) => this.#channels.leave(topic, guest),
+      bind: (prefix, holder, isProven) => this.#prefixes.bind(prefix, holder, isProven),
+      release: (prefix, holder) => this.#prefixes.release(prefix, holder),
+      send: (topic, frame, sender) => this.#fromPage(topic, frame, sender),
+      barrier: (answer) => (this.#upstream === undefined ? answer() : this.#barriers.ask(answer)),
+      detach: () => void this.#guests.delete(guest),
+    }
+  }
+
+  #hostOf(host: TransportHost, connection: AbortController): TransportHost {
+    const { signal } = connection
+    return {
+      hub: host.hub,
+      receive: (topic, frame) => (signal.aborted ? undefined : this.#fromUpstream(topic, frame)),
+      down: (cause) => {
+        if (signal.aborted) return
+        if (connection !== this.#connection) return connection.abort(cause)
+        this.#end('away', cause)
+        host.down(cause)
+      },
+      error: (topic, cause) => (signal.aborted ? undefined : host.error(topic, cause)),
+      left: (topic, cause) => (signal.aborted ? undefined : this.#channels.left(topic, cause)),
+    }
+  }
+
+  #fromUpstream(topic: Topic, frame: Uint8Array | string): void {
+    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
+    const prefix = prefixOf(bytes)
+    if (prefix === undefined || !this.#prefixes.isOwn(prefix)) {
+      // What a page sent went to everybody here already; a broker that echoes brings it back, and so does a forger.
+      if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
+      if (prefix !== undefined) this.#prefixes.noteHeard(prefix)
+      this.#toPages(topic, bytes)
+    }
+    this.#toHub(topic, bytes)
+  }
+
+  #fromPage(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline' {
+    if (!this.#isOpen || this.#upstream?.send(topic, frame) === 'offline') return 'offline'
+    this.#toPages(topic, frame, sender)
+    this.#toHub(topic, frame)
+    return 'sent'
+  }
+
+  #toPages(topic: Topic, frame: Uint8Array, sender?: object): void {
+    for (const user of this.#channels.usersOf(topic) ?? []) {
+      if (user !== this.#hub) (user as RelayGuest).receive(topic, frame, sender)
+    }
+  }
+
+  #toHub(topic: Topic, frame: Uint8Array): void {
+    if (!this.#channels.usersOf(topic)?.has(this.#hub)) return
+    try {
+      this.#host?.receive(topic, frame)
+    } catch (cause) {
+      this.#host?.error(topic, cause instanceof Error ? cause : new Error(String(cause)))
+    }
+  }
+
+  #end(reason: 'away' | 'closed', cause: Error | undefined): void {
+    this.#connection.abort(cause)
+    const ended = cause ?? new Error('the relay was closed')
+    for (const guest of [...this.#guests]) guest.ended(reason)
+    for (const { reject } of [...this.#joining.values()]) reject(ended)
+    this.#barriers.stop()
+    this.#channels.disconnect(reason === 'away' ? ended : undefined)
+  }
+}
+
+function abortedController(): AbortController {
+  const controller = new AbortController()
+  controller.abort()
+  return controller
+}

@@ -1,0 +1,226 @@
+import { expect, test } from 'vitest'
+import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
+import { frameOf, prefix, removalOf, sidOf, topicOf } from './support/frames.ts'
+import { serve } from './support/scene.ts'
+
+const MINE = prefix('a')
+const HEARD = prefix('b')
+const BOBS = prefix('c')
+const TOPIC = topicOf('positions')
+const DEEP = `{"data":{"a":${'['.repeat(200)}${']'.repeat(200)}},"sid":"${sidOf(MINE)}","t":1}`
+
+/** A service with an upstream from which a publisher was heard, and two pages of which one listens. */
+async function stage() {
+  const upstream = new ScriptedTransport()
+  const scene = await serve({
+    upstream,
+    session: (token) => ({
+      may: (action, name) => token === 'bob' || (action !== 'remove' && name !== 'secret' && name !== 'news'),
+    }),
+  })
+  await scene.hub.ready()
+  scene.hub.stream('service').publish({ n: 1 })
+  await scene.hub.flush()
+  const [own = ''] = /TZ[0-9a-f]{12}/.exec(upstream.sent[0]?.text ?? '') ?? []
+  const bob = await scene.welcomed('bob')
+  for (const name of ['positions', 'news', 'secret', 'service']) await bob.join(topicOf(name))
+  upstream.host.receive(TOPIC as never, frameOf(HEARD))
+  bob.topical('frame', TOPIC, frameOf(BOBS))
+  await bob.barrier()
+  await bob.next('frame')
+  upstream.sent.length = 0
+  bob.received.length = 0
+  const mallory = await scene.welcomed('mallory')
+  return { scene, upstream, bob, mallory, own: own.slice(2) }
+}
+
+type Stage = Awaited<ReturnType<typeof stage>>
+
+const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | Uint8Array, why: RegExp][] = [
+  ['a prefix that another page has bound', TOPIC, () => frameOf(BOBS, 2), /belongs to another page/],
+  ['a prefix that was heard from upstream', TOPIC, () => frameOf(HEARD, 2), /publisher elsewhere/],
+  ["the service's own prefix", TOPIC, ({ own }) => frameOf(own, 2), /belongs to the service/],
+  ['a message without a sid', TOPIC, () => '{"data":{"n":1}}', /does not end with a sid/],
+  [
+    'a second message without a sid',
+    TOPIC,
+    () => `[{"data":{"n":1}},${frameOf(MINE)}]`,
+    /a message in it has no sid/,
+  ],
+  ['messages of two senders', TOPIC, () => `[${frameOf(BOBS)},${frameOf(MINE)}]`, /two hubs/],
+  [
+    'a second sid that hides the first',
+    TOPIC,
+    () => `{"data":{"n":1},"sid":"${sidOf(MINE)}","t":1,"sid":"${sidOf(BOBS)}","t":1}`,
+    /another page/,
+  ],
+  ['a removal without a grant', TOPIC, () => removalOf(MINE), /no permission to remove/],
+  [
+    'a removal in the form of a message',
+    TOPIC,
+    () => `{"data":{},"removed":true,"sid":"${sidOf(MINE)}","t":1}`,
+    /no permission to remove/,
+  ],
+  ['a stream without a grant', topicOf('secret'), () => frameOf(MINE), /no permission to publish/],
+  ['the topic is none of this hub', topicOf('positions', 'other'), () => frameOf(MINE), /none of this hub/],
+  ['a topic with a wildcard', topicOf('+'), () => frameOf(MINE), /none of this hub/],
+  ['a topic written otherwise', topicOf('%70ositions'), () => frameOf(MINE), /none of this hub/],
+  ['a topic that goes up', topicOf('../../x'), () => frameOf(MINE), /none of this hub/],
+  ['no topic', '', () => frameOf(MINE), /none of this hub/],
+  ['no JSON', TOPIC, () => '{"data":{', /it is malformed/],
+  ['nothing', TOPIC, () => '', /it is malformed/],
+  ['no UTF-8', TOPIC, () => new Uint8Array([0xff, 0xfe]), /it is malformed/],
+  ['data that is too deep', TOPIC, () => DEEP, /it is malformed/],
+  ['data that is no object', TOPIC, () => `{"data":7,"sid":"${sidOf(MINE)}","t":1}`, /it is malformed/],
+  [
+    'a malformed message among others',
+    TOPIC,
+    () => `[{"data":{"n":1},"sid":7},${frameOf(MINE)}]`,
+    /a message in it is malformed/,
+  ],
+  ['a number beyond those that are exact', TOPIC, () => frameOf(MINE, 2 ** 54), /it is malformed/],
+  ['too many messages', TOPIC, () => `[${Array(65).fill(frameOf(MINE)).join()}]`, /it is malformed/],
+  ['a large message', TOPIC, () => frameOf(MINE, 1, { text: 'x'.repeat(5_000) }), /more than 4096 bytes/],
+  ['a large frame', TOPIC, () => new Uint8Array(320 * 1024 + 1).fill(0x7b), /more than 327680 bytes/],
+]
+
+test.each(REFUSED)('refuses %s, and nobody hears it', async (_, topic, frame, why) => {
+  const stood = await stage()
+  const { scene, upstream, bob, mallory } = stood
+  mallory.topical('frame', topic, frame(stood))
+  const { text, topic: told } = await mallory.next('fault')
+  expect(text).toMatch(why)
+  expect(told).toBe(topic)
+  expect(scene.server.pages.counts).toMatchObject({ refused: 1, received: 1 })
+  // What is right passes afterwards, and is all that anybody got.
+  mallory.topical('frame', TOPIC, frameOf(MINE, 7))
+  await mallory.barrier()
+  await bob.next('frame')
+  expect(bob.all('frame').map(({ text }) => text)).toEqual([frameOf(MINE, 7)])
+  expect(upstream.sent).toEqual([{ topic: TOPIC, text: frameOf(MINE, 7) }])
+})
+
+test('takes frames of several messages, and removals where they are granted', async () => {
+  const { bob, mallory, upstream } = await stage()
+  await mallory.join(TOPIC)
+  const frame = `[${frameOf(BOBS, 2)},${frameOf(BOBS, 3)}]`
+  bob.topical('frame', TOPIC, frame)
+  bob.topical('frame', TOPIC, removalOf(BOBS, 4))
+  await bob.barrier()
+  await mallory.barrier()
+  expect(mallory.all('frame').map(({ text }) => text)).toEqual([frame, removalOf(BOBS, 4)])
+  expect(upstream.sent.map(({ text }) => text)).toEqual([frame, removalOf(BOBS, 4)])
+  expect(bob.all('frame')).toEqual([])
+})
+
+test('asks for the grant at every frame and every join', async () => {
+  let isGranted = true
+  const { welcomed } = await serve({ session: () => ({ may: () => isGranted }) })
+  const page = await welcomed('ann')
+  expect((await page.join(TOPIC)).kind).toBe('joined')
+  page.topical('frame', TOPIC, frameOf(MINE))
+  await page.barrier()
+  expect(page.all('fault')).toEqual([])
+  isGranted = false
+  page.topical('frame', TOPIC, frameOf(MINE, 2))
+  expect((await page.next('fault')).text).toMatch(/no permission to publish/)
+  expect(await page.join(topicOf('alarms'))).toMatchObject({
+    kind: 'refused',
+    text: 'no permission to listen',
+  })
+})
+
+test.each([
+  ['another hub', topicOf('positions', 'other')],
+  ['no hub', 'positions'],
+  ['a wildcard', topicOf('#')],
+  ['nothing', ''],
+])('refuses a join of %s', async (_, topic) => {
+  const { upstream, mallory } = await stage()
+  const joins = upstream.joins.length
+  expect(await mallory.join(topic)).toMatchObject({ kind: 'refused', text: 'the topic is none of this hub' })
+  expect(upstream.joins.length).toBe(joins)
+})
+
+test('limits the frames of a page by the stream, with a second of tolerance, and tells of a few', async () => {
+  const { upstream, bob, mallory } = await stage()
+  for (let n = 1; n <= 1_000; n++) mallory.topical('frame', TOPIC, frameOf(MINE, n))
+  await mallory.barrier()
+  // 30 at once, 30 of tolerance, and what the bucket leaks while they arrive.
+  expect(upstream.sent.length).toBeGreaterThanOrEqual(60)
+  expect(upstream.sent.length).toBeLessThan(1_000)
+  expect(mallory.all('fault').length).toBeGreaterThanOrEqual(1)
+  expect(mallory.all('fault').length).toBeLessThan(1_000 - upstream.sent.length)
+  await bob.barrier()
+  expect(bob.all('frame').length).toBeLessThanOrEqual(upstream.sent.length)
+})
+
+test('limits the frames of a page over all its streams', async () => {
+  const { upstream, mallory } = await stage()
+  for (let n = 1; n <= 1_000; n++) mallory.topical('frame', topicOf(`stream-${n}`), frameOf(MINE, n))
+  await mallory.barrier()
+  expect(upstream.sent.length).toBeGreaterThanOrEqual(600)
+  expect(upstream.sent.length).toBeLessThan(1_000)
+  expect(mallory.all('fault').map(({ text }) => text)).toContain(
+    'The server refused a frame: more than 300 messages a second.',
+  )
+})
+
+test('binds no more than four prefixes to a connection', async () => {
+  const { upstream, mallory } = await stage()
+  for (const letter of ['1', '2', '3', '4', '5']) {
+    mallory.topical('frame', TOPIC, frameOf(prefix(letter)))
+  }
+  await mallory.barrier()
+  expect(upstream.sent.length).toBe(4)
+  expect(mallory.all('fault').map(({ text }) => text)).toEqual([
+    'The server refused a frame: more than 4 prefixes of sids.',
+  ])
+})
+
+test('drops a flood from upstream undecoded, and counts each frame once, not for each page', async () => {
+  const { scene, upstream, bob } = await stage()
+  const others = await Promise.all(['one', 'two'].map((name) => scene.welcomed(name)))
+  for (const page of others) await page.join(TOPIC)
+  for (let n = 2; n <= 1001; n++) upstream.host.receive(TOPIC as never, frameOf(HEARD, n))
+  for (const page of [bob, ...others]) await page.barrier()
+  const [most] = [bob, ...others].map((page) => page.all('frame').length)
+  expect(most).toBeGreaterThanOrEqual(55)
+  expect(most).toBeLessThan(1_000)
+  expect(scene.server.pages.counts.dropped).toBe(1000 - Number(most))
+  for (const page of others) expect(page.all('frame').length).toBe(most)
+})
+
+test('passes no frame from upstream to pages that holds nothing', async () => {
+  const { scene, upstream, bob } = await stage()
+  const garbage = ['', '{', '[]', '{"data":7}', '\u0000', new Uint8Array(400_000)]
+  for (const frame of garbage) upstream.host.receive(TOPIC as never, frame)
+  upstream.host.receive(TOPIC as never, '{"data":{"by":"hand"}}')
+  await bob.barrier()
+  expect(bob.all('frame').map(({ text }) => text)).toEqual(['{"data":{"by":"hand"}}'])
+  expect(scene.server.pages.counts.dropped).toBe(garbage.length)
+})
+
+test('refuses a frame that is too large for the transport upstream', async () => {
+  const upstream = new ScriptedTransport()
+  upstream.capabilities = { ...upstream.capabilities, maxFrameBytes: (topic) => 5_000 - topic.length }
+  const { welcomed } = await serve({ upstream })
+  const page = await welcomed('ann')
+  expect(JSON.parse((await page.next('welcome')).text)).toMatchObject({ maxFrameBytes: 5_000 - 2_953 })
+  page.topical('frame', TOPIC, new Uint8Array(5_000 - TOPIC.length + 1))
+  expect((await page.next('fault')).text).toMatch(/too large for the transport upstream/)
+  expect(upstream.sent).toEqual([])
+})
+
+test('ends a page whose frame upstream does not take, so that it is not confirmed', async () => {
+  const upstream = new ScriptedTransport()
+  const { welcomed } = await serve({ upstream })
+  const page = await welcomed('ann')
+  const listener = await welcomed('bob')
+  await listener.join(TOPIC)
+  upstream.sending = 'offline'
+  page.topical('frame', TOPIC, frameOf(MINE))
+  expect(await page.closed).toMatchObject({ code: 4100 })
+  await listener.barrier()
+  expect(listener.all('frame')).toEqual([])
+})

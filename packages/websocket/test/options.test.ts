@@ -1,0 +1,77 @@
+import { openHub, RivuletError } from 'rivulet'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { transportFromUrls, websocket } from '../src/index.ts'
+import { servePages } from '../src/relay.ts'
+import { HUB, serve } from './support/scene.ts'
+
+const URL_OF_IT = 'wss://sync.example/rivulet'
+
+function refusal(make: () => unknown): RivuletError {
+  try {
+    make()
+  } catch (error) {
+    if (RivuletError.is(error)) return error
+    throw error
+  }
+  throw new Error('It was expected to throw.')
+}
+
+describe('the options of the client', () => {
+  test.each([
+    ['no object', 'wss://sync.example' as never, /an object/],
+    ['an unknown one', { url: URL_OF_IT, protocols: [] } as never, /no WebSocket option "protocols"/],
+    ['no URL', {} as never, /cannot be read/],
+    ['another scheme', { url: 'https://sync.example' }, /begins with ws:\/\/ or wss:\/\//],
+    ['credentials', { url: 'wss://ann:hunter2@sync.example' }, /no credentials/],
+    ['a token in the URL', { url: 'wss://sync.example?access_token=hunter2' }, /no credentials/],
+    ['a fragment', { url: 'wss://sync.example#x' }, /no fragment/],
+    ['a token that is a text', { url: URL_OF_IT, token: 'hunter2' as never }, /a function/],
+    ['a buffer that is too small', { url: URL_OF_IT, maxBufferedBytes: 10 }, /from 1024/],
+    ['a WebSocket that is none', { url: URL_OF_IT, WebSocket: {} as never }, /no WebSocket/],
+  ])('refuse %s, and repeat no secret', (_, options, why) => {
+    const { code, message } = refusal(() => websocket({ WebSocket, ...(options as object) } as never))
+    expect(code).toBe('INVALID_OPTIONS')
+    expect(message).toMatch(typeof options === 'string' ? /cannot be read|no WebSocket option/ : why)
+    expect(message).not.toContain('hunter2')
+  })
+
+  test('say what to pass where there is no WebSocket', () => {
+    vi.stubGlobal('WebSocket', undefined)
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const { code, message } = refusal(() => transportFromUrls([URL_OF_IT]))
+    expect(code).toBe('INVALID_OPTIONS')
+    expect(message).toContain('{ WebSocket }')
+  })
+
+  test('hold a token that util.inspect does not find', async () => {
+    const { inspect } = await import('node:util')
+    const transport = websocket({ url: URL_OF_IT, WebSocket, token: () => 'hunter2' })
+    expect(inspect(transport, { depth: 9, showHidden: true })).not.toContain('token')
+  })
+})
+
+test('openHub finds the package by the scheme', async () => {
+  vi.stubGlobal('WebSocket', WebSocket)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const { server } = await serve()
+  const hub = await openHub(`${server.url}?name=${HUB}`)
+  expect(hub.name).toBe(HUB)
+  await hub.close()
+})
+
+describe('the options of servePages', () => {
+  const authenticate = async () => ({ refused: 'no', isFinal: true })
+  test.each([
+    ['none', {}, /needs \{ authenticate \}/],
+    ['an unknown one', { authenticate, rate: 1 }, /no option "rate"/],
+    ['a rate of nothing', { authenticate, ratePerSecond: 0 }, /"ratePerSecond" of servePages/],
+    ['a burst that is a text', { authenticate, burst: '30' }, /"burst"/],
+    ['more joins than there may be', { authenticate, maxJoinsPerPage: 1e9 }, /"maxJoinsPerPage"/],
+    ['a log that is none', { authenticate, log: 'info' }, /A log is an object/],
+  ])('refuse %s', (_, options, why) => {
+    const { code, message } = refusal(() => servePages(options as never))
+    expect(code).toBe('INVALID_OPTIONS')
+    expect(message).toMatch(why)
+  })
+})

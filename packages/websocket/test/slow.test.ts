@@ -1,0 +1,159 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { eventually } from '../../../test/support/live.ts'
+import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
+import { type PageHandler, type PageSocket, relay, servePages } from '../src/relay.ts'
+import { frameOf, prefix, topicOf } from './support/frames.ts'
+import { HUB, serve } from './support/scene.ts'
+import { openSession } from './support/sessions.ts'
+
+const TOPIC = topicOf('positions')
+
+/** A socket that takes what it is given, or does not. */
+class HandSocket implements PageSocket {
+  readonly sent: Uint8Array[] = []
+  readonly ends: (number | 'terminated')[] = []
+  isReading = true
+  bufferedBytes = 0
+
+  send(bytes: Uint8Array): void {
+    this.sent.push(bytes)
+    if (!this.isReading) this.bufferedBytes += bytes.length
+  }
+
+  close(code: number): void {
+    this.ends.push(code)
+  }
+
+  terminate(): void {
+    this.ends.push('terminated')
+  }
+
+  count(kind: number): number {
+    return this.sent.filter((bytes) => bytes[0] === kind).length
+  }
+}
+
+const HOST = { hub: HUB, receive() {}, down() {}, error() {}, left() {} }
+
+async function pagesByHand() {
+  const made = relay()
+  await made.open(HOST, new AbortController().signal)
+  const pages = servePages({ authenticate: async ({ token = '' }) => openSession(made, token) })
+  const enter = async (token: string): Promise<{ socket: HandSocket; page: PageHandler }> => {
+    const socket = new HandSocket()
+    const page = pages.accept(socket)
+    page.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token })))
+    await vi.waitFor(() => expect(socket.count(KIND.welcome)).toBe(1))
+    return { socket, page }
+  }
+  return { relay: made, pages, enter }
+}
+
+afterEach(() => void vi.useRealTimers())
+
+describe('a page that does not read', () => {
+  test('has at most a bounded number of bytes waiting; frames beyond are dropped and counted', async () => {
+    const { relay: made, pages, enter } = await pagesByHand()
+    const { socket, page } = await enter('ann')
+    const reader = await enter('bob')
+    for (const each of [page, reader.page]) each.receive(encodeNumbered(KIND.join, 1, TOPIC))
+    socket.isReading = false
+    const large = { text: 'x'.repeat(60_000) }
+    const frames = 40
+    for (let n = 1; n <= frames; n++) made.send(TOPIC as never, frameOf(prefix('a'), n, large))
+    expect(socket.bufferedBytes).toBeLessThanOrEqual(1_048_576)
+    expect(socket.bufferedBytes).toBeGreaterThan(1_048_576 - 61_000)
+    const got = socket.count(KIND.frame)
+    expect(reader.socket.count(KIND.frame)).toBe(frames)
+    expect(pages.counts).toMatchObject({ sent: got + frames, dropped: frames - got, pages: 2 })
+    pages.close()
+  })
+
+  test('is ended when there is no room for answers either', async () => {
+    const { pages, enter } = await pagesByHand()
+    const { socket, page } = await enter('ann')
+    socket.isReading = false
+    socket.bufferedBytes = 1_048_576 + 65_536
+    page.receive(encodeNumbered(KIND.barrier, 1))
+    expect(socket.count(KIND.barrier)).toBe(1)
+    socket.bufferedBytes++
+    page.receive(encodeNumbered(KIND.barrier, 2))
+    expect(socket.count(KIND.barrier)).toBe(1)
+    expect(socket.ends).toEqual([4102, 'terminated'])
+    expect(pages.counts.pages).toBe(0)
+    pages.close()
+  })
+
+  test('costs the server little memory on a real socket, and the others nothing', async () => {
+    const { hub, welcomed, server } = await serve({ ratePerSecond: 100_000, burst: 100_000 })
+    const [slow, fast] = [await welcomed('slow'), await welcomed('fast')]
+    for (const page of [slow, fast]) await page.join(TOPIC)
+    slow.socket.pause()
+    const stream = hub.stream('positions', { limit: false, maxBytes: 65_536 })
+    let published = 0
+    await eventually(async () => {
+      for (let n = 0; n < 20; n++) stream.publish({ n: published++, text: 'x'.repeat(30_000) })
+      await fast.barrier()
+      return server.pages.counts.dropped
+    }).toBeGreaterThan(0)
+    expect(server.mostBufferedBytes).toBeLessThanOrEqual(1_048_576 + 65_536)
+    await eventually(() => server.pages.counts.pages).toBe(1)
+    expect(await Promise.race([fast.closed, fast.barrier().then(() => 'open')])).toBe('open')
+  })
+})
+
+describe('time', () => {
+  test('ends a stranger that says nothing, or is held, after ten seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const made = relay()
+    const pages = servePages({ authenticate: async () => openSession(made, 'ann') })
+    const [silent, held] = [new HandSocket(), new HandSocket()]
+    pages.accept(silent)
+    pages.accept(held).receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB })))
+    await vi.advanceTimersByTimeAsync(9_999)
+    expect([silent.ends, held.ends]).toEqual([[], []])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect([silent.ends, held.ends]).toEqual([[4105], [4105]])
+    // Neither closes, so they are ended.
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect([silent.ends, held.ends]).toEqual([
+      [4105, 'terminated'],
+      [4105, 'terminated'],
+    ])
+    expect(vi.getTimerCount(), 'no timer runs without pages').toBe(0)
+  })
+
+  test('pings a page every two seconds, and ends one that is silent for six', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { pages, enter } = await pagesByHand()
+    const { socket, page } = await enter('ann')
+    for (let seconds = 2; seconds <= 20; seconds += 2) {
+      await vi.advanceTimersByTimeAsync(2_000)
+      expect(socket.count(KIND.ping)).toBe(seconds / 2)
+      page.receive(encodeText(KIND.pong))
+    }
+    await vi.advanceTimersByTimeAsync(8_000)
+    expect(socket.ends).toEqual([4102, 'terminated'])
+    pages.close()
+  })
+
+  test('lets a second of what a page published pass again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { pages, enter } = await pagesByHand()
+    const { page } = await enter('ann')
+    let sequence = 0
+    const publish = (count: number) => {
+      const before = pages.counts.received
+      for (let n = 0; n < count; n++) {
+        page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'), ++sequence)))
+      }
+      return pages.counts.received - before
+    }
+    expect(publish(100)).toBe(60)
+    vi.advanceTimersByTime(1_000)
+    expect(publish(100)).toBe(30)
+    vi.advanceTimersByTime(4_000)
+    expect(publish(100)).toBe(60)
+    pages.close()
+  })
+})

@@ -1,0 +1,139 @@
+import { createHub, type Hub, type RivuletError } from 'rivulet'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { eventually, makeLive } from '../../../test/support/live.ts'
+import { websocket } from '../src/index.ts'
+import { HUB, serve } from './support/scene.ts'
+
+describe('a token', () => {
+  test('is renewed before it expires, on the connection that stands', async () => {
+    const replaced: string[] = []
+    const { server } = await serve({
+      session: (token) => ({
+        identity: 'ann',
+        // Long enough for a machine that stands still for a while, short enough to live through.
+        expiresMs: Date.now() + 4_000,
+        ended: () => replaced.push(token),
+      }),
+    })
+    let given = 0
+    const { hub, downs } = await open(server.url, () => `token ${++given}`)
+    const heard: number[] = []
+    await hub.stream<{ n: number }>('positions').subscribe(({ data }) => heard.push(data.n)).ready
+    await eventually(() => replaced).toEqual(['token 1', 'token 2'])
+    expect(given).toBe(3)
+    expect(downs).toEqual([])
+    expect(server.pages.counts.pages).toBe(1)
+    hub.stream('positions').publish({ n: 1 })
+    await hub.flush()
+    expect(hub.ledger()).toMatchObject({ confirmed: 1, unconfirmed: 0 })
+  })
+
+  test('that expires ends the connection, and the page comes back with another one', async () => {
+    const { server } = await serve({
+      session: (token) => ({ expiresMs: token === 'short' ? Date.now() + 500 : undefined }),
+    })
+    const tokens = ['short', new Error('the login is away'), 'long']
+    const { hub, downs, errors } = await open(server.url, () => {
+      const token = tokens.shift() ?? 'long'
+      if (token instanceof Error) throw token
+      return token
+    })
+    await eventually(() => downs.length).toBe(1)
+    await eventually(() => hub.status).toBe('up')
+    expect(errors).toContain('The WebSocket ended: the token expired.')
+    expect(errors.some((message) => message.includes('the login is away'))).toBe(true)
+  })
+
+  test('that is refused for good fails the hub at once', async () => {
+    const { server } = await serve({ authenticate: async () => ({ refused: 'no such key', isFinal: true }) })
+    const hub = createHub({
+      transport: websocket({ url: server.url, WebSocket, token: () => 'x' }),
+      name: HUB,
+    })
+    onTestFinished(async () => void (await hub.close()))
+    hub.on('error', () => {})
+    const error = await hub.ready().catch((cause: RivuletError) => cause)
+    expect(error).toMatchObject({ code: 'TRANSPORT_FAILED' })
+    expect((error as Error).message).toContain('no such key')
+  })
+
+  test('that is refused for now is asked for again', async () => {
+    let asked = 0
+    const scene = await serve()
+    const refuseTwice = await serve({
+      authenticate: async () =>
+        ++asked <= 2
+          ? { refused: 'busy', isFinal: false }
+          : { relay: scene.relay, identity: 'ann', may: () => true, expiresMs: undefined, secret: undefined },
+    })
+    const { hub } = await open(refuseTwice.server.url, () => 'x')
+    expect(hub.status).toBe('up')
+    expect(asked).toBe(3)
+  })
+
+  test('that is no string fails the hub', async () => {
+    const { server } = await serve()
+    for (const token of [() => '', () => 7 as never, async () => undefined as never]) {
+      const hub = createHub({ transport: websocket({ url: server.url, WebSocket, token }), name: HUB })
+      hub.on('error', () => {})
+      await expect(hub.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
+      await hub.close()
+    }
+    expect(server.connections).toBe(0)
+  })
+
+  test('of somebody else does not take over a connection', async () => {
+    const { welcomed } = await serve()
+    const page = await welcomed('ann')
+    page.text('token', 'bob')
+    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of somebody else' })
+  })
+
+  test('is checked one at a time, and not often', async () => {
+    const { welcomed } = await serve()
+    const page = await welcomed('ann')
+    page.text('token', 'ann')
+    page.text('token', 'ann')
+    expect(await page.closed).toEqual({ code: 4105, reason: 'too many tokens' })
+    const patient = await welcomed('ann')
+    for (let n = 1; n <= 3; n++) {
+      patient.text('token', 'ann')
+      await patient.barrier()
+      await eventually(() => patient.all('renewed').length).toBe(n)
+    }
+    patient.text('token', 'ann')
+    expect(await patient.closed).toEqual({ code: 4105, reason: 'too many tokens' })
+  })
+})
+
+test('a session that the server ends is told once, and the page comes back', async () => {
+  const ended: string[] = []
+  const { server } = await serve({ session: (token) => ({ ended: () => ended.push(token) }) })
+  const { hub, downs } = await open(server.url, () => 'ann')
+  const { hub: other, downs: othersDowns } = await open(server.url, () => 'bob')
+  server.pages.endWhere(({ identity }) => identity === 'ann')
+  await eventually(() => ended).toEqual(['ann'])
+  await eventually(() => downs.length).toBe(1)
+  await eventually(() => hub.status).toBe('up')
+  expect(other.status).toBe('up')
+  expect(othersDowns).toEqual([])
+  await hub.close()
+  await eventually(() => ended).toEqual(['ann', 'ann'])
+})
+
+/** Opens a page's hub, and notes its outages and errors. */
+async function open(
+  url: string,
+  token: () => string,
+): Promise<{ hub: Hub; downs: string[]; errors: string[] }> {
+  const hub = makeLive({ transport: websocket({ url, WebSocket, token }), name: HUB })
+  const downs: string[] = []
+  const errors: string[] = []
+  hub.on('error', (error) => errors.push(error.message.replace(` (hub "${HUB}")`, '')))
+  await hub.ready()
+  hub.on('status', (status) => {
+    if (status === 'down') downs.push(status)
+  })
+  return { hub, downs, errors }
+}
