@@ -33,7 +33,9 @@ await hub.flush()
 
 const shares = Array.from({ length: THREADS }, (_, index) => findings.filter(({ by }) => by === index).length)
 console.log(`${week.length} earthquakes, aftershocks found by each thread: ${shares.join(' ')}`)
-const [largest] = findings.sort((one, other) => other.main.magnitude - one.main.magnitude)
+const [largest] = findings.sort(
+  (one, other) => other.main.magnitude - one.main.magnitude || other.magnitude - one.magnitude,
+)
 console.log(
   `the strongest with one: magnitude ${largest?.main.magnitude}, then ${largest?.magnitude}, ${largest?.km} km away`,
 )
