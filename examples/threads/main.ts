@@ -24,17 +24,18 @@ for (const { id, properties, geometry } of week) {
   const [longitude = 0, latitude = 0] = geometry.coordinates
   quakes.publish({ id, time: properties.time, magnitude: properties.mag, longitude, latitude })
 }
-// Here `flush` also says that every thread has read what was published, unless it is blocked.
-await hub.flush()
 
 // A hub does not keep its thread alive; the port does, until this.
 const ends = workers.map((worker) => once(worker, 'exit'))
-for (const worker of workers) worker.postMessage('that was all')
+for (const worker of workers) worker.postMessage(week.length)
 await Promise.all(ends)
+await hub.flush()
 
 const shares = Array.from({ length: THREADS }, (_, index) => findings.filter(({ by }) => by === index).length)
 console.log(`${week.length} earthquakes, aftershocks found by each thread: ${shares.join(' ')}`)
-const [largest] = findings.sort((one, other) => other.main.magnitude - one.main.magnitude)
+const [largest] = findings.sort(
+  (one, other) => other.main.magnitude - one.main.magnitude || other.magnitude - one.magnitude,
+)
 console.log(
   `the strongest with one: magnitude ${largest?.main.magnitude}, then ${largest?.magnitude}, ${largest?.km} km away`,
 )

@@ -11,6 +11,7 @@ const { index, of } = workerData as { readonly index: number; readonly of: numbe
 const hub = await openHub('threads:aftershocks')
 const findings = hub.stream<Finding>('findings', { limit: false })
 const earlier: Located[] = []
+let total = Number.POSITIVE_INFINITY
 const quakes = hub.stream<Located>('quakes', { limit: false })
 await quakes.subscribe(({ data: quake }) => {
   if (earlier.length % of === index) {
@@ -18,10 +19,19 @@ await quakes.subscribe(({ data: quake }) => {
     if (found !== undefined) findings.publish(found)
   }
   earlier.push(quake)
+  closeAfterAll()
 }).ready
 parentPort?.postMessage('listening')
 
-parentPort?.once('message', () => hub.close())
+// The count comes through the port, so perhaps before the last of what it counts.
+parentPort?.once('message', (count: number) => {
+  total = count
+  closeAfterAll()
+})
+
+function closeAfterAll(): void {
+  if (earlier.length === total) void hub.close()
+}
 
 /** Finds the strongest earthquake of the day before that was near and stronger. */
 function mainShockOf(quake: Located): Finding | undefined {
