@@ -20,7 +20,9 @@ describe('openHub of the entry for browsers and workers', () => {
   test.each(['nats://127.0.0.1:4222', 'mqtt://127.0.0.1:1883'])('does not know %s', async (url) => {
     await expect(openHub(url)).rejects.toMatchObject({
       code: 'INVALID_OPTIONS',
-      message: expect.stringMatching(/^A transport's URL starts with memory: threads: ws: wss:, not (nats|mqtt):/),
+      message: expect.stringMatching(
+        /^A transport's URL starts with memory: threads: ws: wss:, not (nats|mqtt):/,
+      ),
     })
   })
 })
