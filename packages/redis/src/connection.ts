@@ -9,6 +9,7 @@ type Listener = (frame: Buffer) => void
 const PING_INTERVAL_MS = 2_000
 /** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
 const MAX_UNANSWERED = 2
+const GONE = 'the connection is gone'
 
 /** One connection to one server, from its handshake to its end. Never reconnects. */
 export class Connection {
@@ -49,6 +50,7 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
+    if (!this.#live) throw new Error(GONE)
     const listener: Listener = (frame) => this.#receive(topic, listener, frame)
     this.#joins.set(topic, listener)
     try {
@@ -68,15 +70,18 @@ export class Connection {
   }
 
   flush(signal: AbortSignal): Promise<void> {
-    return this.#wait(() => this.#client.sendCommand(['PING']), signal)
+    return this.#live ? this.#barrier(signal) : Promise.reject(new Error(GONE))
   }
 
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
-    const flushed = this.flush(signal)
     this.#live = false
-    await flushed.catch(() => {})
+    await this.#barrier(signal).catch(() => {})
     this.#drop(new Error('the connection was closed'))
+  }
+
+  #barrier(signal: AbortSignal): Promise<void> {
+    return this.#wait(() => this.#client.sendCommand(['PING']), signal)
   }
 
   #subscribe(topic: Topic, listener: Listener): Promise<void> {
@@ -146,7 +151,6 @@ export class Connection {
 
   /** Settles like `begin`, or rejects when `signal` aborts or the connection ends. Leaves no listener behind. */
   async #wait(begin: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
-    if (!this.#live) throw new Error('the connection is gone')
     signal.throwIfAborted()
     let fail = (_cause: unknown) => {}
     const failed = new Promise<never>((_resolve, reject) => {

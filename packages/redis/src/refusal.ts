@@ -6,7 +6,7 @@ const CERTIFICATE_CODE = /CERT|CRL|ISSUER|LEAF_SIGNATURE|HOSTNAME|^INVALID_|^ERR
 // How a server begins its answer when another try would meet the same: credentials, a protected server (DENIED), a
 // name or a password that it does not take, a version before 6 that does not know HELLO.
 const FATAL_ANSWER = /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR (unknown command|Client name|AUTH))/i
-// A server that does not know a command repeats its arguments, and those of HELLO hold the password.
+// A server that does not know a command repeats its arguments: those of HELLO hold the password, of others the data.
 const REPEATED_ARGUMENTS = /,? with args beginning with.*/s
 
 /** Makes an `INVALID_OPTIONS` error. The message must hold nothing that could be a secret. */
@@ -36,7 +36,9 @@ export function lossOf(cause: unknown): RivuletError {
 
 /** Makes the error that tells of a fault that leaves the connection up. */
 export function faultOf(what: string, cause: unknown): RivuletError {
-  return new RivuletError('TRANSPORT_FAILED', `${what}: ${reasonOf(cause)}.`, { cause })
+  return new RivuletError('TRANSPORT_FAILED', `${what}: ${reasonOf(cause)}.`, {
+    cause: withoutArguments(cause),
+  })
 }
 
 /** Tells whether trying again soon is pointless. */

@@ -43,6 +43,20 @@ test('hands over everything that was sent before a close', async () => {
   expect(there.host.frames.map((frame) => Number(frame.text))).toEqual([...Array(1000).keys()])
 })
 
+test('is not cut short by a second close', async () => {
+  const broker = await server()
+  const here = await opened(broker)
+  const there = await opened(broker)
+  await there.transport.join(POSITIONS, within())
+  await broker.stop()
+  here.transport.send(POSITIONS, 'x')
+  const closing = [here.transport.close(within()), here.transport.close(within())]
+  broker.cont()
+  await Promise.all(closing)
+  await there.transport.flush(within())
+  expect(there.host.frames).toHaveLength(1)
+})
+
 test('opens again after the server was killed, and forgets the joins and the old host', async () => {
   const broker = await server()
   const { transport, host } = await opened(broker)
