@@ -5,15 +5,18 @@ import { isRecord, MAX_DEPTH } from './snapshot.ts'
 
 /** How many messages a frame holds at the most. */
 export const MAX_MESSAGES_PER_FRAME = 64
-/** The most bytes that a frame is made of, and the most that a receiver takes: some room for other writers. */
+/** The most bytes that a frame is made of. */
 export const MAX_FRAME_BYTES = 256 * 1024
+/** The most bytes that a receiver takes as one frame: some room for other writers. */
 export const MAX_INCOMING_BYTES = 320 * 1024
 /** The data's own nesting, inside a message, inside an array. How deep the data itself is, `seal` checks. */
 const MAX_FRAME_DEPTH = MAX_DEPTH + 2
 
 /** One message of a decoded frame. `sid` is absent when a foreign client wrote it by hand. */
 export interface FrameEntry {
+  /** What was published, not checked any further. */
   readonly data: object
+  /** Who published it, and which number it has there; `undefined` when a foreign client left it out. */
   readonly sid: Sid | undefined
   /** Milliseconds on the publisher's clock since its origin began. */
   readonly tMs: number | undefined
@@ -24,7 +27,9 @@ export type DecodedFrame = readonly (FrameEntry | undefined)[] | Removal
 
 /** Ends a stream in the processes that subscribe to it. */
 export interface Removal {
+  /** Who removed the stream, and which number the removal has there. */
   readonly removedBy: Sid
+  /** Milliseconds on the clock of whoever removed it, since its origin began. */
   readonly tMs: number | undefined
 }
 
