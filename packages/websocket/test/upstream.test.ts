@@ -134,7 +134,11 @@ describe('joins upstream', () => {
     const { hub, welcomed } = await serve({ upstream })
     const pages = await Promise.all(['ann', 'bob', 'eve'].map((name) => welcomed(name)))
     const answers = []
-    for (const page of pages) answers.push(await page.join(TOPIC))
+    for (const page of pages) {
+      answers.push(await page.join(TOPIC))
+      // Whoever asked upstream now would wait.
+      upstream.answers.join = 'hang'
+    }
     expect(answers.map(({ kind }) => kind)).toEqual(['refused', 'refused', 'refused'])
     expect(answers[0]?.text).toContain('no permission')
     const errors: string[] = []

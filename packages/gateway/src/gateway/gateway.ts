@@ -68,7 +68,7 @@ export interface Gateway {
    */
   checkPage(request: PageRequest): Answer | undefined
   /**
-   * Takes over a WebSocket that a server has accepted at `pagePath`, for messages of at most 320 KiB. The server tells
+   * Takes over a WebSocket that a server has accepted at `pagePath`, for messages of at most 323 KiB. The server tells
    * what comes of it by the methods given. Who it is, its first message says. Throws `INVALID_OPTIONS` without a relay.
    */
   acceptPage(socket: PageSocket): PageHandler

@@ -70,8 +70,8 @@ function isBunServer(bindings: object): bindings is BunServer {
   return typeof (bindings as Partial<BunServer>).upgrade === 'function'
 }
 
-// The largest frame has 256 KiB, its topic some.
-const MAX_MESSAGE_BYTES = 327_680
+// The most that a page may send: a frame as large as the core takes one, and the longest topic.
+const MAX_MESSAGE_BYTES = 330_752
 
 /** What Bun calls for each WebSocket: `Bun.serve({ fetch: gateway.fetch, websocket: bunWebSocket })`. */
 export const bunWebSocket = Object.freeze({

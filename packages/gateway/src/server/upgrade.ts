@@ -114,8 +114,8 @@ async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoi
   }
   if (pagePath !== undefined) {
     endpoints.set(pagePath, {
-      // The largest frame has 256 KiB, its topic some.
-      webSockets: await webSocketServer(327_680),
+      // The most that a page may send: a frame as large as the core takes one, and the longest topic.
+      webSockets: await webSocketServer(330_752),
       check: (request) => gateway.checkPage({ url: urlOf(request), headers: headersOf(request) }),
       accept: (socket) => gateway.acceptPage(socket),
     })
