@@ -20,7 +20,16 @@ describe('openHub of the entry for browsers and workers', () => {
   test.each(['nats://127.0.0.1:4222', 'mqtt://127.0.0.1:1883'])('does not know %s', async (url) => {
     await expect(openHub(url)).rejects.toMatchObject({
       code: 'INVALID_OPTIONS',
-      message: expect.stringMatching(/^A transport's URL starts with memory:, not (nats|mqtt):/),
+      message: expect.stringMatching(/^A transport's URL starts with memory: ws: wss:, not (nats|mqtt):/),
+    })
+  })
+})
+
+describe('its scheme ws:', () => {
+  test('is that of @rivulet/websocket', async () => {
+    await expect(openHub('ws://ann:secret@127.0.0.1')).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringMatching(/WebSocket/),
     })
   })
 })

@@ -155,7 +155,7 @@ describe('openHub', () => {
   test.each<[unknown, string]>([
     [
       'http://h',
-      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls:, not http:",
+      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: ws: wss:, not http:",
     ],
     ['ftp://h', 'not ftp:'],
     ['constructor:x', 'not constructor:'], // RELIABILITY 52
