@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../../../test/support/live.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
 import { type PageHandler, type PageSocket, relay, servePages } from '../src/relay.ts'
-import { frameOf, prefix, topicOf } from './support/frames.ts'
+import { frameOf, prefix, removalOf, topicOf } from './support/frames.ts'
 import { HUB, serve } from './support/scene.ts'
 import { openSession } from './support/sessions.ts'
 
@@ -134,6 +134,25 @@ describe('time', () => {
     }
     await vi.advanceTimersByTimeAsync(8_000)
     expect(socket.ends).toEqual([4102, 'terminated'])
+    pages.close()
+  })
+
+  test('lets five removals a second of a stream pass, from a page and to one', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { relay: made, pages, enter } = await pagesByHand()
+    const [ann, bob] = [await enter('ann'), await enter('bob')]
+    bob.page.receive(encodeNumbered(KIND.join, 1, TOPIC))
+    for (let n = 1; n <= 20; n++)
+      ann.page.receive(encodeTopical(KIND.frame, TOPIC, removalOf(prefix('a'), n)))
+    expect(pages.counts).toMatchObject({ received: 5, refused: 15, sent: 5, dropped: 0 })
+    for (let n = 1; n <= 20; n++) made.send(TOPIC as never, removalOf(prefix('b'), n))
+    expect(pages.counts).toMatchObject({ sent: 5, dropped: 20 })
+    vi.advanceTimersByTime(1_000)
+    for (let n = 21; n <= 40; n++) made.send(TOPIC as never, removalOf(prefix('b'), n))
+    expect(pages.counts).toMatchObject({ sent: 10, dropped: 35 })
+    // They have taken no room of messages.
+    for (let n = 41; n <= 100; n++) made.send(TOPIC as never, frameOf(prefix('b'), n))
+    expect(pages.counts).toMatchObject({ sent: 70, dropped: 35 })
     pages.close()
   })
 
