@@ -27,6 +27,15 @@ describe('openHub of the entry for browsers and workers', () => {
   })
 })
 
+describe('its scheme ws:', () => {
+  test('is that of @rivulet/websocket', async () => {
+    await expect(openHub('ws://ann:secret@127.0.0.1')).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringMatching(/WebSocket/),
+    })
+  })
+})
+
 describe('a package of a transport', () => {
   const open = (load: () => Promise<unknown>) =>
     openHubWith([{ name: '@rivulet/absent', schemes: ['absent:'], load }], 'absent://host')
