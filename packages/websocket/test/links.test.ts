@@ -38,6 +38,7 @@ test('delivers nothing of a frozen link late, and counts what was published on i
   await stream.subscribe(({ data }) => heard.push(data.n)).ready
   ann.stream('positions').publish({ n: 1 })
   await eventually(() => heard).toEqual([1])
+  await ann.flush()
   proxy.mode = 'unplug'
   for (let n = 2; n <= 11; n++) ann.stream('positions').publish({ n })
   await eventually(() => ann.status).toBe('down')
