@@ -12,9 +12,8 @@ const PACKAGES: readonly TransportPackage[] = [
 ]
 
 /**
- * Opens a hub by configuration, in a browser or a worker. Known there are `memory:` @rivulet/memory, `threads:`
- * @rivulet/threads and `ws:` `wss:` @rivulet/websocket, so that a bundler does not follow packages that need Node; pass another transport as an object.
- * Else as `openHub` in Node.
+ * Opens a hub in a browser or a worker: `memory:`, `threads:`, `ws:` and `wss:`. Other packages need Node and are left
+ * out of bundles; pass another transport as an object.
  */
 export function openHub(config: HubConfig, options?: OpenOptions): Promise<Hub> {
   return openHubWith(PACKAGES, config, options)

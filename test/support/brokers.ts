@@ -102,7 +102,7 @@ export function startNats(options: NatsServerOptions = {}): Promise<Broker> {
   if (options.mqtt) listeners.push('mqtt')
   if (options.monitor) listeners.push('monitor')
   if (options.cluster) listeners.push('cluster')
-  return start('nats-server', options, listeners, {
+  return startBroker('nats-server', options, listeners, {
     scheme: options.tls ? 'tls' : 'nats',
     readyLine: /Server is ready/,
     args: (file) => ['-c', file],
@@ -124,7 +124,7 @@ export async function startNatsCluster(count: number, options: NatsServerOptions
 
 /** Starts a mosquitto on a free loopback port. Without `users` it takes everybody. */
 export function startMosquitto(options: MosquittoOptions = {}): Promise<Broker> {
-  return start('mosquitto', options, options.websocket ? ['websocket'] : [], {
+  return startBroker('mosquitto', options, options.websocket ? ['websocket'] : [], {
     scheme: options.tls ? 'mqtts' : 'mqtt',
     readyLine: /mosquitto version \S+ running/,
     args: (file) => ['-c', file],
@@ -143,7 +143,7 @@ const START_ATTEMPTS = 10
 const PORT_TAKEN = /address already in use/i
 
 /** Starts a program on a free loopback port; again on another one when somebody was faster. */
-export async function start(
+export async function startBroker(
   program: string,
   options: CommonOptions,
   listeners: Listener[],

@@ -21,7 +21,7 @@ export interface BrokerKind {
   readonly query: string
 }
 
-/** Every broker and protocol that the adapters speak. */
+/** Every broker and protocol that the adapters speak. Threads have no broker; their faults are in packages/threads/test. */
 export const BROKER_KINDS: readonly BrokerKind[] = [
   { kind: 'nats', start: startNats, query: '' },
   { kind: 'mqtt 5', start: startMosquitto, query: '?protocol=5' },

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type Broker, type CommonOptions, type Ports, start } from './brokers.ts'
+import { type Broker, type CommonOptions, type Ports, startBroker } from './brokers.ts'
 import { findExecutable, isInstalled } from './find-executable.ts'
 
 export type RedisProgram = 'redis-server' | 'valkey-server'
@@ -21,7 +21,7 @@ export interface RedisServerOptions extends CommonOptions {
 
 /** Starts a Redis or Valkey server on a free loopback port. Without `users` it takes everybody. */
 export function startRedis(options: RedisServerOptions = {}): Promise<Broker> {
-  return start(options.server ?? 'redis-server', options, options.cluster ? ['cluster'] : [], {
+  return startBroker(options.server ?? 'redis-server', options, options.cluster ? ['cluster'] : [], {
     scheme: options.tls ? 'rediss' : 'redis',
     readyLine: /Ready to accept connections/,
     args: (file) => [file],

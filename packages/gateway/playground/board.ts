@@ -10,7 +10,7 @@ const PULL = 0.25
 const ARRIVED = 0.0005
 
 /** A cursor that is to be shown. */
-export interface Showing {
+interface Showing {
   readonly name: string
   readonly hue: number
   readonly isMine: boolean

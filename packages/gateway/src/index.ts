@@ -27,5 +27,5 @@ export type {
 export type { StreamRecord } from './registry/stream-record.ts'
 export { type NodeHandler, toNodeHandler } from './server/node-handler.ts'
 export { type GatewayServer, type ServeOptions, serve } from './server/serve.ts'
-export { attachTwilsock, attachWebSockets } from './server/upgrade.ts'
+export { attachWebSockets } from './server/upgrade.ts'
 export type { TwilsockHandler, TwilsockSocket } from './twilsock/socket.ts'

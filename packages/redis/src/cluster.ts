@@ -13,26 +13,30 @@ export async function openCluster(
   host: TransportHost,
   settings: Settings,
   signal: AbortSignal,
-) {
+): Promise<Cluster> {
   const ranges = asked.ranges ?? []
   asked.client.destroy()
   const servers = new Map(ranges.map((range) => [labelOf(range), serverOf(range, asked.server)]))
-  const dialled = await dialAll([...servers.values()], settings, signal)
+  const dialled = await dialAll(servers, settings, signal)
   return new Cluster(asked.server.label, ranges, dialled, host)
 }
 
-/** Dials all of these servers at once. When one fails, none of the connections stays. */
-async function dialAll(servers: readonly Server[], settings: Settings, signal: AbortSignal) {
-  const outcomes = await Promise.allSettled(servers.map((server) => dialAny([server], settings, signal)))
-  const dialled = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+/** Dials all of these servers at once, and keeps their labels. When one fails, none of the connections stays. */
+async function dialAll(servers: ReadonlyMap<string, Server>, settings: Settings, signal: AbortSignal) {
+  const dialled = new Map<string, Dialled>()
+  const outcomes = await Promise.allSettled(
+    [...servers].map(async ([label, server]) => {
+      dialled.set(label, await dialAny([server], settings, signal))
+    }),
+  )
   const failure = outcomes.find((outcome) => outcome.status === 'rejected')
   if (failure === undefined && !signal.aborted) return dialled
-  for (const { client } of dialled) client.destroy()
+  for (const { client } of dialled.values()) client.destroy()
   throw signal.aborted ? signal.reason : failure?.reason
 }
 
 /** The connections to all nodes of a cluster, each for the topics of its slots. Ends when one of them does. */
-class Cluster {
+export class Cluster {
   readonly server: string
   readonly #ranges: readonly SlotRange[]
   readonly #nodes = new Map<string, Connection>()
@@ -41,7 +45,7 @@ class Cluster {
   constructor(
     server: string,
     ranges: readonly SlotRange[],
-    dialled: readonly Dialled[],
+    dialled: ReadonlyMap<string, Dialled>,
     host: TransportHost,
   ) {
     this.server = server
@@ -56,9 +60,7 @@ class Cluster {
         void this.close(AbortSignal.abort())
       },
     }
-    const labels = [...new Set(ranges.map(labelOf))]
-    for (const [index, each] of dialled.entries())
-      this.#nodes.set(labels[index] ?? '', new Connection(each, shared))
+    for (const [label, each] of dialled) this.#nodes.set(label, new Connection(each, shared))
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {

@@ -73,7 +73,7 @@ function begin(server: Server, settings: Settings) {
   }
 }
 
-/** Has a socket drop what is buffered, in the kernel too, however it comes to be closed: it never leaves later. */
+/** Resets the socket whenever it is closed, so that buffered bytes never leave later. */
 function resetAtEnd(socket: Socket): void {
   socket.destroy = (error) => {
     socket.destroy = Object.getPrototypeOf(socket).destroy

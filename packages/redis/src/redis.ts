@@ -1,5 +1,5 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
-import { openCluster } from './cluster.ts'
+import { type Cluster, openCluster } from './cluster.ts'
 import { Connection } from './connection.ts'
 import { dialAny } from './dial.ts'
 import { type RedisOptions, resolveOptions, type Server, type Settings } from './options.ts'
@@ -25,7 +25,7 @@ class RedisTransport implements Transport {
   // Private also because it holds the credentials, which `util.inspect` must not find.
   readonly #settings: Settings
   // Up or not: once it has told of its end, or was closed, it sends and joins nothing.
-  #last: Connection | Awaited<ReturnType<typeof openCluster>> | undefined
+  #last: Connection | Cluster | undefined
   #cancelOpening = new AbortController()
   #opening: Promise<void> | undefined
 

@@ -6,7 +6,7 @@ import { invalid } from './refusal.ts'
 
 const FORM = 'A Redis URL is redis://username:password@host:port'
 const SCHEME = /^(?:redis|valkey)(?<secure>s?):$/
-/** How to read the parameters of a URL; `undefined` for what none of them is. */
+/** Reads a parameter's value; `undefined` when it is malformed. */
 const PARAMETERS = new Map<string, (text: string) => string | boolean | undefined>([
   ['path', (text) => text || undefined],
   ['sharded', (text) => ({ true: true, false: false })[text]],

@@ -3,8 +3,8 @@ import type { Channel } from './channel.ts'
 import { Others } from './others.ts'
 import { type FramesPost, makeId, type Post, readPost } from './post.ts'
 
-/** How long an opening channel waits for its own voice before it calls again. */
-const CALL_AGAIN_MS = 50
+/** Interval between test posts while the channel opens. */
+const TEST_AGAIN_MS = 50
 /**
  * What one post carries at most. Frames of one turn share a post, which spares most of its 2 µs at either end when many
  * streams publish; and Deno drops posts without a word when more than 255 wait for a thread.
@@ -44,29 +44,29 @@ export class Connection {
   }
 
   /**
-   * Resolves once the channel hears: a second one of this thread calls until the first one has it. So does every other
-   * transport, which answers; from then on they know of each other. Rejects on abort.
+   * Resolves once the channel brings posts: a second channel of this thread posts a test until the first one receives
+   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort.
    */
-  async hearsSelf(caller: Channel, signal: AbortSignal): Promise<void> {
-    caller.unref?.()
+  async receivesOwnTest(tester: Channel, signal: AbortSignal): Promise<void> {
+    tester.unref?.()
     let timer: ReturnType<typeof setTimeout> | undefined
     let abort = () => {}
-    const call = () => {
-      timer = setTimeout(call, CALL_AGAIN_MS)
-      caller.postMessage({ ask: this.#id, position: this.#position } satisfies Post)
+    const test = () => {
+      timer = setTimeout(test, TEST_AGAIN_MS)
+      tester.postMessage({ ask: this.#id, position: this.#position } satisfies Post)
     }
     try {
       await new Promise<void>((resolve, reject) => {
         this.#opening = { resolve, reject }
         abort = () => reject(signal.reason)
         signal.addEventListener('abort', abort)
-        call()
+        test()
       })
       this.#live = !this.#isDropped
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
-      caller.close()
+      tester.close()
     }
   }
 

@@ -6,14 +6,14 @@ const LONG_PATIENCE_MS = 1_500
 const FAR_BEHIND_BYTES = 1024 * 1024
 /** A transport that leaves every barrier of this time unanswered counts as ended: a thread that was terminated. */
 const FORGET_MS = 10_000
-/** So many are waited for; strangers may invent more. */
+/** Bound on remembered transports: anybody may post invented ids. */
 const MAX_OTHERS = 1_024
 
 interface Other {
   /** The position of the last ask that it answered. */
   answered: number
-  /** Since when it has owed an answer without giving any. */
-  owesSinceMs: number | undefined
+  /** Since when an ask of ours has waited for its answer. */
+  askedSinceMs: number | undefined
 }
 
 interface Wait {
@@ -24,16 +24,16 @@ interface Wait {
 
 /**
  * The other transports on a bus, and how far each has read. There is no list of them anywhere: each one is known from
- * its own posts, and a thread that is terminated says no goodbye.
+ * its own posts, and a thread that is terminated posts no end.
  */
 export class Others {
   readonly #all = new Map<string, Other>()
   readonly #waits = new Set<Wait>()
 
-  /** Notes a transport that exists; `position` is how far has been posted, of which it owes nothing. */
+  /** Notes a transport that exists; it need not answer what was posted up to `position`. */
   met(id: string, position: number): void {
     if (this.#all.has(id) || this.#all.size === MAX_OTHERS) return
-    this.#all.set(id, { answered: position, owesSinceMs: undefined })
+    this.#all.set(id, { answered: position, askedSinceMs: undefined })
   }
 
   /** Notes that a transport has read up to a position. */
@@ -42,7 +42,7 @@ export class Others {
     const other = this.#all.get(id)
     if (other === undefined) return
     other.answered = Math.max(other.answered, position)
-    other.owesSinceMs = undefined
+    other.askedSinceMs = undefined
     this.#look()
   }
 
@@ -59,7 +59,7 @@ export class Others {
    */
   caughtUp(position: number, signal: AbortSignal): Promise<void> {
     const nowMs = performance.now()
-    for (const other of this.#behind(position)) other.owesSinceMs ??= nowMs
+    for (const other of this.#behind(position)) other.askedSinceMs ??= nowMs
     let cancel = () => {}
     const settled = new Promise<void>((resolve, reject) => {
       const wait = { position, resolve, reject }
@@ -108,8 +108,8 @@ export class Others {
 
   #forget(): void {
     const untilMs = performance.now() - FORGET_MS
-    for (const [id, { owesSinceMs }] of this.#all) {
-      if (owesSinceMs !== undefined && owesSinceMs < untilMs) this.#all.delete(id)
+    for (const [id, { askedSinceMs }] of this.#all) {
+      if (askedSinceMs !== undefined && askedSinceMs < untilMs) this.#all.delete(id)
     }
   }
 

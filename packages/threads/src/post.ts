@@ -1,32 +1,32 @@
 import type { Topic } from 'rivulet'
 
-/** What crosses a channel: frames, a question how far the others are, its answer, or a goodbye. */
+/** One post: frames, a barrier's question, its answer, or the end of a transport. */
 export type Post = FramesPost | AskPost | AnswerPost | EndPost
 
 /** A topic and its frame, and so on, in turn. */
 export type FramesPost = readonly (Topic | Uint8Array | string)[]
 
 /** Asks every other transport to answer once it has taken everything that was posted before. */
-export interface AskPost {
-  /** Who asks. */
+interface AskPost {
+  /** The id of the asking transport. */
   readonly ask: string
   /** How far the asking transport has posted. */
   readonly position: number
 }
 
 /** Answers one ask. */
-export interface AnswerPost {
-  /** Who answers. */
+interface AnswerPost {
+  /** The id of the answering transport. */
   readonly answer: string
-  /** Who asked. */
+  /** The id of the asking transport. */
   readonly to: string
   /** The position of the ask. */
   readonly position: number
 }
 
 /** Says that a transport is closed and answers no more. */
-export interface EndPost {
-  /** Who closes. */
+interface EndPost {
+  /** The id of the closing transport. */
   readonly end: string
 }
 

@@ -63,7 +63,7 @@ class ThreadsTransport implements Transport {
     const channelName = `rivulet/threads/${name}`
     const connection = new Connection(makeChannel(channelName), host)
     try {
-      await connection.hearsSelf(makeChannel(channelName), signal)
+      await connection.receivesOwnTest(makeChannel(channelName), signal)
     } catch (cause) {
       await connection.close(AbortSignal.abort())
       throw cause

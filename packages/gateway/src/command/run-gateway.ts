@@ -1,6 +1,6 @@
 import { type Relay, relay } from '@rivulet/websocket/relay'
 import { pino } from 'pino'
-import { createHub, type Hub, type HubConfig, openHub, RivuletError } from 'rivulet'
+import { createHub, type Hub, type HubConfig, type HubOptions, openHub, RivuletError } from 'rivulet'
 import { loadTransport } from 'rivulet/transport'
 import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
@@ -79,19 +79,18 @@ async function openServices(settings: Settings, hubs: Hub[]) {
   return { services, relays }
 }
 
-/** Makes what pages and the hub share; what is no URL, the hub refuses. */
+/** Makes the relay that the hub and the pages share. `loadTransport` refuses anything but URLs. */
 async function relayOf({ transport }: ServiceSettings): Promise<Relay> {
   if (transport === undefined) return relay()
   return relay(await loadTransport(transport as string | readonly string[]))
 }
 
 async function hubOf(service: ServiceSettings, relay: Relay | undefined): Promise<Hub> {
-  const { transport = relay, ...options } = service
-  if (transport === undefined) return createHub(options)
-  if (relay === undefined) return openHub({ ...options, transport } as HubConfig)
-  // The name may stand in a URL, which the relay's transport does not read.
+  const transport = relay ?? service.transport
+  if (transport === undefined) return createHub(service as HubOptions)
+  // The name may stand in a URL, which is not read where a relay stands in its place.
   const name = nameOf(service)
-  return openHub({ ...options, ...(name !== undefined && { name }), transport: relay })
+  return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig)
 }
 
 async function registryOf({ registry, services }: Settings): Promise<StreamRegistry> {

@@ -38,7 +38,7 @@ export interface GatewayOptions {
   readonly basePath?: string
   /** Whether there is a page to try it out, `/playground`. It joins the first hub with a relay. @default false */
   readonly playground?: boolean
-  /** How many listeners each key may have at once, and how many pages. @default 2000 */
+  /** How many listeners, and apart from those how many pages, each key may have at once. @default 2000 */
   readonly maxListenersPerKey?: number
   /**
    * How many listeners each browser token may have at once, and each identity of access tokens. The key behind it
@@ -51,7 +51,7 @@ export interface GatewayOptions {
   readonly creationsPerSecond?: number
   /** Whether Twilio's client SDKs are served, at `/v3/wsconnect`. They need keys. @default true with keys */
   readonly twilsock?: boolean
-  /** How many connections of client SDKs each identity may have at once, and how many pages. @default 20 */
+  /** How many connections of client SDKs, and apart from those how many pages, each identity may have at once. @default 20 */
   readonly maxConnectionsPerIdentity?: number
   /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
@@ -137,7 +137,11 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   const services = servicesOf(options)
   const relays = relaysOf(options, services)
   const playground = switchOf('playground', options.playground)
-  if (playground && relays.size === 0) throw invalid('The playground is a page, so it needs a relay.')
+  if (playground && relays.size === 0) {
+    throw invalid(
+      'The playground needs a relay: createGateway({ hub, relay, playground: true }); --no-pages turns it off.',
+    )
+  }
   return Object.freeze({
     services,
     relays,

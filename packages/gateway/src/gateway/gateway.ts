@@ -18,15 +18,15 @@ import { type ConnectionCounts, Connections } from '../twilsock/connections.ts'
 import type { TwilsockHandler, TwilsockSocket } from '../twilsock/socket.ts'
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
 
-/** How many listen, and what became of the messages for them. */
+/** How many listen, and what became of the messages to listeners and client SDKs and of the frames to pages. */
 export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
   /** How many pages there are. */
   readonly pages: number
   /** How many streams they are subscribed to, in all. */
   readonly joins: number
-  /** Frames that pages sent. */
+  /** Frames of pages that passed the checks. */
   readonly received: number
-  /** Of them those that went no further: of another publisher, malformed, too many, or without a grant. */
+  /** Frames and joins of pages that were refused: another page's prefix, malformed, over a limit, without a grant. */
   readonly refused: number
 }
 
@@ -34,7 +34,10 @@ export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
 export interface Gateway {
   /** Whether it lets everybody on this machine ask. A server must then take connections on loopback only. */
   readonly isOpen: boolean
-  /** What became of the messages for listeners and client SDKs. */
+  /**
+   * How many listen, and what became of what was for them. `sent` and `dropped` add messages to listeners and client SDKs,
+   * and frames to pages: a frame holds up to 64 messages.
+   */
   readonly counts: GatewayCounts
   /**
    * Answers a request; never rejects. Bound, so that it can be handed over as it is. `bindings` is what Hono's
@@ -57,7 +60,7 @@ export interface Gateway {
   readonly twilsockPath: string | undefined
   /**
    * Takes over a WebSocket that a server has accepted at `twilsockPath`, without a subprotocol and for messages of
-   * at most 1 MiB. The server tells what comes of it by the methods given. Who it is, its first message says.
+   * at most 1 MiB. The server tells what comes of it by the methods given. Its first message carries the token.
    */
   acceptTwilsock(socket: TwilsockSocket): TwilsockHandler
   /** The path at which servers take the WebSockets of pages, or `undefined` without a relay. */
@@ -69,7 +72,8 @@ export interface Gateway {
   checkPage(request: PageRequest): Answer | undefined
   /**
    * Takes over a WebSocket that a server has accepted at `pagePath`, for messages of at most 323 KiB. The server tells
-   * what comes of it by the methods given. Who it is, its first message says. Throws `INVALID_OPTIONS` without a relay.
+   * what comes of it by the methods given. Its first message carries the token. Throws `INVALID_OPTIONS` without a
+   * relay.
    */
   acceptPage(socket: PageSocket): PageHandler
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */

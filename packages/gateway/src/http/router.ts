@@ -52,7 +52,7 @@ export interface Destinations {
 }
 
 /** Where the WebSockets of pages go. */
-export interface PageDestination {
+interface PageDestination {
   readonly counts: { readonly pages: number }
   checkPage(request: PageRequest): Answer | undefined
   readonly acceptPage: AcceptPage

@@ -117,8 +117,8 @@ function refused(text: string): PageRefusal {
 }
 
 /**
- * Names whom a page's messages belong to: the user that its token names, whichever token that is. A token that names
- * nobody stands for itself, and for those that its page renews it by.
+ * Returns the identity of a page: the user in its token, whichever token that is. A token without a user is an identity
+ * of its own, which the page keeps when it renews that token.
  */
 function identityOf(caller: Caller, current: KeyedSession | undefined): string {
   const user = caller.identity ?? caller.subject

@@ -7,7 +7,7 @@ import { ApiError, type ProblemName } from '../base/problem.ts'
 export type PageRequest = Pick<Request, 'url' | 'headers'>
 
 /** What decides which pages may ask. */
-export interface PageRequestOptions extends Access {
+interface PageRequestOptions extends Access {
   readonly allowedHosts: readonly string[]
 }
 

@@ -98,9 +98,6 @@ export async function attachWebSockets(server: Server, gateway: Gateway): Promis
   })
 }
 
-/** Does what `attachWebSockets` does, by the name that it had. @deprecated Use `attachWebSockets`. */
-export const attachTwilsock: typeof attachWebSockets = attachWebSockets
-
 async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoint>> {
   const endpoints = new Map<string, Endpoint>()
   const { twilsockPath, pagePath } = gateway

@@ -7,7 +7,7 @@ import twilio from 'twilio'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createHub } from '../../../../src/index.ts'
-import { attachTwilsock, createGateway, type GatewayOptions, toNodeHandler } from '../../src/index.ts'
+import { attachWebSockets, createGateway, type GatewayOptions, toNodeHandler } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { RawSdk } from '../support/raw-sdk.ts'
@@ -104,7 +104,7 @@ describe("Twilsock on a server of one's own", () => {
     const server = createServer(express().use('/sync', toNodeHandler(gateway))).listen(0, '127.0.0.1')
     await once(server, 'listening')
     onTestFinished(() => void server.close().closeAllConnections())
-    await attachTwilsock(server, gateway)
+    await attachWebSockets(server, gateway)
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const stray = new WebSocket(`${url.replace('http', 'ws')}/other`)
     await expect(once(stray, 'open')).rejects.toThrow('socket hang up')
