@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError } from 'commander'
 
 /** Every suite, in the order in which they run. */
 export const SUITE_NAMES = [
@@ -86,47 +86,44 @@ function suitesOf(command, against) {
 }
 
 function commandLine() {
-  const transport = new Option(
-    '--transport <url...>',
-    'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys:, memory: or threads:',
-  )
-  return new Command('npm run bench --')
+  const suites = new Argument('[suites...]', 'which to run; all of them when none is named')
+  const command = new Command('npm run bench --')
     .description(
       'Measures Rivulet against what a user would pick instead, side by side in one process and one run.',
     )
-    .addArgument(
-      new Argument('[suites...]', 'which to run; all of them when none is named').choices(SUITE_NAMES),
-    )
-    .option(
-      '--subscribers <list>',
-      'numbers of subscribers, e.g. 1,100, for fanout',
-      wholeNumbers(1, 1_000_000),
-    )
-    .option(
-      '--payload <list>',
-      'sizes in bytes, 53 to 65000, for fanout and publish',
-      wholeNumbers(53, 65_000),
-    )
-    .addOption(transport.argParser(transportUrl))
-    .option(
+    .addArgument(suites.choices(SUITE_NAMES))
+  for (const [flags, description, ...rest] of optionLines()) command.option(flags, description, ...rest)
+  return command.addHelpText('after', HELP).showHelpAfterError('(--help lists the options)')
+}
+
+/** Flags, description, then how to read the value, and the default. */
+function optionLines() {
+  return [
+    ['--subscribers <list>', 'numbers of subscribers, e.g. 1,100, for fanout', wholeNumbers(1, 1_000_000)],
+    ['--payload <list>', 'sizes in bytes, 53 to 65000, for fanout and publish', wholeNumbers(53, 65_000)],
+    [
+      '--transport <url...>',
+      'own brokers: nats:, tls:, mqtt:, mqtts:, redis:, rediss:, valkey:, valkeys:, memory: or threads:',
+      transportUrl,
+    ],
+    [
       '--message <file>',
       'a JSON file with an object to publish in place of the generated ones: fanout, publish, transport',
       messageFile,
-    )
-    .option(
+    ],
+    [
       '--against <folder>',
       'another checkout, built, to measure in turn with this one: fanout and publish',
       builtCheckout,
-    )
-    .option('--rounds <n>', 'alternating rounds, 1 to 100 (default: 5, with --quick 2)', wholeNumber(1, 100))
-    .option('--quick', 'small and short: shows that everything works, the figures mean little', false)
-    .option('--json', 'print the results as JSON only', false)
-    .option(
+    ],
+    ['--rounds <n>', 'alternating rounds, 1 to 100 (default: 5, with --quick 2)', wholeNumber(1, 100)],
+    ['--quick', 'small and short: shows that everything works, the figures mean little', false],
+    ['--json', 'print the results as JSON only', false],
+    [
       '--out <folder>',
       'where results go (default: bench/results; .cache/bench when not everything is run as usual)',
-    )
-    .addHelpText('after', HELP)
-    .showHelpAfterError('(--help lists the options)')
+    ],
+  ]
 }
 
 function wholeNumber(least, most) {

@@ -5,6 +5,7 @@ import { redis } from '@rivulet/redis'
 import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
 import { WebSocket } from 'ws'
+import { MAX_PAGE_FRAME_BYTES } from '../../packages/websocket/src/base/protocol.ts'
 import { websocket } from '../../packages/websocket/src/index.ts'
 import { startEndpoint } from '../../packages/websocket/test/support/endpoint.ts'
 import { topicOf } from '../../src/model/topic.ts'
@@ -20,6 +21,8 @@ interface Row {
   readonly schemes: readonly string[]
   /** By protocol, where there are several. */
   readonly claims: ReadonlyMap<string, { readonly usual: Capabilities; readonly limited: Capabilities }>
+  /** The largest frame on any broker, in bytes. */
+  readonly mostBytes?: number
 }
 
 /** The schemes of each package, as `openHub` knows them. */
@@ -88,7 +91,7 @@ async function rowOfPages(...brokers: [Broker, Broker]): Promise<Row> {
   const [usual, limited] = endpoints.map(({ url }) => websocket({ url, WebSocket }))
   const row = await rowOf('@rivulet/websocket', { '': [usual as Transport, limited as Transport] })
   await Promise.all(endpoints.map((endpoint) => endpoint.close()))
-  return row
+  return { ...row, mostBytes: MAX_PAGE_FRAME_BYTES }
 }
 
 async function rowOf(
@@ -111,14 +114,14 @@ async function claimOf(transport: Transport): Promise<Capabilities> {
   return claim
 }
 
-function lineOf({ name, schemes, claims }: Row): string {
+function lineOf({ name, schemes, claims, mostBytes }: Row): string {
   const cells = [
     `\`${name}\``,
     schemes.map((scheme) => `\`${scheme}\``).join(' '),
     perProtocol(claims, ({ scope }) => REACHES[scope]),
     perProtocol(claims, ({ echoes }) => (echoes ? 'yes, filtered' : 'no')),
     perProtocol(claims, ({ ordered }) => (ordered ? 'yes' : 'no')),
-    largestFrame(claims),
+    largestFrame(claims, mostBytes),
   ]
   return `| ${cells.join(' | ')} |`
 }
@@ -140,12 +143,13 @@ function perProtocol(claims: Row['claims'], say: (claim: Capabilities) => string
 }
 
 /** A number that is the same on both brokers is the transport's own; else, or where only MQTT 5 tells, the broker's. */
-function largestFrame(claims: Row['claims']): string {
+function largestFrame(claims: Row['claims'], mostBytes: number | undefined): string {
   const own = [...claims.values()].every(
     ({ usual, limited }) => usual.maxFrameBytes(TOPIC) === limited.maxFrameBytes(TOPIC),
   )
   const [{ usual } = { usual: undefined }] = claims.values()
-  if (!own) return 'as the broker says'
+  if (!own)
+    return mostBytes === undefined ? 'as the broker says' : `as the broker says, at most ${mostBytes} bytes`
   const bytes = usual?.maxFrameBytes(TOPIC)
   return bytes === Number.POSITIVE_INFINITY ? 'none named' : `${bytes} bytes`
 }

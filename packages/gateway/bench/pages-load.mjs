@@ -23,28 +23,7 @@ function numbered(id) {
 async function connect(url, name, index) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/rivulet`, { perMessageDeflate: false })
   const topic = Buffer.from(`rivulet/default/${name}`)
-  const hub = index.toString(16).padStart(12, '0')
-  const next = new Map()
-  const waiting = new Map()
-  const answered = (kind) => new Promise((resolve) => waiting.set(kind, resolve))
-  socket.on('message', (data) => {
-    const [kind] = data
-    if (kind === KIND.ping) socket.send(message(KIND.pong))
-    else if (kind === KIND.frame) count(data.subarray(3 + data.readUInt16BE(1)))
-    else waiting.get(kind)?.()
-  })
-  function count(frame) {
-    const parsed = JSON.parse(frame.toString())
-    for (const { sid } of Array.isArray(parsed) ? parsed : [parsed]) {
-      totals.received++
-      const publisher = sid.slice(2, 18)
-      const number = Number.parseInt(sid.slice(18), 16)
-      const expected = next.get(publisher) ?? number
-      if (number < expected) totals.twice++
-      else totals.lost += number - expected
-      next.set(publisher, Math.max(expected, number + 1))
-    }
-  }
+  const answered = answersOf(socket)
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   const welcome = answered(KIND.welcome)
   socket.send(message(KIND.hello, Buffer.from(JSON.stringify({ version: 1, hub: 'default' }))))
@@ -52,21 +31,53 @@ async function connect(url, name, index) {
   const joined = answered(KIND.joined)
   socket.send(message(KIND.join, numbered(1), topic))
   await joined
-  let published = 0
-  const length = Buffer.alloc(2)
-  length.writeUInt16BE(topic.length)
   return {
     name,
-    publish() {
-      const sid = `TZ${hub}0000${(++published).toString(16).padStart(16, '0')}`
-      const frame = JSON.stringify({ data: { index }, sid, t: published * 1000 })
-      socket.send(message(KIND.frame, length, topic, Buffer.from(frame)))
-    },
+    publish: publisherOf(socket, topic, index),
     async settled() {
       const barrier = answered(KIND.barrier)
       socket.send(message(KIND.barrier, numbered(2)))
       await barrier
     },
+  }
+}
+
+/** Takes what comes, and returns how to wait for the next message of a kind. */
+function answersOf(socket) {
+  const next = new Map()
+  const waiting = new Map()
+  socket.on('message', (data) => {
+    const [kind] = data
+    if (kind === KIND.ping) socket.send(message(KIND.pong))
+    else if (kind === KIND.frame) count(data.subarray(3 + data.readUInt16BE(1)), next)
+    else waiting.get(kind)?.()
+  })
+  return (kind) => new Promise((resolve) => waiting.set(kind, resolve))
+}
+
+/** Counts the messages of a frame. `next` has the number that is expected of each publisher. */
+function count(frame, next) {
+  const parsed = JSON.parse(frame.toString())
+  for (const { sid } of Array.isArray(parsed) ? parsed : [parsed]) {
+    totals.received++
+    const publisher = sid.slice(2, 18)
+    const number = Number.parseInt(sid.slice(18), 16)
+    const expected = next.get(publisher) ?? number
+    if (number < expected) totals.twice++
+    else totals.lost += number - expected
+    next.set(publisher, Math.max(expected, number + 1))
+  }
+}
+
+function publisherOf(socket, topic, index) {
+  const hub = index.toString(16).padStart(12, '0')
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(topic.length)
+  let published = 0
+  return () => {
+    const sid = `TZ${hub}0000${(++published).toString(16).padStart(16, '0')}`
+    const frame = JSON.stringify({ data: { index }, sid, t: published * 1000 })
+    socket.send(message(KIND.frame, length, topic, Buffer.from(frame)))
   }
 }
 

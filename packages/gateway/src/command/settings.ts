@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
-import { DEFAULT_SERVICE_SID, LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
+import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
+import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
 import { checkApart, namedBySid, type ServiceSettings, type ServicesSettings } from './service-settings.ts'
 

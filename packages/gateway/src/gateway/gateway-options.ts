@@ -9,6 +9,7 @@ import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamLimits } from '../streams/stream-service.ts'
+import { relaysOf, servicesOf } from './services.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions {
@@ -51,7 +52,7 @@ export interface GatewayOptions {
   readonly creationsPerSecond?: number
   /** Whether Twilio's client SDKs are served, at `/v3/wsconnect`. They need keys. @default true with keys */
   readonly twilsock?: boolean
-  /** How many connections of client SDKs, and apart from those how many pages, each identity may have at once. @default 20 */
+  /** How many connections of client SDKs, and apart from those how many pages, each identity may have. @default 20 */
   readonly maxConnectionsPerIdentity?: number
   /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
@@ -87,10 +88,7 @@ export interface ResolvedGatewayOptions extends GatewayLimits, RouterOptions {
   readonly twilsock: boolean
 }
 
-/** The sid of the service when none is given. */
-export const DEFAULT_SERVICE_SID = `IS${'0'.repeat(32)}`
 const DEFAULT_ACCOUNT_SID = `AC${'0'.repeat(32)}`
-const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
 const BASE_PATH = /^(\/[\w.~-]+)+$/
 const HOST = /^([^/:\s[\]]+|\[[\da-f:.]+\])$/i
@@ -171,38 +169,6 @@ function twilsockOf(given: unknown, open: boolean): boolean {
   const twilsock = switchOf('twilsock', given ?? !open)
   if (twilsock && open) throw invalid('Client SDKs come with tokens, so twilsock needs keys.')
   return twilsock
-}
-
-function servicesOf({ hub, services }: GatewayOptions): ReadonlyMap<string, Hub> {
-  if ((hub === undefined) === (services === undefined)) throw invalid('Give either a hub or services.')
-  const map = new Map(hub === undefined ? Object.entries(services ?? {}) : [[DEFAULT_SERVICE_SID, hub]])
-  if (map.size === 0) throw invalid('There is no service; name at least one.')
-  // Their listeners would hear each other.
-  if (new Set(map.values()).size < map.size) {
-    throw invalid('Two services have the same hub; give each one of its own, with a name of its own.')
-  }
-  for (const sid of map.keys()) {
-    if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
-  }
-  return map
-}
-
-function relaysOf(
-  { hub, relay, relays = {} }: GatewayOptions,
-  services: ReadonlyMap<string, Hub>,
-): ReadonlyMap<string, Relay> {
-  const given = relay === undefined ? Object.entries(relays) : [[DEFAULT_SERVICE_SID, relay] as const]
-  if (relay !== undefined && (hub === undefined || Object.keys(relays).length > 0)) {
-    throw invalid('A relay goes with hub, and relays with services.')
-  }
-  const names = given.map(([sid]) => services.get(sid)?.name)
-  if (names.includes(undefined))
-    throw invalid('There is a relay without a service; relays have the sids of services.')
-  // A page says which hub it means by its name alone.
-  if (new Set(names).size < names.length) {
-    throw invalid('Two services that pages may join have hubs of one name; give each one of its own.')
-  }
-  return new Map(given)
 }
 
 /** What is not true or false may come from a file: "false" must not open a gateway. */

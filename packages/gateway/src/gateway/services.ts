@@ -1,0 +1,45 @@
+import type { Relay } from '@rivulet/websocket/relay'
+import type { Hub } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
+import type { GatewayOptions } from './gateway-options.ts'
+
+/** The options that say which hubs there are, and which of them pages may join. */
+type ServicesOptions = Pick<GatewayOptions, 'hub' | 'services' | 'relay' | 'relays'>
+
+/** The sid of the service when none is given. */
+export const DEFAULT_SERVICE_SID = `IS${'0'.repeat(32)}`
+const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
+
+/** Returns the hub of each service by its sid. Throws `INVALID_OPTIONS`. */
+export function servicesOf({ hub, services }: ServicesOptions): ReadonlyMap<string, Hub> {
+  if ((hub === undefined) === (services === undefined)) throw invalid('Give either a hub or services.')
+  const map = new Map(hub === undefined ? Object.entries(services ?? {}) : [[DEFAULT_SERVICE_SID, hub]])
+  if (map.size === 0) throw invalid('There is no service; name at least one.')
+  // Their listeners would hear each other.
+  if (new Set(map.values()).size < map.size) {
+    throw invalid('Two services have the same hub; give each one of its own, with a name of its own.')
+  }
+  for (const sid of map.keys()) {
+    if (!SERVICE_SID.test(sid)) throw invalid('The sid of a service is IS followed by 32 hex digits.')
+  }
+  return map
+}
+
+/** Returns the relays of services that pages may join, by the service's sid. Throws `INVALID_OPTIONS`. */
+export function relaysOf(
+  { hub, relay, relays = {} }: ServicesOptions,
+  services: ReadonlyMap<string, Hub>,
+): ReadonlyMap<string, Relay> {
+  const given = relay === undefined ? Object.entries(relays) : [[DEFAULT_SERVICE_SID, relay] as const]
+  if (relay !== undefined && (hub === undefined || Object.keys(relays).length > 0)) {
+    throw invalid('A relay goes with hub, and relays with services.')
+  }
+  const names = given.map(([sid]) => services.get(sid)?.name)
+  if (names.includes(undefined))
+    throw invalid('There is a relay without a service; relays have the sids of services.')
+  // A page says which hub it means by its name alone.
+  if (new Set(names).size < names.length) {
+    throw invalid('Two services that pages may join have hubs of one name; give each one of its own.')
+  }
+  return new Map(given)
+}
