@@ -1,3 +1,4 @@
+export { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from './base/protocol.ts'
 export { type PageCounts, type Pages, type PagesOptions, servePages } from './pages/pages.ts'
 export type {
   PageAction,

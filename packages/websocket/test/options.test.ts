@@ -68,6 +68,7 @@ describe('the options of servePages', () => {
     ['a rate of nothing', { authenticate, ratePerSecond: 0 }, /"ratePerSecond" of servePages/],
     ['a burst that is a text', { authenticate, burst: '30' }, /"burst"/],
     ['more joins than there may be', { authenticate, maxJoinsPerPage: 1e9 }, /"maxJoinsPerPage"/],
+    ['no room for strangers', { authenticate, maxStrangers: 0 }, /"maxStrangers"/],
     ['a log that is none', { authenticate, log: 'info' }, /A log is an object/],
   ])('refuse %s', (_, options, why) => {
     const { code, message } = refusal(() => servePages(options as never))

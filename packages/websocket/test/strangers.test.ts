@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { eventually } from '../../../test/support/live.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
 import { frameOf, prefix, topicOf } from './support/frames.ts'
 import type { RawPage } from './support/raw-page.ts'
@@ -72,6 +73,35 @@ describe('a stranger', () => {
       { code: 4105, reason: `no ${'very '.repeat(60)}`.slice(0, 120) },
       { code: 4105, reason: 'the server cannot check the token now' },
     ])
+  })
+
+  test('is told to come back later when there are too many, and is not let in then', async () => {
+    const { raw, welcomed, server } = await serve({ maxStrangers: 2 })
+    await welcomed('known') // does not count
+    const [first] = [await raw(), await raw()]
+    await eventually(() => server.connections).toBe(3)
+    expect(await (await raw()).closed).toEqual({ code: 4105, reason: 'too many connections' })
+
+    const codes: number[] = []
+    const socket = { send() {}, close: (code: number) => codes.push(code), terminate() {}, bufferedBytes: 0 }
+    const deaf = server.pages.accept({ ...socket, close: (code) => void socket.close(code) })
+    deaf.receive(encodeText(KIND.hello, JSON.stringify(HELLO)))
+    expect(codes).toEqual([4105])
+
+    first?.hello(HELLO)
+    await first?.next('welcome')
+    expect(deaf.isKnown).toBe(false)
+    expect((await welcomed('bob')).all('welcome').length).toBe(1)
+    expect(server.pages.counts.pages).toBe(3)
+  })
+
+  test('that has gone makes room for another one', async () => {
+    const { raw, welcomed, server } = await serve({ maxStrangers: 1 })
+    const page = await raw()
+    page.terminate()
+    await eventually(() => server.connections).toBe(0)
+    await welcomed('ann')
+    expect(server.pages.counts.pages).toBe(1)
   })
 })
 

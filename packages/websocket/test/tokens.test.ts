@@ -2,7 +2,10 @@ import { createHub, type Hub, type RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { eventually, makeLive } from '../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
 import { websocket } from '../src/index.ts'
+import { relay } from '../src/relay.ts'
+import { topicOf } from './support/frames.ts'
 import { HUB, serve } from './support/scene.ts'
 
 describe('a token', () => {
@@ -88,6 +91,57 @@ describe('a token', () => {
     const page = await welcomed('ann')
     page.text('token', 'bob')
     expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of somebody else' })
+  })
+
+  test('with fewer grants ends the joins that it does not allow', async () => {
+    const upstream = new ScriptedTransport()
+    const { welcomed, hub, server } = await serve({
+      upstream,
+      session: (token) => ({
+        identity: 'ann',
+        may: (_, streamName) => token === 'wide' || streamName === 'kept',
+      }),
+    })
+    const page = await welcomed('wide')
+    await page.join(topicOf('kept'))
+    await page.join(topicOf('lost'))
+    upstream.answers.join = 'hang'
+    const waiting = page.join(topicOf('waiting'))
+    await page.barrier()
+    page.text('token', 'narrow')
+    await page.next('renewed')
+    expect(page.received.map(({ kind }) => kind).slice(-3)).toEqual(['left', 'refused', 'renewed'])
+    expect(await waiting).toMatchObject({ kind: 'refused', text: 'no permission to listen' })
+    expect(page.all('left')).toMatchObject([{ topic: topicOf('lost'), text: 'no permission to listen' }])
+    expect(server.pages.counts).toMatchObject({ joins: 1, refused: 1 })
+    hub.stream('lost').publish({ n: 1 })
+    hub.stream('kept').publish({ n: 2 })
+    await page.barrier()
+    expect(page.all('frame').map(({ topic }) => topic)).toEqual([topicOf('kept')])
+  })
+
+  test('of another relay leaves nothing at the relay before', async () => {
+    const other = relay()
+    const { relay: first, welcomed } = await serve({
+      session: (token) => (token === 'other' ? { relay: other, identity: 'ann' } : {}),
+    })
+    let attached = 0
+    const attach = first.attach.bind(first)
+    first.attach = (guest) => {
+      const port = attach(guest)
+      const detach = port.detach.bind(port)
+      attached++
+      port.detach = () => {
+        attached--
+        detach()
+      }
+      return port
+    }
+    const page = await welcomed('ann')
+    expect(attached).toBe(1)
+    page.text('token', 'other')
+    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of somebody else' })
+    expect(attached).toBe(0)
   })
 
   test('is checked one at a time, and not often', async () => {

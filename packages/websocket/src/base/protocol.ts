@@ -5,6 +5,10 @@ export const PING_EVERY_MS = 2_000
 export const SILENCE_MS = 6_000
 /** The largest frame that a page sends: as much as the core makes. */
 export const MAX_PAGE_FRAME_BYTES = 256 * 1024
+/** The largest message of a page, in bytes: a frame as large as the core takes one, and the longest topic. */
+export const MAX_MESSAGE_BYTES = 323 * 1024
+/** How much a page sends at the most, in bytes, before it is let in. */
+export const MAX_STRANGER_BYTES = 12 * 1024
 /** How many digits of a sid's origin say which hub made it. */
 export const PREFIX_LENGTH = 12
 
@@ -55,7 +59,7 @@ export interface HelloMessage {
   readonly version: number
   readonly hub: string
   readonly token?: string
-  /** By prefix: shows that another server has bound it to the same identity. */
+  /** By prefix: the proof that it is this page's. */
   readonly proofs?: Readonly<Record<string, string>>
 }
 

@@ -26,7 +26,7 @@ const NORMAL_CLOSURE = 1000
 const NO_CONNECTION = 1006
 const encoder = new TextEncoder()
 
-/** One connection to an endpoint, from its dial to its end. Never reconnects. */
+/** One connection to a server, from its dial to its end. Never reconnects. */
 export class Connection {
   /** What the server said first; absent until then. */
   welcome: WelcomeMessage | undefined

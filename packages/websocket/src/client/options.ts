@@ -2,10 +2,10 @@ import { RivuletError } from 'rivulet'
 
 /** Where to connect to, and as whom. */
 export interface WebSocketOptions {
-  /** The endpoint: `ws://` or `wss://`. No credentials and no token in it: URLs end up in logs. */
+  /** The server: `ws://` or `wss://`. No credentials and no token in it: URLs end up in logs. */
   readonly url: string
   /**
-   * Gives the token that the endpoint asks for. Called at each open, and again 30 seconds before the token expires;
+   * Gives the token that the server asks for. Called at each open, and again 30 seconds before the token expires;
    * what it gives then replaces the token of the connection that stands.
    */
   readonly token?: () => string | Promise<string>

@@ -4,7 +4,7 @@ import { Connection } from './connection.ts'
 import { type ResolvedOptions, resolveOptions, type WebSocketOptions } from './options.ts'
 
 /**
- * Makes a transport over a WebSocket to an endpoint that relays frames, as `@rivulet/gateway` has one. It is made of
+ * Makes a transport over a WebSocket to a server that relays frames, as `@rivulet/gateway` has one. It is made of
  * web globals only. Nothing is queued, replayed or reconnected below the core. Throws `INVALID_OPTIONS`.
  */
 export function websocket(options: WebSocketOptions): Transport {
@@ -12,8 +12,8 @@ export function websocket(options: WebSocketOptions): Transport {
 }
 
 /**
- * Makes the transport that URLs describe: `ws://host/path`, or `wss://`. Several URLs are several endpoints to the
- * same hubs, taken in turn. For an endpoint that asks for a token use `websocket`. Throws `INVALID_OPTIONS`.
+ * Makes the transport that URLs describe: `ws://host/path`, or `wss://`. Several URLs are several servers of the
+ * same hubs, taken in turn. For a server that asks for a token use `websocket`. Throws `INVALID_OPTIONS`.
  */
 export function transportFromUrls(urls: readonly string[]): Transport {
   return new WebSocketTransport(resolveOptions({ url: '' }, urls))

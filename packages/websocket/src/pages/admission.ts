@@ -43,8 +43,8 @@ export class Admission {
     })
   }
 
-  /** Checks a new token. Then `renewed` is called. */
-  renew(token: string, renewed: () => void): void {
+  /** Checks a new token. Then `renewed` is called, with the new session. */
+  renew(token: string, renewed: (session: PageSession) => void): void {
     if (this.#isRenewing || !this.#tokens.take(performance.now())) {
       return this.#end(CLOSE.later, 'too many tokens')
     }
@@ -54,7 +54,7 @@ export class Admission {
       const old = this.#session
       this.#session = session
       if (old !== session) old?.ended?.()
-      if (old?.relay === session.relay && old.identity === session.identity) renewed()
+      if (old?.relay === session.relay && old.identity === session.identity) renewed(session)
       else this.#end(CLOSE.expired, 'the new token is of somebody else')
     })
   }

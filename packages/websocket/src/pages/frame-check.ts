@@ -10,7 +10,7 @@ export interface CheckedFrame {
   readonly isRemoval: boolean
 }
 
-/** So much around the data of a message: its sid, its age and the names of the three. */
+/** Bytes around the data of a message: sid, age and keys. */
 const AROUND_DATA_BYTES = 128
 
 /** Reads a frame of a page, as the library writes it, or says in words why it is refused. */

@@ -9,12 +9,13 @@ export interface Limits {
   readonly maxMessagesPerSecond: number
   readonly maxJoinsPerPage: number
   readonly maxWaitingBytes: number
+  readonly maxStrangers: number
 }
 
 /** Counts of what happened, as they are kept. */
 export type MutableCounts = Record<'pages' | 'joins' | 'received' | 'sent' | 'dropped' | 'refused', number>
 
-/** The bounds of each limit, and what stands for one that is not given. */
+/** Least value, default and greatest value of each limit. */
 const BOUNDS: Readonly<Record<keyof Limits, readonly [least: number, usual: number, most: number]>> = {
   ratePerSecond: [0.001, 30, 1_000_000],
   burst: [1, 30, 1_000_000],
@@ -22,6 +23,7 @@ const BOUNDS: Readonly<Record<keyof Limits, readonly [least: number, usual: numb
   maxMessagesPerSecond: [1, 300, 1_000_000],
   maxJoinsPerPage: [1, 1_000, 1_000_000],
   maxWaitingBytes: [16_384, 1_048_576, 2 ** 31 - 1],
+  maxStrangers: [1, 2_000, 1_000_000],
 }
 
 export const SILENT_LOG: PagesLog = { debug() {}, info() {}, warn() {} }

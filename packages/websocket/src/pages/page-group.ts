@@ -37,6 +37,7 @@ class Audience {
 
 /** The pages of one relay. Each topic is asked of it once, and each frame is encoded once for all of them. */
 export class PageGroup implements RelayGuest {
+  readonly relay: Relay
   readonly port: RelayPort
   readonly #limits: Limits
   readonly #counts: MutableCounts
@@ -44,6 +45,7 @@ export class PageGroup implements RelayGuest {
   readonly #audiences = new Map<Topic, Audience>()
 
   constructor(relay: Relay, limits: Limits, counts: MutableCounts) {
+    this.relay = relay
     this.#limits = limits
     this.#counts = counts
     this.port = relay.attach(this)

@@ -1,9 +1,12 @@
 import type { Topic } from 'rivulet'
+import { streamNameOf } from 'rivulet/transport'
 import { encodeNumbered, encodeTopical, KIND } from '../base/protocol.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
 import type { PageServer } from './page-server.ts'
 import { readPageTopic } from './page-topic.ts'
 import type { PageSession } from './session.ts'
+
+const NO_PERMISSION = 'no permission to listen'
 
 /** The topics that one page listens to, or has asked for. */
 export class PageJoins {
@@ -34,7 +37,7 @@ export class PageJoins {
     const named = readPageTopic(text, this.#hub)
     if (named === undefined) return this.#refuse(id, 'the topic is none of this hub')
     const { topic, streamName } = named
-    if (!session.may('listen', streamName)) return this.#refuse(id, 'no permission to listen')
+    if (!session.may('listen', streamName)) return this.#refuse(id, NO_PERMISSION)
     const known = this.#byTopic.get(topic)
     if (known !== undefined) {
       known.id = id
@@ -51,6 +54,16 @@ export class PageJoins {
   /** The page leaves a topic, confirmed or not. */
   leave(topic: Topic): void {
     if (this.#forget(topic) !== undefined) this.#group.leave(topic, this.#page)
+  }
+
+  /** Ends the joins that a new session does not allow. */
+  endForbidden(session: PageSession): void {
+    for (const [topic, { id, isJoined }] of [...this.#byTopic]) {
+      if (session.may('listen', streamNameOf(topic))) continue
+      this.leave(topic)
+      if (isJoined) this.#answer(encodeTopical(KIND.left, topic, NO_PERMISSION))
+      else this.#refuse(id, NO_PERMISSION)
+    }
   }
 
   /** The page is gone. */

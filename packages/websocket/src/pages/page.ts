@@ -7,7 +7,9 @@ import {
   encodeText,
   encodeTopical,
   KIND,
+  MAX_MESSAGE_BYTES,
   MAX_PAGE_FRAME_BYTES,
+  MAX_STRANGER_BYTES,
   PROTOCOL_VERSION,
   type ProtocolMessage,
   SILENCE_MS,
@@ -22,12 +24,9 @@ import { PageJoins } from './page-joins.ts'
 import type { PageServer } from './page-server.ts'
 import type { PageHandler, PageSession, PageSocket } from './session.ts'
 
-/** Who has not been let in yet may send so much, and take so long. */
-const MAX_STRANGER_BYTES = 12 * 1024
+/** How long a page may take until it is let in. */
 const STRANGER_MS = 10_000
-/** The largest message: a frame as large as the core takes one, and the longest topic. */
-const MAX_MESSAGE_BYTES = 323 * 1024
-/** So much more may wait for a page than frames fill: answers need little room. */
+/** Room for answers beyond `maxWaitingBytes`. */
 const ANSWERS_BYTES = 65_536
 /** Joins, leaves and barriers a second; twice the most joins may come at once. */
 const REQUESTS_PER_SECOND = 200
@@ -37,7 +36,7 @@ const REFUSED_PER_SECOND = 1_000
 const FAULTS_PER_SECOND = 3
 /** How long a page may take to close. */
 const CLOSING_MS = 2_000
-/** The longest topic is the hardest to carry: what passes there passes everywhere. */
+/** The longest topic leaves the least room for a frame, so its limit holds for all topics. */
 const LONGEST_TOPIC = `rivulet/${'h'.repeat(64)}/${'%FF'.repeat(960)}` as Topic
 
 /** What a page has once its token was checked. */
@@ -125,7 +124,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     this.#inside?.frames.release()
     this.#inside?.group.exit(this)
     this.#admission?.stop()
-    this.#server.ended(this.session, code, reason, fault)
+    this.#server.ended(this, this.#inside?.group, code, reason, fault)
   }
 
   takenOver(): void {
@@ -201,6 +200,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     const end = (code: number, reason: string, fault?: unknown) => this.end(code, reason, fault)
     this.#admission = new Admission(hello, this.#server, end)
     this.#admission.start((session, proven) => {
+      this.#server.admitted(this)
       const group = this.#server.groupOf(session)
       const answer = (message: Uint8Array) => this.#answer(message)
       const bound = (prefix: string) => void this.#prove(hello.hub, prefix)
@@ -226,7 +226,8 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   }
 
   #renew(token: string): void {
-    this.#admission?.renew(token, () => {
+    this.#admission?.renew(token, (session) => {
+      this.#inside?.joins.endForbidden(session)
       const expiresInMs = this.#admission?.expiresInMs
       this.#answer(encodeText(KIND.renewed, JSON.stringify({ expiresInMs })))
     })
@@ -254,7 +255,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     this.#answer(encodeText(KIND.bound, prefix + proof))
   }
 
-  /** Sends what the page waits for. When there is no room for that either, the page is not reading. */
+  /** Sends an answer. Ends the connection when there is no room for it. */
   #answer(message: Uint8Array): void {
     if (this.#state !== 'in') return
     const { maxWaitingBytes } = this.#server.limits

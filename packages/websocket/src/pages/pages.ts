@@ -30,6 +30,8 @@ export interface PagesOptions {
   readonly maxJoinsPerPage?: number
   /** Bytes that wait for a page that does not take them; frames beyond are dropped. @default 1048576 */
   readonly maxWaitingBytes?: number
+  /** Connections whose token was not checked yet. One more is told to come back later. @default 2000 */
+  readonly maxStrangers?: number
   /** Takes log lines. @default none */
   readonly log?: PagesLog
 }
@@ -52,7 +54,7 @@ export interface PageCounts {
 
 /** Serves the pages of one server. */
 export interface Pages {
-  /** Takes a socket that was accepted, and returns what takes its events. */
+  /** Takes a socket that was accepted, and returns what takes its events. Ends it when there are `maxStrangers`. */
   accept(socket: PageSocket): PageHandler
   /** Ends the pages with such a session, e.g. since their key is gone. They come back, with a new token. */
   endWhere(isMeant: (session: PageSession) => boolean): void
@@ -74,6 +76,8 @@ class PageServing implements Pages, PageServer {
   readonly #log: PagesLog
   readonly #proofs = new Proofs()
   readonly #pages = new Set<Page>()
+  /** The pages whose token was not checked yet. */
+  readonly #strangers = new Set<PageHandler>()
   readonly #groups = new Map<Relay, PageGroup>()
   readonly #ping = encodeText(KIND.ping)
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -89,6 +93,8 @@ class PageServing implements Pages, PageServer {
     const page = new Page(socket, this)
     this.#pages.add(page)
     if (this.#isClosed) page.end(CLOSE.restart, 'the server closes')
+    else if (this.#strangers.size >= this.limits.maxStrangers) page.end(CLOSE.later, 'too many connections')
+    else this.#strangers.add(page)
     this.#look()
     return page
   }
@@ -127,15 +133,25 @@ class PageServing implements Pages, PageServer {
     return proven
   }
 
+  admitted(page: PageHandler): void {
+    this.#strangers.delete(page)
+  }
+
   entered(): void {
     this.#log.debug({ pages: this.counts.pages }, 'a page was let in')
   }
 
-  ended(session: PageSession | undefined, code: number, reason: string, fault?: unknown): void {
-    const group = session && this.#groups.get(session.relay)
-    if (session !== undefined && group?.isEmpty) {
+  ended(
+    page: PageHandler,
+    group: PageGroup | undefined,
+    code: number,
+    reason: string,
+    fault?: unknown,
+  ): void {
+    this.#strangers.delete(page)
+    if (group?.isEmpty) {
       group.port.detach()
-      this.#groups.delete(session.relay)
+      this.#groups.delete(group.relay)
     }
     if (fault === undefined) this.#log.debug({ code, reason }, 'a page has ended')
     else this.#log.warn({ code, reason, fault }, 'a page was ended by a fault of the server')

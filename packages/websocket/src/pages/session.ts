@@ -12,7 +12,7 @@ export interface PageHello {
 export interface PageSession {
   /** Carries the frames of the page's hub. */
   readonly relay: Relay
-  /** Who the page is. The prefixes of its sids are bound to it: nobody else publishes under them. */
+  /** The identity. Prefixes of its sids are bound to it; another identity needs their proof. */
   readonly identity: string
   /** Tells whether the page may do something with a stream. Asked at every join and every frame. */
   may(action: PageAction, streamName: string): boolean
@@ -59,7 +59,7 @@ export interface PageSocket {
 
 /** Takes the events of one page's socket. Its methods never throw. */
 export interface PageHandler {
-  /** Whether the page was let in. Until then it need not send more than 12 KiB in all. */
+  /** Whether the page was let in. Before that, end a socket that has sent more than 12 KiB in all. */
   readonly isKnown: boolean
   /** Takes a message: bytes of a binary one, a string of a text. The bytes must not change afterwards. */
   receive(message: Uint8Array | string): void
@@ -69,7 +69,7 @@ export interface PageHandler {
 
 /** Takes log lines; a pino logger fits. Lines hold no payload, no token and no name of a stream. */
 export interface PagesLog {
-  /** What happens often: a page that comes or goes. */
+  /** Frequent events: a page comes or goes. */
   debug(fields: object, message: string): void
   /** Normal events. */
   info(fields: object, message: string): void

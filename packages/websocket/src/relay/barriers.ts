@@ -37,7 +37,7 @@ export class Barriers {
         await this.#flush(running.signal)
         if (!running.signal.aborted) for (const answer of answers) answer()
       } catch {
-        // Whoever asked has a deadline of its own, and counts what it sent as unconfirmed.
+        // The page has its own deadline and counts the messages as unconfirmed.
       }
       clearTimeout(timer)
       if (this.#running !== running) return // stopped; another run may have begun

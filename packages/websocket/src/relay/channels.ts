@@ -20,7 +20,7 @@ class Channel {
   readonly joined = new Set<ChannelUser>()
   readonly waiting = new Set<ChannelUser>()
   isJoined = false
-  /** Why upstream refuses it: whoever asks meanwhile is told at once, so that asking again costs upstream nothing. */
+  /** The reason of upstream's refusal. Later joins get it at once, without asking upstream again. */
   refusal: Error | undefined
 
   get isEmpty(): boolean {
@@ -39,11 +39,11 @@ export class Channels {
 
   constructor(upstream: Transport | undefined) {
     const joinChanged = (topic: Topic, change: JoinChange) => this.#changed(topic, change)
-    // What fails is told to who asked: by `refused`, and what is overdue by their own deadlines.
+    // A failed join is reported to its users by `refused`; an overdue one by their own deadlines.
     this.#keeper = upstream && keepJoins(upstream, { joinChanged, failed() {} })
   }
 
-  /** Who gets the frames of a topic now. */
+  /** Returns the users that have joined a topic. */
   usersOf(topic: Topic): ReadonlySet<ChannelUser> | undefined {
     return this.#byTopic.get(topic)?.joined
   }

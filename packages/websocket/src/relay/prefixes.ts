@@ -6,9 +6,9 @@ const MAX_REMEMBERED = 65_536
 
 /** Who publishes under a prefix now. */
 export interface PrefixHolder {
-  /** Who it is: another holder of the same identity may take the prefix over. */
+  /** The identity that published under the prefix; the same one, or a holder with a proof, may take it over. */
   readonly identity: string
-  /** Another holder of the same identity has taken the prefix over. */
+  /** Another connection has taken the prefix over. */
   takenOver(): void
 }
 
@@ -59,7 +59,7 @@ export class Prefixes {
     return undefined
   }
 
-  /** The holder is gone; who it was is remembered. */
+  /** Releases a prefix and remembers the identity of its holder. */
   release(prefix: string, holder: PrefixHolder): void {
     if (this.#held.get(prefix) !== holder) return
     this.#held.delete(prefix)

@@ -18,7 +18,7 @@ export interface RelayGuest extends ChannelUser {
   opened(): void
   /** Upstream is gone, or the relay was closed: nothing that was joined is joined any more. */
   ended(reason: 'away' | 'closed'): void
-  /** Takes a frame of a topic that was joined; `sender` is who sent it, among this guest's pages. */
+  /** Takes a frame of a topic that was joined; `sender` is the page that sent it, if one of this group did. */
   receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void
 }
 
@@ -202,7 +202,7 @@ class RelayTransport implements Relay {
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
     const prefix = prefixOf(bytes)
     if (prefix === undefined || !this.#prefixes.isOwn(prefix)) {
-      // What a page sent went to everybody here already; a broker that echoes brings it back, and so does a forger.
+      // Frames of a bound prefix were delivered here already; upstream echoes them, or somebody forges them.
       if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
       if (prefix !== undefined) this.#prefixes.noteHeard(prefix)
       this.#toPages(topic, bytes)
