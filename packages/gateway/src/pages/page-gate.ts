@@ -9,7 +9,7 @@ import type { GatewayLog } from '../base/gateway-log.ts'
 import { type KeyedSession, PageAccess, type PageAccessOptions } from './page-access.ts'
 
 /** How many pages there may be, and how they behave. */
-export interface PageGateOptions extends PageAccessOptions {
+interface PageGateOptions extends PageAccessOptions {
   readonly log: GatewayLog
   readonly pageRatePerSecond: number
   readonly pageBurst: number
@@ -19,14 +19,9 @@ export interface PageGateOptions extends PageAccessOptions {
   readonly maxConnectionWaitingBytes: number
 }
 
-// Each may keep some kilobytes until it says who it is, for some seconds at the most.
-const MAX_STRANGERS = 2000
-const TRY_AGAIN_LATER = 1013
-
 /** All pages of a gateway. */
 export class PageGate {
   readonly #pages: Pages
-  readonly #strangers = new Set<PageHandler>()
 
   constructor(options: PageGateOptions) {
     const access = new PageAccess(options)
@@ -48,20 +43,7 @@ export class PageGate {
 
   /** Takes a socket over, or closes it when too many pages have not said yet who they are. */
   accept(socket: PageSocket): PageHandler {
-    const handler = this.#pages.accept(socket)
-    this.#forgetKnown()
-    if (this.#strangers.size >= MAX_STRANGERS) socket.close(TRY_AGAIN_LATER)
-    this.#strangers.add(handler)
-    return {
-      get isKnown() {
-        return handler.isKnown
-      },
-      receive: (message) => handler.receive(message),
-      closed: () => {
-        this.#strangers.delete(handler)
-        handler.closed()
-      },
-    }
+    return this.#pages.accept(socket)
   }
 
   /** Ends the pages of keys; they come back, if they have other tokens. */
@@ -72,11 +54,5 @@ export class PageGate {
   /** Ends all pages; they come back by themselves. */
   close(): void {
     this.#pages.close()
-  }
-
-  /** Looked at only when it matters: nobody tells when a page becomes known. */
-  #forgetKnown(): void {
-    if (this.#strangers.size < MAX_STRANGERS) return
-    for (const handler of this.#strangers) if (handler.isKnown) this.#strangers.delete(handler)
   }
 }

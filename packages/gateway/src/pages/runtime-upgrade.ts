@@ -1,4 +1,4 @@
-import type { PageHandler, PageSocket } from '@rivulet/websocket/relay'
+import { MAX_MESSAGE_BYTES, type PageHandler, type PageSocket } from '@rivulet/websocket/relay'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
 
 /** Takes a page's socket over. */
@@ -70,9 +70,6 @@ function upgradeInDeno(request: Request, upgrade: DenoUpgrade, accept: AcceptPag
 function isBunServer(bindings: object): bindings is BunServer {
   return typeof (bindings as Partial<BunServer>).upgrade === 'function'
 }
-
-// The most that a page may send: a frame as large as the core takes one, and the longest topic.
-const MAX_MESSAGE_BYTES = 330_752
 
 /** What Bun calls for each WebSocket: `Bun.serve({ fetch: gateway.fetch, websocket: bunWebSocket })`. */
 export const bunWebSocket = Object.freeze({

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from '@rivulet/websocket/relay'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Answer } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -11,8 +12,6 @@ import type { ClientSockets } from './client-sockets.ts'
 const MAX_FRAGMENTS = 32
 // A mebibyte in segments of TCP's usual size has 725.
 const MAX_CHUNKS = 2048
-// A token has 8 KiB at the most. `ws` gathers a message until it is whole, whoever sends it.
-const MAX_BYTES_OF_STRANGERS = 12_288
 // Until then what waits for a client stays in memory, though the connection does not count any more.
 const CLOSE_TIMEOUT_MS = 5000
 
@@ -111,8 +110,7 @@ async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoi
   }
   if (pagePath !== undefined) {
     endpoints.set(pagePath, {
-      // The most that a page may send: a frame as large as the core takes one, and the longest topic.
-      webSockets: await webSocketServer(330_752),
+      webSockets: await webSocketServer(MAX_MESSAGE_BYTES),
       check: (request) => gateway.checkPage({ url: urlOf(request), headers: headersOf(request) }),
       accept: (socket) => gateway.acceptPage(socket),
     })
@@ -147,13 +145,16 @@ function bind(webSocket: WebSocket, socket: Duplex, endpoint: Endpoint): void {
   limitStrangers(webSocket, socket, handler)
 }
 
-/** Ends a socket that sends too much before its client has said who it is. */
+/**
+ * Ends a socket that sends too much before its client has said who it is: `ws` gathers a message until it is whole,
+ * whoever sends it. The bound is that of pages; client SDKs send less.
+ */
 function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: SocketHandler): void {
   let bytes = 0
   const count = (chunk: Buffer) => {
     bytes += chunk.length
     if (handler.isKnown) socket.off('data', count)
-    else if (bytes > MAX_BYTES_OF_STRANGERS) webSocket.terminate()
+    else if (bytes > MAX_STRANGER_BYTES) webSocket.terminate()
   }
   socket.on('data', count)
 }

@@ -102,7 +102,7 @@ test.each<[config: object, sentence: RegExp]>([
   [{ twilsock: 'yes' }, /twilsock is true or false/],
   [{ twilsock: true }, /twilsock needs keys/],
   [{ pages: 'no' }, /pages is true or false/],
-  [{ pages: false, playground: true }, /The playground is a page, so it needs a relay/],
+  [{ pages: false, playground: true }, /The playground needs a relay/],
   [{ maxStreamsPerService: 0 }, /maxStreamsPerService is a whole number from 1/],
   [{ creationsPerSecond: '20' }, /creationsPerSecond is a whole number from 1/],
   [{ maxListenersPerholder: 5 }, /unknown field/],

@@ -44,7 +44,7 @@ describe("a gateway's options", () => {
     [{ twilsock: 'no' }, /twilsock is true or false/],
     [{ keys: undefined, open: true, twilsock: true }, /twilsock needs keys/],
     [{ accountSid: 'AC1' }, /accountSid is AC/],
-    [{ playground: true }, /The playground is a page, so it needs a relay/],
+    [{ playground: true }, /The playground needs a relay/],
     [{ relays: { [`IS${'1'.repeat(32)}`]: relay() } }, /a relay without a service/],
     [
       { relay: relay(), relays: { [DEFAULT_SERVICE_SID]: relay() } },

@@ -194,7 +194,7 @@ test('strangers are sent away while there are very many of them', async () => {
       bufferedBytes: 0,
     }),
   )
-  expect(Object.entries(codes)).toEqual([['2000', 1013]])
+  expect(Object.entries(codes)).toEqual([['2000', 4105]])
   const late = pageHub(url, { token: () => browserToken() })
   for (const handler of handlers) handler.closed()
   await late.ready()
