@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { eventually } from '../../../../test/support/live.ts'
+import { encodeNumbered, encodeText, KIND } from '../../../websocket/src/base/protocol.ts'
+import { frameOf, topicOf as topicIn } from '../../../websocket/test/support/frames.ts'
+import type { RawPage } from '../../../websocket/test/support/raw-page.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
 import { MeasuredGateway } from '../support/measured-gateway.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
-import { frameOf, KIND, RawPage, topicOf } from '../support/raw-page.ts'
+import { openRawPage, rawPageLetIn } from '../support/raw-page.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
 
@@ -21,17 +25,17 @@ const HEAD = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0])
 
 describe('a page that breaks the rules', () => {
   test.each([
-    ['says something else first', (page: RawPage) => page.send(KIND.barrier, Buffer.alloc(4))],
+    ['says something else first', (page: RawPage) => page.send(encodeNumbered(KIND.barrier, 0))],
     ['says hello in another version', (page: RawPage) => page.hello({ version: 2, hub: 'default' })],
-    ['says hello in no form', (page: RawPage) => page.send(KIND.hello, Buffer.from('{'))],
-    ['sends a text', (page: RawPage) => page.socket.send('hello')],
-    ['sends nothing', (page: RawPage) => page.socket.send(Buffer.alloc(0))],
-    ['sends a kind that there is not', (page: RawPage) => page.send(99)],
+    ['says hello in no form', (page: RawPage) => page.text('hello', '{')],
+    ['sends a text', (page: RawPage) => page.send('hello')],
+    ['sends nothing', (page: RawPage) => page.send(Buffer.alloc(0))],
+    ['sends a kind that there is not', (page: RawPage) => page.send(Buffer.from([99]))],
   ])('since it %s, is ended for good', async (_what, act) => {
     const { url, gateway } = await servedPages()
-    const page = await RawPage.open(url)
+    const page = await openRawPage(url)
     act(page)
-    const code = await page.closed
+    const { code } = await page.closed
     expect(code).toBeGreaterThanOrEqual(4400)
     expect(code).toBeLessThan(4500)
     expect(gateway.counts.pages).toBe(0)
@@ -39,9 +43,9 @@ describe('a page that breaks the rules', () => {
 
   test('is ended when it says nothing, or no more', async () => {
     const { url, gateway } = await servedPages()
-    const silent = await RawPage.open(url)
-    const page = await RawPage.letIn(url, accessToken())
-    page.socket.removeAllListeners('message')
+    const silent = await openRawPage(url)
+    const page = await rawPageLetIn(url, accessToken())
+    page.answersPings = false
     await Promise.all([silent.closed, page.closed])
     await eventually(() => gateway.counts.pages).toBe(0)
   })
@@ -50,18 +54,19 @@ describe('a page that breaks the rules', () => {
     const { url, hub, gateway } = await servedPages()
     const heard: unknown[] = []
     await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
-    const mine = await RawPage.letIn(url, accessToken({ identity: 'mine' }))
-    const yours = await RawPage.letIn(url, accessToken({ identity: 'yours' }))
+    const mine = await rawPageLetIn(url, accessToken({ identity: 'mine' }))
+    const yours = await rawPageLetIn(url, accessToken({ identity: 'yours' }))
     const own = hub.stream('a').publish({ of: 'the hub' }).sid.slice(2, 14)
     await hub.flush()
-    mine.frame(topicOf('a'), frameOf(MINE, 1, { of: 'mine' }))
-    await mine.barrier(1)
-    for (const prefix of [MINE, own]) yours.frame(topicOf('a'), frameOf(prefix, 2, { of: 'yours' }))
-    await yours.barrier(1)
-    yours.frame(topicOf('a'), frameOf(YOURS, 1, { of: 'yours, rightly' }))
-    await yours.barrier(2)
+    mine.topical('frame', topicOf('a'), frameOf(MINE, 1, { of: 'mine' }))
+    await mine.barrier()
+    for (const prefix of [MINE, own])
+      yours.topical('frame', topicOf('a'), frameOf(prefix, 2, { of: 'yours' }))
+    await yours.barrier()
+    yours.topical('frame', topicOf('a'), frameOf(YOURS, 1, { of: 'yours, rightly' }))
+    await yours.barrier()
     await eventually(() => heard).toEqual([{ of: 'the hub' }, { of: 'mine' }, { of: 'yours, rightly' }])
-    expect(yours.countOf(KIND.fault)).toBeGreaterThanOrEqual(1)
+    expect(yours.all('fault').length).toBeGreaterThanOrEqual(1)
     expect(gateway.counts).toMatchObject({ received: 2, refused: 2 })
   })
 
@@ -69,7 +74,7 @@ describe('a page that breaks the rules', () => {
     const { url, hub, gateway } = await servedPages()
     const heard: unknown[] = []
     await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
-    const page = await RawPage.letIn(url, accessToken())
+    const page = await rawPageLetIn(url, accessToken())
     const wrong: [topic: string, frame: string][] = [
       ...[
         [topicOf('a'), '{'],
@@ -82,20 +87,20 @@ describe('a page that breaks the rules', () => {
       ),
     ] as [string, string][]
     for (const [topic, frame] of wrong) {
-      if (page.isClosed) break
-      page.frame(topic, frame)
+      if (isClosed(page)) break
+      page.topical('frame', topic, frame)
     }
-    await page.barrier(1)
+    await page.barrier()
     expect(heard).toEqual([])
     expect(gateway.counts).toMatchObject({ received: 0, refused: wrong.length, pages: 1 })
   })
 
   test('joins no more streams than it may', async () => {
     const { url, gateway } = await servedPages({ maxSubscriptionsPerConnection: 10 })
-    const page = await RawPage.letIn(url, accessToken())
-    for (let id = 1; id <= 15; id++) page.join(id, topicOf(`s${id}`))
-    await page.barrier(1)
-    await eventually(() => [page.countOf(KIND.joined), page.countOf(KIND.refused)]).toEqual([10, 5])
+    const page = await rawPageLetIn(url, accessToken())
+    for (let id = 1; id <= 15; id++) ask(page, id, `s${id}`)
+    await page.barrier()
+    await eventually(() => [page.all('joined').length, page.all('refused').length]).toEqual([10, 5])
     expect(gateway.counts.joins).toBe(10)
   })
 
@@ -104,10 +109,10 @@ describe('a page that breaks the rules', () => {
     const other = await readyPage(url, { token: () => browserToken() })
     let heard = 0
     await other.stream('a').subscribe(() => heard++).ready
-    const page = await RawPage.letIn(url, accessToken())
+    const page = await rawPageLetIn(url, accessToken())
     const startMs = performance.now()
-    for (let n = 0; n < 2000; n++) page.frame(topicOf('a'), frameOf(MINE, n))
-    await page.barrier(1)
+    for (let n = 0; n < 2000; n++) page.topical('frame', topicOf('a'), frameOf(MINE, n))
+    await page.barrier()
     await other.flush()
     // A burst and a second of tolerance, and what leaked meanwhile.
     const most = 10 + Math.ceil((5 * (performance.now() - startMs)) / 1000) + 1
@@ -138,30 +143,30 @@ describe('memory', { timeout: 120_000 }, () => {
     const before = await gateway.settled()
     const filling = 'x'.repeat(4000)
     const floods: ((page: RawPage, index: number, n: number) => void)[] = [
-      (page, index, n) => page.frame(topicOf(`s${n % 50}`), frameOf(prefixOf(index), n, { filling })),
-      (page, _index, n) => page.join(n, topicOf(`s${n}-${'y'.repeat(300)}`)),
-      (page, _index, n) => page.send(KIND.leave, Buffer.from(topicOf(`s${n}`))),
-      (page, _index, n) => page.frame(topicOf('a'), frameOf(n.toString(16).padStart(12, '0'), 1)),
-      (page) => page.send(KIND.barrier, Buffer.alloc(4)),
-      (page) => page.send(KIND.token, Buffer.from('x'.repeat(8000))),
+      (page, index, n) =>
+        page.topical('frame', topicOf(`s${n % 50}`), frameOf(prefixOf(index), n, { filling })),
+      (page, _index, n) => ask(page, n, `s${n}-${'y'.repeat(300)}`),
+      (page, _index, n) => page.topical('leave', topicOf(`s${n}`)),
+      (page, _index, n) => page.topical('frame', topicOf('a'), frameOf(n.toString(16).padStart(12, '0'), 1)),
+      (page) => page.send(encodeNumbered(KIND.barrier, 0)),
+      (page) => page.send(encodeText(KIND.token, 'x'.repeat(8000))),
     ]
     for (const flood of floods) {
       // Many floods end the pages that make them.
       const pages = await letInAll(gateway.url)
       for (let n = 0; n < 2000; n++) {
-        for (const [index, page] of pages.entries()) if (!page.isClosed) flood(page, index, n)
+        for (const [index, page] of pages.entries()) if (!isClosed(page)) flood(page, index, n)
         // So that what this process has not sent yet stays small.
         if (n % 200 === 199)
-          await Promise.all(pages.map((page) => page.isClosed || page.barrier(1).catch(() => {})))
+          await Promise.all(pages.map((page) => isClosed(page) || page.barrier().catch(() => {})))
       }
-      for (const { socket } of pages) socket.terminate()
+      for (const page of pages) page.terminate()
     }
     const after = await gateway.settled()
     expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
     // Others are served as before.
-    const page = await RawPage.letIn(gateway.url, accessToken({ identity: 'late' }))
-    page.join(1, topicOf('a'))
-    await page.next(KIND.joined)
+    const page = await rawPageLetIn(gateway.url, accessToken({ identity: 'late' }))
+    await page.join(topicOf('a'))
   })
 
   test('is not taken by pages that never read, and what they lose is counted', async () => {
@@ -172,8 +177,7 @@ describe('memory', { timeout: 120_000 }, () => {
     })
     const pages = await letInAll(gateway.url)
     for (const page of pages) {
-      page.join(1, topicOf('a'))
-      await page.next(KIND.joined)
+      await page.join(topicOf('a'))
       page.socket.pause()
     }
     const before = await gateway.settled()
@@ -190,10 +194,23 @@ describe('memory', { timeout: 120_000 }, () => {
 
   function letInAll(url: string): Promise<RawPage[]> {
     const tokens = Array.from({ length: PAGES }, (_, index) => accessToken({ identity: `page ${index}` }))
-    return Promise.all(tokens.map((token) => RawPage.letIn(url, token)))
+    return Promise.all(tokens.map((token) => rawPageLetIn(url, token)))
   }
 
   function prefixOf(index: number): string {
     return index.toString(16).padStart(12, 'c')
   }
 })
+
+function topicOf(name: string): string {
+  return topicIn(name, 'default')
+}
+
+/** Asks for a stream and does not wait for the answer. */
+function ask(page: RawPage, id: number, name: string): void {
+  page.send(encodeNumbered(KIND.join, id, topicOf(name)))
+}
+
+function isClosed({ socket }: RawPage): boolean {
+  return socket.readyState !== WebSocket.OPEN
+}
