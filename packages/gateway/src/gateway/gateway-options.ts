@@ -1,5 +1,4 @@
 import type { Relay } from '@rivulet/websocket/relay'
-import type { Hub } from 'rivulet'
 import { FailedLogins } from '../access/failed-logins.ts'
 import { type ApiKey, KeyRing } from '../access/key-ring.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
@@ -9,18 +8,10 @@ import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import type { StreamLimits } from '../streams/stream-service.ts'
-import { relaysOf, servicesOf } from './services.ts'
+import { relaysOf, type ServicesOptions, servicesOf } from './services.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
-export interface GatewayOptions {
-  /** The hub of the only service, whose sid is then `IS` and 32 zeros. */
-  readonly hub?: Hub
-  /** The hub of each service by its sid (`IS` and 32 hex digits). The first is also called `default`. */
-  readonly services?: Readonly<Record<string, Hub>>
-  /** The transport of `hub`, made by `relay()`: then pages may join it, at `/rivulet`. @default no pages */
-  readonly relay?: Relay
-  /** The transports of the hubs of `services` that pages may join, by the service's sid. Such hubs have other names. */
-  readonly relays?: Readonly<Record<string, Relay>>
+export interface GatewayOptions extends ServicesOptions {
   /** Who may ask, and for what. */
   readonly keys?: readonly ApiKey[]
   /** Lets everybody on this machine ask, without keys; see `allowedHosts`. @default false */
@@ -134,12 +125,6 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     throw invalid('basePath is like "/sync", without a slash at its end.')
   const services = servicesOf(options)
   const relays = relaysOf(options, services)
-  const playground = switchOf('playground', options.playground)
-  if (playground && relays.size === 0) {
-    throw invalid(
-      'The playground needs a relay: createGateway({ hub, relay, playground: true }); --no-pages turns it off.',
-    )
-  }
   return Object.freeze({
     services,
     relays,
@@ -152,7 +137,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     accountSid: keys.accountSid ?? accountSid,
     publicUrl: publicUrl === undefined ? undefined : originOf(publicUrl),
     basePath,
-    playground,
+    playground: playgroundOf(options.playground, relays.size > 0),
     twilsock: twilsockOf(options.twilsock, open),
     log,
     ...limitsOf(options),
@@ -163,6 +148,14 @@ function checkNames(options: GatewayOptions): void {
   const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
   if (stray === undefined) return
   throw invalid(`There is no option ${stray}; the options are ${Object.keys(NAMES).join(', ')}.`)
+}
+
+function playgroundOf(given: unknown, hasRelay: boolean): boolean {
+  const playground = switchOf('playground', given)
+  if (hasRelay || !playground) return playground
+  throw invalid(
+    'The playground needs a relay: createGateway({ hub, relay, playground: true }); --no-pages turns it off.',
+  )
 }
 
 function twilsockOf(given: unknown, open: boolean): boolean {

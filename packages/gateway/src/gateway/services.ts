@@ -1,10 +1,18 @@
 import type { Relay } from '@rivulet/websocket/relay'
 import type { Hub } from 'rivulet'
 import { invalid } from '../base/invalid.ts'
-import type { GatewayOptions } from './gateway-options.ts'
 
 /** The options that say which hubs there are, and which of them pages may join. */
-type ServicesOptions = Pick<GatewayOptions, 'hub' | 'services' | 'relay' | 'relays'>
+export interface ServicesOptions {
+  /** The hub of the only service, whose sid is then `IS` and 32 zeros. */
+  readonly hub?: Hub
+  /** The hub of each service by its sid (`IS` and 32 hex digits). The first is also called `default`. */
+  readonly services?: Readonly<Record<string, Hub>>
+  /** The transport of `hub`, made by `relay()`: then pages may join it, at `/rivulet`. @default no pages */
+  readonly relay?: Relay
+  /** The transports of the hubs of `services` that pages may join, by the service's sid. Such hubs have other names. */
+  readonly relays?: Readonly<Record<string, Relay>>
+}
 
 /** The sid of the service when none is given. */
 export const DEFAULT_SERVICE_SID = `IS${'0'.repeat(32)}`
