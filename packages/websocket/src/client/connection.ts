@@ -16,7 +16,7 @@ import {
   type WelcomeMessage,
 } from '../base/protocol.ts'
 import { Answers } from './answers.ts'
-import { endOf, foreign, lost, NO_CONNECTION, NORMAL_CLOSURE } from './endings.ts'
+import { endOf, foreign, lost, NO_CONNECTION, NORMAL_CLOSURE, terminate } from './endings.ts'
 import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import { askToken, Renewal } from './renewal.ts'
 import { Silence } from './silence.ts'
@@ -126,7 +126,7 @@ export class Connection {
   async close(signal: AbortSignal): Promise<void> {
     const wasUp = this.#state === 'up'
     if (wasUp) this.#state = 'closing'
-    if (wasUp || this.#state === 'closing') await this.#barrier(signal).catch(ignore)
+    if (wasUp || this.#state === 'closing') await this.#barrier(signal).catch(() => {})
     this.#end(new Error('closed'), NORMAL_CLOSURE)
     if (this.#socket === undefined) return
     const aborted = new Promise<void>((resolve) => {
@@ -245,12 +245,3 @@ export class Connection {
     if (wasUp) this.#host.down(cause as Error)
   }
 }
-
-/** Drops a socket at once where the runtime can; a browser closes it in its own time. */
-function terminate(socket: WebSocketLike): void {
-  const { terminate } = socket as { terminate?: () => void }
-  if (terminate === undefined) socket.close()
-  else terminate.call(socket)
-}
-
-function ignore(): void {}

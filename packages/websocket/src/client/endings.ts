@@ -1,5 +1,6 @@
 import { RivuletError } from 'rivulet'
 import { isFinalCode } from '../base/protocol.ts'
+import type { WebSocketLike } from './options.ts'
 
 // RFC 6455, 7.4.1.
 export const NORMAL_CLOSURE = 1000
@@ -22,4 +23,11 @@ export function lost(reason: string): RivuletError {
 /** Makes the error of a server that speaks something else. */
 export function foreign(): RivuletError {
   return new RivuletError('TRANSPORT_FAILED', 'The server does not speak this protocol; check the URL.')
+}
+
+/** Drops a socket at once where the runtime can; a browser closes it in its own time. */
+export function terminate(socket: WebSocketLike): void {
+  const { terminate } = socket as { terminate?: () => void }
+  if (terminate === undefined) socket.close()
+  else terminate.call(socket)
 }

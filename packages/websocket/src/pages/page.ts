@@ -17,6 +17,7 @@ import { Admission } from './admission.ts'
 import { closeReason } from './close-reason.ts'
 import { FrameRefusals } from './frame-refusals.ts'
 import { readHello } from './hello.ts'
+import { Outbox } from './outbox.ts'
 import type { PageContext } from './page-context.ts'
 import { PageFrames } from './page-frames.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
@@ -26,8 +27,6 @@ import { encodeWelcome } from './welcome.ts'
 
 /** How long a page may take until it is let in. */
 const STRANGER_MS = 10_000
-/** Room for answers beyond `maxWaitingBytes`. */
-const ANSWERS_BYTES = 65_536
 /** Joins, leaves and barriers a second; twice the most joins may come at once. */
 const REQUESTS_PER_SECOND = 200
 /** How long a page may take to close. */
@@ -44,6 +43,7 @@ interface Inside {
 export class Page implements PageHandler, GroupPage, PrefixHolder {
   readonly #socket: PageSocket
   readonly #context: PageContext
+  readonly #outbox: Outbox
   /** `checking` its token, then `waiting` until frames pass, then `in`. */
   #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
   #admission: Admission | undefined
@@ -57,6 +57,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   constructor(socket: PageSocket, context: PageContext) {
     this.#socket = socket
     this.#context = context
+    this.#outbox = new Outbox(socket, context)
     const { maxJoinsPerPage } = context.limits
     this.#requests = new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND)
   }
@@ -155,12 +156,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   /** Hands over a frame, if there is room for it. */
   give(frame: Uint8Array): void {
-    const { limits, counts } = this.#context
-    if (this.#socket.bufferedBytes + frame.length > limits.maxWaitingBytes) counts.dropped++
-    else {
-      counts.sent++
-      this.#socket.send(frame)
-    }
+    this.#outbox.offer(frame)
   }
 
   /** Takes a message, or says what is wrong with it: then the connection ends for good. */
@@ -243,10 +239,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   /** Sends an answer. Ends the connection when there is no room for it. */
   #answer(message: Uint8Array): void {
-    if (this.#state !== 'in') return
-    const { maxWaitingBytes } = this.#context.limits
-    if (this.#socket.bufferedBytes > maxWaitingBytes + ANSWERS_BYTES) this.#drop('the page does not read')
-    else this.#socket.send(message)
+    if (this.#state === 'in' && !this.#outbox.answer(message)) this.#drop('the page does not read')
   }
 
   #leave({ group, frames, joins }: Inside): void {

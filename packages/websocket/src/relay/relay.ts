@@ -1,5 +1,6 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
 import { Barriers } from './barriers.ts'
+import { capabilitiesOver } from './capabilities.ts'
 import { JoinedTopics, type TopicUser } from './joined-topics.ts'
 import { Prefixes, type PrefixHolder, prefixOf } from './prefixes.ts'
 
@@ -50,10 +51,6 @@ export function relay(upstream?: Transport): Relay {
   return new RelayTransport(upstream)
 }
 
-const ALONE: Capabilities = {
-  ...{ scope: 'network', echoes: false, ordered: true },
-  maxFrameBytes: () => Number.POSITIVE_INFINITY,
-}
 const encoder = new TextEncoder()
 
 class RelayTransport implements Relay {
@@ -231,21 +228,6 @@ class RelayTransport implements Relay {
     for (const { reject } of [...this.#joining.values()]) reject(ended)
     this.#barriers.stop()
     this.#topics.disconnect(reason === 'away' ? ended : undefined)
-  }
-}
-
-/** Reads what upstream claims at each use: it may change with the connection. */
-function capabilitiesOver(upstream: Transport | undefined): Capabilities {
-  const claimed = () => upstream?.capabilities ?? ALONE
-  return {
-    scope: 'network',
-    get echoes() {
-      return claimed().echoes
-    },
-    get ordered() {
-      return claimed().ordered
-    },
-    maxFrameBytes: (topic) => claimed().maxFrameBytes(topic),
   }
 }
 
