@@ -1,5 +1,7 @@
 export { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from './base/protocol.ts'
-export { type PageCounts, type Pages, type PagesOptions, servePages } from './pages/pages.ts'
+export type { PageCounts } from './pages/page-counts.ts'
+export { type Pages, servePages } from './pages/pages.ts'
+export type { PagesOptions } from './pages/pages-options.ts'
 export type {
   PageAction,
   PageHandler,

@@ -6,7 +6,6 @@ import {
   encodeText,
   encodeTopical,
   type HelloMessage,
-  isFinalCode,
   KIND,
   MAX_PAGE_FRAME_BYTES,
   objectOf,
@@ -17,19 +16,16 @@ import {
   type WelcomeMessage,
 } from '../base/protocol.ts'
 import { Answers } from './answers.ts'
+import { endOf, foreign, lost, NO_CONNECTION, NORMAL_CLOSURE, terminate } from './endings.ts'
 import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import { askToken, Renewal } from './renewal.ts'
 import { Silence } from './silence.ts'
+import { untilAborted } from './until-aborted.ts'
 
-// RFC 6455, 7.4.1.
-const NORMAL_CLOSURE = 1000
-const NO_CONNECTION = 1006
 const encoder = new TextEncoder()
 
 /** One connection to a server, from its dial to its end. Never reconnects. */
 export class Connection {
-  /** What the server said first; absent until then. */
-  welcome: WelcomeMessage | undefined
   readonly #url: string
   readonly #options: ResolvedOptions
   readonly #host: TransportHost
@@ -41,6 +37,7 @@ export class Connection {
   /** `closing` hands over what was sent; the host is called only while `up`. */
   #state: 'opening' | 'up' | 'closing' | 'ended' = 'opening'
   #socket: WebSocketLike | undefined
+  #welcome: WelcomeMessage | undefined
   #welcomed: () => void = () => {}
   /** Aborted at the end, with the reason. */
   readonly #life = new AbortController()
@@ -69,19 +66,24 @@ export class Connection {
     )
   }
 
+  /** What the server said first; absent until then. */
+  get welcome(): WelcomeMessage | undefined {
+    return this.#welcome
+  }
+
   /** Dials, and resolves when the server has welcomed the page. */
   async open(proofs: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
     const giveUp = () => this.#end(signal.reason)
     signal.addEventListener('abort', giveUp)
     try {
-      const token = await this.#whileAlive(askToken(this.#options.token))
+      const token = await untilAborted(askToken(this.#options.token), this.#life.signal)
       const hello: HelloMessage = {
         version: PROTOCOL_VERSION,
         hub: this.#host.hub,
         ...(token === undefined ? {} : { token }),
         ...(Object.keys(proofs).length === 0 ? {} : { proofs }),
       }
-      await this.#whileAlive(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))))
+      await untilAborted(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))), this.#life.signal)
     } catch (cause) {
       this.#end(cause)
       throw cause
@@ -94,7 +96,7 @@ export class Connection {
     const socket = this.#socket
     if (this.#state !== 'up' || socket === undefined) return 'offline'
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
-    if (bytes.length > (this.welcome?.maxFrameBytes ?? 0)) return 'offline'
+    if (bytes.length > (this.#welcome?.maxFrameBytes ?? 0)) return 'offline'
     if (socket.bufferedAmount + bytes.length > this.#options.maxBufferedBytes) return 'offline'
     return this.#send(encodeTopical(KIND.frame, topic, bytes)) ? 'sent' : 'offline'
   }
@@ -124,7 +126,7 @@ export class Connection {
   async close(signal: AbortSignal): Promise<void> {
     const wasUp = this.#state === 'up'
     if (wasUp) this.#state = 'closing'
-    if (wasUp || this.#state === 'closing') await this.#barrier(signal).catch(ignore)
+    if (wasUp || this.#state === 'closing') await this.#barrier(signal).catch(() => {})
     this.#end(new Error('closed'), NORMAL_CLOSURE)
     if (this.#socket === undefined) return
     const aborted = new Promise<void>((resolve) => {
@@ -190,7 +192,7 @@ export class Connection {
     const { version, maxFrameBytes: most, ordered, expiresInMs } = said ?? {}
     if (version !== PROTOCOL_VERSION || typeof most !== 'number' || !(most >= 1)) return false
     const maxFrameBytes = Math.min(most, MAX_PAGE_FRAME_BYTES)
-    this.welcome = { version, maxFrameBytes, ordered: ordered === true }
+    this.#welcome = { version, maxFrameBytes, ordered: ordered === true }
     this.#state = 'up'
     this.#silence.start()
     this.#renewal.schedule(expiresInMs)
@@ -242,40 +244,4 @@ export class Connection {
     else this.#socket.close(code)
     if (wasUp) this.#host.down(cause as Error)
   }
-
-  /** Settles like the promise, unless the connection ends first. */
-  #whileAlive<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this.#life
-    return new Promise((resolve, reject) => {
-      const end = () => reject(signal.reason)
-      if (signal.aborted) end()
-      else signal.addEventListener('abort', end)
-      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', end))
-    })
-  }
 }
-
-/** Drops a socket at once where the runtime can; a browser closes it in its own time. */
-function terminate(socket: WebSocketLike): void {
-  const { terminate } = socket as { terminate?: () => void }
-  if (terminate === undefined) socket.close()
-  else terminate.call(socket)
-}
-
-function endOf(code: number, reason: string | undefined): RivuletError {
-  // A browser says no more of a connection that broke, or that it could not make.
-  if (!isFinalCode(code))
-    return lost(reason || (code === 1006 ? 'no connection' : `closed with code ${code}`))
-  const message = `The server refuses the page: ${reason || `code ${code}`}.`
-  return new RivuletError('TRANSPORT_FAILED', message)
-}
-
-function lost(reason: string): RivuletError {
-  return new RivuletError('TRANSPORT_UNAVAILABLE', `The WebSocket ended: ${reason}.`)
-}
-
-function foreign(): RivuletError {
-  return new RivuletError('TRANSPORT_FAILED', 'The server does not speak this protocol; check the URL.')
-}
-
-function ignore(): void {}

@@ -1,4 +1,4 @@
-import { RivuletError } from 'rivulet'
+import { invalidOptions } from '../base/invalid-options.ts'
 
 /** Where to connect to, and as whom. */
 export interface WebSocketOptions {
@@ -70,24 +70,24 @@ const SECRET_PARAMETER = /token|secret|password|jwt|apikey/i
 /** Checks options, each read once. Throws `INVALID_OPTIONS`; what is wrong is not repeated, since it may be a secret. */
 export function resolveOptions(given: WebSocketOptions, urls?: readonly string[]): ResolvedOptions {
   if (typeof given !== 'object' || given === null) {
-    throw invalid(`WebSocket options are an object { ${NAMES.join(', ')} }; for a URL use openHub.`)
+    throw invalidOptions(`WebSocket options are an object { ${NAMES.join(', ')} }; for a URL use openHub.`)
   }
   const stray = Object.keys(given).find((name) => !NAMES.includes(name))
   if (stray !== undefined) {
-    throw invalid(`There is no WebSocket option "${stray}"; there are ${NAMES.join(', ')}.`)
+    throw invalidOptions(`There is no WebSocket option "${stray}"; there are ${NAMES.join(', ')}.`)
   }
   const { url, token, WebSocket = globalThis.WebSocket, maxBufferedBytes: most } = given
   const maxBufferedBytes = most ?? DEFAULT_MAX_BUFFERED_BYTES
   if (token !== undefined && typeof token !== 'function') {
-    throw invalid('The WebSocket option "token" is a function that returns the token.')
+    throw invalidOptions('The WebSocket option "token" is a function that returns the token.')
   }
   if (typeof WebSocket !== 'function') {
-    throw invalid(
+    throw invalidOptions(
       'This runtime has no WebSocket (Node has from 22 on); pass one as { WebSocket } (package ws).',
     )
   }
   if (!Number.isInteger(maxBufferedBytes) || maxBufferedBytes < 1024 || maxBufferedBytes >= 2 ** 31) {
-    throw invalid('The WebSocket option "maxBufferedBytes" is an integer from 1024 to 2147483647.')
+    throw invalidOptions('The WebSocket option "maxBufferedBytes" is an integer from 1024 to 2147483647.')
   }
   const checked = (urls ?? [url]).map(checkUrl)
   return Object.freeze({ urls: checked, token, WebSocket, maxBufferedBytes })
@@ -95,23 +95,19 @@ export function resolveOptions(given: WebSocketOptions, urls?: readonly string[]
 
 function checkUrl(text: unknown): string {
   if (typeof text !== 'string' || !URL.canParse(text)) {
-    throw invalid('A WebSocket URL is wss://host/path or ws://host:port/path; this cannot be read.')
+    throw invalidOptions('A WebSocket URL is wss://host/path or ws://host:port/path; this cannot be read.')
   }
   const { protocol, username, password, hash, searchParams } = new URL(text)
   if (protocol !== 'ws:' && protocol !== 'wss:') {
-    throw invalid(`A WebSocket URL begins with ws:// or wss://, not with ${protocol}//.`)
+    throw invalidOptions(`A WebSocket URL begins with ws:// or wss://, not with ${protocol}//.`)
   }
   if (
     username !== '' ||
     password !== '' ||
     [...searchParams.keys()].some((name) => SECRET_PARAMETER.test(name))
   ) {
-    throw invalid('A WebSocket URL holds no credentials; give them by the option "token".')
+    throw invalidOptions('A WebSocket URL holds no credentials; give them by the option "token".')
   }
-  if (hash !== '') throw invalid('A WebSocket URL has no fragment; leave out what follows the #.')
+  if (hash !== '') throw invalidOptions('A WebSocket URL has no fragment; leave out what follows the #.')
   return text
-}
-
-function invalid(message: string): RivuletError {
-  return new RivuletError('INVALID_OPTIONS', message)
 }

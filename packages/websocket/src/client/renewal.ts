@@ -1,5 +1,5 @@
 import { RivuletError } from 'rivulet'
-import { unref } from './silence.ts'
+import { unref } from '../base/unref.ts'
 
 /** A token is asked for so long before the old one expires; when it lives shorter than twice that, after half of it. */
 const RENEW_BEFORE_MS = 30_000

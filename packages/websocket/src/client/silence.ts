@@ -1,4 +1,5 @@
 import { SILENCE_MS } from '../base/protocol.ts'
+import { unref } from '../base/unref.ts'
 
 /**
  * Notices that nothing was heard for long. Timers of hidden tabs are late and the monotonic clock of a machine that
@@ -44,9 +45,4 @@ export class Silence {
   #silentMs(): number {
     return Math.max(0, performance.now() - this.#heardAtMs, Date.now() - this.#heardDateMs)
   }
-}
-
-/** Lets a Node process end although a timer runs. */
-export function unref(timer: unknown): void {
-  ;(timer as { unref?(): void }).unref?.()
 }

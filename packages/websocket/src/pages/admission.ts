@@ -1,7 +1,7 @@
 import { LeakyBucket } from 'rivulet/transport'
 import { CLOSE } from '../base/protocol.ts'
 import type { Hello } from './hello.ts'
-import type { EndPage, PageServer } from './page-server.ts'
+import type { EndPage, PageContext } from './page-context.ts'
 import type { PageSession } from './session.ts'
 
 /** Tokens that a page may send: three at once, then one in ten seconds. */
@@ -11,16 +11,16 @@ const TOKENS_AT_ONCE = 3
 /** Asks who a page is, at its hello and with each new token, and holds its session. */
 export class Admission {
   readonly hello: Hello
-  readonly #server: PageServer
+  readonly #context: PageContext
   readonly #end: EndPage
   readonly #tokens = new LeakyBucket(TOKENS_PER_SECOND, TOKENS_AT_ONCE)
   #session: PageSession | undefined
   #isRenewing = false
   #isOver = false
 
-  constructor(hello: Hello, server: PageServer, end: EndPage) {
+  constructor(hello: Hello, context: PageContext, end: EndPage) {
     this.hello = hello
-    this.#server = server
+    this.#context = context
     this.#end = end
   }
 
@@ -38,7 +38,7 @@ export class Admission {
   start(enter: (session: PageSession, proven: ReadonlySet<string>) => void): void {
     this.#check(this.hello.token, async (session) => {
       this.#session = session
-      const proven = await this.#server.provenOf(session, this.hello)
+      const proven = await this.#context.provenOf(session, this.hello)
       if (!this.#isOver) enter(session, proven)
     })
   }
@@ -67,7 +67,7 @@ export class Admission {
 
   #check(token: string | undefined, take: (session: PageSession) => void | Promise<void>): void {
     const check = async () => {
-      const result = await this.#server.authenticate({ hub: this.hello.hub, token }, this.#session)
+      const result = await this.#context.authenticate({ hub: this.hello.hub, token }, this.#session)
       if ('refused' in result) return this.#end(result.isFinal ? CLOSE.refused : CLOSE.later, result.refused)
       if (this.#isOver) return result === this.#session ? undefined : result.ended?.()
       await take(result)

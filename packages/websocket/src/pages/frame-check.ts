@@ -3,7 +3,7 @@ import { PREFIX_LENGTH } from '../base/protocol.ts'
 import { prefixOf } from '../relay/prefixes.ts'
 
 /** What a frame of a page holds, once its form is right. */
-export interface CheckedFrame {
+interface CheckedFrame {
   /** The prefix of all its sids. */
   readonly prefix: string
   readonly messages: number

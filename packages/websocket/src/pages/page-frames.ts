@@ -2,9 +2,9 @@ import { LeakyBucket } from 'rivulet/transport'
 import { type PrefixHolder, prefixOf } from '../relay/prefixes.ts'
 import type { RelayPort } from '../relay/relay.ts'
 import { checkFrame } from './frame-check.ts'
-import type { Limits } from './limits.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'
-import { REMOVALS_PER_SECOND, receivingBucket } from './police.ts'
+import type { Limits } from './pages-options.ts'
+import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
 import type { PageSession } from './session.ts'
 
 /** How many prefixes a page may bind: its hub takes another one after 65 536 streams. */

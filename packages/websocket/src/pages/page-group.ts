@@ -1,8 +1,9 @@
 import type { Topic } from 'rivulet'
 import { encodeTopical, KIND } from '../base/protocol.ts'
 import type { Relay, RelayGuest, RelayPort } from '../relay/relay.ts'
-import type { Limits, MutableCounts } from './limits.ts'
-import { Police } from './police.ts'
+import type { MutableCounts } from './page-counts.ts'
+import type { Limits } from './pages-options.ts'
+import { RateGate } from './rate-gate.ts'
 
 /** A page, as its group sees it. */
 export interface GroupPage {
@@ -20,14 +21,14 @@ export interface GroupPage {
 }
 
 /** The pages that listen to one topic, or wait for its join. */
-class Audience {
+class Listeners {
   readonly listening = new Set<GroupPage>()
   readonly waiting = new Set<GroupPage>()
-  readonly police: Police
+  readonly gate: RateGate
   isJoined = false
 
   constructor({ ratePerSecond, burst }: Limits) {
-    this.police = new Police(ratePerSecond, burst)
+    this.gate = new RateGate(ratePerSecond, burst)
   }
 
   get isEmpty(): boolean {
@@ -42,7 +43,7 @@ export class PageGroup implements RelayGuest {
   readonly #limits: Limits
   readonly #counts: MutableCounts
   readonly #pages = new Set<GroupPage>()
-  readonly #audiences = new Map<Topic, Audience>()
+  readonly #listeners = new Map<Topic, Listeners>()
 
   constructor(relay: Relay, limits: Limits, counts: MutableCounts) {
     this.relay = relay
@@ -68,25 +69,25 @@ export class PageGroup implements RelayGuest {
 
   /** Asks for a topic. The page may be told before this returns. */
   join(topic: Topic, page: GroupPage): void {
-    let audience = this.#audiences.get(topic)
-    if (audience?.isJoined) {
-      audience.listening.add(page)
+    let listeners = this.#listeners.get(topic)
+    if (listeners?.isJoined) {
+      listeners.listening.add(page)
       return page.joined(topic)
     }
-    const isAsked = audience !== undefined
-    audience ??= new Audience(this.#limits)
-    audience.waiting.add(page)
-    this.#audiences.set(topic, audience)
+    const isAsked = listeners !== undefined
+    listeners ??= new Listeners(this.#limits)
+    listeners.waiting.add(page)
+    this.#listeners.set(topic, listeners)
     if (!isAsked) this.port.join(topic)
   }
 
   leave(topic: Topic, page: GroupPage): void {
-    const audience = this.#audiences.get(topic)
-    if (audience === undefined) return
-    audience.listening.delete(page)
-    audience.waiting.delete(page)
-    if (!audience.isEmpty) return
-    this.#audiences.delete(topic)
+    const listeners = this.#listeners.get(topic)
+    if (listeners === undefined) return
+    listeners.listening.delete(page)
+    listeners.waiting.delete(page)
+    if (!listeners.isEmpty) return
+    this.#listeners.delete(topic)
     this.port.leave(topic)
   }
 
@@ -99,37 +100,37 @@ export class PageGroup implements RelayGuest {
   }
 
   joined(topic: Topic): void {
-    const audience = this.#audiences.get(topic)
-    if (audience === undefined) return
-    audience.isJoined = true
-    for (const page of audience.waiting) {
-      audience.listening.add(page)
+    const listeners = this.#listeners.get(topic)
+    if (listeners === undefined) return
+    listeners.isJoined = true
+    for (const page of listeners.waiting) {
+      listeners.listening.add(page)
       page.joined(topic)
     }
-    audience.waiting.clear()
+    listeners.waiting.clear()
   }
 
   refused(topic: Topic, cause: Error): void {
-    const audience = this.#audiences.get(topic)
-    this.#audiences.delete(topic)
-    for (const page of audience?.waiting ?? []) page.refused(topic, cause)
+    const listeners = this.#listeners.get(topic)
+    this.#listeners.delete(topic)
+    for (const page of listeners?.waiting ?? []) page.refused(topic, cause)
   }
 
   left(topic: Topic, cause: Error): void {
-    const audience = this.#audiences.get(topic)
-    this.#audiences.delete(topic)
-    for (const page of audience?.listening ?? []) page.left(topic, cause)
+    const listeners = this.#listeners.get(topic)
+    this.#listeners.delete(topic)
+    for (const page of listeners?.listening ?? []) page.left(topic, cause)
   }
 
   receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void {
-    const audience = this.#audiences.get(topic)
-    if (audience === undefined) return
+    const listeners = this.#listeners.get(topic)
+    if (listeners === undefined) return
     // Asked once for all, and only when somebody would get it.
     let isAdmitted: boolean | undefined
     let message: Uint8Array | undefined
-    for (const page of audience.listening) {
+    for (const page of listeners.listening) {
       if (page === sender) continue
-      if (!page.isTrusted) isAdmitted ??= audience.police.admits(frame, performance.now())
+      if (!page.isTrusted) isAdmitted ??= listeners.gate.admits(frame, performance.now())
       if (!page.isTrusted && !isAdmitted) continue
       message ??= encodeTopical(KIND.frame, topic, frame)
       page.give(message)

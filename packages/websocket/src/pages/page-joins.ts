@@ -1,8 +1,8 @@
 import type { Topic } from 'rivulet'
 import { streamNameOf } from 'rivulet/transport'
 import { encodeNumbered, encodeTopical, KIND } from '../base/protocol.ts'
+import type { PageContext } from './page-context.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
-import type { PageServer } from './page-server.ts'
 import { readPageTopic } from './page-topic.ts'
 import type { PageSession } from './session.ts'
 
@@ -13,7 +13,7 @@ export class PageJoins {
   readonly #hub: string
   readonly #page: GroupPage
   readonly #group: PageGroup
-  readonly #server: PageServer
+  readonly #context: PageContext
   readonly #answer: (message: Uint8Array) => void
   readonly #byTopic = new Map<Topic, { id: number; isJoined: boolean }>()
 
@@ -21,19 +21,19 @@ export class PageJoins {
     hub: string,
     page: GroupPage,
     group: PageGroup,
-    server: PageServer,
+    context: PageContext,
     answer: (message: Uint8Array) => void,
   ) {
     this.#hub = hub
     this.#page = page
     this.#group = group
-    this.#server = server
+    this.#context = context
     this.#answer = answer
   }
 
   /** The page asks for a topic. Asked again for one that it has, the answer bears the new number. */
   join(id: number, text: string, session: PageSession): void {
-    const { maxJoinsPerPage } = this.#server.limits
+    const { maxJoinsPerPage } = this.#context.limits
     const named = readPageTopic(text, this.#hub)
     if (named === undefined) return this.#refuse(id, 'the topic is none of this hub')
     const { topic, streamName } = named
@@ -46,7 +46,7 @@ export class PageJoins {
       this.#refuse(id, `more than ${maxJoinsPerPage} streams`)
     } else {
       this.#byTopic.set(topic, { id, isJoined: false })
-      this.#server.counts.joins++
+      this.#context.counts.joins++
       this.#group.join(topic, this.#page)
     }
   }
@@ -88,13 +88,13 @@ export class PageJoins {
   }
 
   #refuse(id: number, reason: string): void {
-    this.#server.counts.refused++
+    this.#context.counts.refused++
     this.#answer(encodeNumbered(KIND.refused, id, reason))
   }
 
   #forget(topic: Topic): { readonly id: number } | undefined {
     const join = this.#byTopic.get(topic)
-    if (this.#byTopic.delete(topic)) this.#server.counts.joins--
+    if (this.#byTopic.delete(topic)) this.#context.counts.joins--
     return join
   }
 }

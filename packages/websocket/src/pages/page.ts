@@ -5,39 +5,32 @@ import {
   decode,
   encodeNumbered,
   encodeText,
-  encodeTopical,
   KIND,
   MAX_MESSAGE_BYTES,
-  MAX_PAGE_FRAME_BYTES,
   MAX_STRANGER_BYTES,
-  PROTOCOL_VERSION,
   type ProtocolMessage,
   SILENCE_MS,
   textOf,
 } from '../base/protocol.ts'
 import type { PrefixHolder } from '../relay/prefixes.ts'
 import { Admission } from './admission.ts'
+import { closeReason } from './close-reason.ts'
+import { FrameRefusals } from './frame-refusals.ts'
 import { readHello } from './hello.ts'
+import { Outbox } from './outbox.ts'
+import type { PageContext } from './page-context.ts'
 import { PageFrames } from './page-frames.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
 import { PageJoins } from './page-joins.ts'
-import type { PageServer } from './page-server.ts'
 import type { PageHandler, PageSession, PageSocket } from './session.ts'
+import { encodeWelcome } from './welcome.ts'
 
 /** How long a page may take until it is let in. */
 const STRANGER_MS = 10_000
-/** Room for answers beyond `maxWaitingBytes`. */
-const ANSWERS_BYTES = 65_536
 /** Joins, leaves and barriers a second; twice the most joins may come at once. */
 const REQUESTS_PER_SECOND = 200
-/** Frames a second that are refused before the page has to go; a second's worth more may come at once. */
-const REFUSED_PER_SECOND = 1_000
-/** A page is told of refused frames so often. */
-const FAULTS_PER_SECOND = 3
 /** How long a page may take to close. */
 const CLOSING_MS = 2_000
-/** The longest topic leaves the least room for a frame, so its limit holds for all topics. */
-const LONGEST_TOPIC = `rivulet/${'h'.repeat(64)}/${'%FF'.repeat(960)}` as Topic
 
 /** What a page has once its token was checked. */
 interface Inside {
@@ -49,7 +42,8 @@ interface Inside {
 /** One connection of a page, from its hello to its end. */
 export class Page implements PageHandler, GroupPage, PrefixHolder {
   readonly #socket: PageSocket
-  readonly #server: PageServer
+  readonly #context: PageContext
+  readonly #outbox: Outbox
   /** `checking` its token, then `waiting` until frames pass, then `in`. */
   #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
   #admission: Admission | undefined
@@ -58,13 +52,13 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #requests: LeakyBucket
-  readonly #refused = new LeakyBucket(REFUSED_PER_SECOND, 2 * REFUSED_PER_SECOND)
-  readonly #faults = new LeakyBucket(FAULTS_PER_SECOND, FAULTS_PER_SECOND)
+  readonly #refusals = new FrameRefusals()
 
-  constructor(socket: PageSocket, server: PageServer) {
+  constructor(socket: PageSocket, context: PageContext) {
     this.#socket = socket
-    this.#server = server
-    const { maxJoinsPerPage } = server.limits
+    this.#context = context
+    this.#outbox = new Outbox(socket, context)
+    const { maxJoinsPerPage } = context.limits
     this.#requests = new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND)
   }
 
@@ -116,15 +110,16 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   /** Ends the connection; called again it does nothing. `fault` is what the server is to blame for. */
   end(code: number, reason: string, fault?: unknown): void {
     if (this.#state === 'ended') return
-    if (this.#state === 'in') this.#server.counts.pages--
+    if (this.#state === 'in') this.#context.counts.pages--
     this.#state = 'ended'
     this.#sinceMs = performance.now()
-    this.#socket.close(code, cut(reason))
-    this.#inside?.joins.leaveAll()
-    this.#inside?.frames.release()
-    this.#inside?.group.exit(this)
+    this.#socket.close(code, closeReason(reason))
+    this.#context.strangers.delete(this)
+    if (this.#inside !== undefined) this.#leave(this.#inside)
     this.#admission?.stop()
-    this.#server.ended(this, this.#inside?.group, code, reason, fault)
+    const { log } = this.#context
+    if (fault === undefined) log.debug({ code, reason }, 'a page has ended')
+    else log.warn({ code, reason, fault }, 'a page was ended by a fault of the server')
   }
 
   takenOver(): void {
@@ -134,17 +129,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   /** Frames pass from now on. */
   opened(): void {
     if (this.#state !== 'waiting' || this.#inside === undefined) return
-    const { maxFrameBytes, ordered } = this.#inside.group.port.capabilities
     this.#state = 'in'
-    this.#server.counts.pages++
-    this.#server.entered()
-    const welcome = {
-      version: PROTOCOL_VERSION,
-      maxFrameBytes: Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC))),
-      ordered,
-      expiresInMs: this.#admission?.expiresInMs,
-    }
-    this.#answer(encodeText(KIND.welcome, JSON.stringify(welcome)))
+    const { counts, log } = this.#context
+    counts.pages++
+    log.debug({ pages: counts.pages }, 'a page was let in')
+    this.#answer(encodeWelcome(this.#inside.group.port.capabilities, this.#admission?.expiresInMs))
   }
 
   /** Frames pass no more. One that waits goes on waiting, unless the server ends. */
@@ -167,12 +156,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   /** Hands over a frame, if there is room for it. */
   give(frame: Uint8Array): void {
-    const { limits, counts } = this.#server
-    if (this.#socket.bufferedBytes + frame.length > limits.maxWaitingBytes) counts.dropped++
-    else {
-      counts.sent++
-      this.#socket.send(frame)
-    }
+    this.#outbox.offer(frame)
   }
 
   /** Takes a message, or says what is wrong with it: then the connection ends for good. */
@@ -182,7 +166,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (message.length > (isIn ? MAX_MESSAGE_BYTES : MAX_STRANGER_BYTES)) return 'a message that is too large'
     const read = decode(message)
     if (read === undefined) return 'a malformed message'
-    if (this.#state === 'new') return this.#greet(read)
+    if (this.#state === 'new') return this.#takeHello(read)
     const { session } = this
     if (!isIn || this.#inside === undefined || session === undefined) return 'a message before the welcome'
     if (this.#endsExpired() || read.kind === KIND.pong) return undefined
@@ -193,22 +177,22 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     return undefined
   }
 
-  #greet({ kind, rest }: ProtocolMessage): string | undefined {
+  #takeHello({ kind, rest }: ProtocolMessage): string | undefined {
     const hello = kind === KIND.hello ? readHello(rest) : 'the first message is no hello'
     if (typeof hello === 'string') return hello
     this.#state = 'checking'
     const end = (code: number, reason: string, fault?: unknown) => this.end(code, reason, fault)
-    this.#admission = new Admission(hello, this.#server, end)
+    this.#admission = new Admission(hello, this.#context, end)
     this.#admission.start((session, proven) => {
-      this.#server.admitted(this)
-      const group = this.#server.groupOf(session)
+      this.#context.strangers.delete(this)
+      const group = this.#context.groupOf(session)
       const answer = (message: Uint8Array) => this.#answer(message)
       const bound = (prefix: string) => void this.#prove(hello.hub, prefix)
       this.#state = 'waiting'
       this.#inside = {
         group,
-        frames: new PageFrames(hello.hub, proven, this.#server.limits, group.port, this, bound),
-        joins: new PageJoins(hello.hub, this, group, this.#server, answer),
+        frames: new PageFrames(hello.hub, proven, this.#context.limits, group.port, this, bound),
+        joins: new PageJoins(hello.hub, this, group, this.#context, answer),
       }
       group.enter(this)
     })
@@ -235,32 +219,34 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   #frame({ topic, rest }: ProtocolMessage, { frames }: Inside, session: PageSession): undefined {
     const outcome = frames.take(topic, rest, session)
-    const { counts } = this.#server
+    const { counts } = this.#context
     if (outcome === 'sent') counts.received++
     else if (outcome === 'offline') this.end(CLOSE.away, 'the transport upstream did not take a frame')
     else {
       counts.refused++
-      const nowMs = performance.now()
-      if (!this.#refused.take(nowMs)) this.end(CLOSE.later, 'too many refused frames')
-      else if (this.#faults.take(nowMs)) {
-        this.#answer(encodeTopical(KIND.fault, topic, `The server refused a frame: ${outcome.refusal}.`))
-      }
+      const fault = this.#refusals.add(topic, outcome.refusal, performance.now())
+      if (fault === 'tooMany') this.end(CLOSE.later, 'too many refused frames')
+      else if (fault !== undefined) this.#answer(fault)
     }
   }
 
   async #prove(hub: string, prefix: string): Promise<void> {
     const { session } = this
     if (session === undefined) return
-    const proof = await this.#server.prove(session, hub, prefix)
+    const proof = await this.#context.prove(session, hub, prefix)
     this.#answer(encodeText(KIND.bound, prefix + proof))
   }
 
   /** Sends an answer. Ends the connection when there is no room for it. */
   #answer(message: Uint8Array): void {
-    if (this.#state !== 'in') return
-    const { maxWaitingBytes } = this.#server.limits
-    if (this.#socket.bufferedBytes > maxWaitingBytes + ANSWERS_BYTES) this.#drop('the page does not read')
-    else this.#socket.send(message)
+    if (this.#state === 'in' && !this.#outbox.answer(message)) this.#drop('the page does not read')
+  }
+
+  #leave({ group, frames, joins }: Inside): void {
+    joins.leaveAll()
+    frames.release()
+    group.exit(this)
+    this.#context.release(group)
   }
 
   #drop(reason: string): void {
@@ -274,13 +260,4 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (isExpired) this.end(CLOSE.expired, 'the token expired')
     return isExpired
   }
-}
-
-const MAX_REASON_BYTES = 120
-
-/** Shortens a reason to what a close frame takes (RFC 6455, 5.5: 125 bytes with the code). */
-function cut(reason: string): string {
-  const bytes = new TextEncoder().encode(reason)
-  if (bytes.length <= MAX_REASON_BYTES) return reason
-  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES)).replace(/\uFFFD+$/, '')
 }

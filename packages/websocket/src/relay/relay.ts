@@ -1,6 +1,7 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
 import { Barriers } from './barriers.ts'
-import { Channels, type ChannelUser } from './channels.ts'
+import { capabilitiesOver } from './capabilities.ts'
+import { JoinedTopics, type TopicUser } from './joined-topics.ts'
 import { Prefixes, type PrefixHolder, prefixOf } from './prefixes.ts'
 
 /**
@@ -13,20 +14,18 @@ export interface Relay extends Transport {
 }
 
 /** A group of pages, as a relay sees it. */
-export interface RelayGuest extends ChannelUser {
+export interface RelayGuest extends TopicUser {
   /** The relay is open, and upstream with it. */
   opened(): void
   /** Upstream is gone, or the relay was closed: nothing that was joined is joined any more. */
   ended(reason: 'away' | 'closed'): void
-  /** Takes a frame of a topic that was joined; `sender` is the page that sent it, if one of this group did. */
-  receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void
 }
 
 /** What a group of pages can do with a relay. */
 export interface RelayPort {
   /** Whether the relay is open, and upstream with it. */
   readonly isOpen: boolean
-  /** What upstream claims. */
+  /** Those of the relay. */
   readonly capabilities: Capabilities
   /** Asks for a topic; the guest is told what becomes of it, perhaps before this returns. */
   join(topic: Topic): void
@@ -46,22 +45,19 @@ export interface RelayPort {
 
 /**
  * Makes a relay over a transport, which then belongs to it, or over none: then it joins the hub and the pages only.
- * Its capabilities are those of the transport.
+ * *Upstream* is the transport that was given to `relay`. The relay has its capabilities.
  */
 export function relay(upstream?: Transport): Relay {
   return new RelayTransport(upstream)
 }
 
-const ALONE: Capabilities = {
-  ...{ scope: 'network', echoes: false, ordered: true },
-  maxFrameBytes: () => Number.POSITIVE_INFINITY,
-}
 const encoder = new TextEncoder()
 
 class RelayTransport implements Relay {
   readonly name: string
+  readonly capabilities: Capabilities
   readonly #upstream: Transport | undefined
-  readonly #channels: Channels
+  readonly #topics: JoinedTopics
   readonly #prefixes = new Prefixes()
   readonly #barriers: Barriers
   readonly #guests = new Set<RelayGuest>()
@@ -70,23 +66,19 @@ class RelayTransport implements Relay {
   #connection = abortedController()
   /** The hub's joins that are not answered yet. */
   readonly #joining = new Map<Topic, { resolve(): void; reject(cause: unknown): void }>()
-  readonly #hub: ChannelUser = {
+  readonly #hub: TopicUser = {
     joined: (topic) => this.#joining.get(topic)?.resolve(),
     refused: (topic, cause) => this.#joining.get(topic)?.reject(cause),
     left: (topic, cause) => this.#host?.left(topic, cause),
+    receive: (topic, frame) => this.#toHub(topic, frame),
   }
 
   constructor(upstream: Transport | undefined) {
     this.name = upstream === undefined ? 'relay' : `relay over ${upstream.name}`
     this.#upstream = upstream
-    this.#channels = new Channels(upstream)
+    this.#topics = new JoinedTopics(upstream)
     this.#barriers = new Barriers(async (signal) => upstream?.flush(signal))
-  }
-
-  get capabilities(): Capabilities {
-    const claimed = this.#upstream?.capabilities ?? ALONE
-    const maxFrameBytes = (topic: Topic) => claimed.maxFrameBytes(topic)
-    return { scope: 'network', echoes: claimed.echoes, ordered: claimed.ordered, maxFrameBytes }
+    this.capabilities = capabilitiesOver(upstream)
   }
 
   get #isOpen(): boolean {
@@ -100,7 +92,7 @@ class RelayTransport implements Relay {
     try {
       await this.#upstream?.open(this.#hostOf(host, connection), signal)
     } catch (cause) {
-      this.#channels.forgive()
+      this.#topics.forgive()
       throw cause
     }
     if (signal.aborted || connection.signal.aborted) {
@@ -109,7 +101,7 @@ class RelayTransport implements Relay {
     }
     this.#host = host
     this.#connection = connection
-    this.#channels.connect(connection.signal)
+    this.#topics.connect(connection.signal)
     for (const guest of [...this.#guests]) guest.opened()
   }
 
@@ -130,10 +122,10 @@ class RelayTransport implements Relay {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#joining.set(topic, { resolve, reject })
-        this.#channels.join(topic, this.#hub)
+        this.#topics.join(topic, this.#hub)
       })
     } catch (cause) {
-      this.#channels.leave(topic, this.#hub)
+      this.#topics.leave(topic, this.#hub)
       throw cause
     } finally {
       signal.removeEventListener('abort', giveUp)
@@ -143,7 +135,7 @@ class RelayTransport implements Relay {
 
   leave(topic: Topic): void {
     this.#joining.get(topic)?.reject(new Error('left before the join was confirmed'))
-    this.#channels.leave(topic, this.#hub)
+    this.#topics.leave(topic, this.#hub)
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -157,23 +149,20 @@ class RelayTransport implements Relay {
     // After an outage the core closes before it opens again: then what pages had joined is joined again.
     const wasOpen = this.#isOpen
     if (wasOpen) this.#end('closed', undefined)
-    if (wasOpen || !signal.aborted) this.#channels.clear()
+    if (wasOpen || !signal.aborted) this.#topics.clear()
     await this.#upstream?.close(signal)
   }
 
   attach(guest: RelayGuest): RelayPort {
     this.#guests.add(guest)
     const isOpen = () => this.#isOpen
-    const capabilities = () => this.capabilities
     return {
       get isOpen() {
         return isOpen()
       },
-      get capabilities() {
-        return capabilities()
-      },
-      join: (topic) => this.#channels.join(topic, guest),
-      leave: (topic) => this.#channels.leave(topic, guest),
+      capabilities: this.capabilities,
+      join: (topic) => this.#topics.join(topic, guest),
+      leave: (topic) => this.#topics.leave(topic, guest),
       bind: (prefix, holder, isProven) => this.#prefixes.bind(prefix, holder, isProven),
       release: (prefix, holder) => this.#prefixes.release(prefix, holder),
       send: (topic, frame, sender) => this.#fromPage(topic, frame, sender),
@@ -194,7 +183,7 @@ class RelayTransport implements Relay {
         host.down(cause)
       },
       error: (topic, cause) => (signal.aborted ? undefined : host.error(topic, cause)),
-      left: (topic, cause) => (signal.aborted ? undefined : this.#channels.left(topic, cause)),
+      left: (topic, cause) => (signal.aborted ? undefined : this.#topics.left(topic, cause)),
     }
   }
 
@@ -218,13 +207,13 @@ class RelayTransport implements Relay {
   }
 
   #toPages(topic: Topic, frame: Uint8Array, sender?: object): void {
-    for (const user of this.#channels.usersOf(topic) ?? []) {
-      if (user !== this.#hub) (user as RelayGuest).receive(topic, frame, sender)
+    for (const user of this.#topics.usersOf(topic) ?? []) {
+      if (user !== this.#hub) user.receive(topic, frame, sender)
     }
   }
 
   #toHub(topic: Topic, frame: Uint8Array): void {
-    if (!this.#channels.usersOf(topic)?.has(this.#hub)) return
+    if (!this.#topics.usersOf(topic)?.has(this.#hub)) return
     try {
       this.#host?.receive(topic, frame)
     } catch (cause) {
@@ -238,7 +227,7 @@ class RelayTransport implements Relay {
     for (const guest of [...this.#guests]) guest.ended(reason)
     for (const { reject } of [...this.#joining.values()]) reject(ended)
     this.#barriers.stop()
-    this.#channels.disconnect(reason === 'away' ? ended : undefined)
+    this.#topics.disconnect(reason === 'away' ? ended : undefined)
   }
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { memoryBus } from '@rivulet/memory'
 import { nats } from '@rivulet/nats'
-import type { Topic, Transport } from 'rivulet'
+import type { Topic } from 'rivulet'
 import type { ContractBackend } from 'rivulet/testing'
 import { hubNameOf } from 'rivulet/transport'
 import { WebSocket } from 'ws'
@@ -88,5 +88,3 @@ async function sendElsewhere(url: string, topic: Topic, frame: string): Promise<
   const [code] = await once(publisher, 'exit')
   if (code !== 0) throw new Error(`The foreign page ended with code ${code}.`)
 }
-
-export type { Transport }

@@ -9,7 +9,7 @@ export interface Endpoint {
   close(): Promise<void>
 }
 
-/** Starts an endpoint, which opens a hub of its own on a relay for each name that a page's hub has. */
+/** Starts a server of pages, which opens a hub of its own on a relay for each name that a page's hub has. */
 export async function startEndpoint(makeUpstream: () => Transport | undefined): Promise<Endpoint> {
   const hubs = new Map<string, { readonly relay: Relay; readonly hub: Hub }>()
   const relayOf = (name: string): Relay => {

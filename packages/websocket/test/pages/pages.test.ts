@@ -1,8 +1,8 @@
 import { memoryBus } from '@rivulet/memory'
 import type { Hub } from 'rivulet'
 import { expect, test } from 'vitest'
-import { eventually } from '../../../test/support/live.ts'
-import { serve } from './support/scene.ts'
+import { eventually } from '../../../../test/support/live.ts'
+import { serve } from '../support/scene.ts'
 
 /** Subscribes, and gives what is heard, once the join is confirmed. */
 async function listen(hub: Hub, name = 'positions') {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { eventually } from '../../../test/support/live.ts'
-import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
-import { frameOf, prefix, topicOf } from './support/frames.ts'
-import type { RawPage } from './support/raw-page.ts'
-import { HUB, serve } from './support/scene.ts'
+import { eventually } from '../../../../test/support/live.ts'
+import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
+import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import type { RawPage } from '../support/raw-page.ts'
+import { HUB, serve } from '../support/scene.ts'
 
 const HELLO = { version: 1, hub: HUB, token: 'ann' }
 const FIRST: [what: string, send: (page: RawPage) => void][] = [

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { eventually } from '../../../test/support/live.ts'
-import { encodeNumbered, encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
-import { type PageHandler, type PageSocket, relay, servePages } from '../src/relay.ts'
-import { frameOf, prefix, removalOf, topicOf } from './support/frames.ts'
-import { HUB, serve } from './support/scene.ts'
-import { openSession } from './support/sessions.ts'
+import { eventually } from '../../../../test/support/live.ts'
+import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
+import { type PageHandler, type PageSocket, relay, servePages } from '../../src/relay.ts'
+import { frameOf, prefix, removalOf, topicOf } from '../support/frames.ts'
+import { HUB, serve } from '../support/scene.ts'
+import { openSession } from '../support/sessions.ts'
 
 const TOPIC = topicOf('positions')
 

@@ -9,9 +9,9 @@ import {
   type Kind,
   objectOf,
   textOf,
-} from '../src/base/protocol.ts'
-import { checkFrame } from '../src/pages/frame-check.ts'
-import { readHello } from '../src/pages/hello.ts'
+} from '../../src/base/protocol.ts'
+import { checkFrame } from '../../src/pages/frame-check.ts'
+import { readHello } from '../../src/pages/hello.ts'
 
 const kinds = (...names: (keyof typeof KIND)[]) => fc.constantFrom(...names.map((name) => KIND[name]))
 const text = fc.string({ unit: 'binary' }).filter((value) => !/\p{Surrogate}/u.test(value))

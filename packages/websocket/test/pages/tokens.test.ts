@@ -1,12 +1,12 @@
 import { createHub, type Hub, type RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { eventually, makeLive } from '../../../test/support/live.ts'
-import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
-import { websocket } from '../src/index.ts'
-import { relay } from '../src/relay.ts'
-import { topicOf } from './support/frames.ts'
-import { HUB, serve } from './support/scene.ts'
+import { eventually, makeLive } from '../../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { websocket } from '../../src/index.ts'
+import { relay } from '../../src/relay.ts'
+import { topicOf } from '../support/frames.ts'
+import { HUB, serve } from '../support/scene.ts'
 
 describe('a token', () => {
   test('is renewed before it expires, on the connection that stands', async () => {

@@ -3,11 +3,11 @@ import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import type { Hub } from 'rivulet'
 import { describe, expect, test } from 'vitest'
-import { startMosquitto, startNats } from '../../../test/support/brokers.ts'
-import { ending, eventually, makeLive } from '../../../test/support/live.ts'
-import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
-import { frameOf, prefix, removalOf, topicOf } from './support/frames.ts'
-import { HUB, serve } from './support/scene.ts'
+import { startMosquitto, startNats } from '../../../../test/support/brokers.ts'
+import { ending, eventually, makeLive } from '../../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { frameOf, prefix, removalOf, topicOf } from '../support/frames.ts'
+import { HUB, serve } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions')
 const MINE = prefix('a')

@@ -1,11 +1,11 @@
 import { memoryBus } from '@rivulet/memory'
 import { expect, test } from 'vitest'
-import { eventually } from '../../../test/support/live.ts'
-import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
-import { relay } from '../src/relay.ts'
-import { frameOf, prefix, topicOf } from './support/frames.ts'
-import { HUB, serve } from './support/scene.ts'
-import { trustedSession } from './support/sessions.ts'
+import { eventually } from '../../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { relay } from '../../src/relay.ts'
+import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { HUB, serve } from '../support/scene.ts'
+import { trustedSession } from '../support/sessions.ts'
 
 const TOPIC = topicOf('positions')
 const KILLER = topicOf('killer')

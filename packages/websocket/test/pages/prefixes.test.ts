@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { memoryBus } from '@rivulet/memory'
 import { expect, test } from 'vitest'
-import { eventually } from '../../../test/support/live.ts'
-import { frameOf, prefix, topicOf } from './support/frames.ts'
-import { type Scene, serve } from './support/scene.ts'
+import { eventually } from '../../../../test/support/live.ts'
+import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { type Scene, serve } from '../support/scene.ts'
 
 const ANNS = prefix('a')
 const TOPIC = topicOf('positions')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { ScriptedTransport } from '../../../test/support/scripted-transport.ts'
-import { frameOf, prefix, removalOf, sidOf, topicOf } from './support/frames.ts'
-import { serve } from './support/scene.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { frameOf, prefix, removalOf, sidOf, topicOf } from '../support/frames.ts'
+import { serve } from '../support/scene.ts'
 
 const MINE = prefix('a')
 const HEARD = prefix('b')

@@ -1,36 +1,39 @@
 import type { Topic, Transport } from 'rivulet'
 import { type JoinChange, type Joins, keepJoins } from 'rivulet/transport'
+import { unref } from '../base/unref.ts'
 
 /** A topic that nobody listens to any more is kept joined so long when upstream failed: its pages come back. */
 const LINGER_MS = 60_000
 const MAX_LINGERING = 4_096
 
-/** Told of the topics that it asked for. The same object for all of them. */
-export interface ChannelUser {
+/** Told of the topics that it asked for, and gets their frames. The same object for all of them. */
+export interface TopicUser {
   /** What is sent from now on arrives. */
   joined(topic: Topic): void
   /** The join was refused: it is over, and may be asked for again. */
   refused(topic: Topic, cause: Error): void
   /** Upstream ended the join: it is over, and may be asked for again. */
   left(topic: Topic, cause: Error): void
+  /** Takes a frame of a topic that was joined; `sender` is the page that sent it, if one of this user did. */
+  receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void
 }
 
 /** One topic that somebody here listens to, or did a moment ago. */
-class Channel {
-  readonly joined = new Set<ChannelUser>()
-  readonly waiting = new Set<ChannelUser>()
+class JoinedTopic {
+  readonly users = new Set<TopicUser>()
+  readonly waiting = new Set<TopicUser>()
   isJoined = false
   /** The reason of upstream's refusal. Later joins get it at once, without asking upstream again. */
   refusal: Error | undefined
 
   get isEmpty(): boolean {
-    return this.joined.size === 0 && this.waiting.size === 0
+    return this.users.size === 0 && this.waiting.size === 0
   }
 }
 
 /** The joins of all users of a relay: each topic is joined upstream once, while anybody wants it. */
-export class Channels {
-  readonly #byTopic = new Map<Topic, Channel>()
+export class JoinedTopics {
+  readonly #byTopic = new Map<Topic, JoinedTopic>()
   /** Topics without users that stay joined, and since when; the oldest first. */
   readonly #lingering = new Map<Topic, number>()
   readonly #keeper: Joins | undefined
@@ -44,31 +47,31 @@ export class Channels {
   }
 
   /** Returns the users that have joined a topic. */
-  usersOf(topic: Topic): ReadonlySet<ChannelUser> | undefined {
-    return this.#byTopic.get(topic)?.joined
+  usersOf(topic: Topic): ReadonlySet<TopicUser> | undefined {
+    return this.#byTopic.get(topic)?.users
   }
 
   /** Asks for a topic. The answer may come before this returns. */
-  join(topic: Topic, user: ChannelUser): void {
-    const channel = this.#byTopic.get(topic) ?? new Channel()
-    this.#byTopic.set(topic, channel)
-    if (channel.refusal !== undefined) {
+  join(topic: Topic, user: TopicUser): void {
+    const entry = this.#byTopic.get(topic) ?? new JoinedTopic()
+    this.#byTopic.set(topic, entry)
+    if (entry.refusal !== undefined) {
       this.#lingering.delete(topic) // its time starts anew
-      this.#release(topic, channel)
-      return user.refused(topic, channel.refusal)
+      this.#release(topic, entry)
+      return user.refused(topic, entry.refusal)
     }
     this.#lingering.delete(topic)
-    channel.waiting.add(user)
-    if (channel.isJoined || this.#keeper === undefined) this.#changed(topic, 'joined')
+    entry.waiting.add(user)
+    if (entry.isJoined || this.#keeper === undefined) this.#changed(topic, 'joined')
     else this.#keeper.want(topic)
   }
 
   /** Ends a join, confirmed or not: the user hears no more of the topic. */
-  leave(topic: Topic, user: ChannelUser): void {
-    const channel = this.#byTopic.get(topic)
-    if (channel === undefined) return
-    const wasUser = channel.joined.delete(user) || channel.waiting.delete(user)
-    if (wasUser && channel.isEmpty) this.#release(topic, channel)
+  leave(topic: Topic, user: TopicUser): void {
+    const entry = this.#byTopic.get(topic)
+    if (entry === undefined) return
+    const wasUser = entry.users.delete(user) || entry.waiting.delete(user)
+    if (wasUser && entry.isEmpty) this.#release(topic, entry)
   }
 
   /** Upstream is open until the signal aborts: what is wanted is joined there. */
@@ -82,10 +85,10 @@ export class Channels {
   disconnect(cause: unknown): void {
     clearTimeout(this.#sweeping)
     this.#keeper?.disconnect(cause)
-    for (const [topic, channel] of this.#byTopic) {
-      channel.joined.clear()
-      channel.waiting.clear()
-      this.#release(topic, channel)
+    for (const [topic, entry] of this.#byTopic) {
+      entry.users.clear()
+      entry.waiting.clear()
+      this.#release(topic, entry)
     }
   }
 
@@ -101,38 +104,38 @@ export class Channels {
 
   /** Upstream ended a join by itself. */
   left(topic: Topic, cause: Error): void {
-    const channel = this.#byTopic.get(topic)
-    if (channel === undefined) return
-    const users = [...channel.joined]
-    channel.joined.clear()
+    const entry = this.#byTopic.get(topic)
+    if (entry === undefined) return
+    const users = [...entry.users]
+    entry.users.clear()
     this.#keeper?.left(topic, cause)
     for (const user of users) user.left(topic, cause)
-    if (channel.isEmpty) this.#release(topic, channel)
+    if (entry.isEmpty) this.#release(topic, entry)
   }
 
   #changed(topic: Topic, change: JoinChange): void {
-    const channel = this.#byTopic.get(topic)
-    if (channel === undefined) return
-    channel.isJoined = change === 'joined'
+    const entry = this.#byTopic.get(topic)
+    if (entry === undefined) return
+    entry.isJoined = change === 'joined'
     if (change === 'left') return
-    channel.refusal = change === 'joined' ? undefined : change
-    const asked = [...channel.waiting]
-    channel.waiting.clear()
+    entry.refusal = change === 'joined' ? undefined : change
+    const asked = [...entry.waiting]
+    entry.waiting.clear()
     for (const user of asked) {
       if (change !== 'joined') user.refused(topic, change)
       else {
-        channel.joined.add(user)
+        entry.users.add(user)
         user.joined(topic)
       }
     }
-    if (channel.isEmpty) this.#release(topic, channel)
+    if (entry.isEmpty) this.#release(topic, entry)
   }
 
   /** Leaves a topic that nobody listens to, unless its pages will come back or upstream refuses it. */
-  #release(topic: Topic, channel: Channel): void {
+  #release(topic: Topic, entry: JoinedTopic): void {
     if (
       this.#keeper === undefined ||
-      !(this.#connection.aborted || channel.refusal || this.#lingering.has(topic))
+      !(this.#connection.aborted || entry.refusal || this.#lingering.has(topic))
     ) {
       return this.#forget(topic)
     }
@@ -159,6 +162,6 @@ export class Channels {
     }
     if (this.#lingering.size === 0) return
     this.#sweeping = setTimeout(() => this.#sweep(), LINGER_MS)
-    ;(this.#sweeping as { unref?(): void }).unref?.()
+    unref(this.#sweeping)
   }
 }

@@ -4,11 +4,11 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { createHub } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { eventually, makeLive } from '../../../test/support/live.ts'
-import { encodeText, encodeTopical, KIND } from '../src/base/protocol.ts'
-import { transportFromUrls, websocket } from '../src/index.ts'
-import { topicOf } from './support/frames.ts'
-import { HUB, serve } from './support/scene.ts'
+import { eventually, makeLive } from '../../../../test/support/live.ts'
+import { encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
+import { transportFromUrls, websocket } from '../../src/index.ts'
+import { topicOf } from '../support/frames.ts'
+import { HUB, serve } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions') as never
 const WELCOME = encodeText(KIND.welcome, JSON.stringify({ version: 1, maxFrameBytes: 5_000, ordered: true }))
@@ -147,7 +147,7 @@ test('learns of a dial that failed from an error alone, as some runtimes tell it
   await transport.close(AbortSignal.timeout(20_000))
 })
 
-test('gives up an endpoint that never answers, at each step, and leaves no socket', async () => {
+test('gives up a server that never answers, at each step, and leaves no socket', async () => {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
     sockets.add(socket)

@@ -11,14 +11,14 @@ export function receivingBucket(ratePerSecond: number, burst: number): LeakyBuck
 }
 
 /** Counts the messages of a frame; 0 when none of them is well-formed, 1 for a removal. */
-export function messagesIn(frame: Uint8Array): number {
+function messagesIn(frame: Uint8Array): number {
   const decoded = decodeFrame(frame)
   if (decoded === undefined) return 0
   return 'removedBy' in decoded ? 1 : decoded.filter((entry) => entry !== undefined).length
 }
 
 /** Limits what passes to pages on one stream: no more than a receiver of the core would take anyway. */
-export class Police {
+export class RateGate {
   readonly #messages: LeakyBucket
   /** Filled by frames in which there is nothing, so that a flood of them is mostly not decoded. */
   readonly #garbage: LeakyBucket

@@ -1,0 +1,59 @@
+import type { Relay } from '../relay/relay.ts'
+import type { Hello } from './hello.ts'
+import type { MutableCounts } from './page-counts.ts'
+import { PageGroup } from './page-group.ts'
+import { type Limits, limitsOf, type PagesOptions, SILENT_LOG } from './pages-options.ts'
+import { Proofs } from './proofs.ts'
+import type { PageHandler, PageHello, PageRefusal, PageSession, PagesLog } from './session.ts'
+
+/** Ends a connection; called again it does nothing. `fault` is what the server is to blame for. */
+export type EndPage = (code: number, reason: string, fault?: unknown) => void
+
+/** What the pages of one server have in common. */
+export class PageContext {
+  readonly limits: Limits
+  readonly counts: MutableCounts = { pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 }
+  /** The connections whose token was not checked yet. */
+  readonly strangers = new Set<PageHandler>()
+  readonly log: PagesLog
+  readonly #options: PagesOptions
+  readonly #proofs = new Proofs()
+  readonly #groups = new Map<Relay, PageGroup>()
+
+  constructor(options: PagesOptions) {
+    this.limits = limitsOf({ ...options })
+    this.log = options.log ?? SILENT_LOG
+    this.#options = options
+  }
+
+  authenticate(hello: PageHello, current: PageSession | undefined): Promise<PageSession | PageRefusal> {
+    return this.#options.authenticate(hello, current)
+  }
+
+  groupOf({ relay }: PageSession): PageGroup {
+    const group = this.#groups.get(relay) ?? new PageGroup(relay, this.limits, this.counts)
+    this.#groups.set(relay, group)
+    return group
+  }
+
+  /** Detaches a group from its relay when its last page has gone. */
+  release(group: PageGroup): void {
+    if (!group.isEmpty) return
+    group.port.detach()
+    this.#groups.delete(group.relay)
+  }
+
+  /** Gives the proof that a prefix is the page's. */
+  prove({ secret }: PageSession, hub: string, prefix: string): Promise<string> {
+    return this.#proofs.sign(secret, hub, prefix)
+  }
+
+  /** Gives those prefixes whose proofs are good. */
+  async provenOf({ secret }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
+    const proven = new Set<string>()
+    for (const [prefix, proof] of proofs) {
+      if (await this.#proofs.isGood(secret, hub, prefix, proof)) proven.add(prefix)
+    }
+    return proven
+  }
+}

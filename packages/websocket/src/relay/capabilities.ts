@@ -1,0 +1,21 @@
+import type { Capabilities, Transport } from 'rivulet'
+
+const ALONE: Capabilities = {
+  ...{ scope: 'network', echoes: false, ordered: true },
+  maxFrameBytes: () => Number.POSITIVE_INFINITY,
+}
+
+/** Reads what upstream claims at each use: it may change with the connection. */
+export function capabilitiesOver(upstream: Transport | undefined): Capabilities {
+  const claimed = () => upstream?.capabilities ?? ALONE
+  return {
+    scope: 'network',
+    get echoes() {
+      return claimed().echoes
+    },
+    get ordered() {
+      return claimed().ordered
+    },
+    maxFrameBytes: (topic) => claimed().maxFrameBytes(topic),
+  }
+}
