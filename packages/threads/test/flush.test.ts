@@ -95,7 +95,7 @@ describe('a thread that does not answer', () => {
     expect(await msOf(transport.flush(endless))).toBe(150)
   })
 
-  test('is not waited for once it has said goodbye', async () => {
+  test('is not waited for once it has closed', async () => {
     const { transport, other, post } = await setUp()
     await post({ end: other.id })
     expect(await msOf(transport.flush(endless))).toBe(50)
