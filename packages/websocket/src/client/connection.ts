@@ -76,7 +76,7 @@ export class Connection {
     const giveUp = () => this.#end(signal.reason)
     signal.addEventListener('abort', giveUp)
     try {
-      const token = await untilAborted(askToken(this.#options.token), this.#life.signal)
+      const token = await untilAborted(this.#renewal.firstToken(), this.#life.signal)
       const hello: HelloMessage = {
         version: PROTOCOL_VERSION,
         hub: this.#host.hub,

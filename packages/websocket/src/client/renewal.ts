@@ -3,7 +3,7 @@ import { unref } from '../base/unref.ts'
 
 /** A token is asked for so long before the old one expires; when it lives shorter than twice that, after half of it. */
 const RENEW_BEFORE_MS = 30_000
-/** How long to wait after an attempt that failed. */
+/** How long to wait after an attempt that failed, or gave the token that the server has. */
 const RETRY_MS = 5_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -14,6 +14,8 @@ export class Renewal {
   readonly #failed: (cause: unknown) => void
   #timer: ReturnType<typeof setTimeout> | undefined
   #isStopped = false
+  /** The server has it: sending it again would win nothing. */
+  #last: string | undefined
 
   constructor(
     token: () => Promise<string | undefined>,
@@ -23,6 +25,12 @@ export class Renewal {
     this.#token = token
     this.#send = send
     this.#failed = failed
+  }
+
+  /** Asks for the token to open with. */
+  async firstToken(): Promise<string | undefined> {
+    this.#last = await this.#token()
+    return this.#last
   }
 
   /** The session ends in so many milliseconds, or never. */
@@ -48,7 +56,10 @@ export class Renewal {
   async #renew(): Promise<void> {
     try {
       const token = await this.#token()
-      if (!this.#isStopped && token !== undefined) this.#send(token)
+      if (this.#isStopped || token === undefined) return
+      if (token === this.#last) return this.#renewIn(RETRY_MS)
+      this.#last = token
+      this.#send(token)
     } catch (cause) {
       if (this.#isStopped) return
       this.#failed(cause)

@@ -8,6 +8,8 @@ import type { PageSession } from './session.ts'
 const TOKENS_PER_SECOND = 0.1
 const TOKENS_AT_ONCE = 3
 
+const LEAST_SECRET_BYTES = 32
+
 /** Asks who a page is, at its hello and with each new token, and holds its session. */
 export class Admission {
   readonly hello: Hello
@@ -52,26 +54,45 @@ export class Admission {
     this.#check(token, (session) => {
       this.#isRenewing = false
       const old = this.#session
+      if (old?.relay !== session.relay || old.identity !== session.identity) {
+        this.#tellEnded(session)
+        return this.#end(CLOSE.expired, 'the new token is of somebody else')
+      }
       this.#session = session
-      if (old !== session) old?.ended?.()
-      if (old?.relay === session.relay && old.identity === session.identity) renewed(session)
-      else this.#end(CLOSE.expired, 'the new token is of somebody else')
+      if (old !== session) this.#tellEnded(old)
+      renewed(session)
     })
   }
 
   /** The connection is over, and the session with it. */
   stop(): void {
     this.#isOver = true
-    this.#session?.ended?.()
+    if (this.#session !== undefined) this.#tellEnded(this.#session)
+  }
+
+  #tellEnded(session: PageSession): void {
+    try {
+      session.ended?.()
+    } catch (fault) {
+      this.#context.log.warn({ fault }, 'the `ended` of a session threw')
+    }
   }
 
   #check(token: string | undefined, take: (session: PageSession) => void | Promise<void>): void {
     const check = async () => {
       const result = await this.#context.authenticate({ hub: this.hello.hub, token }, this.#session)
       if ('refused' in result) return this.#end(result.isFinal ? CLOSE.refused : CLOSE.later, result.refused)
-      if (this.#isOver) return result === this.#session ? undefined : result.ended?.()
+      if (this.#isOver) return result === this.#session ? undefined : this.#tellEnded(result)
+      if (!isSecret(result.secret)) {
+        this.#tellEnded(result)
+        throw new Error(`The secret of a session has ${LEAST_SECRET_BYTES} bytes or more.`)
+      }
       await take(result)
     }
     check().catch((cause: unknown) => this.#end(CLOSE.later, 'the server cannot check the token now', cause))
   }
+}
+
+function isSecret(secret: unknown): boolean {
+  return secret === undefined || (secret instanceof Uint8Array && secret.length >= LEAST_SECRET_BYTES)
 }

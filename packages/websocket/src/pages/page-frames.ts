@@ -1,7 +1,7 @@
 import { LeakyBucket } from 'rivulet/transport'
 import { type PrefixHolder, prefixOf } from '../relay/prefixes.ts'
 import type { RelayPort } from '../relay/relay.ts'
-import { checkFrame } from './frame-check.ts'
+import { checkFrame, messagesOfSize } from './frame-check.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'
 import type { Limits } from './pages-options.ts'
 import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
@@ -9,8 +9,8 @@ import type { PageSession } from './session.ts'
 
 /** How many prefixes a page may bind: its hub takes another one after 65 536 streams. */
 const MAX_PREFIXES = 4
-/** So many streams that a page publishes on have a bucket of their own at a time. */
-const MAX_STREAMS = 256
+/** So many streams that a page publishes on have a bucket of their own at a time: 150 bytes each. */
+const MAX_STREAMS = 1_024
 
 interface PublishedStream extends PageTopic {
   readonly bucket: LeakyBucket
@@ -49,14 +49,14 @@ export class PageFrames {
 
   /** Passes a frame on, or says in words why it is refused. `'offline'`: upstream did not take it. */
   take(topic: string, frame: Uint8Array, session: PageSession): { refusal: string } | 'sent' | 'offline' {
-    const stream = this.#streamOf(topic)
-    if (stream === undefined) return { refusal: 'the topic is none of this hub' }
-    if (frame.length > this.#port.capabilities.maxFrameBytes(stream.topic)) {
+    const named = this.#streams.get(topic) ?? readPageTopic(topic, this.#hub)
+    if (named === undefined) return { refusal: 'the topic is none of this hub' }
+    if (frame.length > this.#port.capabilities.maxFrameBytes(named.topic)) {
       return { refusal: 'it is too large for the transport upstream' }
     }
     const nowMs = performance.now()
-    const refusal = session.isTrusted ? this.#note(frame) : this.#whyNot(stream, frame, session, nowMs)
-    return refusal === undefined ? this.#port.send(stream.topic, frame, this.#holder) : { refusal }
+    const refusal = session.isTrusted ? this.#note(frame) : this.#whyNot(named, frame, session, nowMs)
+    return refusal === undefined ? this.#port.send(named.topic, frame, this.#holder) : { refusal }
   }
 
   /** The page is gone. */
@@ -66,28 +66,32 @@ export class PageFrames {
   }
 
   #whyNot(
-    stream: PublishedStream,
+    { topic, streamName }: PageTopic,
     frame: Uint8Array,
     session: PageSession,
     nowMs: number,
   ): string | undefined {
     const { maxBytes, maxMessagesPerSecond, ratePerSecond } = this.#limits
-    // Before the frame is looked into, so that a flood costs little.
+    // Before the frame is looked into, so that a flood costs little. A refused frame is charged by its size, too.
     if (!this.#all.hasRoom(nowMs)) return `more than ${maxMessagesPerSecond} messages a second`
+    const charged = Math.max(1, messagesOfSize(frame, maxBytes))
+    fill(this.#all, charged, nowMs)
     const checked = checkFrame(frame, maxBytes)
-    this.#all.fill(nowMs)
     if (typeof checked === 'string') return checked
     const { prefix, messages, isRemoval } = checked
     const action = isRemoval ? 'remove' : 'publish'
-    if (!session.may(action, stream.streamName)) return `no permission to ${action}`
-    if (isRemoval && !this.#removals.take(nowMs)) return `more than ${REMOVALS_PER_SECOND} removals a second`
-    if (!isRemoval && stream.bucket.available(nowMs) < messages) {
-      return `more than ${ratePerSecond} messages a second on a stream`
+    if (!session.may(action, streamName)) return `no permission to ${action}`
+    if (isRemoval) {
+      if (!this.#removals.take(nowMs)) return `more than ${REMOVALS_PER_SECOND} removals a second`
+      return this.#bind(prefix)
     }
+    const bucket = this.#bucketOf({ topic, streamName }, nowMs)
+    if (bucket === undefined) return 'too many streams at once'
+    if (bucket.available(nowMs) < messages) return `more than ${ratePerSecond} messages a second on a stream`
     const unbound = this.#bind(prefix)
     if (unbound !== undefined) return unbound
-    for (let nth = 0; !isRemoval && nth < messages; nth++) stream.bucket.fill(nowMs)
-    for (let nth = 1; nth < messages; nth++) this.#all.fill(nowMs)
+    fill(bucket, messages, nowMs)
+    fill(this.#all, messages - charged, nowMs)
     return undefined
   }
 
@@ -107,16 +111,29 @@ export class PageFrames {
     if (prefix !== undefined) this.#bind(prefix)
   }
 
-  #streamOf(text: string): PublishedStream | undefined {
-    const known = this.#streams.get(text)
-    if (known !== undefined) return known
-    const named = readPageTopic(text, this.#hub)
-    if (named === undefined) return undefined
+  /** Returns the bucket of a stream; `undefined` while as many others as there may be are not empty again. */
+  #bucketOf({ topic, streamName }: PageTopic, nowMs: number): LeakyBucket | undefined {
     const { ratePerSecond, burst } = this.#limits
-    const stream = { ...named, bucket: receivingBucket(ratePerSecond, burst) }
-    this.#streams.set(text, stream)
-    const [oldest] = this.#streams.size > MAX_STREAMS ? this.#streams.keys() : []
-    if (oldest !== undefined) this.#streams.delete(oldest)
-    return stream
+    const known = this.#streams.get(topic)
+    if (known === undefined && this.#streams.size >= MAX_STREAMS) {
+      const idle = this.#idleStream(nowMs)
+      if (idle === undefined) return undefined
+      this.#streams.delete(idle)
+    }
+    const stream = known ?? { topic, streamName, bucket: receivingBucket(ratePerSecond, burst) }
+    this.#streams.delete(topic) // so that those used last are looked at last
+    this.#streams.set(topic, stream)
+    return stream.bucket
   }
+
+  #idleStream(nowMs: number): string | undefined {
+    const { ratePerSecond, burst } = this.#limits
+    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
+    for (const [topic, { bucket }] of this.#streams) if (bucket.available(nowMs) >= room) return topic
+    return undefined
+  }
+}
+
+function fill(bucket: LeakyBucket, messages: number, nowMs: number): void {
+  for (let nth = 0; nth < messages; nth++) bucket.fill(nowMs)
 }

@@ -16,6 +16,7 @@ import type { PrefixHolder } from '../relay/prefixes.ts'
 import { Admission } from './admission.ts'
 import { closeReason } from './close-reason.ts'
 import { FrameRefusals } from './frame-refusals.ts'
+import { guardedSocket } from './guarded-socket.ts'
 import { readHello } from './hello.ts'
 import { Outbox } from './outbox.ts'
 import type { PageContext } from './page-context.ts'
@@ -55,9 +56,9 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   readonly #refusals = new FrameRefusals()
 
   constructor(socket: PageSocket, context: PageContext) {
-    this.#socket = socket
+    this.#socket = guardedSocket(socket, (cause) => this.end(CLOSE.later, 'the socket failed', cause))
     this.#context = context
-    this.#outbox = new Outbox(socket, context)
+    this.#outbox = new Outbox(this.#socket, context)
     const { maxJoinsPerPage } = context.limits
     this.#requests = new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND)
   }
@@ -233,8 +234,12 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   async #prove(hub: string, prefix: string): Promise<void> {
     const { session } = this
     if (session === undefined) return
-    const proof = await this.#context.prove(session, hub, prefix)
-    this.#answer(encodeText(KIND.bound, prefix + proof))
+    try {
+      const proof = await this.#context.prove(session, hub, prefix)
+      this.#answer(encodeText(KIND.bound, prefix + proof))
+    } catch (cause) {
+      this.end(CLOSE.later, 'the server failed', cause)
+    }
   }
 
   /** Sends an answer. Ends the connection when there is no room for it. */

@@ -19,7 +19,7 @@ export interface PageSession {
   /** When the session ends, in milliseconds since 1970; `undefined` for never. */
   readonly expiresMs: number | undefined
   /**
-   * Signs proofs of prefixes, so that a page that comes from another server keeps its own. Equal at all of them;
+   * 32 bytes or more. Signs proofs of prefixes, so that a page that comes from another server keeps its own. Equal at all of them;
    * `undefined` for a random one of this process.
    */
   readonly secret: Uint8Array | undefined

@@ -5,6 +5,9 @@ import { unref } from '../base/unref.ts'
 /** A topic that nobody listens to any more is kept joined so long when upstream failed: its pages come back. */
 const LINGER_MS = 60_000
 const MAX_LINGERING = 4_096
+/** Upstream is asked again for a topic that it refused after so long, if somebody asks; doubled each time. */
+const REFUSED_MS = 1_000
+const LONGEST_REFUSED_MS = 60_000
 
 /** Told of the topics that it asked for, and gets their frames. The same object for all of them. */
 export interface TopicUser {
@@ -23,11 +26,34 @@ class JoinedTopic {
   readonly users = new Set<TopicUser>()
   readonly waiting = new Set<TopicUser>()
   isJoined = false
-  /** The reason of upstream's refusal. Later joins get it at once, without asking upstream again. */
-  refusal: Error | undefined
+  /** The reason of upstream's refusal. Joins until `#refusedUntilMs` get it at once, without asking upstream. */
+  #refusal: Error | undefined
+  #refusedUntilMs = 0
+  #refusals = 0
+
+  get isRefused(): boolean {
+    return this.#refusal !== undefined
+  }
 
   get isEmpty(): boolean {
     return this.users.size === 0 && this.waiting.size === 0
+  }
+
+  refusalAt(nowMs: number): Error | undefined {
+    return nowMs < this.#refusedUntilMs ? this.#refusal : undefined
+  }
+
+  /** `isHeld`: the keeper has it back off, since it costs the connection. */
+  refuse(cause: Error, nowMs: number, isHeld: boolean): void {
+    const waitMs = Math.min(REFUSED_MS * 2 ** this.#refusals, LONGEST_REFUSED_MS)
+    this.#refusal = cause
+    this.#refusals++
+    this.#refusedUntilMs = isHeld ? Number.POSITIVE_INFINITY : nowMs + waitMs
+  }
+
+  accept(): void {
+    this.#refusal = undefined
+    this.#refusals = 0
   }
 }
 
@@ -55,10 +81,11 @@ export class JoinedTopics {
   join(topic: Topic, user: TopicUser): void {
     const entry = this.#byTopic.get(topic) ?? new JoinedTopic()
     this.#byTopic.set(topic, entry)
-    if (entry.refusal !== undefined) {
+    const refusal = entry.refusalAt(performance.now())
+    if (refusal !== undefined) {
       this.#lingering.delete(topic) // its time starts anew
       this.#release(topic, entry)
-      return user.refused(topic, entry.refusal)
+      return user.refused(topic, refusal)
     }
     this.#lingering.delete(topic)
     entry.waiting.add(user)
@@ -118,7 +145,8 @@ export class JoinedTopics {
     if (entry === undefined) return
     entry.isJoined = change === 'joined'
     if (change === 'left') return
-    entry.refusal = change === 'joined' ? undefined : change
+    if (change === 'joined') entry.accept()
+    else entry.refuse(change, performance.now(), this.#connection.aborted)
     const asked = [...entry.waiting]
     entry.waiting.clear()
     for (const user of asked) {
@@ -131,14 +159,11 @@ export class JoinedTopics {
     if (entry.isEmpty) this.#release(topic, entry)
   }
 
-  /** Leaves a topic that nobody listens to, unless its pages will come back or upstream refuses it. */
+  /** Leaves a topic that nobody listens to, unless its pages will come back. A refusal is remembered. */
   #release(topic: Topic, entry: JoinedTopic): void {
-    if (
-      this.#keeper === undefined ||
-      !(this.#connection.aborted || entry.refusal || this.#lingering.has(topic))
-    ) {
-      return this.#forget(topic)
-    }
+    const isRemembered = this.#connection.aborted || entry.isRefused || this.#lingering.has(topic)
+    if (this.#keeper === undefined || !isRemembered) return this.#forget(topic)
+    if (entry.isRefused && !this.#connection.aborted) this.#keeper.unwant(topic)
     if (!this.#lingering.has(topic)) this.#lingering.set(topic, performance.now())
     const [oldest] = this.#lingering.size > MAX_LINGERING ? this.#lingering.keys() : []
     if (oldest !== undefined) this.#forget(oldest)

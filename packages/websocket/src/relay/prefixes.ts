@@ -34,9 +34,9 @@ export class Prefixes {
     return this.#held.has(prefix)
   }
 
-  /** Notes that a prefix came from upstream: it belongs to somebody there. */
+  /** Notes that a prefix came from upstream: it belongs to somebody there, or is an echo of a page that has gone. */
   noteHeard(prefix: string): void {
-    if (!this.#heard.has(prefix)) remember(this.#heard, prefix, true)
+    if (!this.#gone.has(prefix)) remember(this.#heard, prefix, true)
   }
 
   /**

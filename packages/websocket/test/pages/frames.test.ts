@@ -81,6 +81,8 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
   ['a number beyond those that are exact', TOPIC, () => frameOf(MINE, 2 ** 54), /it is malformed/],
   ['too many messages', TOPIC, () => `[${Array(65).fill(frameOf(MINE)).join()}]`, /it is malformed/],
   ['a large message', TOPIC, () => frameOf(MINE, 1, { text: 'x'.repeat(5_000) }), /more than 4096 bytes/],
+  ['a large object of nothing', TOPIC, () => `{${' '.repeat(5_000)}`, /more than 4096 bytes/],
+  ['a large list of nothing', TOPIC, () => `[${'[],'.repeat(100_000)}[]]`, /more than 4096 bytes/],
   ['a large frame', TOPIC, () => new Uint8Array(320 * 1024 + 1).fill(0x7b), /more than 327680 bytes/],
 ]
 
@@ -223,4 +225,30 @@ test('ends a page whose frame upstream does not take, so that it is not confirme
   expect(await page.closed).toMatchObject({ code: 4100 })
   await listener.barrier()
   expect(listener.all('frame')).toEqual([])
+})
+
+test('charges a frame by its size, refused or not', async () => {
+  const { welcomed } = await serve({ maxMessagesPerSecond: 1 })
+  const page = await welcomed('ann')
+  for (let n = 0; n < 2; n++) page.topical('frame', TOPIC, `[${'[],'.repeat(50_000)}[]]`)
+  await page.barrier()
+  const faults = page.all('fault').map(({ text }) => text)
+  expect(faults[0]).toMatch(/it is malformed/)
+  expect(faults[1]).toMatch(/more than 1 messages a second/)
+})
+
+test('keeps the rate of a stream while the page sends to many others', async () => {
+  const { welcomed, server } = await serve({ ratePerSecond: 0.001, burst: 1, maxMessagesPerSecond: 10_000 })
+  const page = await welcomed('ann')
+  const publish = (name: string, sequence: number, frame = frameOf(MINE, sequence)) =>
+    page.topical('frame', topicOf(name), frame)
+  publish('first', 1)
+  for (let n = 0; n < 300; n++) publish(`garbage-${n}`, n, '{')
+  publish('first', 2)
+  await page.barrier()
+  expect(server.pages.counts.received).toBe(1)
+  for (let n = 1; n < 1_100; n++) publish(`stream-${n}`, n + 2)
+  publish('first', 5_000)
+  await page.barrier()
+  expect(server.pages.counts.received).toBe(1_024)
 })

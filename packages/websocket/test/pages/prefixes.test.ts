@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { memoryBus } from '@rivulet/memory'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
+import { Prefixes } from '../../src/relay/prefixes.ts'
 import { frameOf, prefix, topicOf } from '../support/frames.ts'
-import { type Scene, serve } from '../support/scene.ts'
+import { HUB, type Scene, serve } from '../support/scene.ts'
 
 const ANNS = prefix('a')
 const TOPIC = topicOf('positions')
@@ -103,4 +104,52 @@ test("a hub's page moves to another server with its streams, and is believed", a
   ann.stream('positions').publish({ n: 2 })
   await eventually(() => heard).toEqual([{ n: 1 }, { n: 2 }])
   expect(faults.filter((fault) => fault.includes('refused'))).toEqual([])
+})
+
+test('leaves a prefix with its identity when a token of somebody else was shown', async () => {
+  const scene = await serve()
+  const { page } = await publish(scene, 'ann', 1)
+  page.text('token', 'bob')
+  await page.closed
+  expect((await publish(scene, 'bob', 2)).fault).toMatch(/belongs to another page/)
+  expect((await publish(scene, 'ann', 3)).fault).toBeUndefined()
+})
+
+test.each([
+  ['too short', { secret: new Uint8Array(0) }],
+  ['none', { secret: 'secret' as never }],
+])('tells a page to come back later when the secret is %s', async (_, session) => {
+  const faults: unknown[] = []
+  const log = { debug() {}, info() {}, warn: (fields: object) => faults.push(fields) }
+  const { raw } = await serve({ session: () => session, log })
+  const page = await raw()
+  page.hello({ version: 1, hub: HUB, token: 'ann' })
+  expect(await page.closed).toMatchObject({ code: 4105 })
+  expect(faults.join()).not.toBe('')
+})
+
+describe('the memory of prefixes', () => {
+  const MOST = 65_536
+  const holder = (identity: string) => ({ identity, takenOver() {} })
+  const nth = (n: number) => n.toString(16).padStart(12, '0')
+
+  test('keeps those longest that were heard last', () => {
+    const prefixes = new Prefixes()
+    for (let n = 0; n < MOST; n++) prefixes.noteHeard(nth(n))
+    prefixes.noteHeard(nth(0))
+    prefixes.noteHeard(nth(MOST))
+    expect(prefixes.bind(nth(0), holder('mallory'), false)).toMatch(/elsewhere/)
+    expect(prefixes.bind(nth(1), holder('ann'), false)).toBeUndefined()
+  })
+
+  test('does not take an echo of a page that has gone for another publisher', () => {
+    const prefixes = new Prefixes()
+    const ann = holder('ann')
+    for (let n = 0; n <= MOST; n++) {
+      prefixes.bind(nth(n), ann, false)
+      prefixes.release(nth(n), ann)
+      if (n === 0) prefixes.noteHeard(nth(0))
+    }
+    expect(prefixes.bind(nth(0), holder('bob'), false)).toBeUndefined()
+  })
 })

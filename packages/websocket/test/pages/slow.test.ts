@@ -176,3 +176,22 @@ describe('time', () => {
     pages.close()
   })
 })
+
+test('a socket that throws ends its own page only', async () => {
+  const { server, welcomed, hub } = await serve()
+  const broken = () => {
+    throw new Error('broken')
+  }
+  let send = () => {}
+  const socket: PageSocket = { send: () => send(), close: broken, terminate: broken, bufferedBytes: 0 }
+  const handler = server.pages.accept(socket)
+  handler.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token: 'ann' })))
+  await eventually(() => server.pages.counts.pages).toBe(1)
+  handler.receive(encodeNumbered(KIND.join, 1, topicOf('positions')))
+  const other = await welcomed('bob')
+  await other.join(topicOf('positions'))
+  send = broken
+  hub.stream('positions').publish({ n: 1 })
+  expect((await other.next('frame')).topic).toBe(topicOf('positions'))
+  expect(server.pages.counts).toMatchObject({ pages: 1, joins: 1 })
+})

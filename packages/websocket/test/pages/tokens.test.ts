@@ -191,3 +191,17 @@ async function open(
   })
   return { hub, downs, errors }
 }
+
+test('a session whose `ended` throws ends like another', async () => {
+  const { server, welcomed } = await serve({
+    session: () => ({
+      ended: () => {
+        throw new Error('broken')
+      },
+    }),
+  })
+  const [page, other] = [await welcomed('ann'), await welcomed('bob')]
+  server.pages.endWhere(() => true)
+  expect([await page.closed, await other.closed]).toMatchObject([{ code: 4103 }, { code: 4103 }])
+  expect(server.pages.counts.pages).toBe(0)
+})

@@ -1,5 +1,5 @@
 import { memoryBus } from '@rivulet/memory'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { relay } from '../../src/relay.ts'
@@ -111,4 +111,37 @@ test('its log says what happened, and holds no token', async () => {
 test('is named after its upstream', () => {
   expect(relay().name).toBe('relay')
   expect(relay(new ScriptedTransport()).name).toBe('relay over scripted')
+})
+
+test('asks upstream for no refused topic while nobody wants it, and again when somebody does', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const upstream = new ScriptedTransport()
+  upstream.answers.join = new Error('no permission')
+  const carried = relay(upstream)
+  const host = { hub: HUB, receive() {}, down() {}, error() {}, left() {} }
+  await carried.open(host, new AbortController().signal)
+  const told: string[] = []
+  const port = carried.attach({
+    ...{ opened() {}, ended() {}, left() {}, receive() {} },
+    joined: () => told.push('joined'),
+    refused: () => told.push('refused'),
+  })
+  const ask = async () => {
+    port.join(topicOf('positions') as never)
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  await ask()
+  await ask()
+  expect([told, upstream.joins.length]).toEqual([['refused', 'refused'], 1])
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(upstream.joins.length).toBe(1)
+  await ask()
+  await ask()
+  expect([told.length, upstream.joins.length]).toEqual([4, 2])
+  upstream.answers.join = 'resolve'
+  await vi.advanceTimersByTimeAsync(10_000)
+  await ask()
+  expect([told.at(-1), upstream.joins.length]).toEqual(['joined', 3])
+  await carried.close(AbortSignal.abort())
 })
