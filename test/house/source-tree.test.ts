@@ -67,7 +67,7 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   'packages/threads/src': 420,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 540,
-  'packages/websocket/src': 2080,
+  'packages/websocket/src': 2180,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'
