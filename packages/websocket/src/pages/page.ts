@@ -17,6 +17,7 @@ import { Admission } from './admission.ts'
 import { closeReason } from './close-reason.ts'
 import { FrameRefusals } from './frame-refusals.ts'
 import { guardedSocket } from './guarded-socket.ts'
+import { Hearing } from './hearing.ts'
 import { readHello } from './hello.ts'
 import { Outbox } from './outbox.ts'
 import type { PageContext } from './page-context.ts'
@@ -49,7 +50,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
   #admission: Admission | undefined
   #inside: Inside | undefined
-  #heardAtMs = performance.now()
+  readonly #hearing = new Hearing()
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #requests: LeakyBucket
@@ -81,7 +82,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   receive(message: Uint8Array | string): void {
     if (this.#state === 'ended') return
-    this.#heardAtMs = performance.now()
+    if (this.#hearing.heard(performance.now())) this.#ping(encodeText(KIND.ping))
     try {
       const fault = this.#take(message)
       if (fault !== undefined) this.end(CLOSE.protocol, fault)
@@ -103,8 +104,8 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     }
     if (this.#state !== 'in') {
       if (nowMs - this.#sinceMs >= STRANGER_MS) this.end(CLOSE.later, 'not let in within 10 seconds')
-    } else if (nowMs - this.#heardAtMs >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
-    else if (!this.#endsExpired()) this.#answer(ping)
+    } else if (this.#hearing.silentMs(nowMs) >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
+    else if (!this.#endsExpired()) this.#ping(ping)
     return true
   }
 
@@ -170,7 +171,8 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state === 'new') return this.#takeHello(read)
     const { session } = this
     if (!isIn || this.#inside === undefined || session === undefined) return 'a message before the welcome'
-    if (this.#endsExpired() || read.kind === KIND.pong) return undefined
+    if (this.#endsExpired()) return undefined
+    if (read.kind === KIND.pong) return this.#hearing.ponged()
     if (read.kind === KIND.frame) return this.#frame(read, this.#inside, session)
     if (this.isTrusted || this.#requests.take(performance.now()))
       return this.#ask(read, this.#inside, session)
@@ -219,6 +221,10 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   }
 
   #frame({ topic, rest }: ProtocolMessage, { frames }: Inside, session: PageSession): undefined {
+    if (this.#hearing.isDoubtful) {
+      this.#drop('what the page sent was held back on the way')
+      return undefined
+    }
     const outcome = frames.take(topic, rest, session)
     const { counts } = this.#context
     if (outcome === 'sent') counts.received++
@@ -240,6 +246,12 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     } catch (cause) {
       this.end(CLOSE.later, 'the server failed', cause)
     }
+  }
+
+  #ping(ping: Uint8Array): void {
+    if (this.#state !== 'in') return
+    this.#hearing.pinged()
+    this.#answer(ping)
   }
 
   /** Sends an answer. Ends the connection when there is no room for it. */

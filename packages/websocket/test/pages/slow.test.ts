@@ -156,6 +156,50 @@ describe('time', () => {
     pages.close()
   })
 
+  test('takes no frame of a page that was silent for five, for it may be as old', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { pages, enter } = await pagesByHand()
+    const [ann, bob] = [await enter('ann'), await enter('bob')]
+    bob.page.receive(encodeNumbered(KIND.join, 1, TOPIC))
+    let sequence = 0
+    // What a link held back comes in one piece.
+    const thaw = () => {
+      for (let n = 0; n < 3; n++)
+        ann.page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'), ++sequence)))
+    }
+    ann.page.receive(encodeText(KIND.pong))
+    await vi.advanceTimersByTimeAsync(4_999)
+    bob.page.receive(encodeText(KIND.pong))
+    thaw()
+    expect(ann.socket.ends).toEqual([])
+    expect(bob.socket.count(KIND.frame)).toBe(3)
+    await vi.advanceTimersByTimeAsync(5_000)
+    // Of a ping from before the silence: it tells nothing of what follows.
+    ann.page.receive(encodeText(KIND.pong))
+    thaw()
+    expect(ann.socket.ends).toEqual([4102, 'terminated'])
+    expect(bob.socket.count(KIND.frame)).toBe(3)
+    expect(pages.counts).toMatchObject({ received: 3, pages: 1 })
+    pages.close()
+  })
+
+  test('takes frames again once a page that was silent has answered a new ping', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { pages, enter } = await pagesByHand()
+    const { socket, page } = await enter('ann')
+    page.receive(encodeText(KIND.pong))
+    await vi.advanceTimersByTimeAsync(5_500)
+    const pings = socket.count(KIND.ping)
+    page.receive(encodeNumbered(KIND.join, 1, TOPIC))
+    expect(socket.count(KIND.joined)).toBe(1)
+    expect(socket.count(KIND.ping)).toBe(pings + 1)
+    for (let answered = 0; answered <= pings; answered++) page.receive(encodeText(KIND.pong))
+    page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'))))
+    expect(pages.counts.received).toBe(1)
+    expect(socket.ends).toEqual([])
+    pages.close()
+  })
+
   test('lets a second of what a page published pass again', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { pages, enter } = await pagesByHand()
