@@ -205,6 +205,8 @@ describe('barriers of pages', () => {
     upstream.flushes[4]?.resolve()
     await eventually(() => [...answered].sort()).toEqual([1, 2, 5, 6])
     expect(upstream.flushes.length).toBe(5)
+    for (const flush of upstream.flushes) flush.resolve()
+    await eventually(() => [...answered].sort()).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   test('are not answered when the flush fails, and the next one is', async () => {
