@@ -51,6 +51,8 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   #admission: Admission | undefined
   #inside: Inside | undefined
   readonly #hearing = new Hearing()
+  /** Resolves when every proof that is being signed was sent; `undefined` when none is. */
+  #proofsSent: Promise<void> | undefined
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #requests: LeakyBucket
@@ -190,7 +192,12 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
       this.#context.strangers.delete(this)
       const group = this.#context.groupOf(session)
       const answer = (message: Uint8Array) => this.#answer(message)
-      const bound = (prefix: string) => void this.#prove(hello.hub, prefix)
+      const bound = (prefix: string) => {
+        const sent = Promise.all([this.#proofsSent, this.#prove(hello.hub, prefix)]).then(() => {
+          if (this.#proofsSent === sent) this.#proofsSent = undefined
+        })
+        this.#proofsSent = sent
+      }
       this.#state = 'waiting'
       this.#inside = {
         group,
@@ -207,9 +214,16 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
     else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
     else if (kind === KIND.barrier) {
-      inside.group.port.barrier(() => this.#answer(encodeNumbered(KIND.barrier, id)))
+      inside.group.port.barrier(() => this.#answerBarrier(id))
     } else return 'a second hello, or a message that only the server sends'
     return undefined
+  }
+
+  /** After the proofs: a page whose message is confirmed can show at another server that its prefix is its own. */
+  #answerBarrier(id: number): void {
+    const answer = () => this.#answer(encodeNumbered(KIND.barrier, id))
+    if (this.#proofsSent === undefined) answer()
+    else void this.#proofsSent.then(answer)
   }
 
   #renew(token: string): void {

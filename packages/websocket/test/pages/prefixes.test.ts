@@ -91,6 +91,8 @@ test("a hub's page moves to another server with its streams, and is believed", a
   await there.hub.stream('positions').subscribe(({ data }) => heard.push(data)).ready
   ann.stream('positions').publish({ n: 1 })
   await eventually(() => heard).toEqual([{ n: 1 }])
+  // What is confirmed comes after the proof of the prefix.
+  await ann.flush()
   // The page's next connection is to the other server, at the same address.
   const { port } = here.server
   await here.server.stop()
