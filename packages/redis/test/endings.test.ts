@@ -168,7 +168,7 @@ test('gives an open up when its signal aborts and when it is closed', async () =
   const transport = transportTo(broker)
   const closed = rejection(transport.open(new Recorder(), within()))
   await transport.close(within())
-  expect((await closed).message).toContain('closed while connecting')
+  expect((await closed).message).toContain('closed while it connected')
   broker.cont()
   await eventually(() => redisCommand(broker, 'INFO', 'clients')).toContain('connected_clients:1\r')
 })

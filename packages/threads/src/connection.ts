@@ -45,28 +45,34 @@ export class Connection {
 
   /**
    * Resolves once the channel brings posts: a second channel of this thread posts a test until the first one receives
-   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort.
+   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort and
+   * when closed meanwhile, and has ended then.
    */
-  async receivesOwnTest(tester: Channel, signal: AbortSignal): Promise<void> {
-    tester.unref?.()
+  async open(makeTester: () => Channel, signal: AbortSignal): Promise<void> {
+    let tester: Channel | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
-    let abort = () => {}
     const test = () => {
       timer = setTimeout(test, TEST_AGAIN_MS)
-      tester.postMessage({ ask: this.#id, position: this.#position } satisfies Post)
+      tester?.postMessage({ ask: this.#id, position: this.#position } satisfies Post)
     }
+    const abort = () => this.#drop(signal.reason)
+    signal.addEventListener('abort', abort)
     try {
+      tester = makeTester()
+      tester.unref?.()
       await new Promise<void>((resolve, reject) => {
         this.#opening = { resolve, reject }
-        abort = () => reject(signal.reason)
-        signal.addEventListener('abort', abort)
         test()
       })
       this.#live = !this.#isDropped
+    } catch (cause) {
+      this.#drop(cause)
+      throw cause
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
-      tester.close()
+      tester?.close()
+      this.#opening = undefined
     }
   }
 
@@ -101,6 +107,7 @@ export class Connection {
 
   /** Waits until the others have what was sent, or `signal` aborts. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
+    if (this.#opening !== undefined) return this.#drop(new Error('closed while it opened'))
     if (this.#live) this.#ask()
     this.#live = false
     await this.#others.caughtUp(this.#position, signal).catch(() => {})
