@@ -1,9 +1,10 @@
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
+import { within } from '../../../test/support/adapters/recorder.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
+import { eventually } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'
-import { within } from './host.ts'
-import { bareClient, eventually, server, transportTo } from './scene.ts'
+import { bareClient, server, transportTo } from './scene.ts'
 
 const SUBJECT = 'rivulet.fleet.positions'
 

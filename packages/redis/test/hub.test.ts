@@ -1,8 +1,9 @@
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Broker } from '../../../test/support/brokers.ts'
+import { eventually } from '../../../test/support/live.ts'
 import { redisCommand } from '../../../test/support/redis-servers.ts'
-import { bareClient, eventually, server, transportTo } from './scene.ts'
+import { bareClient, server, transportTo } from './scene.ts'
 
 const CHANNEL = 'rivulet/fleet/positions'
 const FLEET = 'user fleet on >right +@all'
