@@ -58,13 +58,13 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
 // for a transport that takes pages in and for adapters, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4070,
+  src: 4125,
   'packages/memory/src': 710,
   'packages/mqtt/src': 470,
   'packages/nats/src': 415,
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
   'packages/redis/src': 555,
-  'packages/threads/src': 390,
+  'packages/threads/src': 435,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 540,
   'packages/websocket/src': 2180,

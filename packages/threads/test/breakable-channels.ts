@@ -1,9 +1,13 @@
 import type { Channel } from '@rivulet/threads'
 
-/** Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is. */
+/**
+ * Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is, and that can lose posts
+ * with frames, as Deno loses those that wait for a slow thread.
+ */
 export function breakableChannels() {
   const open = new Map<BroadcastChannel, () => void>()
   let isDown = false
+  let isLossy = false
   return {
     make(name: string): Channel {
       if (isDown) throw new Error('There are no channels now.')
@@ -18,7 +22,9 @@ export function breakableChannels() {
           if (type === 'close') closeListeners.push(listener)
           else channel.addEventListener(type, (event) => listener(event as MessageEvent))
         },
-        postMessage: (value) => channel.postMessage(value),
+        postMessage(value) {
+          if (!isLossy || !Array.isArray(value)) channel.postMessage(value)
+        },
         close() {
           open.delete(channel)
           channel.close()
@@ -36,6 +42,9 @@ export function breakableChannels() {
     },
     up() {
       isDown = false
+    },
+    lose(isLosing: boolean) {
+      isLossy = isLosing
     },
   }
 }
