@@ -6,7 +6,7 @@ import type { Capabilities, Transport, TransportHost } from '../model/transport.
  * One connection of an adapter, from when it is open to its end. Each method keeps the rules of the same method of
  * `Transport`; once the connection has told of its end, or was closed, it sends and joins nothing.
  */
-export type TransportConnection = Pick<Transport, 'prefixes' | 'send' | 'join' | 'leave' | 'flush' | 'close'>
+export type TransportConnection = Pick<Transport, 'send' | 'join' | 'leave' | 'flush' | 'close'>
 
 /** What an adapter has of its own: how it connects, and what its connections can do. */
 export interface Adapter<Connection extends TransportConnection> {
@@ -43,10 +43,6 @@ class ConnectingTransport<Connection extends TransportConnection> implements Tra
     this.name = adapter.name
     this.capabilities = adapter.capabilities(undefined)
     this.#adapter = adapter
-  }
-
-  get prefixes(): readonly string[] | undefined {
-    return this.#last?.prefixes
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {

@@ -18,7 +18,6 @@ interface Dial {
 function connection(maxFrameBytes = 10) {
   return {
     maxFrameBytes,
-    prefixes: [`${maxFrameBytes}`.padStart(12, '0')],
     send: vi.fn<TransportConnection['send']>(() => 'sent'),
     join: vi.fn(async () => {}),
     leave: vi.fn(),
@@ -54,7 +53,6 @@ describe('a transport of an adapter', () => {
   test('sends and joins nothing before it is open', async () => {
     const { transport } = scene()
     expect(transport.send(A, 'x')).toBe('offline')
-    expect(transport.prefixes).toBeUndefined()
     transport.leave(A)
     await expect(transport.join(A, NEVER)).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
     await expect(transport.flush(NEVER)).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
@@ -69,7 +67,6 @@ describe('a transport of an adapter', () => {
     expect(transport.capabilities.maxFrameBytes(A)).toBe(10)
     await open(second)
     expect(transport.capabilities.maxFrameBytes(A)).toBe(20)
-    expect(transport.prefixes).toEqual(['000000000020'])
     expect(dials).toMatchObject([
       { host: HOST, last: undefined },
       { host: HOST, last: first },

@@ -1,9 +1,8 @@
 import type { Relay } from '../relay/relay.ts'
-import type { Hello } from './hello.ts'
 import type { MutableCounts } from './page-counts.ts'
 import { PageGroup } from './page-group.ts'
+import { PagePrefixes } from './page-prefixes.ts'
 import { type Limits, limitsOf, type PagesOptions, SILENT_LOG } from './pages-options.ts'
-import { Proofs } from './proofs.ts'
 import type { PageHandler, PageHello, PageRefusal, PageSession, PagesLog } from './session.ts'
 
 /** Ends a connection; called again it does nothing. `fault` is what the server is to blame for. */
@@ -16,8 +15,8 @@ export class PageContext {
   /** The connections whose token was not checked yet. */
   readonly strangers = new Set<PageHandler>()
   readonly log: PagesLog
+  readonly prefixes = new PagePrefixes()
   readonly #options: PagesOptions
-  readonly #proofs = new Proofs()
   readonly #groups = new Map<Relay, PageGroup>()
 
   constructor(options: PagesOptions) {
@@ -41,19 +40,5 @@ export class PageContext {
     if (!group.isEmpty) return
     group.port.detach()
     this.#groups.delete(group.relay)
-  }
-
-  /** Gives the proof that a prefix is the page's. */
-  prove({ secret }: PageSession, hub: string, prefix: string): Promise<string> {
-    return this.#proofs.sign(secret, hub, prefix)
-  }
-
-  /** Gives those prefixes whose proofs are good. */
-  async provenOf({ secret }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
-    const proven = new Set<string>()
-    for (const [prefix, proof] of proofs) {
-      if (await this.#proofs.isGood(secret, hub, prefix, proof)) proven.add(prefix)
-    }
-    return proven
   }
 }
