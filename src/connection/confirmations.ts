@@ -93,7 +93,7 @@ export class Confirmations {
   /** The backend refused something on a topic: a barrier confirms nothing that is in flight there. */
   doubt(topic: Topic): void {
     for (const batch of [this.#pending, this.#covered]) {
-      if (batch === undefined) continue
+      if (!batch?.streams.length) continue
       batch.doubted ??= new Set()
       batch.doubted.add(topic)
     }
