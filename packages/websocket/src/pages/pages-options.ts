@@ -13,8 +13,8 @@ export interface PagesOptions {
   /** How many messages may come at once. @default 30 */
   readonly burst?: number
   /**
-   * The most that the data of a message takes, in bytes, up to 65536: as the option of streams. A frame of a page has
-   * at most so much for each of its messages. @default 4096
+   * The most that the data of a message takes, in bytes, up to 65536: as the option of streams. A frame of a page with
+   * more in a message is refused. @default 4096
    */
   readonly maxBytes?: number
   /** Messages a second of one page on all its streams. @default 300 */
