@@ -27,6 +27,12 @@ export interface Transport {
   readonly name: string
   /** What it can do; final once `open` has resolved. */
   readonly capabilities: Capabilities
+  /**
+   * Prefixes for the origins in the hub's sids, 12 hex digits each, from a backend that checks whose sids are whose.
+   * Read each time `open` has resolved. Each serves 65 536 streams; when they are others than at the last connection
+   * the streams begin new origins. Most transports have none: a hub's own prefix is random.
+   */
+  readonly prefixes?: readonly string[] | undefined
 
   /**
    * Connects. Resolves when frames can be sent and joined; nothing that was sent before is sent afterwards.
@@ -70,7 +76,10 @@ export interface TransportHost {
   receive(topic: Topic, frame: Uint8Array | string): void
   /** Reports that the connection is gone. The core opens again by itself. */
   down(cause?: Error): void
-  /** Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known. */
+  /**
+   * Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known: what is in
+   * flight on that topic then counts as `unconfirmed`. Tell of a frame that was refused before `flush` resolves.
+   */
   error(topic: Topic | undefined, cause: Error): void
   /** Reports that the backend ended a confirmed join, e.g. since a permission was revoked. The core joins again. */
   left(topic: Topic, cause: Error): void

@@ -73,6 +73,37 @@ describe('what was sent', () => {
     expect(scene.transport.sent).toHaveLength(1)
   })
 
+  test('is unconfirmed on a topic of which an error is told, whichever barrier covers it, and on no other', async () => {
+    const scene = await openHanging()
+    const other = scene.hub.stream('other', free)
+    scene.stream.publish({})
+    other.publish({})
+    await tick()
+    scene.stream.publish({})
+    scene.transport.host.error(scene.topic, new Error('denied'))
+    scene.transport.flushes[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(20)
+    scene.transport.flushes[1]?.resolve()
+    await tick()
+    expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 0, unconfirmed: 2 })
+    expect(other.ledger()).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 0 })
+    scene.stream.publish({})
+    await vi.advanceTimersByTimeAsync(20)
+    scene.transport.flushes[2]?.resolve()
+    await tick()
+    expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 2 })
+  })
+
+  test('is confirmed when an error names no topic', async () => {
+    const scene = await openHanging()
+    scene.stream.publish({})
+    await tick()
+    scene.transport.host.error(undefined, new Error('odd'))
+    scene.transport.flushes[0]?.resolve()
+    await tick()
+    expect(scene.ledger).toMatchObject({ confirmed: 1, unconfirmed: 0 })
+  })
+
   test('is unconfirmed when the connection goes down, and on close', async () => {
     const scene = await openHanging()
     scene.stream.publish({})

@@ -58,7 +58,7 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason. The core's hundred last are `rivulet/transport`, for a
 // transport that takes pages in, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4020,
+  src: 4060,
   'packages/memory/src': 710,
   'packages/mqtt/src': 495,
   'packages/nats/src': 450,
@@ -66,8 +66,9 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   'packages/redis/src': 590,
   'packages/threads/src': 420,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
-  'packages/websocket/src/client': 540,
-  'packages/websocket/src': 2180,
+  'packages/websocket/src/client': 520,
+  // A hundred are for the scan that finds whether a page's frame is what the library writes.
+  'packages/websocket/src': 2290,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'

@@ -96,14 +96,17 @@ test('finds the stream on which the server hangs up, and keeps the others joined
   expect(errors).not.toContainEqual(expect.objectContaining({ stream: 'positions' }))
 })
 
-test('counts a publish that the server denies as confirmed, and tells of it on its stream', async () => {
+test('counts a publish that the server denies as unconfirmed, and tells of it on its stream', async () => {
   const broker = await server({ config: permitted(`publish: { deny: "${SUBJECT}" }`) })
   const { hub, stream, errors } = await openHub(broker, { user: 'ann', password: 'right' })
+  const allowed = hub.stream('allowed')
   stream.publish({ n: 1 })
+  allowed.publish({ n: 1 })
   await hub.flush()
-  await eventually(() => errors.length).toBe(1)
+  expect(errors).toHaveLength(1)
   expect(RivuletError.is(errors[0])).toBe(true)
+  expect(allowed.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
   expect(errors[0]).toMatchObject({ code: 'TRANSPORT_FAILED', hub: 'fleet', stream: 'positions' })
   expect(errors[0]).toMatchObject({ cause: { name: 'PermissionViolationError' } })
-  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
+  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 0, unconfirmed: 1 })
 })

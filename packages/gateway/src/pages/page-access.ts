@@ -32,7 +32,7 @@ export class PageAccess {
   readonly #options: PageAccessOptions
   /** The sid of the service of each hub that pages may join. */
   readonly #sids: ReadonlyMap<string, string>
-  readonly #secrets = new WeakMap<Uint8Array, Promise<Uint8Array>>()
+  readonly #prefixKeys = new WeakMap<Uint8Array, Promise<Uint8Array>>()
   readonly #perKey = new NameCounts()
   readonly #perIdentity = new NameCounts()
 
@@ -54,12 +54,12 @@ export class PageAccess {
     const isHere =
       sid !== undefined && ['publish', 'listen'].some((action) => found.may(action as Action, sid))
     if (!isHere) return refused('There is no such hub here, or the token allows nothing on it')
-    const secret = await this.#secretOf(found)
+    const prefixKey = await this.#prefixKeyOf(found)
     const identity = identityOf(found, current as KeyedSession | undefined)
     if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
       return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
     }
-    return this.#sessionOf(found, sid, identity, secret)
+    return this.#sessionOf(found, sid, identity, prefixKey)
   }
 
   async #callerOf(token: string | undefined): Promise<Caller | PageRefusal> {
@@ -73,13 +73,13 @@ export class PageAccess {
   }
 
   /** The same at all gateways that have the key, while no page can learn anything of the key by it. */
-  #secretOf({ keySid }: Caller): Promise<Uint8Array> {
+  #prefixKeyOf({ keySid }: Caller): Promise<Uint8Array> {
     const key = this.#options.keys.signer(keySid)?.secretBytes ?? OPEN_KEY
-    const known = this.#secrets.get(key)
+    const known = this.#prefixKeys.get(key)
     if (known !== undefined) return known
-    const secret = derive(key)
-    this.#secrets.set(key, secret)
-    return secret
+    const prefixKey = derive(key)
+    this.#prefixKeys.set(key, prefixKey)
+    return prefixKey
   }
 
   #hasRoom({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
@@ -90,7 +90,7 @@ export class PageAccess {
     return identity === keySid || this.#perIdentity.of(identity) < maxConnectionsPerIdentity
   }
 
-  #sessionOf(caller: Caller, sid: string, identity: string, secret: Uint8Array): KeyedSession {
+  #sessionOf(caller: Caller, sid: string, identity: string, prefixKey: Uint8Array): KeyedSession {
     const { keySid, expiresMs } = caller
     this.#perKey.add(keySid)
     this.#perIdentity.add(identity)
@@ -101,7 +101,7 @@ export class PageAccess {
         this.#perKey.delete(keySid)
         this.#perIdentity.delete(identity)
       },
-      ...{ keySid, identity, expiresMs, secret },
+      ...{ keySid, identity, expiresMs, prefixKey },
     }
   }
 }

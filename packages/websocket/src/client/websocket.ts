@@ -19,16 +19,13 @@ export function transportFromUrls(urls: readonly string[]): Transport {
   return new WebSocketTransport(resolveOptions({ url: '' }, urls))
 }
 
-/** How many proofs of prefixes are kept: a hub takes another prefix after 65 536 streams. */
-const MAX_PROOFS = 4
-
 class WebSocketTransport implements Transport {
   readonly name = 'websocket'
   readonly capabilities
   // Private also because it holds what gives the token.
   readonly #options: ResolvedOptions
-  /** By prefix: shows another server that the prefix is this page's. */
-  readonly #proofs = new Map<string, string>()
+  /** The server gives the prefixes that belong to it: one for each hub, or its sids were those of the hub before. */
+  #secret = newSecret()
   #connection: Connection | undefined
   #attempts = 0
 
@@ -44,13 +41,17 @@ class WebSocketTransport implements Transport {
     }
   }
 
+  get prefixes(): readonly string[] | undefined {
+    return this.#connection?.welcome?.prefixes
+  }
+
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const { urls } = this.#options
     const url = urls[this.#attempts++ % urls.length] as string
-    const connection = new Connection(url, this.#options, host, (prefix, proof) => this.#keep(prefix, proof))
+    const connection = new Connection(url, this.#options, host)
     this.#connection = connection
-    await connection.open(Object.fromEntries(this.#proofs), signal)
+    await connection.open(this.#secret, signal)
     this.#attempts-- // a server that answers is kept
   }
 
@@ -71,13 +72,13 @@ class WebSocketTransport implements Transport {
   }
 
   async close(signal: AbortSignal): Promise<void> {
+    // Closed on purpose: what opens next may be another hub. After an outage the signal has aborted already.
+    if (!signal.aborted) this.#secret = newSecret()
     await this.#connection?.close(signal)
   }
+}
 
-  #keep(prefix: string, proof: string): void {
-    this.#proofs.delete(prefix)
-    this.#proofs.set(prefix, proof)
-    const [oldest] = this.#proofs.keys()
-    if (this.#proofs.size > MAX_PROOFS && oldest !== undefined) this.#proofs.delete(oldest)
-  }
+function newSecret(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

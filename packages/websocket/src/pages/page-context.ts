@@ -1,10 +1,9 @@
 import type { Relay } from '../relay/relay.ts'
-import type { Hello } from './hello.ts'
 import { IdentityJoins } from './identity-joins.ts'
 import type { MutableCounts } from './page-counts.ts'
 import { PageGroup } from './page-group.ts'
+import { PagePrefixes } from './page-prefixes.ts'
 import { type Limits, limitsOf, type PagesOptions, SILENT_LOG } from './pages-options.ts'
-import { Proofs } from './proofs.ts'
 import type { PageHello, PageRefusal, PageSession, PagesLog } from './session.ts'
 
 /** Ends a connection; called again it does nothing. `fault` is what the server is to blame for. */
@@ -24,8 +23,8 @@ export class PageContext {
   readonly strangers = new Set<Stranger>()
   readonly identityJoins: IdentityJoins
   readonly log: PagesLog
+  readonly prefixes = new PagePrefixes()
   readonly #options: PagesOptions
-  readonly #proofs = new Proofs()
   readonly #groups = new Map<Relay, PageGroup>()
 
   constructor(options: PagesOptions) {
@@ -50,19 +49,5 @@ export class PageContext {
     if (!group.isEmpty) return
     group.port.detach()
     this.#groups.delete(group.relay)
-  }
-
-  /** Gives the proof that a prefix is the page's. */
-  prove({ secret }: PageSession, hub: string, prefix: string): Promise<string> {
-    return this.#proofs.sign(secret, hub, prefix)
-  }
-
-  /** Gives those prefixes whose proofs are good. */
-  async provenOf({ secret }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
-    const proven = new Set<string>()
-    for (const [prefix, proof] of proofs) {
-      if (await this.#proofs.isGood(secret, hub, prefix, proof)) proven.add(prefix)
-    }
-    return proven
   }
 }

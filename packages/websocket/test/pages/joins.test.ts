@@ -5,13 +5,13 @@ import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { relay, servePages } from '../../src/relay.ts'
-import { frameOf, topicOf } from '../support/frames.ts'
+import { frameOf, prefixOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, serve } from '../support/scene.ts'
 import { openSession } from '../support/sessions.ts'
 
 test('the pages of an identity join as many streams as it may, and those again that they have left', async () => {
   const { welcomed, server } = await serve({ maxJoinsPerIdentity: 3 })
-  const [one, two] = [await welcomed('ann'), await welcomed('ann')]
+  const [one, two] = [await welcomed('ann'), await welcomed('ann', secretOf('another page'))]
   for (const name of ['a', 'b']) expect((await one.join(topicOf(name))).kind).toBe('joined')
   expect((await two.join(topicOf('a'))).kind).toBe('joined')
   expect(await two.join(topicOf('b'))).toMatchObject({
@@ -58,28 +58,30 @@ const TOPICS = 500
 const LONG = '%E2%82%AC'.repeat(310)
 
 test('a topic that many pages have joined is in memory once', async () => {
-  const handlers = await pagesByHand()
+  const { handlers, counts } = await pagesByHand()
   const before = heapUsed()
   for (const handler of handlers) {
     for (let n = 0; n < TOPICS; n++) handler.receive(encodeNumbered(KIND.join, n, topicOf(`${LONG}${n}`)))
   }
   // One of 2.8 KB for each page would be 14 MB.
   expect(heapUsed() - before).toBeLessThan(5_000_000)
-  expect(handlers.length).toBe(PAGES)
+  expect(counts.joins).toBe(PAGES * TOPICS)
 })
 
 test('streams on which a page has published a while ago are forgotten', async () => {
-  const handlers = await pagesByHand()
+  const { handlers, counts } = await pagesByHand()
   const before = heapUsed()
-  for (const [page, handler] of handlers.entries()) {
-    for (let n = 1; n <= TOPICS; n++) {
-      const frame = frameOf(`aaaaaaaaaaa${page}`, n)
+  const prefixes = handlers.map((_, nth) => prefixOf(`page ${nth}`))
+  // In turn, so that no page is silent for long.
+  for (let n = 1; n <= TOPICS; n++) {
+    for (const [nth, handler] of handlers.entries()) {
+      const frame = frameOf(String(prefixes[nth]), n)
       handler.receive(encodeTopical(KIND.frame, topicOf(`${LONG}${n}`), frame))
     }
   }
   // Each stream with its topic takes 3.6 KB, so all would be 18 MB.
   expect(heapUsed() - before).toBeLessThan(5_000_000)
-  expect(handlers.length).toBe(PAGES)
+  expect(counts.received).toBe(PAGES * TOPICS)
 })
 
 /** Pages that are in, at limits at which a bucket is empty again at once. */
@@ -92,11 +94,14 @@ async function pagesByHand() {
     ratePerSecond: 1_000_000,
     maxMessagesPerSecond: 1_000_000,
   })
-  const handlers = Array.from({ length: PAGES }, (_, page) => {
+  const handlers = Array.from({ length: PAGES }, (_, nth) => {
+    const token = `page ${nth}`
     const handler = pages.accept({ send() {}, close() {}, terminate() {}, bufferedBytes: 0 })
-    handler.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token: `page ${page}` })))
+    handler.receive(
+      encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token, secret: secretOf(token) })),
+    )
     return handler
   })
   await eventually(() => pages.counts.pages).toBe(PAGES)
-  return handlers
+  return { handlers, counts: pages.counts }
 }

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
-import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { frameOf, prefix, secretOf, topicOf } from '../support/frames.ts'
 import type { RawPage } from '../support/raw-page.ts'
 import { HUB, serve } from '../support/scene.ts'
 
-const HELLO = { version: 1, hub: HUB, token: 'ann' }
+const HELLO = { version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' }
 const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a text message', (page) => page.send('hello')],
   ['nothing', (page) => page.send(new Uint8Array(0))],
@@ -20,9 +20,9 @@ const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a hello without a hub', (page) => page.hello({ version: 1 })],
   ['a hello with a path for a hub', (page) => page.hello({ ...HELLO, hub: '../fleet' })],
   ['a hello with a number for a token', (page) => page.hello({ ...HELLO, token: 7 })],
-  ['a hello with proofs that are a text', (page) => page.hello({ ...HELLO, proofs: 'all' })],
-  ['a hello with a proof of another form', (page) => page.hello({ ...HELLO, proofs: { aaaaaaaaaaaa: 'x' } })],
-  ['a hello with many proofs', (page) => page.hello({ ...HELLO, proofs: proofs(5) })],
+  ['a hello without a secret', (page) => page.hello({ ...HELLO, secret: undefined })],
+  ['a hello with a short secret', (page) => page.hello({ ...HELLO, secret: 'abc' })],
+  ['a hello with a number for a secret', (page) => page.hello({ ...HELLO, secret: 7 })],
   ['a hello that is too large', (page) => page.hello({ ...HELLO, token: 'x'.repeat(13_000) })],
 ]
 
@@ -80,8 +80,8 @@ describe('a stranger', () => {
     await welcomed('known') // does not count
     const [oldest, second, third] = [await raw(), await raw(), await raw()]
     expect(await oldest.closed).toEqual({ code: 4105, reason: 'too many connections' })
-    for (const page of [second, third]) {
-      page.hello(HELLO)
+    for (const [nth, page] of [second, third].entries()) {
+      page.hello({ ...HELLO, secret: secretOf(`page ${nth}`) })
       await page.next('welcome')
     }
     expect(server.pages.counts.pages).toBe(3)
@@ -173,9 +173,3 @@ describe('a page', () => {
     expect(await page.closed).toEqual({ code: 4105, reason: 'too many refused frames' })
   })
 })
-
-function proofs(count: number): Record<string, string> {
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, nth) => [nth.toString().padStart(12, '0'), 'a'.repeat(64)]),
-  )
-}
