@@ -10,12 +10,28 @@ const MAX_EXACT_DIGITS = 15
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 const [MINUS, POINT, ZERO, NINE, LAST_CONTROL] = [0x2d, 0x2e, 0x30, 0x39, 0x1f]
-/** What follows a backslash that stands for one character with it: `"`, `\`, `b`, `f`, `n`, `r`, `t`. */
-const SHORT_ESCAPES: ReadonlySet<number> = new Set([QUOTE, BACKSLASH, 0x62, 0x66, 0x6e, 0x72, 0x74])
+/** What follows a backslash that stands for one character with it, and that character: `"`, `\`, `b`, `f`, `n`, `r`, `t`. */
+const SHORT_ESCAPES: ReadonlyMap<number, number> = new Map([
+  ...([
+    [QUOTE, QUOTE],
+    [BACKSLASH, BACKSLASH],
+  ] as const),
+  ...([
+    [0x62, 8],
+    [0x66, 12],
+    [0x6e, 10],
+    [0x72, 13],
+    [0x74, 9],
+  ] as const),
+])
 /** What else `JSON.stringify` escapes, as it does: the second half of a surrogate pair never follows the first one. */
 const LONG_ESCAPE = /^\\u(?:00(?:0[0-7bef]|1[0-9a-f])|d[c-f][0-9a-f]{2}|d[89ab][0-9a-f]{2}(?!\\ud[c-f]))/
 /** An escape, and the beginning of the one that must not follow. */
 const MAX_ESCAPE_BYTES = 10
+
+/** The end of a key sorts before everything. */
+const END_RANK = -1
+const decoder = new TextDecoder()
 
 /**
  * Finds the end of an object that begins at `at` and is canonical JSON as the core writes it: keys sorted by their
@@ -63,8 +79,9 @@ function endOfNumber(bytes: Uint8Array, at: number): number {
   const pointAt = endOfDigits(bytes, first)
   const isWhole = bytes[pointAt] !== POINT
   let end = isWhole ? pointAt : endOfDigits(bytes, pointAt + 1)
-  // As most are. Of the others, such as 0, 0.01, 1e21 and those with more digits, JavaScript tells how it writes them.
-  const isPlain = bytes[first] !== ZERO || (!isWhole && pointAt === first + 1 && bytes[pointAt + 1] !== ZERO)
+  // As most are. Of the others, such as 0.01, 1e21 and those with more digits, JavaScript tells how it writes them.
+  const isPlain =
+    bytes[first] !== ZERO || (pointAt === first + 1 && (isWhole ? first === at : bytes[pointAt + 1] !== ZERO))
   const isExact = end - first <= MAX_EXACT_DIGITS && (isWhole || bytes[end - 1] !== ZERO)
   if (isPlain && isExact && end > first && bytes[end - 1] !== POINT && !isInNumber(bytes[end])) return end
   while (isInNumber(bytes[end])) end++
@@ -86,31 +103,56 @@ function endOfString(bytes: Uint8Array, at: number): number {
     if (byte === QUOTE) return end + 1
     if (byte <= LAST_CONTROL) return NOWHERE
     if (byte !== BACKSLASH) continue
-    const isShort = SHORT_ESCAPES.has(bytes[end + 1] as number)
-    if (!isShort && !LONG_ESCAPE.test(latin1At(bytes, end, end + MAX_ESCAPE_BYTES))) return NOWHERE
-    end += isShort ? 1 : 5
+    const length = escapeLength(bytes, end)
+    if (length > 2 && !LONG_ESCAPE.test(latin1At(bytes, end, end + MAX_ESCAPE_BYTES))) return NOWHERE
+    end += length - 1
   }
   return NOWHERE
 }
 
-/** Tells whether the key at one place sorts before the key at another one. */
-function isBefore(bytes: Uint8Array, at: number, otherAt: number): boolean {
-  for (let nth = 1; ; nth++) {
-    const byte = bytes[at + nth] as number
-    const other = bytes[otherAt + nth] as number
-    if (byte === BACKSLASH || other === BACKSLASH) return keyAt(bytes, at) < keyAt(bytes, otherAt)
-    if (byte !== other) return other !== QUOTE && (byte === QUOTE || rankOf(byte) < rankOf(other))
-    if (byte === QUOTE) return false
+/** Of a backslash with one character, or with `u` and four digits. */
+function escapeLength(bytes: Uint8Array, at: number): number {
+  return SHORT_ESCAPES.has(bytes[at + 1] as number) ? 2 : 6
+}
+
+/** Tells whether the key at one place sorts before the key at another one: by their UTF-16 units. */
+function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean {
+  for (let at = keyAt + 1, otherAt = otherKeyAt + 1; ; ) {
+    const rank = rankAt(bytes, at)
+    const otherRank = rankAt(bytes, otherAt)
+    if (rank !== otherRank) {
+      // Of a lone surrogate and a pair, both written in their own way, the units have to be compared.
+      const areSurrogates = isSurrogate(rank) && isSurrogate(otherRank)
+      return areSurrogates ? keyOf(bytes, keyAt) < keyOf(bytes, otherKeyAt) : rank < otherRank
+    }
+    if (rank === END_RANK) return false
+    at += bytes[at] === BACKSLASH ? escapeLength(bytes, at) : 1
+    otherAt += bytes[otherAt] === BACKSLASH ? escapeLength(bytes, otherAt) : 1
   }
 }
 
-function keyAt(bytes: Uint8Array, at: number): string {
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(at, endOfString(bytes, at))))
+/**
+ * Ranks what begins at a place of a key as its UTF-16 unit does: a byte of UTF-8, an escape, or the end. A byte that
+ * begins a pair of surrogates ranks among them, below those from U+E000 to U+FFFF, which begin with EE and EF.
+ */
+function rankAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at] as number
+  if (byte === QUOTE) return END_RANK
+  if (byte === BACKSLASH) {
+    const short = SHORT_ESCAPES.get(bytes[at + 1] as number)
+    return short ?? Number.parseInt(latin1At(bytes, at + 2, at + 6), 16)
+  }
+  if (byte < 0xee) return byte
+  // The half, so that none is equal to that of a lone surrogate.
+  return byte + (byte < 0xf0 ? 0xe000 : 0xd800 + 0.5)
 }
 
-/** In UTF-16 the characters from U+E000 to U+FFFF, which begin with these bytes, come after all that take four bytes. */
-function rankOf(byte: number): number {
-  return byte === 0xee || byte === 0xef ? byte + 0x10 : byte
+function isSurrogate(rank: number): boolean {
+  return rank >= 0xd800 && rank < 0xe000
+}
+
+function keyOf(bytes: Uint8Array, at: number): string {
+  return JSON.parse(decoder.decode(bytes.subarray(at, endOfString(bytes, at))))
 }
 
 function isDigit(byte: number | undefined): boolean {

@@ -67,6 +67,7 @@ const character = fc.constantFrom(
     '\u007f',
     '\ud800',
     '\udc00',
+    '\ud8f0',
     '\u2028',
     '/',
   ],
