@@ -167,7 +167,7 @@ export class Connection {
     this.#refusal = undefined
     this.#lastCause = undefined
     this.failedAttempts = 0
-    const { prefixes } = this.#transport
+    const { prefixes } = this.#transport.capabilities
     if (prefixes !== undefined) this.#events.prefixesGiven(prefixes)
     this.#up.resolve()
     this.confirmations.start(connection)

@@ -11,6 +11,12 @@ export interface Capabilities {
   readonly echoes: boolean
   /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
   readonly ordered: boolean
+  /**
+   * What the origins in the hub's sids have to begin with, 12 hex digits each, where the backend checks whose sids are
+   * whose. Each serves 65 536 streams; when they are others than at the last connection the streams begin new origins.
+   * Most transports have none: a hub's own prefix is random.
+   */
+  readonly prefixes?: readonly string[] | undefined
   /** Returns the largest frame, in bytes, that the backend takes on a topic. `Infinity` when it names none. */
   maxFrameBytes(topic: Topic): number
 }
@@ -27,12 +33,6 @@ export interface Transport {
   readonly name: string
   /** What it can do; final once `open` has resolved. */
   readonly capabilities: Capabilities
-  /**
-   * Prefixes for the origins in the hub's sids, 12 hex digits each, from a backend that checks whose sids are whose.
-   * Read each time `open` has resolved. Each serves 65 536 streams; when they are others than at the last connection
-   * the streams begin new origins. Most transports have none: a hub's own prefix is random.
-   */
-  readonly prefixes?: readonly string[] | undefined
 
   /**
    * Connects. Resolves when frames can be sent and joined; nothing that was sent before is sent afterwards.

@@ -17,7 +17,7 @@ function prefixOf({ hub }: Scene, name = 'scene'): string {
 /** Loses the connection and gets prefixes at the next one. */
 async function connectWith(scene: Scene, prefixes: readonly string[]): Promise<void> {
   const { length } = scene.transport.hosts
-  scene.transport.prefixes = prefixes
+  scene.transport.capabilities = { ...scene.transport.capabilities, prefixes }
   scene.transport.host.down()
   await vi.advanceTimersByTimeAsync(5_000)
   expect(scene.transport.hosts.length).toBeGreaterThan(length)

@@ -25,7 +25,6 @@ export class ScriptedTransport implements Transport {
     ordered: true,
     maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
-  prefixes: readonly string[] | undefined = undefined
   /** What the next calls are answered with. */
   readonly answers: Record<'open' | 'join' | 'flush' | 'close', Answer> = {
     open: 'resolve',

@@ -26,12 +26,6 @@ export const wrongOpening: readonly WrongTransport[] = [
       'sends nothing later that it called offline',
     ],
   ),
-  wrong('gives two hubs one prefix', () => ({ prefixes: ['0123456789ab'] }), [
-    'gives prefixes of 12 hex digits, no two alike, or none',
-  ]),
-  wrong('gives a prefix of another form', () => ({ prefixes: ['fleet'] }), [
-    'gives prefixes of 12 hex digits, no two alike, or none',
-  ]),
   wrong('reports an outage twice', hosted(reportsTwice), ['reports once that the backend went away']),
   wrong('keeps calling its first host', keepsFirstHost, [
     'closes after the backend went away',

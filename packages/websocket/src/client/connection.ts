@@ -23,6 +23,7 @@ import { Silence } from './silence.ts'
 import { untilAborted } from './until-aborted.ts'
 
 const encoder = new TextEncoder()
+const isPrefix = (text: unknown) => typeof text === 'string' && PREFIX.test(text)
 
 /** One connection to a server, from its dial to its end. Never reconnects. */
 export class Connection {
@@ -183,7 +184,7 @@ export class Connection {
   #enter(said: Record<string, unknown> | undefined): boolean {
     const { version, maxFrameBytes: most, ordered, prefixes, expiresInMs } = said ?? {}
     if (version !== PROTOCOL_VERSION || typeof most !== 'number' || !(most >= 1)) return false
-    if (!Array.isArray(prefixes) || !prefixes.every((prefix) => PREFIX.test(prefix))) return false
+    if (!Array.isArray(prefixes) || !prefixes.every(isPrefix)) return false
     const maxFrameBytes = Math.min(most, MAX_PAGE_FRAME_BYTES)
     this.#welcome = { version, maxFrameBytes, ordered: ordered === true, prefixes }
     this.#state = 'up'

@@ -31,18 +31,17 @@ class WebSocketTransport implements Transport {
 
   constructor(options: ResolvedOptions) {
     this.#options = options
-    const ordered = () => this.#connection?.welcome?.ordered ?? true
+    const welcome = () => this.#connection?.welcome
     this.capabilities = {
       ...({ scope: 'network', echoes: false } as const),
       get ordered() {
-        return ordered()
+        return welcome()?.ordered ?? true
       },
-      maxFrameBytes: () => this.#connection?.welcome?.maxFrameBytes ?? MAX_PAGE_FRAME_BYTES,
+      get prefixes() {
+        return welcome()?.prefixes
+      },
+      maxFrameBytes: () => welcome()?.maxFrameBytes ?? MAX_PAGE_FRAME_BYTES,
     }
-  }
-
-  get prefixes(): readonly string[] | undefined {
-    return this.#connection?.welcome?.prefixes
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {

@@ -85,11 +85,6 @@ class RelayTransport implements Relay {
     return !this.#connection.signal.aborted
   }
 
-  /** Those that upstream gives, when it checks whose sids are whose. */
-  get prefixes(): readonly string[] | undefined {
-    return this.#upstream?.prefixes
-  }
-
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const connection = new AbortController()

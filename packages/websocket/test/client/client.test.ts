@@ -98,10 +98,10 @@ test('sends hello with its token, in a message and not in the URL', async () => 
 test('shows one secret until it is closed on purpose, and has the prefixes that the server gives', async () => {
   const { url, received, server } = await serveByHand((socket) => socket.send(WELCOME))
   const transport = websocket({ url, WebSocket })
-  expect(transport.prefixes).toBeUndefined()
+  expect(transport.capabilities.prefixes).toBeUndefined()
   for (const end of [AbortSignal.abort(), AbortSignal.timeout(20_000), AbortSignal.abort()]) {
     await transport.open(host(), AbortSignal.timeout(20_000))
-    expect(transport.prefixes).toEqual(PREFIXES)
+    expect(transport.capabilities.prefixes).toEqual(PREFIXES)
     await eventually(() => server.clients.size).toBe(1)
     for (const socket of server.clients) socket.on('message', () => socket.terminate()) // its last barrier
     await transport.close(end)
