@@ -83,7 +83,7 @@ function endOfNumber(bytes: Uint8Array, at: number): number {
   const isPlain =
     bytes[first] !== ZERO || (pointAt === first + 1 && (isWhole ? first === at : bytes[pointAt + 1] !== ZERO))
   const isExact = end - first <= MAX_EXACT_DIGITS && (isWhole || bytes[end - 1] !== ZERO)
-  if (isPlain && isExact && end > first && bytes[end - 1] !== POINT && !isInNumber(bytes[end])) return end
+  if (pointAt > first && isPlain && isExact && bytes[end - 1] !== POINT && !isInNumber(bytes[end])) return end
   while (isInNumber(bytes[end])) end++
   if (end - at > MAX_NUMBER_BYTES) return NOWHERE
   const text = latin1At(bytes, at, end)

@@ -147,6 +147,10 @@ function escaped(text: string): string {
   return `"${units.map((unit) => `\\u${unit.padStart(4, '0')}`).join('')}"`
 }
 
+function frameWith(json: string): string {
+  return `{"data":{"n":${json}},"sid":"${sidOf(`${PREFIX}0001`, 1)}","t":1}`
+}
+
 describe('the check of a frame', () => {
   test('takes what the library writes', () => {
     fc.assert(
@@ -201,6 +205,59 @@ describe('the check of a frame', () => {
       }),
       RUNS,
     )
+  })
+
+  test.each([
+    ...[
+      '0',
+      '7',
+      '-7',
+      '10',
+      '123456789012345',
+      '-123456789012345',
+      '123456789012345680000',
+      '1e+21',
+      '1e-7',
+      '0.1',
+    ],
+    ...[
+      '-0.5',
+      '0.01',
+      '0.000001',
+      '10.05',
+      '123456.789012345',
+      '0.30000000000000004',
+      '-0.0000011041155868393941',
+    ],
+  ])('takes the number %s', (number) => {
+    expect(checkFrame(toBytes(frameWith(number)), MAX_BYTES)).toBeTypeOf('object')
+    expectAgreement(frameWith(number))
+  })
+
+  test.each([
+    ...[
+      '-0',
+      '00',
+      '-',
+      '-00',
+      '01',
+      '-01',
+      '.',
+      '.5',
+      '-.5',
+      '1.',
+      '-1.',
+      '1.0',
+      '10.50',
+      '0.0',
+      '-0.0',
+      '0.10',
+    ],
+    ...['1e3', '1e21', '1E+21', '1e+021', '0.0000001', '0.1.2', '1-2', '--1', '+1', '1e', '1e999', 'NaN', ''],
+    ...['9007199254740993', '0.1234567890123456789', '1000000000000000000000', '123456789012345678'],
+  ])('refuses the number %s', (number) => {
+    expect(checkFrame(toBytes(frameWith(number)), MAX_BYTES)).toBeTypeOf('string')
+    expectAgreement(frameWith(number))
   })
 
   test.each([99, 100, 101])('takes %i levels of data as the library does', (levels) => {
