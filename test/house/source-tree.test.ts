@@ -67,7 +67,8 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   'packages/threads/src': 435,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 520,
-  'packages/websocket/src': 2100,
+  // A hundred are for the scan that finds whether a page's frame is what the library writes.
+  'packages/websocket/src': 2340,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'

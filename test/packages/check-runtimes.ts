@@ -21,6 +21,10 @@ const BUN_PROGRAM = `
   import gateway from './${PAGES_PROGRAM}'
   const { fetch } = gateway
   Bun.serve({ hostname: '127.0.0.1', port: Number(process.argv[2]), fetch, websocket: bunWebSocket })`
+const DENO_PROGRAM = `
+  import { serve } from '@rivulet/gateway'
+  import gateway from './${PAGES_PROGRAM}'
+  await serve(gateway, { port: Number(process.argv[2]) })`
 const START_TIMEOUT_MS = 60_000
 const PAGE_TIMEOUT_MS = 60_000
 const POLL_MS = 50
@@ -48,6 +52,13 @@ export async function checkRuntimes(
       page: ['run', '--allow-all', PAGE],
     }),
   )
+  await list.check('Deno serves the gateway as Node does, and pages in Deno meet there', async () => {
+    await project.write('served-as-in-node.mjs', DENO_PROGRAM)
+    return checkServed(project, 'deno', {
+      args: (port) => ['run', '--allow-all', 'served-as-in-node.mjs', `${port}`],
+      page: ['run', '--allow-all', PAGE],
+    })
+  })
   await list.check('Bun serves the gateway, and pages in Bun meet there', async () => {
     await project.write('served.mjs', BUN_PROGRAM)
     return checkServed(project, 'bun', { args: (port) => ['served.mjs', `${port}`], page: [PAGE] })

@@ -103,6 +103,28 @@ describe('a page that breaks the rules', () => {
     expect(gateway.counts.joins).toBe(10)
   })
 
+  test('joins no more streams than all pages of its identity may', async () => {
+    const { url, gateway } = await servedPages({ maxPageSubscriptionsPerIdentity: 10 })
+    const pages = [await rawPageLetIn(url, accessToken()), await rawPageLetIn(url, accessToken())]
+    for (const page of pages) {
+      for (let id = 1; id <= 8; id++) ask(page, id, `s${id}`)
+      await page.barrier()
+    }
+    const answers = () => pages.map((page) => [page.all('joined').length, page.all('refused').length])
+    await eventually(answers).toEqual([
+      [8, 0],
+      [2, 6],
+    ])
+    expect(gateway.counts.joins).toBe(10)
+  })
+
+  test('joins as many as each page may where there are no keys', async () => {
+    const { url, gateway } = await servedPages({ open: true, maxPageSubscriptionsPerIdentity: 1 })
+    const pages = [await rawPageLetIn(url, ''), await rawPageLetIn(url, '')]
+    for (const page of pages) for (let id = 1; id <= 8; id++) ask(page, id, `s${id}`)
+    await eventually(() => gateway.counts.joins).toBe(16)
+  })
+
   test('is heard no oftener than it may publish, whatever it sends', async () => {
     const { url, hub, gateway } = await servedPages({ pageRatePerSecond: 5, pageBurst: 5 })
     const other = await readyPage(url, { token: () => browserToken() })

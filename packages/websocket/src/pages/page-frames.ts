@@ -6,8 +6,10 @@ import type { Limits } from './pages-options.ts'
 import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
 import type { PageSession } from './session.ts'
 
-/** So many streams that a page publishes on have a bucket of their own at a time: 150 bytes each. */
+/** So many streams that a page publishes on have a bucket of their own at a time: up to 4 KB each, with the topic. */
 const MAX_STREAMS = 1_024
+/** So many are remembered while their bucket is empty. */
+const MAX_IDLE_STREAMS = 16
 
 interface PublishedStream extends PageTopic {
   readonly bucket: LeakyBucket
@@ -46,6 +48,18 @@ export class PageFrames {
     return refusal === undefined ? this.#port.send(named.topic, frame, this.#sender) : { refusal }
   }
 
+  /** Forgets streams that the page has not published on for a while: a new bucket is as good as an empty one. */
+  forgetIdle(nowMs: number): void {
+    const { ratePerSecond, burst } = this.#limits
+    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
+    const isFull = this.#streams.size >= MAX_STREAMS
+    for (const [topic, { bucket }] of this.#streams) {
+      const isIdle = bucket.available(nowMs) >= room
+      if (this.#streams.size <= MAX_IDLE_STREAMS || !(isIdle || isFull)) return
+      if (isIdle) this.#streams.delete(topic)
+    }
+  }
+
   #whyNot(
     { topic, streamName }: PageTopic,
     frame: Uint8Array,
@@ -79,22 +93,14 @@ export class PageFrames {
   #bucketOf({ topic, streamName }: PageTopic, nowMs: number): LeakyBucket | undefined {
     const { ratePerSecond, burst } = this.#limits
     const known = this.#streams.get(topic)
-    if (known === undefined && this.#streams.size >= MAX_STREAMS) {
-      const idle = this.#idleStream(nowMs)
-      if (idle === undefined) return undefined
-      this.#streams.delete(idle)
+    if (known === undefined) {
+      this.forgetIdle(nowMs)
+      if (this.#streams.size >= MAX_STREAMS) return undefined
     }
     const stream = known ?? { topic, streamName, bucket: receivingBucket(ratePerSecond, burst) }
     this.#streams.delete(topic) // so that those used last are looked at last
     this.#streams.set(topic, stream)
     return stream.bucket
-  }
-
-  #idleStream(nowMs: number): string | undefined {
-    const { ratePerSecond, burst } = this.#limits
-    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
-    for (const [topic, { bucket }] of this.#streams) if (bucket.available(nowMs) >= room) return topic
-    return undefined
   }
 }
 

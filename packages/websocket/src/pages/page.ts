@@ -103,7 +103,10 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state !== 'in') {
       if (nowMs - this.#sinceMs >= STRANGER_MS) this.end(CLOSE.later, 'not let in within 10 seconds')
     } else if (this.#hearing.silentMs(nowMs) >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
-    else if (!this.#endsExpired()) this.#ping(ping)
+    else if (!this.#endsExpired()) {
+      this.#inside?.frames.forgetIdle(nowMs)
+      this.#ping(ping)
+    }
     return true
   }
 
@@ -120,6 +123,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     const { log } = this.#context
     if (fault === undefined) log.debug({ code, reason }, 'a page has ended')
     else log.warn({ code, reason, fault }, 'a page was ended by a fault of the server')
+  }
+
+  giveWay(): void {
+    this.end(CLOSE.later, 'too many connections')
+    this.#socket.terminate()
   }
 
   takenOver(): void {
