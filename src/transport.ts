@@ -4,6 +4,7 @@ export { type Adapter, makeTransport, type TransportConnection } from './connect
 export {
   type DecodedFrame,
   decodeFrame,
+  encodeFrame,
   type FrameEntry,
   isRemoval,
   lastSid,
