@@ -4,7 +4,6 @@ export { type Adapter, makeTransport, type TransportConnection } from './connect
 export {
   type DecodedFrame,
   decodeFrame,
-  encodeFrame,
   type FrameEntry,
   isRemoval,
   lastSid,

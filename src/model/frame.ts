@@ -1,6 +1,6 @@
 import { decodeUtf8 } from '../base/utf8.ts'
 import { canonicalJson, type Shape } from './canonical-json.ts'
-import { type Message, parseSid, SID_LENGTH, type Sid, sequenceAt, sidOf } from './message.ts'
+import { type Message, parseSid, SID_LENGTH, type Sid, sequenceAt } from './message.ts'
 import { isRecord, MAX_DEPTH } from './snapshot.ts'
 
 /** How many messages a frame holds at the most. */
@@ -49,25 +49,6 @@ export function encodeRemoval(sid: string, tMs: number): string {
 /** Joins encoded messages to one frame. */
 export function joinMessages(messages: readonly string[]): string {
   return messages.length === 1 ? (messages[0] as string) : `[${messages.join(',')}]`
-}
-
-/** Writes again what a frame says; `undefined` when it says what this library never writes: no sid, or no whole age. */
-export function encodeFrame(decoded: DecodedFrame): string | undefined {
-  if ('removedBy' in decoded) {
-    const { removedBy, tMs } = decoded
-    return isAge(tMs) ? encodeRemoval(sidOf(removedBy.origin, removedBy.sequence), tMs) : undefined
-  }
-  const messages: string[] = []
-  for (const entry of decoded) {
-    if (entry?.sid === undefined || !isAge(entry.tMs)) return undefined
-    const { origin, sequence } = entry.sid
-    messages.push(`{"data":${canonicalJson(entry.data)},"sid":"${sidOf(origin, sequence)}","t":${entry.tMs}}`)
-  }
-  return joinMessages(messages)
-}
-
-function isAge(tMs: number | undefined): tMs is number {
-  return Number.isSafeInteger(tMs)
 }
 
 /**

@@ -100,6 +100,18 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
   ['a number beyond those that are exact', TOPIC, () => frameOf(MINE, 2 ** 54), FORM],
   ['too many messages', TOPIC, () => `[${Array(65).fill(frameOf(MINE)).join()}]`, FORM],
   ['a large message', TOPIC, () => frameOf(MINE, 1, { text: 'x'.repeat(5_000) }), /more than 4096 bytes/],
+  [
+    'a message of a few bytes more',
+    TOPIC,
+    () => frameOf(MINE, 1, { text: 'x'.repeat(4_086) }),
+    /than 4096 b/,
+  ],
+  [
+    'a large message beside a small one',
+    TOPIC,
+    () => `[${frameOf(MINE)},${frameOf(MINE, 2, { text: 'x'.repeat(5_000) })}]`,
+    /more than 4096 bytes/,
+  ],
   ['a large object of nothing', TOPIC, () => `{${' '.repeat(5_000)}`, /more than 4096 bytes/],
   ['a large list of nothing', TOPIC, () => `[${'[],'.repeat(100_000)}[]]`, /more than 4096 bytes/],
   ['a large frame', TOPIC, () => new Uint8Array(320 * 1024 + 1).fill(0x7b), /more than 327680 bytes/],
