@@ -247,6 +247,7 @@ export class Hub {
   /** Streams that have an origin begin a new one, if the prefixes are others than before. */
   #usePrefixes(prefixes: readonly string[]): void {
     if (!this.#state.origins.use(prefixes)) return
+    this.#remote?.outboxes.flush() // while not up: what has an old origin stays here
     for (const stream of this.#streams.values()) {
       const state = Stream.stateOf(stream)
       if (state !== undefined) state.origin = undefined
@@ -278,7 +279,7 @@ export class Hub {
   }
 
   #connectionFailed(error: RivuletError, topic: Topic | undefined): void {
-    const name = topic === undefined ? undefined : streamNameOf(topic)
+    const name = topic === undefined ? undefined : nameIn(topic)
     const stream = name === undefined ? undefined : this.#streams.get(name)
     const state = stream && Stream.stateOf(stream)
     const full = named(error, this.name, name)
@@ -308,6 +309,15 @@ export class Hub {
 }
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
+
+/** Reads the stream's name in a topic that a transport told, which may be none. */
+function nameIn(topic: Topic): string | undefined {
+  try {
+    return streamNameOf(topic)
+  } catch {
+    return undefined
+  }
+}
 
 /** Resolves when everything published before is confirmed, unconfirmed or lost. */
 async function flush({ connection, outboxes }: Remote): Promise<void> {

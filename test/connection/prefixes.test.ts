@@ -70,6 +70,30 @@ describe('prefixes that a backend gives', () => {
     expect(scene.ledger.dropped.echo).toBe(3)
   })
 
+  test('are in every sid that is sent, whenever the hub publishes', async () => {
+    const scene = await openScene()
+    for (let turns = 0; turns < 40; turns++) {
+      scene.transport.capabilities = {
+        ...scene.transport.capabilities,
+        prefixes: [`${turns + 10}0000000000`],
+      }
+      scene.transport.sent.length = 0
+      scene.transport.answers.open = 'hang'
+      scene.transport.host.down()
+      await vi.advanceTimersByTimeAsync(4_000)
+      scene.transport.opens.at(-1)?.resolve()
+      const publishAfter = (left: number): void => {
+        if (left === 0) scene.stream.publish({ turns })
+        else queueMicrotask(() => publishAfter(left - 1))
+      }
+      publishAfter(turns)
+      await vi.advanceTimersByTimeAsync(100)
+      for (const { text } of scene.transport.sent) expect(text).toContain(`"sid":"TZ${turns + 10}0000000000`)
+    }
+    expect(scene.ledger).toMatchObject({ accepted: 40 })
+    expect(scene.ledger.confirmed).toBeGreaterThan(0)
+  })
+
   test('are taken in turn, 65 536 streams each, and a random one follows', async () => {
     const scene = await openScene()
     await connectWith(scene, MINE)

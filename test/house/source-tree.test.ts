@@ -58,7 +58,7 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
 // for a transport that takes pages in and for adapters, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4120,
+  src: 4130,
   'packages/memory/src': 710,
   'packages/mqtt/src': 470,
   'packages/nats/src': 415,
@@ -68,7 +68,7 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 520,
   // A hundred are for the scan that finds whether a page's frame is what the library writes.
-  'packages/websocket/src': 2340,
+  'packages/websocket/src': 2420,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'

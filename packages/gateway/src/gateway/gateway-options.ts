@@ -47,7 +47,7 @@ export interface GatewayOptions extends ServicesOptions {
   readonly maxConnectionsPerIdentity?: number
   /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
-  /** How many streams all pages of an identity together may be subscribed to; without keys any number. @default 10000 */
+  /** How many streams all pages of an identity together may be subscribed to. @default 10000 */
   readonly maxPageSubscriptionsPerIdentity?: number
   /** Bytes that may wait for a client SDK or a page that reads slowly; further messages are dropped. @default 1048576 */
   readonly maxConnectionWaitingBytes?: number

@@ -87,7 +87,7 @@ export class PageAccess {
     // The page counts already; what it was makes room as soon as it is replaced.
     if (current?.identity === identity && current.keySid === keySid) return true
     if (this.#perKey.of(keySid) >= maxListenersPerKey) return false
-    return identity === keySid || this.#perIdentity.of(identity) < maxConnectionsPerIdentity
+    return this.#perIdentity.of(identity) < maxConnectionsPerIdentity
   }
 
   #sessionOf(caller: Caller, sid: string, identity: string, prefixKey: Uint8Array): KeyedSession {
@@ -123,5 +123,7 @@ function refused(text: string): PageRefusal {
 function identityOf(caller: Caller, current: KeyedSession | undefined): string {
   const user = caller.identity ?? caller.subject
   if (user !== undefined) return `${caller.keySid}/${user}`
-  return current?.keySid === caller.keySid ? current.identity : caller.holder
+  if (current?.keySid === caller.keySid) return current.identity
+  // Without keys nobody is known: each page is somebody else.
+  return caller === OPEN_CALLER ? crypto.randomUUID() : caller.holder
 }

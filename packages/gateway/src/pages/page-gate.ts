@@ -20,9 +20,6 @@ interface PageGateOptions extends PageAccessOptions {
   readonly maxConnectionWaitingBytes: number
 }
 
-/** The most that `servePages` takes. */
-const UNLIMITED = 1_000_000_000
-
 /** All pages of a gateway. */
 export class PageGate {
   readonly #pages: Pages
@@ -36,8 +33,7 @@ export class PageGate {
       maxBytes: options.pageMaxBytes,
       maxMessagesPerSecond: options.maxPageMessagesPerSecond,
       maxJoinsPerPage: options.maxSubscriptionsPerConnection,
-      // Without keys all pages have one identity.
-      maxJoinsPerIdentity: options.isOpen ? UNLIMITED : options.maxPageSubscriptionsPerIdentity,
+      maxJoinsPerIdentity: options.maxPageSubscriptionsPerIdentity,
       maxWaitingBytes: options.maxConnectionWaitingBytes,
       log: options.log,
     })

@@ -1,5 +1,6 @@
 import type { Relay } from '../relay/relay.ts'
 import { IdentityJoins } from './identity-joins.ts'
+import { PageBuckets } from './page-buckets.ts'
 import type { MutableCounts } from './page-counts.ts'
 import { PageGroup } from './page-group.ts'
 import { PagePrefixes } from './page-prefixes.ts'
@@ -22,6 +23,7 @@ export class PageContext {
   /** The connections whose token was not checked yet, the oldest first. */
   readonly strangers = new Set<Stranger>()
   readonly identityJoins: IdentityJoins
+  readonly buckets: PageBuckets
   readonly log: PagesLog
   readonly prefixes = new PagePrefixes()
   readonly #options: PagesOptions
@@ -30,6 +32,7 @@ export class PageContext {
   constructor(options: PagesOptions) {
     this.limits = limitsOf({ ...options })
     this.identityJoins = new IdentityJoins(this.limits.maxJoinsPerIdentity)
+    this.buckets = new PageBuckets(this.limits)
     this.log = options.log ?? SILENT_LOG
     this.#options = options
   }
@@ -48,6 +51,6 @@ export class PageContext {
   release(group: PageGroup): void {
     if (!group.isEmpty) return
     group.port.detach()
-    this.#groups.delete(group.relay)
+    if (this.#groups.get(group.relay) === group) this.#groups.delete(group.relay)
   }
 }

@@ -1,6 +1,7 @@
-import { LeakyBucket } from 'rivulet/transport'
+import type { LeakyBucket } from 'rivulet/transport'
 import type { RelayPort } from '../relay/relay.ts'
 import { checkFrame, messagesOfSize } from './frame-check.ts'
+import type { Buckets } from './page-buckets.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'
 import type { Limits } from './pages-options.ts'
 import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
@@ -23,17 +24,23 @@ export class PageFrames {
   readonly #port: RelayPort
   readonly #sender: object
   readonly #streams = new Map<string, PublishedStream>()
-  readonly #all: LeakyBucket
-  readonly #removals = new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND)
+  readonly #buckets: Buckets
 
   /** `prefixes`: those of the page's sids. `sender`: the page, as the relay knows it. */
-  constructor(hub: string, prefixes: readonly string[], limits: Limits, port: RelayPort, sender: object) {
+  constructor(
+    hub: string,
+    prefixes: readonly string[],
+    limits: Limits,
+    buckets: Buckets,
+    port: RelayPort,
+    sender: object,
+  ) {
     this.#hub = hub
     this.#prefixes = new Set(prefixes)
     this.#limits = limits
     this.#port = port
     this.#sender = sender
-    this.#all = receivingBucket(limits.maxMessagesPerSecond, limits.maxMessagesPerSecond)
+    this.#buckets = buckets
   }
 
   /** Passes a frame on, or says in words why it is refused. `'offline'`: upstream did not take it. */
@@ -46,6 +53,11 @@ export class PageFrames {
     const nowMs = performance.now()
     const refusal = session.isTrusted ? undefined : this.#whyNot(named, frame, session, nowMs)
     return refusal === undefined ? this.#port.send(named.topic, frame, this.#sender) : { refusal }
+  }
+
+  /** Whether the page published on a topic a moment ago. */
+  hasSentOn(topic: string): boolean {
+    return this.#streams.has(topic)
   }
 
   /** Forgets streams that the page has not published on for a while: a new bucket is as good as an empty one. */
@@ -67,10 +79,11 @@ export class PageFrames {
     nowMs: number,
   ): string | undefined {
     const { maxBytes, maxMessagesPerSecond, ratePerSecond } = this.#limits
+    const { messages: all, removals } = this.#buckets
     // Before the frame is looked into, so that a flood costs little. A refused frame is charged by its size, too.
-    if (!this.#all.hasRoom(nowMs)) return `more than ${maxMessagesPerSecond} messages a second`
+    if (!all.hasRoom(nowMs)) return `more than ${maxMessagesPerSecond} messages a second`
     const charged = Math.max(1, messagesOfSize(frame, maxBytes))
-    fill(this.#all, charged, nowMs)
+    fill(all, charged, nowMs)
     const checked = checkFrame(frame, maxBytes)
     if (typeof checked === 'string') return checked
     const { prefix, messages, isRemoval } = checked
@@ -78,14 +91,14 @@ export class PageFrames {
     const action = isRemoval ? 'remove' : 'publish'
     if (!session.may(action, streamName)) return `no permission to ${action}`
     if (isRemoval) {
-      if (!this.#removals.take(nowMs)) return `more than ${REMOVALS_PER_SECOND} removals a second`
+      if (!removals.take(nowMs)) return `more than ${REMOVALS_PER_SECOND} removals a second`
       return undefined
     }
     const bucket = this.#bucketOf({ topic, streamName }, nowMs)
     if (bucket === undefined) return 'too many streams at once'
     if (bucket.available(nowMs) < messages) return `more than ${ratePerSecond} messages a second on a stream`
     fill(bucket, messages, nowMs)
-    fill(this.#all, messages - charged, nowMs)
+    fill(all, messages - charged, nowMs)
     return undefined
   }
 

@@ -16,6 +16,8 @@ export interface GroupPage {
   joined(topic: Topic): void
   refused(topic: Topic, cause: Error): void
   left(topic: Topic, cause: Error): void
+  /** Upstream refused something on a topic, perhaps a frame of this page. */
+  failed(topic: Topic): void
   /** Takes a message with a frame in it; the bytes are shared. */
   give(message: Uint8Array): void
 }
@@ -127,6 +129,10 @@ export class PageGroup implements RelayGuest {
     const listeners = this.#listeners.get(topic)
     this.#listeners.delete(topic)
     for (const page of listeners?.listening ?? []) page.left(topic, cause)
+  }
+
+  failed(topic: Topic): void {
+    for (const page of [...this.#pages]) page.failed(topic)
   }
 
   receive(topic: Topic, frame: Uint8Array, sender: object | undefined): void {

@@ -1,5 +1,4 @@
 import type { Topic } from 'rivulet'
-import { LeakyBucket } from 'rivulet/transport'
 import {
   CLOSE,
   decode,
@@ -18,8 +17,9 @@ import { closeReason } from './close-reason.ts'
 import { FrameRefusals } from './frame-refusals.ts'
 import { guardedSocket } from './guarded-socket.ts'
 import { Hearing } from './hearing.ts'
-import { readHello } from './hello.ts'
+import { type Hello, readHello } from './hello.ts'
 import { Outbox } from './outbox.ts'
+import type { Buckets } from './page-buckets.ts'
 import type { PageContext } from './page-context.ts'
 import { PageFrames } from './page-frames.ts'
 import type { GroupPage, PageGroup } from './page-group.ts'
@@ -29,8 +29,8 @@ import { encodeWelcome } from './welcome.ts'
 
 /** How long a page may take until it is let in. */
 const STRANGER_MS = 10_000
-/** Joins, leaves and barriers a second; twice the most joins may come at once. */
-const REQUESTS_PER_SECOND = 200
+/** The server's own log and the service's hub have the broker's words, which are not for strangers. */
+const REFUSED_UPSTREAM = 'the transport upstream refused something on this stream'
 /** How long a page may take to close. */
 const CLOSING_MS = 2_000
 
@@ -38,6 +38,7 @@ const CLOSING_MS = 2_000
 interface Inside {
   /** Of its sids. */
   readonly prefixes: readonly string[]
+  readonly buckets: Buckets
   readonly group: PageGroup
   readonly frames: PageFrames
   readonly joins: PageJoins
@@ -55,15 +56,16 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   readonly #hearing = new Hearing()
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
-  readonly #requests: LeakyBucket
   readonly #refusals = new FrameRefusals()
 
   constructor(socket: PageSocket, context: PageContext) {
     this.#socket = guardedSocket(socket, (cause) => this.end(CLOSE.later, 'the socket failed', cause))
     this.#context = context
     this.#outbox = new Outbox(this.#socket, context)
-    const { maxJoinsPerPage } = context.limits
-    this.#requests = new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND)
+  }
+
+  get #isEnded(): boolean {
+    return this.#state === 'ended'
   }
 
   get isKnown(): boolean {
@@ -163,6 +165,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     this.#inside?.joins.left(topic, cause)
   }
 
+  failed(topic: Topic): void {
+    const hasSent = this.isTrusted || this.#inside?.frames.hasSentOn(topic)
+    if (hasSent) this.#refusals.add(topic, REFUSED_UPSTREAM, performance.now())
+  }
+
   /** Hands over a frame, if there is room for it. */
   give(frame: Uint8Array): void {
     this.#outbox.offer(frame)
@@ -181,7 +188,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#endsExpired()) return undefined
     if (read.kind === KIND.pong) return this.#hearing.ponged()
     if (read.kind === KIND.frame) return this.#frame(read, this.#inside, session)
-    if (this.isTrusted || this.#requests.take(performance.now()))
+    if (this.isTrusted || this.#inside.buckets.requests.take(performance.now()))
       return this.#ask(read, this.#inside, session)
     this.end(CLOSE.later, 'too many requests')
     return undefined
@@ -195,16 +202,19 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     this.#admission = new Admission(hello, this.#context, end)
     this.#admission.start((session, prefixes) => {
       this.#context.strangers.delete(this)
+      const { limits } = this.#context
       const group = this.#context.groupOf(session)
+      const buckets = this.#context.buckets.take(keyOf(hello, session), performance.now())
       const answer = (message: Uint8Array) => this.#answer(message)
       this.#state = 'waiting'
       this.#inside = {
-        ...{ group, prefixes },
-        frames: new PageFrames(hello.hub, prefixes, this.#context.limits, group.port, this),
+        ...{ group, prefixes, buckets },
+        frames: new PageFrames(hello.hub, prefixes, limits, buckets, group.port, this),
         joins: new PageJoins(hello.hub, this, group, this.#context, answer),
       }
-      group.port.hold(prefixes, this)
+      // First, since a group that its last page leaves is detached: that may be the older connection of this page.
       group.enter(this)
+      if (!this.#isEnded) group.port.hold(prefixes, this)
     })
     return undefined
   }
@@ -214,9 +224,12 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
     else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
     else if (kind === KIND.barrier) {
-      // Before the answer, so that the page does not take what was refused for confirmed.
+      // Before the answer, so that the page does not take what was refused for confirmed, here or upstream meanwhile.
       this.#tellRefusals()
-      inside.group.port.barrier(() => this.#answer(encodeNumbered(KIND.barrier, id)))
+      inside.group.port.barrier(() => {
+        this.#tellRefusals()
+        this.#answer(encodeNumbered(KIND.barrier, id))
+      })
     } else return 'a second hello, or a message that only the server sends'
     return undefined
   }
@@ -261,7 +274,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state === 'in' && !this.#outbox.answer(message)) this.#drop('the page does not read')
   }
 
-  #leave({ group, prefixes, joins }: Inside): void {
+  #leave({ group, prefixes, buckets, joins }: Inside): void {
+    const { session } = this
+    if (session !== undefined && this.#admission !== undefined && !this.isTrusted) {
+      this.#context.buckets.keep(keyOf(this.#admission.hello, session), buckets)
+    }
     joins.leaveAll()
     group.port.release(prefixes, this)
     group.exit(this)
@@ -279,4 +296,9 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (isExpired) this.end(CLOSE.expired, 'the token expired')
     return isExpired
   }
+}
+
+/** Names the pages that share their buckets one after the other. */
+function keyOf({ hub }: Hello, { identity }: PageSession): string {
+  return `${hub}/${identity}`
 }

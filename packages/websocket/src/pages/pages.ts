@@ -71,6 +71,7 @@ class PagesOfServer implements Pages {
     const next = () => {
       this.#timer = undefined
       const nowMs = performance.now()
+      this.#context.buckets.forgetIdle(nowMs)
       for (const page of [...this.#pages]) {
         if (!page.tick(nowMs, this.#ping)) this.#pages.delete(page)
       }

@@ -19,6 +19,8 @@ export interface RelayGuest extends TopicUser {
   opened(): void
   /** Upstream is gone, or the relay was closed: nothing that was joined is joined any more. */
   ended(reason: 'away' | 'closed'): void
+  /** Upstream refused something on a topic. */
+  failed(topic: Topic): void
 }
 
 /** What a group of pages can do with a relay. */
@@ -182,7 +184,11 @@ class RelayTransport implements Relay {
         this.#end('away', cause)
         host.down(cause)
       },
-      error: (topic, cause) => (signal.aborted ? undefined : host.error(topic, cause)),
+      error: (topic, cause) => {
+        if (signal.aborted) return
+        if (topic !== undefined) for (const guest of [...this.#guests]) guest.failed(topic)
+        host.error(topic, cause)
+      },
       left: (topic, cause) => (signal.aborted ? undefined : this.#topics.left(topic, cause)),
     }
   }

@@ -3,6 +3,7 @@ import { memoryBus } from '@rivulet/memory'
 import type { Hub } from 'rivulet'
 import { expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { frameOf, prefixesOf, prefixOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, type Scene, serve } from '../support/scene.ts'
 
@@ -58,6 +59,24 @@ test('ends the older connection of a page that comes back, and takes the newer o
   expect(server.pages.counts).toMatchObject({ pages: 1, received: 2 })
 })
 
+test('tells a page that took over of an outage upstream, as any other', async () => {
+  const upstream = new ScriptedTransport()
+  const { welcomed, server } = await serve({ upstream })
+  const first = await welcomed('ann')
+  const second = await welcomed('ann')
+  await first.closed
+  await second.join(TOPIC)
+  upstream.host.receive(TOPIC as never, frameOf('feedfacecafe'))
+  await second.next('frame')
+  upstream.host.down(new Error('gone'))
+  expect(await second.closed).toMatchObject({ code: 4100 })
+  const third = await welcomed('ann')
+  await third.join(TOPIC)
+  upstream.host.receive(TOPIC as never, frameOf('feedfacecafe', 2))
+  await third.next('frame')
+  expect(server.pages.counts).toMatchObject({ pages: 1, joins: 1 })
+})
+
 test.each([
   ['with the key of the first one it stays the publisher that it was', ONE_KEY, true],
   ['with another key it begins anew, and nothing is refused', OTHER_KEY, false],
@@ -95,6 +114,41 @@ test('counts what the server refuses as unconfirmed on its stream, and on no oth
   expect(ann.stream('allowed').ledger()).toMatchObject({ accepted: 5, confirmed: 5, unconfirmed: 0 })
   const told = errors.filter((error) => error.includes('no permission to publish'))
   expect(told).toHaveLength(5)
+})
+
+test('counts what upstream refuses of a page as unconfirmed, in the page too', async () => {
+  const upstream = new ScriptedTransport()
+  const { page } = await serve({ upstream })
+  const [ann, bob] = [await page('ann'), await page('bob')]
+  upstream.answers.flush = 'hang'
+  for (const hub of [ann, bob]) hub.stream('allowed').publish({ n: 1 })
+  ann.stream('denied').publish({ n: 1 })
+  const flushed = [ann, bob].map((hub) => hub.flush())
+  await eventually(() => upstream.flushes.length).toBeGreaterThan(0)
+  await eventually(() => upstream.sent.length).toBe(3)
+  upstream.host.error(topicOf('denied') as never, new Error('a word of the broker'))
+  const answering = setInterval(() => upstream.flushes.forEach((flush) => void flush.resolve()), 10)
+  await Promise.all(flushed)
+  clearInterval(answering)
+  expect(ann.stream('denied').ledger()).toMatchObject({ confirmed: 0, unconfirmed: 1 })
+  for (const hub of [ann, bob]) expect(hub.stream('allowed').ledger()).toMatchObject({ confirmed: 1 })
+})
+
+test('lets a page that comes back again and again send no more than two that stay', async () => {
+  const { server, welcomed } = await serve({ maxMessagesPerSecond: 1 })
+  const publish = async (identity: string) => {
+    const page = await welcomed(identity)
+    for (let n = 1; n <= 3; n++) page.topical('frame', topicOf(`s${n}`), frameOf(prefixOf(identity), n))
+    await page.barrier()
+    return page.all('fault').length
+  }
+  const startMs = performance.now()
+  for (let n = 0; n < 20; n++) await publish('ann')
+  // One at once, one of tolerance, both twice since two connections overlap, and what leaks meanwhile.
+  const most = 4 + Math.ceil((1.001 * (performance.now() - startMs)) / 1000)
+  expect(server.pages.counts.received).toBeLessThanOrEqual(most)
+  // Others are not held back by it.
+  expect(await publish('bob')).toBe(1)
 })
 
 test.each([

@@ -126,7 +126,7 @@ test('asks upstream for no refused topic while nobody wants it, and again when s
   await carried.open(host, new AbortController().signal)
   const told: string[] = []
   const port = carried.attach({
-    ...{ opened() {}, ended() {}, left() {}, receive() {} },
+    ...{ opened() {}, ended() {}, left() {}, failed() {}, receive() {} },
     joined: () => told.push('joined'),
     refused: () => told.push('refused'),
   })

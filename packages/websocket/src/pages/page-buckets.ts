@@ -1,0 +1,77 @@
+import { LeakyBucket } from 'rivulet/transport'
+import type { Limits } from './pages-options.ts'
+import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
+
+/** Joins, leaves and barriers a second; twice the most joins may come at once. */
+const REQUESTS_PER_SECOND = 200
+/** So many are kept of pages that have ended: 300 bytes each. */
+const MAX_KEPT = 10_000
+
+/** How much one page may send on all its streams. */
+export interface Buckets {
+  readonly messages: LeakyBucket
+  readonly removals: LeakyBucket
+  readonly requests: LeakyBucket
+}
+
+/** The buckets of all pages. Those of a page that ends wait for the next one of its identity: to come back wins nothing. */
+export class PageBuckets {
+  readonly #limits: Limits
+  /** By identity, the oldest first. */
+  readonly #kept = new Map<string, Buckets[]>()
+  #count = 0
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Gives a page its buckets: of those that wait the ones with the least room, else new ones. */
+  take(identity: string, nowMs: number): Buckets {
+    const waiting = this.#kept.get(identity)
+    if (waiting === undefined) return this.#make()
+    const room = ({ messages }: Buckets) => messages.available(nowMs)
+    waiting.sort((one, other) => room(other) - room(one))
+    const taken = waiting.pop() as Buckets
+    this.#count--
+    if (waiting.length === 0) this.#kept.delete(identity)
+    return taken
+  }
+
+  /** Keeps the buckets of a page that has ended. */
+  keep(identity: string, buckets: Buckets): void {
+    const waiting = this.#kept.get(identity)
+    if (waiting === undefined) this.#kept.set(identity, [buckets])
+    else waiting.push(buckets)
+    if (++this.#count <= MAX_KEPT) return
+    for (const [oldest, { length }] of this.#kept) {
+      this.#kept.delete(oldest)
+      this.#count -= length
+      return
+    }
+  }
+
+  /** Forgets those that are empty again: new ones are as good. */
+  forgetIdle(nowMs: number): void {
+    const fresh = this.#make()
+    for (const [identity, waiting] of this.#kept) {
+      const used = waiting.filter((buckets) => !isAsRoomy(buckets, fresh, nowMs))
+      this.#count -= waiting.length - used.length
+      if (used.length === 0) this.#kept.delete(identity)
+      else this.#kept.set(identity, used)
+    }
+  }
+
+  #make(): Buckets {
+    const { maxMessagesPerSecond, maxJoinsPerPage } = this.#limits
+    return {
+      messages: receivingBucket(maxMessagesPerSecond, maxMessagesPerSecond),
+      removals: new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND),
+      requests: new LeakyBucket(REQUESTS_PER_SECOND, 2 * maxJoinsPerPage + REQUESTS_PER_SECOND),
+    }
+  }
+}
+
+function isAsRoomy(buckets: Buckets, fresh: Buckets, nowMs: number): boolean {
+  const names = ['messages', 'removals', 'requests'] as const
+  return names.every((name) => buckets[name].available(nowMs) >= fresh[name].available(nowMs))
+}
