@@ -1,0 +1,277 @@
+import { RivuletError, type Topic, type Transport, type TransportHost } from 'rivulet'
+import { Chance } from './chance.ts'
+import { LinkConnection } from './link-connection.ts'
+import type { Machine } from './machine.ts'
+import type { Network } from './network.ts'
+import { type FrameContent, readFrame } from './wire.ts'
+
+/** What a link does wrong now. */
+export interface LinkFaults {
+  loss: number
+  duplicate: number
+  /** Chance that a frame takes a way of its own, which may take minutes. */
+  straggle: number
+  opening: 'works' | 'stalls' | 'isRefused' | 'isRefusedForGood'
+  joining: 'works' | 'stalls' | 'isRefused'
+  hasDeadBarriers: boolean
+  isFrozen: boolean
+}
+
+const LONGEST_DETOUR_MS = 180_000
+const SENT_AWAY = AbortSignal.abort(new Error('cut'))
+
+/** No fault at all. */
+export function noFaults(): LinkFaults {
+  return {
+    ...{ loss: 0, duplicate: 0, straggle: 0, hasDeadBarriers: false, isFrozen: false },
+    ...{ opening: 'works' as const, joining: 'works' as const },
+  }
+}
+
+/** The transport of one hub: a transport of the memory bus at the end of a link that is slow and fails. */
+export class Link implements Transport {
+  readonly name = 'simulated'
+  readonly machine: Machine
+  readonly site: number
+  faults = noFaults()
+  /** Messages that it took, and that the bus has. */
+  sentMessages = 0
+  reachedMessages = 0
+  readonly bus: Transport
+  readonly #network: Network
+  readonly #latencyMs: number
+  readonly #chance: Chance
+  #connection: LinkConnection | undefined
+
+  constructor(network: Network, machine: Machine, site: number, latencyMs: number, seed: number) {
+    this.machine = machine
+    this.site = site
+    this.bus = network.bus.transport()
+    this.#network = network
+    this.#latencyMs = latencyMs
+    this.#chance = new Chance(seed)
+  }
+
+  get capabilities(): Transport['capabilities'] {
+    return this.bus.capabilities
+  }
+
+  /** Topics whose join the hub was told of. */
+  get joined(): readonly Topic[] {
+    return [...(this.#connection?.joins ?? [])].flatMap(([topic, { isConfirmed }]) =>
+      isConfirmed ? [topic] : [],
+    )
+  }
+
+  async open(host: TransportHost, signal: AbortSignal): Promise<void> {
+    const connection = new LinkConnection(this.#network.world.time, this.machine, this.#latencyMs, host)
+    this.#connection = connection
+    if (this.faults.isFrozen) connection.freeze()
+    try {
+      await this.#ask(connection, signal, () => this.#openBus(connection, signal))
+    } catch (cause) {
+      this.#end(connection)
+      throw cause
+    }
+    connection.isUp = true
+    this.#note('is connected')
+  }
+
+  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
+    const connection = this.#connection
+    if (!connection?.isUp) return 'offline'
+    const bytes = typeof frame === 'string' ? encoder.encode(frame) : new Uint8Array(frame)
+    if (bytes.length > this.capabilities.maxFrameBytes(topic)) return 'offline'
+    const { messages } = this.#network.sent(this, topic, bytes)
+    this.sentMessages += messages
+    connection.sentBytes += bytes.length
+    this.#network.checkInFlight(this, connection.sentBytes - connection.coveredBytes)
+    const arrive = () => {
+      this.reachedMessages += messages
+      this.bus.send(topic, bytes)
+    }
+    connection.up.pass(arrive, this.machine.trueMs())
+    return 'sent'
+  }
+
+  async join(topic: Topic, signal: AbortSignal): Promise<void> {
+    const connection = this.#openConnection()
+    const isTwice = connection.joins.has(topic)
+    this.#network.world.check(
+      !isTwice,
+      'at most one join a topic',
+      this.site,
+      () => `${topic} is joined already`,
+    )
+    const join = { isConfirmed: false }
+    connection.joins.set(topic, join)
+    try {
+      await this.#ask(connection, signal, () => this.#joinBus(topic, signal))
+      join.isConfirmed = true
+      this.#note(`has joined ${topic}`)
+    } catch (cause) {
+      if (connection.joins.get(topic) === join) connection.joins.delete(topic)
+      this.#note(`has not joined ${topic}`)
+      throw cause
+    }
+  }
+
+  leave(topic: Topic): void {
+    if (this.#connection?.joins.delete(topic)) this.#connection.up.pass(() => this.bus.leave(topic))
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    const connection = this.#openConnection()
+    const bytes = connection.sentBytes
+    const flush = () => (this.faults.hasDeadBarriers ? forever() : this.bus.flush(signal))
+    await this.#ask(connection, signal, flush, () => {
+      connection.coveredBytes = Math.max(connection.coveredBytes, bytes)
+    })
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    const connection = this.#connection
+    if (connection === undefined) return
+    connection.isSilent = true
+    if (connection.isUp && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true })
+        connection.up.pass(resolve)
+      })
+    }
+    this.#end(connection)
+    this.#note('is closed')
+  }
+
+  /** Cuts the connection; the hub is told. */
+  cut(cause: Error): void {
+    const connection = this.#connection
+    if (connection === undefined || connection.isSilent || !connection.isUp) return
+    this.#end(connection)
+    this.#note('loses the connection')
+    const { time } = this.#network.world
+    time.at(time.nowMs, () => this.#connection === connection && connection.host.down(cause), this.machine)
+  }
+
+  /** Cuts the connection and tells nobody: the process is dead. */
+  die(): void {
+    if (this.#connection !== undefined) this.#end(this.#connection)
+  }
+
+  /** The broker ends a join, and says so. */
+  revoke(topic: Topic): void {
+    const connection = this.#connection
+    if (!connection?.joins.get(topic)?.isConfirmed) return
+    connection.joins.delete(topic)
+    this.bus.leave(topic)
+    this.#note(`${topic} is revoked`)
+    connection.down.pass(() => connection.isSilent || connection.host.left(topic, new Error('revoked')))
+  }
+
+  setFrozen(isFrozen: boolean): void {
+    this.faults.isFrozen = isFrozen
+    if (isFrozen) this.#connection?.freeze()
+    else this.#connection?.thaw()
+  }
+
+  async #openBus(connection: LinkConnection, signal: AbortSignal): Promise<void> {
+    const { opening } = this.faults
+    if (opening === 'stalls') return forever()
+    if (opening === 'isRefused') throw new Error('connection refused')
+    if (opening === 'isRefusedForGood') throw new RivuletError('TRANSPORT_FAILED', 'wrong password')
+    const { hub, error } = connection.host
+    const receive = (topic: Topic, frame: Uint8Array | string) =>
+      this.#receive(connection, topic, frame as Uint8Array)
+    await this.bus.open({ hub, error, receive, down: (cause) => this.cut(cause as Error), left() {} }, signal)
+  }
+
+  async #joinBus(topic: Topic, signal: AbortSignal): Promise<void> {
+    if (this.faults.joining === 'stalls') return forever()
+    if (this.faults.joining === 'isRefused') throw new Error('not allowed')
+    await this.bus.join(topic, signal)
+  }
+
+  /** Sends a question up, and its answer down. */
+  #ask(
+    connection: LinkConnection,
+    signal: AbortSignal,
+    question: () => Promise<void>,
+    answered = () => {},
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      const answer = () => {
+        answered()
+        resolve()
+      }
+      const ask = () => {
+        question().then(
+          () => connection.down.pass(answer),
+          (cause) => connection.down.pass(() => reject(cause)),
+        )
+      }
+      connection.up.pass(ask, this.machine.trueMs())
+    })
+  }
+
+  #receive(connection: LinkConnection, topic: Topic, frame: Uint8Array): void {
+    const join = connection.joins.get(topic)
+    if (join === undefined) return
+    const content = readFrame(frame)
+    if (this.#network.isBlocked(content, this) || this.#chance.isHit(this.faults.loss)) {
+      return this.#note(`does not get ${shown(content)}`)
+    }
+    const { time } = this.#network.world
+    const copies = this.#chance.isHit(this.faults.duplicate) ? 2 : 1
+    for (let copy = 0; copy < copies; copy++) {
+      const arrivedMs = time.nowMs
+      const isDetour = this.#chance.isHit(this.faults.straggle)
+      const hand = () => {
+        if (connection.isSilent || connection.joins.get(topic) !== join) return
+        this.#handOver(connection.host, topic, frame, content, isDetour ? 0 : time.nowMs - arrivedMs)
+      }
+      if (isDetour) time.at(time.nowMs + this.#chance.between(1, LONGEST_DETOUR_MS), hand, this.machine)
+      else connection.down.pass(hand)
+    }
+  }
+
+  #handOver(
+    host: TransportHost,
+    topic: Topic,
+    frame: Uint8Array,
+    content: FrameContent,
+    heldMs: number,
+  ): void {
+    this.#note(`gets ${shown(content)}`)
+    const handed = new Uint8Array(frame)
+    this.#network.handOver(this, topic, content, heldMs, () => host.receive(topic, handed))
+    handed.fill(0xff) // the bytes may be reused
+  }
+
+  #openConnection(): LinkConnection {
+    if (this.#connection?.isUp) return this.#connection
+    throw new Error('the link is not connected')
+  }
+
+  #end(connection: LinkConnection): void {
+    connection.end()
+    if (connection === this.#connection) void this.bus.close(SENT_AWAY)
+  }
+
+  #note(text: string): void {
+    this.#network.world.note(this.site, text)
+  }
+}
+
+const encoder = new TextEncoder()
+
+function shown({ named, messages, isRemoval }: FrameContent): string {
+  if (isRemoval) return `a removal ${named[0]?.sid}`
+  const first = named[0]
+  return first === undefined ? `${messages} strange` : `${messages} from ${first.sid} (n=${String(first.n)})`
+}
+
+async function forever(): Promise<never> {
+  return new Promise(() => {})
+}

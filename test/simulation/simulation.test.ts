@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { drawDiagram } from './diagram.ts'
+import type { FaultKind } from './faults.ts'
+import { hunt } from './hunt.ts'
+import { drawPlan, type Plan, type Step } from './plan.ts'
+import { type Shrunk, shrink } from './shrink.ts'
+import { simulate } from './simulation.ts'
+
+const SEEDS = 200
+
+describe('the simulation', () => {
+  test(`breaks no law with the seeds below ${SEEDS}`, async () => {
+    const { failures, seeds } = await hunt(0, SEEDS)
+    expect(failures, 'explained by: npm run simulate -- --seed N').toEqual([])
+    expect(seeds).toBe(SEEDS)
+  })
+
+  test('does the same again with the same seed, and something else with another', async () => {
+    const [one, again, other] = [
+      await simulate(drawPlan(7)),
+      await simulate(drawPlan(7)),
+      await simulate(drawPlan(8)),
+    ]
+    expect(one.events).toBeGreaterThan(100)
+    expect(again).toEqual(one)
+    expect(other.hash).not.toBe(one.hash)
+  })
+
+  test('finds an order that is not kept where it is claimed, and shrinks the way to it', async () => {
+    const plan = await findLie()
+    const { plan: shrunk, outcome } = (await shrink(plan)) as Shrunk
+    const { steps } = shrunk
+    expect(outcome.failure?.law).toBe('order where it is claimed')
+    expect(steps.length).toBeLessThan(plan.steps.length / 2)
+    expect(steps.some((step) => isFault(step, 'detours'))).toBe(true)
+    expect(drawDiagram(outcome.entries, outcome.sites)).toMatch(
+      /● .* hub \d BROKEN LAW: order where it is claimed: TZ/,
+    )
+  })
+
+  test('shrinks nothing of a plan that breaks no law', async () => {
+    expect(await shrink({ ...drawPlan(3), steps: [] })).toBeUndefined()
+  })
+})
+
+/** A plan that says that nothing goes wrong, so that order is claimed, and in which frames take detours. */
+async function findLie(): Promise<Plan> {
+  for (let seed = 0; seed < 500; seed++) {
+    const plan = drawPlan(seed)
+    const detour: Step = { atMs: 3_100, site: 0, what: { fault: 'detours' }, seed }
+    const steps = [...plan.steps, detour].sort((one, other) => one.atMs - other.atMs)
+    const lie = { ...plan, bus: { seed }, faults: new Set<FaultKind>(), steps }
+    if ((await simulate(lie)).failure !== undefined) return lie
+  }
+  throw new Error('No seed lies.')
+}
+
+function isFault({ what }: Step, kind: FaultKind): boolean {
+  return 'fault' in what && what.fault === kind
+}

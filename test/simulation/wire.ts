@@ -1,0 +1,45 @@
+/** A message, or a removal, as a frame names it. */
+export interface Named {
+  readonly sid: string
+  readonly origin: string
+  readonly sequence: number
+  readonly tMs: number
+  /** The number that the workload put into the data. */
+  readonly n: unknown
+}
+
+/** What a frame holds, read by other means than the library's. */
+export interface FrameContent {
+  /** Those that have a sid of the right form. */
+  readonly named: readonly Named[]
+  /** How many messages, malformed ones too; a frame that is malformed as a whole is one. */
+  readonly messages: number
+  readonly isRemoval: boolean
+}
+
+const LARGEST_BYTES = 320 * 1024
+const MOST_MESSAGES = 64
+const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
+const MALFORMED: FrameContent = { named: [], messages: 1, isRemoval: false }
+const decoder = new TextDecoder()
+
+/** Reads a frame. */
+export function readFrame(bytes: Uint8Array): FrameContent {
+  if (bytes.length > LARGEST_BYTES) return MALFORMED
+  try {
+    const root: unknown = JSON.parse(decoder.decode(bytes))
+    const entries = Array.isArray(root) ? root : [root]
+    if (entries.length === 0 || entries.length > MOST_MESSAGES) return MALFORMED
+    const isRemoval = (root as { removed?: unknown })?.removed === true
+    return { named: entries.flatMap(namedIn), messages: isRemoval ? 0 : entries.length, isRemoval }
+  } catch {
+    return MALFORMED
+  }
+}
+
+function namedIn(entry: { sid?: unknown; t?: unknown; data?: { n?: unknown } } | null): Named[] {
+  const sid = String(entry?.sid)
+  const [, origin, digits] = SID.exec(sid) ?? []
+  if (origin === undefined || digits === undefined) return []
+  return [{ sid, origin, sequence: Number.parseInt(digits, 16), tMs: Number(entry?.t), n: entry?.data?.n }]
+}
