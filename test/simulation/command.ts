@@ -46,8 +46,10 @@ if (interrupted.signal.aborted) process.exitCode = 130
 
 async function run(): Promise<number> {
   const { seed, seeds = 1_000, first } = settings
-  if (settings.bugs || settings.bug !== undefined)
-    return (await huntBugs(interrupted.signal, settings.bug)) ? 0 : 1
+  if (settings.bugs || settings.bug !== undefined) {
+    const isEachFound = await huntBugs(interrupted.signal, settings.seeds ?? 2_000, settings.bug)
+    return isEachFound ? 0 : 1
+  }
   if (seed !== undefined) return runOne(seed)
   const startMs = performance.now()
   const found = settings.json
