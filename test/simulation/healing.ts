@@ -12,6 +12,8 @@ const MOST_TO_RECOVER_MS = 340_000
 const MOST_TO_HEAR_MS = 200_000
 /** A smallest delay from before a clock stepped counts so long: some of what comes may seem late until then. */
 const BASELINES_MS = 130_000
+/** A hub at rest has one for its next barrier, or for the deadline of one. */
+const MOST_TIMERS = 4
 const SLICE_MS = 1_000
 /** What is published on a healthy network is everywhere by then. */
 const MOST_TO_ARRIVE_MS = 3_000
@@ -86,9 +88,10 @@ function isEngaged({ machine, isClosing }: Life): boolean {
 /** Tells what has not recovered yet. */
 function whatIsOpen(sites: readonly Site[]): string[] {
   return sites.flatMap(({ life, number }) => {
-    const { hub, link, streams, openBarriers } = life
+    const { hub, link, streams, openBarriers, machine } = life
     if (hub.status !== 'up') return [`hub ${number} is ${hub.status}`]
     const open: string[] = []
+    if (machine.pendingTimers > MOST_TIMERS) open.push(`hub ${number} runs ${machine.pendingTimers} timers`)
     if (openBarriers > 0) open.push(`hub ${number} waits for ${openBarriers} answers`)
     if (hub.ledger().waiting > 0) open.push(`hub ${number} has messages in line`)
     if (streams.size < life.setup.streams.size) open.push(`hub ${number} has not opened all`)
@@ -133,7 +136,8 @@ class Probes {
   /** Lets each hub publish once on each stream, slowly enough for every limit. Returns how long it took. */
   async publish(pass: Pass): Promise<number> {
     let tookMs = 0
-    for (const { life } of this.#sites) {
+    for (const { life, number } of this.#sites) {
+      listenToAll(life, number)
       for (const of of life.streams.values()) {
         of.publish((stream) => stream.publish({ n: life.nextNumber(), depth: 9 }))
       }

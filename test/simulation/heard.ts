@@ -1,4 +1,4 @@
-import type { Machine } from './machine.ts'
+import type { Link } from './link.ts'
 import type { Network, Sent } from './network.ts'
 import type { FrameContent, Named } from './wire.ts'
 
@@ -10,8 +10,8 @@ const KEPT_MS = 55_000
 const BASE_MS = 60_000
 /** What latencies and whole milliseconds may add. */
 const SLACK_MS = 150
-/** A barrier has begun within 2 s of the last, and 2 s later it is overdue: what waited longer is known to be old. */
-const UNNOTICED_MS = 4_300
+/** A barrier that has had no answer for so long is overdue: what arrives may be old. */
+const OVERDUE_MS = 2_000
 /** A barrier that takes longer shows no clear link. */
 const PROMPT_MS = 1_000
 
@@ -55,25 +55,25 @@ export class Heard {
   /** Removals that were handed. */
   readonly removals = new Set<string>()
   readonly #network: Network
-  readonly #machine: Machine
+  readonly #link: Link
   readonly #publishers = new Map<string, HeardPublisher>()
   #endedMs: number | undefined
 
-  constructor(network: Network, machine: Machine) {
+  constructor(network: Network, link: Link) {
     this.#network = network
-    this.#machine = machine
+    this.#link = link
   }
 
   /** The stream has ended: the library forgets in a while. */
   end(): void {
-    this.#machine.nowMs() // the hub reads its clock in that moment, too
-    this.#endedMs = this.#machine.elapsedMs
+    this.#link.machine.nowMs() // the hub reads its clock in that moment, too
+    this.#endedMs = this.#link.machine.elapsedMs
   }
 
   /** A stream is there again. */
   begin(): void {
-    this.#machine.nowMs()
-    const isForgotten = this.#endedMs !== undefined && this.#machine.elapsedMs - this.#endedMs > KEPT_MS
+    this.#link.machine.nowMs()
+    const isForgotten = this.#endedMs !== undefined && this.#link.machine.elapsedMs - this.#endedMs > KEPT_MS
     this.#endedMs = undefined
     if (!isForgotten) return
     this.delivered.clear()
@@ -133,11 +133,11 @@ export class Heard {
     maxAgeMs: number,
   ): string | undefined {
     const ageMs = atMs - sent.sentMs
-    if (this.#machine.isMeddledWith || sent.link.machine.isMeddledWith) return undefined
-    const wasBusy = atMs - this.#machine.lastBusyMs < heldMs + UNNOTICED_MS
+    if (this.#link.machine.isMeddledWith || sent.link.machine.isMeddledWith) return undefined
     if (baseMs === undefined) {
-      if (heldMs <= UNNOTICED_MS || wasBusy) return undefined
-      return `the first of its publisher, held for ${heldMs} ms on the own link`
+      const openForMs = this.#link.openBarrierForMs * this.#link.machine.rate
+      if (openForMs <= OVERDUE_MS + SLACK_MS) return undefined
+      return `the first of its publisher, while a barrier has had no answer for ${openForMs} ms`
     }
     if (ageMs - baseMs <= maxAgeMs + SLACK_MS) return undefined
     const lateForMs = atMs - (publisher.lateSinceMs ?? atMs)

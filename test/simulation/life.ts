@@ -85,7 +85,7 @@ export class Life implements Witness {
   }
 
   heardOn(name: string): Heard {
-    const heard = this.#heard.get(name) ?? new Heard(this.network, this.machine)
+    const heard = this.#heard.get(name) ?? new Heard(this.network, this.link)
     this.#heard.set(name, heard)
     return heard
   }

@@ -16,6 +16,8 @@ export class LinkConnection {
   /** Bytes sent so far, and how many of them a barrier that was answered covers. */
   sentBytes = 0
   coveredBytes = 0
+  /** When the first barrier began that is not answered; nothing when the last one was. */
+  openBarrierMs: number | undefined
 
   constructor(time: VirtualTime, machine: Machine, latencyMs: number, host: TransportHost) {
     this.host = host

@@ -3,7 +3,7 @@ import { Chance } from './chance.ts'
 import { LinkConnection } from './link-connection.ts'
 import type { Machine } from './machine.ts'
 import type { Network } from './network.ts'
-import { type FrameContent, readFrame } from './wire.ts'
+import type { FrameContent } from './wire.ts'
 
 /** What a link does wrong now. */
 export interface LinkFaults {
@@ -17,7 +17,7 @@ export interface LinkFaults {
   isFrozen: boolean
 }
 
-const LONGEST_DETOUR_MS = 180_000
+const LONGEST_DETOURS_MS = [30, 600, 5_000, 20_000, 180_000]
 const SENT_AWAY = AbortSignal.abort(new Error('cut'))
 
 /** No fault at all. */
@@ -61,6 +61,12 @@ export class Link implements Transport {
     return [...(this.#connection?.joins ?? [])].flatMap(([topic, { isConfirmed }]) =>
       isConfirmed ? [topic] : [],
     )
+  }
+
+  /** For how long a barrier has had no answer. */
+  get openBarrierForMs(): number {
+    const { nowMs } = this.#network.world.time
+    return nowMs - (this.#connection?.openBarrierMs ?? nowMs)
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
@@ -123,9 +129,11 @@ export class Link implements Transport {
   async flush(signal: AbortSignal): Promise<void> {
     const connection = this.#openConnection()
     const bytes = connection.sentBytes
+    connection.openBarrierMs ??= this.machine.trueMs()
     const flush = () => (this.faults.hasDeadBarriers ? forever() : this.bus.flush(signal))
     await this.#ask(connection, signal, flush, () => {
       connection.coveredBytes = Math.max(connection.coveredBytes, bytes)
+      connection.openBarrierMs = undefined
     })
   }
 
@@ -218,7 +226,7 @@ export class Link implements Transport {
   #receive(connection: LinkConnection, topic: Topic, frame: Uint8Array): void {
     const join = connection.joins.get(topic)
     if (join === undefined) return
-    const content = readFrame(frame)
+    const content = this.#network.frames.read(frame)
     if (this.#network.isBlocked(content, this) || this.#chance.isHit(this.faults.loss)) {
       return this.#note(`does not get ${shown(content)}`)
     }
@@ -229,9 +237,11 @@ export class Link implements Transport {
       const isDetour = this.#chance.isHit(this.faults.straggle)
       const hand = () => {
         if (connection.isSilent || connection.joins.get(topic) !== join) return
+        if (isDetour && this.#network.world.isHealed) return
         this.#handOver(connection.host, topic, frame, content, isDetour ? 0 : time.nowMs - arrivedMs)
       }
-      if (isDetour) time.at(time.nowMs + this.#chance.between(1, LONGEST_DETOUR_MS), hand, this.machine)
+      const longestMs = this.#chance.pick(LONGEST_DETOURS_MS)
+      if (isDetour) time.at(time.nowMs + this.#chance.between(1, longestMs), hand, this.machine)
       else connection.down.pass(hand)
     }
   }

@@ -1,7 +1,7 @@
 import { type MemoryBus, type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import type { Topic } from 'rivulet'
 import type { Link } from './link.ts'
-import { type FrameContent, type Named, readFrame } from './wire.ts'
+import { type FrameContent, FrameReader, type Named } from './wire.ts'
 import { NETWORK, type World } from './world.ts'
 
 const MOST_FRAME_BYTES = 256 * 1024
@@ -27,14 +27,16 @@ export interface Witness {
 export class Network {
   readonly world: World
   readonly bus: MemoryBus
+  readonly frames = new FrameReader()
   readonly links = new Set<Link>()
   readonly witnesses = new Map<Link, Witness>()
   readonly maxInFlightBytes: number
   readonly topics = new Set<Topic>()
   /** Pairs of sites, `from>to`, whose frames get lost. */
   readonly blocked = new Set<string>()
-  /** Frames that somebody overheard. */
+  /** Frames of messages, and of removals, that somebody overheard: the last ones. */
   readonly overheard: { topic: Topic; bytes: Uint8Array }[] = []
+  readonly removals: { topic: Topic; bytes: Uint8Array }[] = []
   readonly #sent = new Map<string, Sent>()
   readonly #last = new Map<string, { sequence: number; tMs: number }>()
 
@@ -63,7 +65,7 @@ export class Network {
 
   /** Takes note of a frame that a hub sends, and checks its form. */
   sent(link: Link, topic: Topic, bytes: Uint8Array): FrameContent {
-    const content = readFrame(bytes)
+    const content = this.frames.read(bytes)
     const fits = bytes.length <= MOST_FRAME_BYTES && content.messages <= MOST_MESSAGES
     this.world.check(fits, 'a frame is within its limits', link.site, () => `${bytes.length} bytes`)
     const count = Math.max(1, content.messages)
@@ -80,8 +82,9 @@ export class Network {
       const sentMs = this.witnesses.get(link)?.acceptedMs(named.sid) ?? link.machine.trueMs()
       this.#sent.set(named.sid, { link, sentMs, n: named.n })
     }
-    this.overheard.push({ topic, bytes })
-    if (this.overheard.length > KEPT_FRAMES) this.overheard.shift()
+    const kept = content.isRemoval ? this.removals : this.overheard
+    kept.push({ topic, bytes })
+    if (kept.length > KEPT_FRAMES) kept.shift()
     this.world.note(link.site, `sends ${content.messages} from ${content.named[0]?.sid} on ${topic}`)
     return content
   }

@@ -35,8 +35,9 @@ export class Stranger {
   }
 
   #frame(chance: Chance, topic: Topic): readonly [Topic, Uint8Array | string] {
-    const { overheard } = this.#network
-    const heard = overheard.length > 0 ? chance.pick(overheard) : undefined
+    const { overheard, removals } = this.#network
+    const frames = chance.isHit(0.3) ? removals : overheard
+    const heard = frames.length > 0 ? chance.pick(frames) : undefined
     const kind = chance.below(5)
     if (heard !== undefined && kind < 2) return [heard.topic, heard.bytes]
     if (heard !== undefined && kind === 2) {

@@ -19,15 +19,30 @@ export interface FrameContent {
 
 const LARGEST_BYTES = 320 * 1024
 const MOST_MESSAGES = 64
+const KEPT = 64
 const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
 const MALFORMED: FrameContent = { named: [], messages: 1, isRemoval: false }
 const decoder = new TextDecoder()
 
-/** Reads a frame. */
-export function readFrame(bytes: Uint8Array): FrameContent {
-  if (bytes.length > LARGEST_BYTES) return MALFORMED
+/** Reads frames; remembers the last, since each receiver gets a copy of its own. */
+export class FrameReader {
+  readonly #recent = new Map<string, FrameContent>()
+
+  read(bytes: Uint8Array): FrameContent {
+    if (bytes.length > LARGEST_BYTES) return MALFORMED
+    const text = decoder.decode(bytes)
+    const known = this.#recent.get(text)
+    if (known !== undefined) return known
+    const content = readFrame(text)
+    if (this.#recent.size === KEPT) this.#recent.clear()
+    this.#recent.set(text, content)
+    return content
+  }
+}
+
+function readFrame(text: string): FrameContent {
   try {
-    const root: unknown = JSON.parse(decoder.decode(bytes))
+    const root: unknown = JSON.parse(text)
     const entries = Array.isArray(root) ? root : [root]
     if (entries.length === 0 || entries.length > MOST_MESSAGES) return MALFORMED
     const isRemoval = (root as { removed?: unknown })?.removed === true

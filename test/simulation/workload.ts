@@ -6,7 +6,7 @@ import type { Data, StreamLife } from './stream-life.ts'
 
 /** What programs do, each as often as its number says. */
 export const WORKLOAD = {
-  ...{ publish: 14, publishWrong: 3, burst: 6, flood: 1, trickle: 4, publishWhenReady: 5, publishLatest: 5 },
+  ...{ publish: 14, publishWrong: 3, burst: 6, flood: 2, trickle: 4, publishWhenReady: 5, publishLatest: 5 },
   ...{
     feedSubject: 2,
     subscribe: 16,
@@ -97,7 +97,7 @@ function publishMany(life: Life, of: StreamLife, count: number): void {
 
 /** More than the window of seen numbers holds, where no limit forbids it. */
 function flood({ life, of }: Scene): void {
-  const most = of.options.limit === false ? 12 : 2
+  const most = of.options.limit === false ? 16 : 2
   const { time } = life.network.world
   for (let nth = 0; nth < most; nth++) {
     time.at(time.nowMs + 40 * nth, () => publishMany(life, of, 100), life.machine)
