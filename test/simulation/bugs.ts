@@ -76,7 +76,7 @@ export const BUGS: readonly Bug[] = [
     wrong: 'if (origin === prefix + ((this.#streams - 1) % 65536).toString(16).padStart(4, "0")) return true',
   },
   {
-    name: 'a removal that is repeated ends the next stream',
+    name: 'a removal counts however late it is',
     file: 'src/receive/inbox.ts',
     right: "if (this.publishers.judge(sid, tMs, arrival) !== 'deliver') return false",
     wrong: 'this.publishers.judge(sid, tMs, arrival)',

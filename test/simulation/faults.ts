@@ -1,7 +1,7 @@
 import type { Transport } from 'rivulet'
 import type { Chance } from './chance.ts'
 import type { Life } from './life.ts'
-import { type LinkFaults, noFaults } from './link.ts'
+import { type LinkFaults, noFaults } from './link-faults.ts'
 import type { Network } from './network.ts'
 import type { Site } from './site.ts'
 import { NETWORK } from './world.ts'
@@ -80,7 +80,7 @@ const INFLICT: Readonly<Record<FaultKind, (scene: Scene) => void>> = {
     scene.network.bus.freeze()
     later(scene, durationMs(scene), () => scene.network.bus.thaw())
   },
-  cut: ({ site }) => site.life.link.cut(new Error('the link is cut')),
+  cut: ({ site, chance }) => site.life.link.cut(new Error('the link is cut'), chance.pick([0, 0, 1, 3_000])),
   brokerDown: (scene) => {
     scene.network.bus.down()
     later(scene, durationMs(scene), () => scene.network.bus.up())
@@ -92,7 +92,9 @@ const INFLICT: Readonly<Record<FaultKind, (scene: Scene) => void>> = {
   refusedJoin: (scene) => onLink(scene, { joining: 'isRefused' }, 20_000),
   revokedJoin: ({ site, chance }) => {
     const { link } = site.life
-    if (link.joined.length > 0) link.revoke(chance.pick(link.joined))
+    const topic = link.joined.length > 0 ? chance.pick(link.joined) : undefined
+    link.complain(topic, new Error('not allowed'))
+    if (topic !== undefined) link.revoke(topic)
   },
   deadBarriers: (scene) => onLink(scene, { hasDeadBarriers: true }, 10_000),
   clockStep: ({ site, chance }) => {

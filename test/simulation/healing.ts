@@ -115,7 +115,7 @@ class Probes {
     this.#sites = sites
     this.forget()
     for (const { life } of sites) {
-      life.heardFrom = (from, name) => this.#missing.delete(`${from}>${life.setup.site} ${name}`)
+      life.intake.heardFrom = (from, name) => this.#missing.delete(`${from}>${life.setup.site} ${name}`)
     }
   }
 

@@ -15,15 +15,23 @@ export function checkLedgers(life: Life): void {
   const sent = ledger.confirmed + ledger.inFlight + ledger.unconfirmed
   expect(sent === link.sentMessages, 'what was sent is in flight, confirmed or unconfirmed')
   expect(ledger.confirmed <= link.reachedMessages, 'what is confirmed has reached the broker')
-  expect(ledger.received >= life.handedFrames, 'every received frame is counted')
+  expect(ledger.received >= life.intake.handedFrames, 'every received frame is counted')
   expect(
-    ledger.received <= life.handedMessages + life.handedRemovals,
+    ledger.received <= life.intake.handedMessages + life.intake.handedRemovals,
     'nothing is received that was not sent',
   )
-  expect(ledger.dropped.duplicate <= life.repeats, 'only a repeat is a duplicate')
+  expect(ledger.dropped.duplicate <= life.intake.repeats, 'only a repeat is a duplicate')
   expect(ledger.subscribers === life.readers, 'subscribers are counted')
   const { pendingTimers } = machine
   life.check(pendingTimers <= MOST_TIMERS, 'timers are bounded', () => `${pendingTimers} run`)
+}
+
+/** Adds the buckets of a ledger up, those of a group as `dropped.stale`: shows what a simulation reached. */
+export function addUp(reached: Map<string, number>, ledger: object, group = ''): void {
+  for (const [name, value] of Object.entries(ledger)) {
+    if (typeof value === 'number') reached.set(group + name, (reached.get(group + name) ?? 0) + value)
+    else addUp(reached, value, `${name}.`)
+  }
 }
 
 /** Checks the sums of every open stream, too. */

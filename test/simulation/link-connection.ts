@@ -19,10 +19,32 @@ export class LinkConnection {
   /** When the first barrier began that is not answered; nothing when the last one was. */
   openBarrierMs: number | undefined
 
+  readonly #machine: Machine
+
   constructor(time: VirtualTime, machine: Machine, latencyMs: number, host: TransportHost) {
     this.host = host
+    this.#machine = machine
     this.up = new Lane(time, latencyMs)
     this.down = new Lane(time, latencyMs, machine)
+  }
+
+  /** Sends a question up, and its answer down. */
+  ask(signal: AbortSignal, question: () => Promise<void>, answered = () => {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      const answer = () => {
+        answered()
+        resolve()
+      }
+      const ask = () => {
+        question().then(
+          () => this.down.pass(answer),
+          (cause) => this.down.pass(() => reject(cause)),
+        )
+      }
+      this.up.pass(ask, this.#machine.trueMs())
+    })
   }
 
   freeze(): void {
@@ -38,8 +60,12 @@ export class LinkConnection {
   end(): void {
     this.isUp = false
     this.isSilent = true
+    this.cutLanes()
+    this.joins.clear()
+  }
+
+  cutLanes(): void {
     this.up.cut()
     this.down.cut()
-    this.joins.clear()
   }
 }

@@ -1,32 +1,13 @@
 import { RivuletError, type Topic, type Transport, type TransportHost } from 'rivulet'
 import { Chance } from './chance.ts'
 import { LinkConnection } from './link-connection.ts'
+import { noFaults } from './link-faults.ts'
 import type { Machine } from './machine.ts'
 import type { Network } from './network.ts'
-import type { FrameContent } from './wire.ts'
-
-/** What a link does wrong now. */
-export interface LinkFaults {
-  loss: number
-  duplicate: number
-  /** Chance that a frame takes a way of its own, which may take minutes. */
-  straggle: number
-  opening: 'works' | 'stalls' | 'isRefused' | 'isRefusedForGood'
-  joining: 'works' | 'stalls' | 'isRefused'
-  hasDeadBarriers: boolean
-  isFrozen: boolean
-}
+import { describe, type FrameContent } from './wire.ts'
 
 const LONGEST_DETOURS_MS = [30, 600, 5_000, 20_000, 180_000]
 const SENT_AWAY = AbortSignal.abort(new Error('cut'))
-
-/** No fault at all. */
-export function noFaults(): LinkFaults {
-  return {
-    ...{ loss: 0, duplicate: 0, straggle: 0, hasDeadBarriers: false, isFrozen: false },
-    ...{ opening: 'works' as const, joining: 'works' as const },
-  }
-}
 
 /** The transport of one hub: a transport of the memory bus at the end of a link that is slow and fails. */
 export class Link implements Transport {
@@ -74,7 +55,7 @@ export class Link implements Transport {
     this.#connection = connection
     if (this.faults.isFrozen) connection.freeze()
     try {
-      await this.#ask(connection, signal, () => this.#openBus(connection, signal))
+      await connection.ask(signal, () => this.#openBus(connection, signal))
     } catch (cause) {
       this.#end(connection)
       throw cause
@@ -112,7 +93,7 @@ export class Link implements Transport {
     const join = { isConfirmed: false }
     connection.joins.set(topic, join)
     try {
-      await this.#ask(connection, signal, () => this.#joinBus(topic, signal))
+      await connection.ask(signal, () => this.#joinBus(topic, signal))
       join.isConfirmed = true
       this.#note(`has joined ${topic}`)
     } catch (cause) {
@@ -131,7 +112,7 @@ export class Link implements Transport {
     const bytes = connection.sentBytes
     connection.openBarrierMs ??= this.machine.trueMs()
     const flush = () => (this.faults.hasDeadBarriers ? forever() : this.bus.flush(signal))
-    await this.#ask(connection, signal, flush, () => {
+    await connection.ask(signal, flush, () => {
       connection.coveredBytes = Math.max(connection.coveredBytes, bytes)
       connection.openBarrierMs = undefined
     })
@@ -151,14 +132,20 @@ export class Link implements Transport {
     this.#note('is closed')
   }
 
-  /** Cuts the connection; the hub is told. */
-  cut(cause: Error): void {
+  /** Cuts the connection; the hub is told after a while, and sends into the void until then. */
+  cut(cause: Error, noticedAfterMs = 0): void {
     const connection = this.#connection
     if (connection === undefined || connection.isSilent || !connection.isUp) return
-    this.#end(connection)
+    connection.cutLanes()
+    void this.bus.close(SENT_AWAY)
     this.#note('loses the connection')
     const { time } = this.#network.world
-    time.at(time.nowMs, () => this.#connection === connection && connection.host.down(cause), this.machine)
+    const notice = () => {
+      if (this.#connection !== connection || connection.isSilent) return
+      this.#end(connection)
+      connection.host.down(cause)
+    }
+    time.at(time.nowMs + noticedAfterMs, notice, this.machine)
   }
 
   /** Cuts the connection and tells nobody: the process is dead. */
@@ -174,6 +161,12 @@ export class Link implements Transport {
     this.bus.leave(topic)
     this.#note(`${topic} is revoked`)
     connection.down.pass(() => connection.isSilent || connection.host.left(topic, new Error('revoked')))
+  }
+
+  /** The broker reports a fault that leaves the connection up. */
+  complain(topic: Topic | undefined, cause: Error): void {
+    const connection = this.#connection
+    connection?.down.pass(() => connection.isSilent || connection.host.error(topic, cause))
   }
 
   setFrozen(isFrozen: boolean): void {
@@ -199,36 +192,12 @@ export class Link implements Transport {
     await this.bus.join(topic, signal)
   }
 
-  /** Sends a question up, and its answer down. */
-  #ask(
-    connection: LinkConnection,
-    signal: AbortSignal,
-    question: () => Promise<void>,
-    answered = () => {},
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-      const answer = () => {
-        answered()
-        resolve()
-      }
-      const ask = () => {
-        question().then(
-          () => connection.down.pass(answer),
-          (cause) => connection.down.pass(() => reject(cause)),
-        )
-      }
-      connection.up.pass(ask, this.machine.trueMs())
-    })
-  }
-
   #receive(connection: LinkConnection, topic: Topic, frame: Uint8Array): void {
     const join = connection.joins.get(topic)
     if (join === undefined) return
     const content = this.#network.frames.read(frame)
     if (this.#network.isBlocked(content, this) || this.#chance.isHit(this.faults.loss)) {
-      return this.#note(`does not get ${shown(content)}`)
+      return this.#note(`does not get ${describe(content)}`)
     }
     const { time } = this.#network.world
     const copies = this.#chance.isHit(this.faults.duplicate) ? 2 : 1
@@ -253,7 +222,7 @@ export class Link implements Transport {
     content: FrameContent,
     heldMs: number,
   ): void {
-    this.#note(`gets ${shown(content)}`)
+    this.#note(`gets ${describe(content)}`)
     const handed = new Uint8Array(frame)
     this.#network.handOver(this, topic, content, heldMs, () => host.receive(topic, handed))
     handed.fill(0xff) // the bytes may be reused
@@ -275,12 +244,6 @@ export class Link implements Transport {
 }
 
 const encoder = new TextEncoder()
-
-function shown({ named, messages, isRemoval }: FrameContent): string {
-  if (isRemoval) return `a removal ${named[0]?.sid}`
-  const first = named[0]
-  return first === undefined ? `${messages} strange` : `${messages} from ${first.sid} (n=${String(first.n)})`
-}
 
 async function forever(): Promise<never> {
   return new Promise(() => {})

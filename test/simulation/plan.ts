@@ -67,7 +67,7 @@ function drawBus(chance: Chance): MemoryBusOptions {
       [0, 700],
     ]),
     echoes: chance.isHit(0.3),
-    maxFrameBytes: chance.pick([1_048_576, 1_048_576, 2_000]),
+    maxFrameBytes: chance.pick([1_048_576, 1_048_576, 700]),
   }
 }
 

@@ -23,6 +23,8 @@ export interface Outcome {
   /** The last of what happened, when it was asked for. */
   readonly entries: readonly Entry[]
   readonly sites: number
+  /** The sum of the ledgers of all hubs. */
+  readonly reached: ReadonlyMap<string, number>
 }
 
 /** How often the streams' own ledgers are looked at, too: after so many steps. */
@@ -41,9 +43,9 @@ export async function simulate(plan: Plan, keepsLog = false): Promise<Outcome> {
     process.off('unhandledRejection', rejected)
     config.onUnhandledError = onUnhandledError
   }
-  const { failure, log, time } = simulation.world
+  const { failure, log, time, reached } = simulation.world
   const { hash, count: events, entries } = log
-  return { failure, hash, events, entries, virtualMs: time.nowMs, sites: simulation.sites.length }
+  return { failure, hash, events, entries, reached, virtualMs: time.nowMs, sites: simulation.sites.length }
 }
 
 class Simulation {

@@ -59,6 +59,7 @@ export class Stranger {
 
 const ONE = '{"data":{"n":-2,"depth":9}}'
 const GARBAGE: readonly (Uint8Array | string)[] = [
+  '{"data":{"n":-3,"depth":9,"isBad":true}}',
   ...['', '{', 'null', '[]', '7', '"text"', '{}', `[${ONE},${ONE},null,5]`, ONE, '{"removed":true}'],
   ...[
     '['.repeat(4_000),

@@ -56,7 +56,7 @@ export class StreamLife {
 
   /** Somebody listens: what was heard before counts again, or is forgotten. */
   listensFirst(): void {
-    if (!this.hasListened) this.life.heardOn(this.name).begin()
+    if (!this.hasListened) this.life.intake.heardOn(this.name).begin()
     this.hasListened = true
   }
 
@@ -99,8 +99,8 @@ export class StreamLife {
     const isChecked = this.options.schema === undefined || data.isChecked === true
     this.#check(isChecked, 'data has passed the schema', () => sid)
     this.#meter(message)
-    if (isLocal) this.life.publishedHere(sid)
-    else this.life.deliveredFromElsewhere(this, message)
+    if (isLocal) this.life.intake.publishedHere(sid)
+    else this.life.intake.delivered(this, message)
   }
 
   #ended(message: Message<Data>): void {
@@ -111,7 +111,7 @@ export class StreamLife {
   }
 
   #acceptedEarly(message: Message<Data>): void {
-    this.life.publishedHere(message.sid)
+    this.life.intake.publishedHere(message.sid)
     this.#meter(message)
     this.#metered.add(message.sid)
   }

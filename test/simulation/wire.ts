@@ -58,3 +58,10 @@ function namedIn(entry: { sid?: unknown; t?: unknown; data?: { n?: unknown } } |
   if (origin === undefined || digits === undefined) return []
   return [{ sid, origin, sequence: Number.parseInt(digits, 16), tMs: Number(entry?.t), n: entry?.data?.n }]
 }
+
+/** Describes a frame for the log. */
+export function describe({ named, messages, isRemoval }: FrameContent): string {
+  if (isRemoval) return `a removal ${named[0]?.sid}`
+  const first = named[0]
+  return first === undefined ? `${messages} strange` : `${messages} from ${first.sid} (n=${String(first.n)})`
+}

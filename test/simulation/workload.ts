@@ -71,7 +71,7 @@ const DO: Readonly<Record<Verb, (scene: Scene) => void>> = {
 }
 
 function publishOne({ life, of, chance }: Scene): void {
-  const data = dataOf(life, chance.isHit(0.2) ? 'x'.repeat(chance.below(200)) : undefined)
+  const data = dataOf(life, chance.isHit(0.2) ? 'x'.repeat(chance.pick([10, 200, 900])) : undefined)
   if (chance.isHit(0.5)) of.publish((stream) => stream.publish(data))
   else of.publish((stream) => messageOf(stream.tryPublish(data)))
 }

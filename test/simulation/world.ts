@@ -20,6 +20,8 @@ export class World {
   readonly time = new VirtualTime()
   readonly log: EventLog
   failure: Failure | undefined
+  /** The sum of the ledgers of all hubs that have ended. */
+  readonly reached = new Map<string, number>()
   /** Whether the programs have stopped doing what they do, and nothing goes wrong any more. */
   isHealed = false
 
