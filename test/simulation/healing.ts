@@ -88,16 +88,15 @@ function isEngaged({ machine, isClosing }: Life): boolean {
 /** Tells what has not recovered yet. */
 function whatIsOpen(sites: readonly Site[]): string[] {
   return sites.flatMap(({ life, number }) => {
-    const { hub, link, streams, openBarriers, machine } = life
+    const { hub, streams, openBarriers, machine } = life
     if (hub.status !== 'up') return [`hub ${number} is ${hub.status}`]
     const open: string[] = []
     if (machine.pendingTimers > MOST_TIMERS) open.push(`hub ${number} runs ${machine.pendingTimers} timers`)
     if (openBarriers > 0) open.push(`hub ${number} waits for ${openBarriers} answers`)
     if (hub.ledger().waiting > 0) open.push(`hub ${number} has messages in line`)
     if (streams.size < life.setup.streams.size) open.push(`hub ${number} has not opened all`)
-    const joined = new Set(link.joined.map((topic) => decodeURIComponent(topic.split('/')[2] as string)))
     for (const { name, readers } of streams.values()) {
-      if (readers.size > 0 && !joined.has(name)) open.push(`hub ${number} has not joined ${name}`)
+      if (readers.size > 0 && !life.hasJoined(name)) open.push(`hub ${number} has not joined ${name}`)
       if ([...readers].some(({ isReady }) => !isReady))
         open.push(`a reader of ${name} at ${number} is not ready`)
     }

@@ -3,6 +3,8 @@ import type { Life } from './life.ts'
 
 /** Timers that one hub may have at a time, each throw of an RxJS subscriber among them. */
 const MOST_TIMERS = 400
+/** Two barriers in a row that have 2 s each. */
+const MOST_UNNOTICED_MS = 4_200
 
 /** Checks a hub's ledger against its own laws, and against what truly happened. */
 export function checkLedgers(life: Life): void {
@@ -22,6 +24,9 @@ export function checkLedgers(life: Life): void {
   )
   expect(ledger.dropped.duplicate <= life.intake.repeats, 'only a repeat is a duplicate')
   expect(ledger.subscribers === life.readers, 'subscribers are counted')
+  const openForMs = link.openBarrierForMs * machine.rate
+  const isNoticed = openForMs <= MOST_UNNOTICED_MS || machine.isSlow
+  life.check(isNoticed, 'a dead connection is noticed', () => `a barrier is open for ${openForMs} ms`)
   const { pendingTimers } = machine
   life.check(pendingTimers <= MOST_TIMERS, 'timers are bounded', () => `${pendingTimers} run`)
 }
@@ -36,7 +41,17 @@ export function addUp(reached: Map<string, number>, ledger: object, group = ''):
 
 /** Checks the sums of every open stream, too. */
 export function checkStreams(life: Life): void {
-  for (const { stream } of life.streams.values()) checkSums(life, stream.ledger())
+  for (const { stream, told, iterators } of life.streams.values()) {
+    const ledger = stream.ledger()
+    checkSums(life, ledger)
+    const expect = (isKept: boolean, law: string) => life.check(isKept, law, () => shown(ledger))
+    expect(told.lost === sumOf(ledger.lost), 'every loss is told')
+    expect(told.dropped === sumOf(ledger.dropped), 'every drop is told')
+    expect(told.refused === sumOf(ledger.refused) - ledger.refused.aborted, 'every refusal is told')
+    let drops = 0
+    for (const { dropped } of iterators) drops += dropped
+    expect(drops === ledger.iteratorDrops, 'every drop of an iterator is counted')
+  }
 }
 
 /** Checks that nothing is left over once a hub has closed. */

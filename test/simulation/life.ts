@@ -74,6 +74,11 @@ export class Life {
     return opened
   }
 
+  /** Whether the hub was told that it has joined the topic of a stream. */
+  hasJoined(name: string): boolean {
+    return this.link.joined.some((topic) => decodeURIComponent(topic.split('/')[2] as string) === name)
+  }
+
   /** Ends a stream by an action: when that returns nobody may be called any more. */
   ends(of: StreamLife, action: () => void): void {
     action()
@@ -127,6 +132,7 @@ export class Life {
     const done = () => {
       this.openBarriers--
       this.note('is ready')
+      this.check(this.hub.status === 'up', 'a hub that is ready is up', () => this.hub.status)
     }
     this.hub.ready().then(done, () => this.openBarriers--)
   }

@@ -47,7 +47,7 @@ export class Link implements Transport {
   /** For how long a barrier has had no answer. */
   get openBarrierForMs(): number {
     const { nowMs } = this.#network.world.time
-    return nowMs - (this.#connection?.openBarrierMs ?? nowMs)
+    return this.#connection?.isUp ? nowMs - (this.#connection.openBarrierMs ?? nowMs) : 0
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
@@ -156,11 +156,15 @@ export class Link implements Transport {
   /** The broker ends a join, and says so. */
   revoke(topic: Topic): void {
     const connection = this.#connection
-    if (!connection?.joins.get(topic)?.isConfirmed) return
-    connection.joins.delete(topic)
+    const join = connection?.joins.get(topic)
+    if (connection === undefined || !join?.isConfirmed) return
     this.bus.leave(topic)
     this.#note(`${topic} is revoked`)
-    connection.down.pass(() => connection.isSilent || connection.host.left(topic, new Error('revoked')))
+    connection.down.pass(() => {
+      if (connection.isSilent || connection.joins.get(topic) !== join) return
+      connection.joins.delete(topic)
+      connection.host.left(topic, new Error('revoked'))
+    })
   }
 
   /** The broker reports a fault that leaves the connection up. */

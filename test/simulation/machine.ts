@@ -38,6 +38,11 @@ export class Machine implements Environment, Owner {
     return Math.max(this.#time.nowMs, this.busyUntilMs)
   }
 
+  /** Whether it was busy a moment ago: its timers are late. */
+  get isSlow(): boolean {
+    return this.#time.nowMs - this.lastBusyMs < 5_000
+  }
+
   get isBusy(): boolean {
     return this.busyUntilMs > this.#time.nowMs
   }

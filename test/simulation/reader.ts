@@ -88,11 +88,17 @@ export class Reader {
   askReady(): void {
     if (this.#subscription === undefined) this.isReady = true
     this.#subscription?.ready.then(
-      () => {
-        this.isReady = true
-      },
+      () => this.#ready(),
       () => {},
     )
+  }
+
+  #ready(): void {
+    if (this.isReady) return // it stays ready when the connection is lost
+    this.isReady = true
+    const { life, name } = this.of
+    const isJoined = this.isOver || life.machine.isDead || life.hasJoined(name)
+    life.check(isJoined, 'a reader that is ready has joined', () => name)
   }
 
   #listen(): void {
@@ -118,6 +124,7 @@ export class Reader {
     const overflow = this.#chance.pick(['dropOldest', 'dropNewest', 'latest'] as const)
     const iterator = this.of.stream.iterate({ buffer, overflow, signal: this.#abort.signal })
     const isPolite = this.#chance.isHit(0.5)
+    this.of.iterators.add(iterator)
     this.#subscription = iterator
     this.#stop = isPolite ? () => void iterator.return() : () => this.#abort.abort()
     void this.#readAll(iterator)

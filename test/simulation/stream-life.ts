@@ -1,4 +1,4 @@
-import type { Message, Stream, StreamOptions } from 'rivulet'
+import type { Message, Stream, StreamIterator, StreamOptions } from 'rivulet'
 import type { Life } from './life.ts'
 import { RateMeter } from './rate-meter.ts'
 import type { Reader } from './reader.ts'
@@ -21,6 +21,10 @@ export class StreamLife {
   readonly options: StreamOptions
   readonly stream: Stream<Data, Data>
   readonly readers = new Set<Reader>()
+  /** All iterators that it ever had. */
+  readonly iterators = new Set<StreamIterator<Data>>()
+  /** How many messages its events told of. */
+  readonly told = { lost: 0, dropped: 0, refused: 0 }
   /** Whether anybody has listened yet. */
   hasListened = false
   /** In which order its messages were delivered first. */
@@ -45,6 +49,15 @@ export class StreamLife {
       if (scope !== 'process') this.#all = new RateMeter(1.001 * ratePerSecond, most)
     }
     this.stream.on('messagePublished', ({ message }) => this.#ended(message))
+    this.stream.on('lost', ({ count }) => {
+      this.told.lost += count
+    })
+    this.stream.on('dropped', ({ count }) => {
+      this.told.dropped += count
+    })
+    this.stream.on('refused', () => {
+      this.told.refused++
+    })
     this.stream.on('removed', ({ reason, isLocal }) => life.removed(this, reason, isLocal))
     this.stream.on('error', ({ code }) => life.note(`an error of ${name}: ${code}`))
   }

@@ -143,7 +143,8 @@ function subscribe({ of, chance, blocks }: Scene): void {
   const behaviour = chance.pickWeighted(BEHAVIOURS)
   const isAllowed = behaviour !== 'blocks' || blocks
   const manner = chance.pickWeighted(MANNERS)
-  new Reader(of, manner, isAllowed ? behaviour : 'reads', chance).start()
+  const reader = new Reader(of, manner, isAllowed ? behaviour : 'reads', chance).start()
+  if (chance.isHit(0.5)) reader.askReady()
 }
 
 /** Everybody leaves, and somebody comes in the same tick, or in the next. */
