@@ -28,6 +28,16 @@ export class LinkConnection {
     this.down = new Lane(time, latencyMs, machine)
   }
 
+  /** Topics whose join the hub was told of. */
+  get confirmed(): Topic[] {
+    return [...this.joins].flatMap(([topic, { isConfirmed }]) => (isConfirmed ? [topic] : []))
+  }
+
+  /** For how long a barrier has had no answer. */
+  openBarrierForMs(nowMs: number): number {
+    return this.isUp ? nowMs - (this.openBarrierMs ?? nowMs) : 0
+  }
+
   /** Sends a question up, and its answer down. */
   ask(signal: AbortSignal, question: () => Promise<void>, answered = () => {}): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -1,3 +1,5 @@
+import { RivuletError } from 'rivulet'
+
 /** What a link does wrong now. */
 export interface LinkFaults {
   loss: number
@@ -16,4 +18,10 @@ export function noFaults(): LinkFaults {
     ...{ loss: 0, duplicate: 0, straggle: 0, hasDeadBarriers: false, isFrozen: false },
     ...{ opening: 'works' as const, joining: 'works' as const },
   }
+}
+
+/** Throws what a broker says that refuses a connection; nothing when it does not. */
+export function throwRefusal(opening: LinkFaults['opening']): void {
+  if (opening === 'isRefused') throw new Error('connection refused')
+  if (opening === 'isRefusedForGood') throw new RivuletError('TRANSPORT_FAILED', 'wrong password')
 }

@@ -1,7 +1,7 @@
-import { RivuletError, type Topic, type Transport, type TransportHost } from 'rivulet'
+import type { Topic, Transport, TransportHost } from 'rivulet'
 import { Chance } from './chance.ts'
 import { LinkConnection } from './link-connection.ts'
-import { noFaults } from './link-faults.ts'
+import { noFaults, throwRefusal } from './link-faults.ts'
 import type { Machine } from './machine.ts'
 import type { Network } from './network.ts'
 import { describe, type FrameContent } from './wire.ts'
@@ -39,15 +39,12 @@ export class Link implements Transport {
 
   /** Topics whose join the hub was told of. */
   get joined(): readonly Topic[] {
-    return [...(this.#connection?.joins ?? [])].flatMap(([topic, { isConfirmed }]) =>
-      isConfirmed ? [topic] : [],
-    )
+    return this.#connection?.confirmed ?? []
   }
 
   /** For how long a barrier has had no answer. */
   get openBarrierForMs(): number {
-    const { nowMs } = this.#network.world.time
-    return this.#connection?.isUp ? nowMs - (this.#connection.openBarrierMs ?? nowMs) : 0
+    return this.#connection?.openBarrierForMs(this.#network.world.time.nowMs) ?? 0
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
@@ -182,8 +179,7 @@ export class Link implements Transport {
   async #openBus(connection: LinkConnection, signal: AbortSignal): Promise<void> {
     const { opening } = this.faults
     if (opening === 'stalls') return forever()
-    if (opening === 'isRefused') throw new Error('connection refused')
-    if (opening === 'isRefusedForGood') throw new RivuletError('TRANSPORT_FAILED', 'wrong password')
+    throwRefusal(opening)
     const { hub, error } = connection.host
     const receive = (topic: Topic, frame: Uint8Array | string) =>
       this.#receive(connection, topic, frame as Uint8Array)
