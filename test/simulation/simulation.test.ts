@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { heapUsed } from '../support/heap.ts'
 import { drawDiagram } from './diagram.ts'
 import type { FaultKind } from './faults.ts'
 import { hunt } from './hunt.ts'
@@ -16,6 +17,17 @@ describe('the simulation', () => {
     const neverReached = [...reached].filter(([, count]) => count === 0).map(([bucket]) => bucket)
     // A hub without a network alone counts `local`; nobody stands in line at the end.
     expect(neverReached.filter((bucket) => bucket !== 'local' && bucket !== 'waiting')).toEqual([])
+  })
+
+  test('leaves no memory behind of hubs that were closed or killed', async () => {
+    const used = async () => {
+      await hunt(0, 15)
+      return heapUsed()
+    }
+    await used() // compiles what is to be compiled
+    const [before, after] = [await used(), await used()]
+    // A hub with its streams and what it knows of others holds tens of kilobytes, and these are more than sixty.
+    expect(after - before).toBeLessThan(1_000_000)
   })
 
   test('does the same again with the same seed, and something else with another', async () => {
