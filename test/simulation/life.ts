@@ -105,7 +105,7 @@ export class Life {
     this.note('has closed')
     this.network.links.delete(this.link)
     this.machine.isDead = true
-    const isInTime = tookMs * this.machine.rate <= MOST_CLOSING_MS || this.machine.lastBusyMs > fromMs
+    const isInTime = tookMs <= this.machine.longestMs(MOST_CLOSING_MS) || this.machine.lastBusyMs > fromMs
     this.check(isInTime, 'close takes a bounded time', () => `it took ${tookMs} ms`)
     const { pendingTimers } = this.machine
     this.check(pendingTimers === 0, 'no timer is left after close', () => `${pendingTimers} run`)

@@ -2,6 +2,8 @@ import type { Environment } from 'rivulet'
 import { Chance } from './chance.ts'
 import { type Owner, TIMER, type VirtualTime } from './virtual-time.ts'
 
+/** No clock runs slower. */
+const SLOWEST_RATE = 0.9
 const BIRTH_MS = Date.UTC(2026, 0, 1)
 
 /** A process with its own clock, timers and chance, all from the seed. It can be busy, and it can die. */
@@ -36,6 +38,11 @@ export class Machine implements Environment, Owner {
   /** Returns the true time in this process: that of the simulation, or later while it is busy. */
   trueMs(): number {
     return Math.max(this.#time.nowMs, this.busyUntilMs)
+  }
+
+  /** Returns the most that a wait of so long may truly take, on a clock that may be slow. */
+  longestMs(waitMs: number): number {
+    return this.isMeddledWith ? waitMs / SLOWEST_RATE : waitMs
   }
 
   /** Whether it was busy a moment ago: its timers are late. */
