@@ -76,6 +76,12 @@ export const BUGS: readonly Bug[] = [
     wrong: 'if (origin === prefix + ((this.#streams - 1) % 65536).toString(16).padStart(4, "0")) return true',
   },
   {
+    name: 'a number that comes late stays missed',
+    file: 'src/receive/publisher.ts',
+    right: "if (isSameJoin && sequence > this.#joinedAt) counters.add('missed', -1)",
+    wrong: '',
+  },
+  {
     name: 'a removal counts however late it is',
     file: 'src/receive/inbox.ts',
     right: "if (this.publishers.judge(sid, tMs, arrival) !== 'deliver') return false",

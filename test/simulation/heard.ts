@@ -1,11 +1,13 @@
 import type { Link } from './link.ts'
-import type { Network, Sent } from './network.ts'
-import type { FrameContent, Named } from './wire.ts'
+import { MissedCount } from './missed-count.ts'
+import type { HandedFrame, Network, Sent } from './network.ts'
+import type { Named } from './wire.ts'
 
 /** A number so far behind the highest may be taken for a repeat. */
 const WINDOW = 1_024
 /** What the library remembers of an ended topic may be gone after so long. */
 const KEPT_MS = 55_000
+const FORGOTTEN_MS = 65_000
 /** For so long the smallest delay counts, at least. */
 const BASE_MS = 60_000
 /** What latencies and whole milliseconds may add. */
@@ -41,11 +43,9 @@ class HeardPublisher {
   }
 }
 
-/** A frame as it is handed over: when, and how long it waited on the receiver's own link. */
-export interface Handing {
-  readonly content: FrameContent
+/** A frame as it is handed over, and when. */
+export interface Handing extends HandedFrame {
   readonly atMs: number
-  readonly heldMs: number
 }
 
 /** What one hub was truly handed on one topic, and so may deliver. */
@@ -57,11 +57,28 @@ export class Heard {
   readonly #network: Network
   readonly #link: Link
   readonly #publishers = new Map<string, HeardPublisher>()
+  readonly #missed = new MissedCount()
+  #missedBefore = 0
+  /** The link's join of the last frame, and an object for each time that it is joined and somebody listens. */
+  #join: object | undefined
+  #period = {}
   #endedMs: number | undefined
+  /** Whether the library may have forgotten, or not: then nobody knows what it has to count. */
+  isUnsure = false
 
   constructor(network: Network, link: Link) {
     this.#network = network
     this.#link = link
+  }
+
+  /** Numbers that were missed since somebody listened to the stream first. */
+  get missed(): number {
+    return this.#missed.missed - this.#missedBefore
+  }
+
+  /** Nobody listens any more: what is not handed until somebody does was not missed. */
+  pause(): void {
+    this.#period = {}
   }
 
   /** The stream has ended: the library forgets in a while. */
@@ -72,18 +89,25 @@ export class Heard {
 
   /** A stream is there again. */
   begin(): void {
+    this.#missedBefore = this.#missed.missed
     this.#link.machine.nowMs()
-    const isForgotten = this.#endedMs !== undefined && this.#link.machine.elapsedMs - this.#endedMs > KEPT_MS
+    const forMs = this.#link.machine.elapsedMs - (this.#endedMs ?? Number.POSITIVE_INFINITY)
     this.#endedMs = undefined
-    if (!isForgotten) return
+    if (forMs <= KEPT_MS) return
+    this.isUnsure ||= forMs < FORGOTTEN_MS
+    this.#missed.forget()
     this.delivered.clear()
     for (const publisher of this.#publishers.values()) publisher.forget()
   }
 
   /** Notes what is handed over, and returns how many messages of it may be taken for repeats. */
-  hand({ content }: Handing): number {
+  hand({ content, join }: Handing): number {
+    if (join !== this.#join) this.pause()
+    this.#join = join
     let repeats = 0
-    for (const { origin, sequence, sid } of content.named) {
+    for (const named of content.named) {
+      const { origin, sequence, sid } = named
+      if (this.#network.truthOf(sid)?.link !== this.#link) this.#missed.hand(named, this.#period)
       const publisher = this.#of(origin)
       if (publisher.handed.has(sequence) || publisher.highest - sequence >= WINDOW) repeats++
       publisher.handed.add(sequence)

@@ -1,9 +1,9 @@
 import type { Message, Topic } from 'rivulet'
 import { type Handing, Heard } from './heard.ts'
 import type { Life } from './life.ts'
-import type { Witness } from './network.ts'
+import type { HandedFrame, Witness } from './network.ts'
 import type { Data, StreamLife } from './stream-life.ts'
-import type { FrameContent, Named } from './wire.ts'
+import type { Named } from './wire.ts'
 
 /** What is truly handed to one hub, and so what it may deliver. */
 export class Intake implements Witness {
@@ -31,10 +31,11 @@ export class Intake implements Witness {
     return heard
   }
 
-  takes(topic: Topic, content: FrameContent, heldMs: number, hand: () => void): void {
+  takes(topic: Topic, frame: HandedFrame, hand: () => void): void {
+    const { content } = frame
     const name = decodeURIComponent(topic.split('/')[2] as string)
     const heard = this.heardOn(name)
-    const handing = { content, heldMs, atMs: this.#life.network.world.time.nowMs }
+    const handing = { ...frame, atMs: this.#life.network.world.time.nowMs }
     const of = this.#life.streams.get(name)
     if (content.isRemoval) this.handedRemovals++
     else this.handedFrames++

@@ -3,8 +3,8 @@ import { Chance } from './chance.ts'
 import { LinkConnection } from './link-connection.ts'
 import { noFaults, throwRefusal } from './link-faults.ts'
 import type { Machine } from './machine.ts'
-import type { Network } from './network.ts'
-import { describe, type FrameContent } from './wire.ts'
+import type { HandedFrame, Network } from './network.ts'
+import { describe } from './wire.ts'
 
 const LONGEST_DETOURS_MS = [30, 600, 5_000, 20_000, 180_000]
 const SENT_AWAY = AbortSignal.abort(new Error('cut'))
@@ -207,7 +207,8 @@ export class Link implements Transport {
       const hand = () => {
         if (connection.isSilent || connection.joins.get(topic) !== join) return
         if (isDetour && this.#network.world.isHealed) return
-        this.#handOver(connection.host, topic, frame, content, isDetour ? 0 : time.nowMs - arrivedMs)
+        const heldMs = isDetour ? 0 : time.nowMs - arrivedMs
+        this.#handOver(connection.host, topic, frame, { content, heldMs, join })
       }
       const longestMs = this.#chance.pick(LONGEST_DETOURS_MS)
       if (isDetour) time.at(time.nowMs + this.#chance.between(1, longestMs), hand, this.machine)
@@ -215,16 +216,10 @@ export class Link implements Transport {
     }
   }
 
-  #handOver(
-    host: TransportHost,
-    topic: Topic,
-    frame: Uint8Array,
-    content: FrameContent,
-    heldMs: number,
-  ): void {
-    this.#note(`gets ${describe(content)}`)
+  #handOver(host: TransportHost, topic: Topic, frame: Uint8Array, about: HandedFrame): void {
+    this.#note(`gets ${describe(about.content)}`)
     const handed = new Uint8Array(frame)
-    this.#network.handOver(this, topic, content, heldMs, () => host.receive(topic, handed))
+    this.#network.handOver(this, topic, about, () => host.receive(topic, handed))
     handed.fill(0xff) // the bytes may be reused
   }
 

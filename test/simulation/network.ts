@@ -15,10 +15,19 @@ export interface Sent {
   readonly n: unknown
 }
 
+/** A frame that is handed to a hub. */
+export interface HandedFrame {
+  readonly content: FrameContent
+  /** How long it waited on the hub's own link. */
+  readonly heldMs: number
+  /** Another object for each join of the topic. */
+  readonly join: object
+}
+
 /** Knows what a hub does. */
 export interface Witness {
-  /** Told of each frame that is handed to the hub; `hand` does it. `heldMs`: how long it waited on the hub's own link. */
-  takes(topic: Topic, content: FrameContent, heldMs: number, hand: () => void): void
+  /** Told of each frame that is handed to the hub; `hand` does it. */
+  takes(topic: Topic, frame: HandedFrame, hand: () => void): void
   /** When the hub accepted a message, on the true clock. */
   acceptedMs(sid: string): number
 }
@@ -95,8 +104,8 @@ export class Network {
     this.world.check(isBounded, 'what is in flight is bounded', link.site, text)
   }
 
-  handOver(link: Link, topic: Topic, content: FrameContent, heldMs: number, hand: () => void): void {
-    this.witnesses.get(link)?.takes(topic, content, heldMs, hand)
+  handOver(link: Link, topic: Topic, frame: HandedFrame, hand: () => void): void {
+    this.witnesses.get(link)?.takes(topic, frame, hand)
   }
 
   /** Checks that the bus has lost nothing without counting it. */

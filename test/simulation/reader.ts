@@ -81,7 +81,8 @@ export class Reader {
   /** It has ended, by itself or with its stream. */
   end(): void {
     this.isOver = true
-    this.of.readers.delete(this)
+    const { readers, life, name } = this.of
+    if (readers.delete(this) && readers.size === 0) life.intake.heardOn(name).pause()
   }
 
   /** Asks to be told when the stream is joined; `isReady` shows it. RxJS has no such question. */

@@ -64,7 +64,8 @@ class Simulation {
     const { streams } = plan
     this.sites = plan.latenciesMs.map((latencyMs, site) => {
       const acceptsRemoval = plan.acceptsRemoval[site] as boolean
-      return new Site(this.#network, { site, latencyMs, acceptsRemoval, streams, isOrdered: isOrdered(plan) })
+      const claims = { isOrdered: isOrdered(plan), hasStrangers: plan.faults.has('strangers') }
+      return new Site(this.#network, { site, latencyMs, acceptsRemoval, streams, ...claims })
     })
     this.#stranger = new Stranger(this.#network)
   }
