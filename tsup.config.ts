@@ -6,7 +6,11 @@ const entries = isCore
   ? ['src/index.ts', 'src/index-web.ts', 'src/transport.ts', 'src/testing/index.ts']
   : ['src/index.ts']
 
-const PATHS = { rivulet: ['./src/index.ts'], '@rivulet/*': ['./packages/*/src/index.ts'] }
+const PATHS = {
+  rivulet: ['./src/index.ts'],
+  'rivulet/transport': ['./src/transport.ts'],
+  '@rivulet/*': ['./packages/*/src/index.ts'],
+}
 
 export default defineConfig({
   entry: entries,

@@ -234,6 +234,7 @@ export class Hub {
       statusChanged: (status) => this.#emitStatus(status),
       failed: (error, topic) => this.#connectionFailed(error, topic),
       receive: (topic, frame) => inboxes.receive(topic, frame),
+      prefixesGiven: (prefixes) => this.#usePrefixes(prefixes),
       joinChanged: (topic, change) => inboxes.joinChanged(topic, change),
     })
     const outboxes = new Outboxes(connection)
@@ -241,6 +242,15 @@ export class Hub {
     state.sendRemoval = (stream) => outboxes.addRemoval(stream)
     state.listen = (stream, isWanted) => inboxes.listen(stream, isWanted, connection)
     return { connection, outboxes, inboxes }
+  }
+
+  /** Streams that have an origin begin a new one, if the prefixes are others than before. */
+  #usePrefixes(prefixes: readonly string[]): void {
+    if (!this.#state.origins.use(prefixes)) return
+    for (const stream of this.#streams.values()) {
+      const state = Stream.stateOf(stream)
+      if (state !== undefined) state.origin = undefined
+    }
   }
 
   #assertOpen(): void {

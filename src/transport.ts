@@ -1,5 +1,6 @@
 export type { Environment } from './base/environment.ts'
 export { type JoinChange, type JoinEvents, Joins, keepJoins } from './connection/joins.ts'
+export { type Adapter, makeTransport, type TransportConnection } from './connection/make-transport.ts'
 export {
   type DecodedFrame,
   decodeFrame,

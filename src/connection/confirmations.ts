@@ -1,7 +1,7 @@
 import { withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
-import type { Counters } from '../model/ledger.ts'
-import type { HubState } from '../model/stream-state.ts'
+import type { HubState, StreamState } from '../model/stream-state.ts'
+import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import type { Joins } from './joins.ts'
 
@@ -15,18 +15,20 @@ const MISSES_TO_DOWN = 2
 /** A barrier that is answered within this shows that no backlog waits on the link. */
 const PROMPT_MS = 1_000
 
-/** Messages that one barrier will confirm, by the counters of their streams. */
+/** Messages that one barrier will confirm, by their streams. */
 class Batch {
   // Two arrays side by side: an object for each frame costs a publisher on many streams a tenth of its time.
-  readonly counters: Counters[] = []
+  readonly streams: StreamState[] = []
   readonly messages: number[] = []
   readonly settled = deferred()
+  /** Topics on which the backend refused something, and does not say what. */
+  doubted: Set<Topic | undefined> | undefined
 
   settle(outcome: 'confirmed' | 'unconfirmed'): void {
-    for (const [index, counters] of this.counters.entries()) {
+    for (const [index, { counters, outbox }] of this.streams.entries()) {
       const messages = this.messages[index] as number
       counters.add('inFlight', -messages)
-      counters.add(outcome, messages)
+      counters.add(this.doubted?.has(outbox?.topic) ? 'unconfirmed' : outcome, messages)
     }
     this.settled.resolve()
   }
@@ -76,21 +78,30 @@ export class Confirmations {
   }
 
   /** Notes a frame that was sent, with the messages in it. */
-  add(counters: Counters, messages: number, bytes: number): void {
+  add(state: StreamState, messages: number, bytes: number): void {
     this.#bytes += bytes
-    const { counters: streams, messages: counts } = this.#pending
+    const { streams, messages: counts } = this.#pending
     const last = streams.length - 1
-    if (last >= 0 && streams[last] === counters) (counts[last] as number) += messages
+    if (last >= 0 && streams[last] === state) (counts[last] as number) += messages
     else {
-      streams.push(counters)
+      streams.push(state)
       counts.push(messages)
     }
     this.schedule()
   }
 
+  /** The backend refused something on a topic: a barrier confirms nothing that is in flight there. */
+  doubt(topic: Topic): void {
+    for (const batch of [this.#pending, this.#covered]) {
+      if (!batch?.streams.length) continue
+      batch.doubted ??= new Set()
+      batch.doubted.add(topic)
+    }
+  }
+
   /** Resolves when everything noted so far is confirmed or unconfirmed. */
   async settled(): Promise<void> {
-    const last = this.#pending.counters.length > 0 ? this.#pending : this.#covered
+    const last = this.#pending.streams.length > 0 ? this.#pending : this.#covered
     await this.#covered?.settled.promise
     if (last === this.#pending) this.#run() // waits for no timer: fake ones may stand still
     await last?.settled.promise
@@ -120,7 +131,7 @@ export class Confirmations {
    */
   schedule(isAskedFor = false): void {
     if (this.#covered !== undefined || this.#isTimerUrgent || this.#connection === undefined) return
-    const isUrgent = isAskedFor || this.#pending.counters.length > 0 || this.#misses > 0
+    const isUrgent = isAskedFor || this.#pending.streams.length > 0 || this.#misses > 0
     if (!isUrgent && (this.#cancelTimer !== undefined || this.#joins.size === 0)) return
     this.#stopTimer()
     this.#isTimerUrgent = isUrgent

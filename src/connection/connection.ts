@@ -1,8 +1,8 @@
 import { abortable, withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
 import { invalid, named, RivuletError } from '../model/errors.ts'
-import type { Counters, LossReason } from '../model/ledger.ts'
-import type { HubState } from '../model/stream-state.ts'
+import type { LossReason } from '../model/ledger.ts'
+import type { HubState, StreamState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport, TransportHost } from '../model/transport.ts'
 import { BackOff } from './back-off.ts'
@@ -92,8 +92,8 @@ export class Connection {
     } while (!this.isUp)
   }
 
-  /** Hands over one frame with so many messages in it, which `counters` count as in flight. */
-  send(topic: Topic, frame: Uint8Array, counters: Counters, messages: number): 'sent' | LossReason {
+  /** Hands over one frame of a stream with so many messages in it, which count as in flight. */
+  send(state: StreamState, topic: Topic, frame: Uint8Array, messages: number): 'sent' | LossReason {
     if (!this.isUp) return 'offline'
     if (!this.confirmations.hasRoom(frame.length)) return 'congested'
     try {
@@ -102,7 +102,7 @@ export class Connection {
       queueMicrotask(() => this.#events.failed(threw('send', cause), topic)) // the rest of the frame goes first
       return 'failed'
     }
-    this.confirmations.add(counters, messages, frame.length)
+    this.confirmations.add(state, messages, frame.length)
     return 'sent'
   }
 
@@ -154,7 +154,11 @@ export class Connection {
       hub: this.#hub.name,
       receive: (topic, frame) => (signal.aborted ? undefined : receive(topic, frame)),
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
-      error: (topic, cause) => (signal.aborted ? undefined : failed(reported(cause), topic)),
+      error: (topic, cause) => {
+        if (signal.aborted) return
+        if (topic !== undefined) this.confirmations.doubt(topic)
+        failed(reported(cause), topic)
+      },
       left: (topic, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),
     }
   }
@@ -163,6 +167,8 @@ export class Connection {
     this.#refusal = undefined
     this.#lastCause = undefined
     this.failedAttempts = 0
+    const { prefixes } = this.#transport.capabilities
+    if (prefixes !== undefined) this.#events.prefixesGiven(prefixes)
     this.#up.resolve()
     this.confirmations.start(connection)
     this.#setStatus('up')

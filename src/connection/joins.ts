@@ -39,6 +39,8 @@ export interface JoinEvents {
 export interface ConnectionEvents extends JoinEvents {
   statusChanged(status: ConnectionStatus): void
   receive(topic: Topic, frame: Uint8Array | string): void
+  /** The backend gives prefixes for the origins of the hub's streams. */
+  prefixesGiven(prefixes: readonly string[]): void
 }
 
 /**

@@ -68,7 +68,10 @@ class Counts {
   confirmed = 0
   /** Accepted, and neither confirmed nor lost yet. */
   inFlight = 0
-  /** Accepted and handed over, but the barrier after them was not answered: they may or may not have arrived. */
+  /**
+   * Accepted and handed over, but the barrier after them was not answered, or the broker refused something on their
+   * stream: they may or may not have arrived.
+   */
   unconfirmed = 0
   /** Accepted and delivered in this process, but not handed to the broker, by why. */
   lost: Record<LossReason, number> = NONE_LOST

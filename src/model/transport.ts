@@ -11,6 +11,12 @@ export interface Capabilities {
   readonly echoes: boolean
   /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
   readonly ordered: boolean
+  /**
+   * What the origins in the hub's sids have to begin with, 12 hex digits each, where the backend checks whose sids are
+   * whose. Each serves 65 536 streams; when they are others than at the last connection the streams begin new origins.
+   * Most transports have none: a hub's own prefix is random.
+   */
+  readonly prefixes?: readonly string[] | undefined
   /** Returns the largest frame, in bytes, that the backend takes on a topic. `Infinity` when it names none. */
   maxFrameBytes(topic: Topic): number
 }
@@ -70,7 +76,10 @@ export interface TransportHost {
   receive(topic: Topic, frame: Uint8Array | string): void
   /** Reports that the connection is gone. The core opens again by itself. */
   down(cause?: Error): void
-  /** Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known. */
+  /**
+   * Reports a fault that leaves the connection up, e.g. a permission violation, with its topic when known: what is in
+   * flight on that topic then counts as `unconfirmed`. Tell of a frame that was refused before `flush` resolves.
+   */
   error(topic: Topic | undefined, cause: Error): void
   /** Reports that the backend ended a confirmed join, e.g. since a permission was revoked. The core joins again. */
   left(topic: Topic, cause: Error): void

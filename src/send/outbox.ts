@@ -49,7 +49,7 @@ export class Outboxes {
     const outbox = state.outbox ?? openOutbox(state, nowMs)
     this.#flush(state)
     const frame = encodeRemoval(sidOf(originOf(state), ++state.sequence), nextTMs(outbox, nowMs))
-    this.#connection.send(outbox.topic, this.#utf8.encode(frame), state.counters, 0)
+    this.#connection.send(state, outbox.topic, this.#utf8.encode(frame), 0)
   }
 
   /** Hands over what all streams have gathered. */
@@ -88,7 +88,7 @@ export class Outboxes {
     }
     const isUnfit = frame.length > maxBytes
     if (isUnfit) reportSize(state, outbox, frame.length, maxBytes)
-    const reason = isUnfit ? 'failed' : this.#connection.send(topic, frame, state.counters, count)
+    const reason = isUnfit ? 'failed' : this.#connection.send(state, topic, frame, count)
     return reason === 'sent' ? NONE_LOST : [{ reason, count }]
   }
 }

@@ -20,6 +20,7 @@ export const capabilityChecks: readonly Check[] = [
   { name: 'keeps the order of frames exactly when ordered is true', run: ordersAsClaimed },
   { name: 'takes frames up to maxFrameBytes and survives a larger one', run: limitsAsClaimed },
   { name: 'is heard from elsewhere exactly when scope says so', run: reachesAsClaimed },
+  { name: 'gives prefixes of 12 hex digits, no two alike, or none', run: givesPrefixes },
 ]
 
 async function statesCapabilities(scene: Scene): Promise<void> {
@@ -137,4 +138,11 @@ async function reachesAsClaimed(scene: Scene): Promise<void> {
 
 function patterned(length: number): Uint8Array {
   return new Uint8Array(length).map((_, index) => index % 251)
+}
+
+async function givesPrefixes(scene: Scene): Promise<void> {
+  const [a, b] = [await scene.open(), await scene.open()]
+  const given = [a, b].flatMap(({ transport }) => transport.capabilities.prefixes ?? [])
+  for (const prefix of given) assert.match(prefix, /^[0-9a-f]{12}$/, 'a prefix has 12 lower-case hex digits')
+  assert.strictEqual(new Set(given).size, given.length, 'no two hubs have the same prefix')
 }

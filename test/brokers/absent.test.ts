@@ -12,6 +12,7 @@ import {
 } from '../support/live.ts'
 import { startRedis } from '../support/redis-servers.ts'
 
+// What pages find where no gateway is, is tested with @rivulet/websocket.
 // Time for a few dials that end at once.
 const TIMEOUT_MS = 1_000
 

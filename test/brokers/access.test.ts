@@ -1,13 +1,14 @@
 import type { Ledger } from 'rivulet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Broker } from '../support/brokers.ts'
+import { bundleProgram } from '../support/bundle-program.ts'
 import { Authority } from '../support/certificates.ts'
 import { type FaultProxy, startProxy } from '../support/fault-proxy.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { BROKER_KINDS, type BrokerKind } from '../support/live.ts'
 import { type Program, startScript } from '../support/program.ts'
-import { bundleProgram } from './support/bundle-program.ts'
 
+// The tokens of pages are the gateway's, and tested there.
 // Rows 6, 10, 12 and 30 of the catalogue of faults, seen from outside the process.
 // Everything here ends by itself in bounded time, or the test does.
 const TIMEOUT_MS = 90_000

@@ -1,12 +1,12 @@
 import { expect } from 'vitest'
 import { expectLaws } from '../support/ledger-laws.ts'
-import { hasHeard, testOnEveryBroker } from './support/scene.ts'
+import { hasHeard, testOnEveryServer } from './support/scene.ts'
 
 const STREAM = 'closing'
 const COUNT = 1_000
 
 // RELIABILITY rows 30 and 31.
-testOnEveryBroker(
+testOnEveryServer(
   'a close hands over a thousand messages, and refuses what comes after them',
   async (scene) => {
     const defaults = { limit: false } as const

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { eventually } from './support/eventually.ts'
-import { flows, testOnEveryBroker } from './support/scene.ts'
+import { flows, testOnEveryEndpoint } from './support/scene.ts'
 import { within } from './support/sighting.ts'
 
 const STREAM = 'first contact'
@@ -10,7 +10,7 @@ const OUTAGE_MS = 8_000
 
 // RELIABILITY rows 3 and 4. A receiver cannot judge the age of the first message of a publisher that it never heard:
 // the publisher has to see to it that nothing old leaves.
-testOnEveryBroker('a publisher whose link fails takes back what it has not got through', async (scene) => {
+testOnEveryEndpoint('a publisher whose link fails takes back what it has not got through', async (scene) => {
   const proxy = await scene.proxy()
   const publisher = await scene.member('publisher', { defaults: { limit: false } }, proxy)
   const receiver = await scene.member('receiver', { defaults: { limit: false } })

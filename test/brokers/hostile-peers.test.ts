@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { BrokerKind } from '../support/live.ts'
 import { ATTACKS, type Attack, type Overheard } from './support/attacks.ts'
 import { type BarePeer, connectBarePeer } from './support/bare-peer.ts'
 import { eventually } from './support/eventually.ts'
@@ -12,6 +13,7 @@ import {
   testOnEveryBroker,
 } from './support/scene.ts'
 
+// Hostile pages are tested with the gateway, which checks them.
 /** Has no limit, so that everything is decoded; the other one has the default. */
 const OPEN = 'open'
 const LIMITED = 'limited'
@@ -64,7 +66,7 @@ testOnEveryBroker('a flood of one stream delays nothing and silences no stream',
   await hostile.close()
 })
 
-async function besieged(scene: Scene): Promise<Siege> {
+async function besieged(scene: Scene<BrokerKind['kind']>): Promise<Siege> {
   const options = { streams: { [OPEN]: { limit: false }, [QUIET]: { limit: false } } } as const
   const victim = await scene.member('victim', options)
   const honest = await scene.member('honest', options)

@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Broker } from '../support/brokers.ts'
+import { FAILING_KINDS } from '../support/live.ts'
 import { eventually } from './support/eventually.ts'
 import type { MemberProcess } from './support/member-process.ts'
-import { flows, getsThrough, hasHeard, type Scene, testOnEveryBroker } from './support/scene.ts'
+import { flows, getsThrough, hasHeard, type Scene, testOnEveryServer } from './support/scene.ts'
 import { oldestMs, repeatsOf, type Span, within } from './support/sighting.ts'
 
 const STREAM = 'stream'
 const STREAMS = Array.from({ length: 50 }, (_, index) => `${STREAM} ${index}`)
 const PER_SECOND = 500
+// A gateway that was started a moment ago works 0.2 ms for a message, and has to keep up on a busy machine.
+const PER_SECOND_OF_PAGES = 100
 const OUTAGES = 5
 const TRIES = 11
 const OUTAGE_MS = 2_000
@@ -17,7 +20,7 @@ const MAX_AGE_MS = 5_000
 const CLOCK_SLACK_MS = 1_000
 
 // RELIABILITY rows 1 and 17.
-testOnEveryBroker(
+testOnEveryServer(
   'five outages of a broker lose what is published in them and nothing else',
   async (scene) => {
     const pair = await pairOf(scene)
@@ -35,10 +38,11 @@ testOnEveryBroker(
     await accountsFor(one, other, outages, healthy)
     await accountsFor(other, one, outages, healthy)
   },
+  FAILING_KINDS,
 )
 
 // RELIABILITY row 9.
-testOnEveryBroker('a hub goes on trying after ten failures, and a close ends that at once', async (scene) => {
+testOnEveryServer('a hub goes on trying after ten failures, and a close ends that at once', async (scene) => {
   const patient = await scene.member('patient', {})
   const leaver = await scene.member('leaver', {})
   const other = await scene.member('other', {})
@@ -71,7 +75,8 @@ async function pairOf(scene: Scene): Promise<Pair> {
       return member
     }),
   )
-  for (const member of pair) await member.call('publishSteadily', STREAMS, PER_SECOND)
+  for (const member of pair)
+    await member.call('publishSteadily', STREAMS, scene.isOverGateway ? PER_SECOND_OF_PAGES : PER_SECOND)
   return pair as unknown as Pair
 }
 
@@ -90,8 +95,10 @@ async function outage(broker: Broker): Promise<Span> {
  * joins were made before. Gives the time in which nothing may be lost.
  */
 async function isHealthy([one, other]: Pair, rises: number): Promise<Span> {
-  const areReady = () => [one, other].every((member) => member.isReady && member.rises === rises)
+  const areReady = () => [one, other].every((member) => member.isReady && member.rises >= rises)
   await eventually('both are ready', areReady, (value) => value)
+  // Without an outage no connection was lost.
+  expect([one.rises, other.rises]).toEqual([rises, rises])
   const fromMs = Math.max(...[one, other].map(({ changes }) => changes.at(-1)?.atMs ?? 0))
   const probes = await Promise.all([one, other].map((member) => member.call('publish', STREAMS)))
   await hasHeard(other, one, probes[0] ?? [])

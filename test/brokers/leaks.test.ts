@@ -6,6 +6,7 @@ import { ending, eventually } from '../support/live.ts'
 import { startCommand, startProgram } from '../support/program.ts'
 import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
+// What pages leave behind is tested with @rivulet/websocket.
 // Rows 22 and 44 of the catalogue of faults: one subscription a topic, and none that stays.
 const STREAMS = 100
 const TIMEOUT_MS = 120_000

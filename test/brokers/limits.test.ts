@@ -16,6 +16,7 @@ import {
 } from '../support/live.ts'
 import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
+// The limits of pages are the gateway's, and tested there.
 const CODE_OF_REFUSAL = { code: 'TRANSPORT_FAILED' }
 
 async function listen(hub: Hub, name: string): Promise<Message[]> {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { FaultProxy } from '../support/fault-proxy.ts'
+import { FAILING_KINDS } from '../support/live.ts'
 import { eventually } from './support/eventually.ts'
 import type { MemberProcess } from './support/member-process.ts'
-import { flows, hasHeard, type Scene, testOnEveryBroker } from './support/scene.ts'
+import { flows, hasHeard, type Scene, testOnEveryServer } from './support/scene.ts'
 import { oldestMs, repeatsOf, type Span, within } from './support/sighting.ts'
 
 const STREAM = 'links'
@@ -20,7 +21,7 @@ interface Pair {
 }
 
 // RELIABILITY row 2.
-testOnEveryBroker('a handshake that stalls for 6 s lets nothing through later', async (scene) => {
+testOnEveryServer('a handshake that stalls for 6 s lets nothing through later', async (scene) => {
   const pair = await pairOf(scene)
   const { proxy, behind } = pair
   const accepted = proxy.accepted
@@ -40,7 +41,7 @@ testOnEveryBroker('a handshake that stalls for 6 s lets nothing through later', 
 })
 
 // RELIABILITY row 3.
-testOnEveryBroker(
+testOnEveryServer(
   'a link that swallows everything is noticed, and nothing of it comes later',
   async (scene) => {
     const pair = await pairOf(scene)
@@ -55,7 +56,7 @@ testOnEveryBroker(
 )
 
 // RELIABILITY rows 3 and 4.
-testOnEveryBroker(
+testOnEveryServer(
   'a link that freezes is noticed, and nothing that it held is delivered when it thaws',
   async (scene) => {
     const pair = await pairOf(scene)
@@ -69,10 +70,11 @@ testOnEveryBroker(
     await expectNothingOf(pair, fault)
     expect((await behind.call('ledger')).unconfirmed).toBeGreaterThan(0)
   },
+  FAILING_KINDS,
 )
 
 // RELIABILITY row 4.
-testOnEveryBroker('a link that thaws before it is noticed hands over only what is fresh', async (scene) => {
+testOnEveryServer('a link that thaws before it is noticed hands over only what is fresh', async (scene) => {
   const { proxy, behind, direct } = await pairOf(scene)
   const before = await behind.call('ledger')
   proxy.mode = 'freeze'
@@ -91,7 +93,7 @@ testOnEveryBroker('a link that thaws before it is noticed hands over only what i
 
 // RELIABILITY row 3, for who sends nothing, so that no barrier is missed.
 for (const mode of ['blackhole', 'freeze'] as const) {
-  testOnEveryBroker(`who only listens notices a link in ${mode} and joins again`, async (scene) => {
+  testOnEveryServer(`who only listens notices a link in ${mode} and joins again`, async (scene) => {
     const proxy = await scene.proxy()
     const behind = await scene.member('behind', {}, proxy)
     const direct = await scene.member('direct', {})
@@ -109,7 +111,7 @@ const STREAMS = ['resubscribe', '__proto__', ...Array.from({ length: 40 }, (_, i
 const ROUNDS = 4
 
 // RELIABILITY rows 17 and 18.
-testOnEveryBroker('42 streams are joined once after 8 drops, half of them while joining', async (scene) => {
+testOnEveryServer('42 streams are joined once after 8 drops, half of them while joining', async (scene) => {
   const defaults = { limit: false, batch: false } as const
   const proxy = await scene.proxy()
   const behind = await scene.member('behind', { defaults }, proxy)

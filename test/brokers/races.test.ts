@@ -1,7 +1,8 @@
 import type { Hub, Subscription } from 'rivulet'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { startProxy } from '../support/fault-proxy.ts'
-import { BROKER_KINDS, closeLawfully, ending, eventually, openLive } from '../support/live.ts'
+import { closeLawfully, ENDPOINT_KINDS, ending, eventually, openLive } from '../support/live.ts'
 
 // Rows 17, 18, 22, 28 and 40: coming and going that overtakes its own confirmation, and drops in the midst of it.
 const STREAMS = Array.from({ length: 20 }, (_, index) => `race ${index}`)
@@ -9,13 +10,16 @@ const STEPS = 1_200
 const DROP_EVERY = 500
 const streamDefaults = { limit: false } as const
 
+// Node 20 has no WebSocket of its own.
+vi.stubGlobal('WebSocket', WebSocket)
+
 interface Seat {
   readonly name: string
   readonly heard: unknown[]
   subscription: Subscription | undefined
 }
 
-test.each(BROKER_KINDS)(
+test.each(ENDPOINT_KINDS)(
   'subscribing and unsubscribing at random, with drops, ends where it should over $kind',
   async ({ kind, start, query }) => {
     const broker = await ending(start(kind.startsWith('mqtt') ? { config: 'set_tcp_nodelay true' } : {}))

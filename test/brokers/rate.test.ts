@@ -4,6 +4,7 @@ import { expectLaws } from '../support/ledger-laws.ts'
 import { BROKER_KINDS } from '../support/live.ts'
 import { startProgram } from '../support/program.ts'
 
+// The rate of pages is held by the gateway, and tested there.
 // Row 68 of the catalogue of faults, with a bucket that belongs to the stream and not to a process.
 const PROCESSES = ['a', 'b', 'c']
 const ATTEMPTS = 250

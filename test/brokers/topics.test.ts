@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BROKER_KINDS, closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 import { hostileNames } from './hostile-names.ts'
 
-// Rows 45 to 53 of the catalogue of faults: names.
+// Rows 45 to 53 of the catalogue of faults: names. Topics reach pages as they are, so that only brokers matter.
 const COUNT = 2000
 // A broker may drop what it cannot hand over at once; that is not what this is about.
 const AT_ONCE = 100

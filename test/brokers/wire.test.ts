@@ -8,6 +8,7 @@ import { closeLawfully, ending, eventually, openLive } from '../support/live.ts'
 import { type Program, startCommand } from '../support/program.ts'
 import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
+// Pages send the same frames; their own protocol is tested with @rivulet/websocket.
 const SID = /^TZ[0-9a-f]{32}$/
 const MAX_PER_FRAME = 64
 const FULL = 100

@@ -136,14 +136,10 @@ describe('the documents', () => {
     [
       'where a denied publish is told on Redis',
       'packages/redis/README.md',
-      'A publish that the server denies counts as `confirmed`',
+      'A publish that the server denies counts as `unconfirmed`',
     ],
-    ['what denials remain', 'docs/promises.md', 'mosquitto drops a publish that its ACL denies, in silence'],
-    [
-      'that a denied publish is confirmed',
-      'docs/promises.md',
-      'A publish that NATS denies counts as `confirmed`',
-    ],
+    ['what denials remain', 'docs/promises.md', 'drops a publish that its ACL denies, in silence'],
+    ['how mosquitto counts them', 'docs/promises.md', 'so the message counts as `confirmed`'],
     ['what `missed` leaves out', 'docs/promises.md', '`missed` does not span joins'],
     ['what `missed` includes', 'docs/promises.md', "what this process's own limiter dropped undecoded"],
     ['what MQTT 3.1.1 does not tell', 'docs/promises.md', 'An MQTT 3.1.1 broker tells no size limit'],

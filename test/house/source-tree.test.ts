@@ -55,19 +55,20 @@ const WEB_SOCKET_FOLDERS: FolderOrder = {
 const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
-// What the contract takes; more than this needs a reason. The core's hundred last are `rivulet/transport`, for a
-// transport that takes pages in, and the schemes of three more packages.
+// What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
+// for a transport that takes pages in and for adapters, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4020,
+  src: 4120,
   'packages/memory/src': 710,
-  'packages/mqtt/src': 495,
-  'packages/nats/src': 450,
+  'packages/mqtt/src': 470,
+  'packages/nats/src': 415,
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
-  'packages/redis/src': 590,
-  'packages/threads/src': 420,
+  'packages/redis/src': 555,
+  'packages/threads/src': 435,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
-  'packages/websocket/src/client': 540,
-  'packages/websocket/src': 2180,
+  'packages/websocket/src/client': 520,
+  // A hundred are for the scan that finds whether a page's frame is what the library writes.
+  'packages/websocket/src': 2340,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'

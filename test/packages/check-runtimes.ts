@@ -21,6 +21,10 @@ const BUN_PROGRAM = `
   import gateway from './${PAGES_PROGRAM}'
   const { fetch } = gateway
   Bun.serve({ hostname: '127.0.0.1', port: Number(process.argv[2]), fetch, websocket: bunWebSocket })`
+const DENO_PROGRAM = `
+  import { serve } from '@rivulet/gateway'
+  import gateway from './${PAGES_PROGRAM}'
+  await serve(gateway, { port: Number(process.argv[2]) })`
 const START_TIMEOUT_MS = 60_000
 const PAGE_TIMEOUT_MS = 60_000
 const POLL_MS = 50
@@ -48,6 +52,13 @@ export async function checkRuntimes(
       page: ['run', '--allow-all', PAGE],
     }),
   )
+  await list.check('Deno serves the gateway as Node does, and pages in Deno meet there', async () => {
+    await project.write('served-as-in-node.mjs', DENO_PROGRAM)
+    return checkServed(project, 'deno', {
+      args: (port) => ['run', '--allow-all', 'served-as-in-node.mjs', `${port}`],
+      page: ['run', '--allow-all', PAGE],
+    })
+  })
   await list.check('Bun serves the gateway, and pages in Bun meet there', async () => {
     await project.write('served.mjs', BUN_PROGRAM)
     return checkServed(project, 'bun', { args: (port) => ['served.mjs', `${port}`], page: [PAGE] })
@@ -61,19 +72,29 @@ export async function checkRuntimes(
   })
 }
 
-/** Has a main thread and a worker of one program exchange messages. */
+/** What becomes of 1 000 posts to a blocked worker: Deno keeps the last 256, and Bun all. */
+const BLOCKED = {
+  deno: { confirmed: 0, unconfirmed: 1000, errors: ['TRANSPORT_FAILED'] },
+  bun: { delivered: 1000, missed: 0, confirmed: 1000, unconfirmed: 0, errors: [] },
+}
+
+/** Has a main thread and a worker of one program exchange messages, and publish to a worker that is blocked. */
 async function checkThreads(list: CheckList, project: EmptyProject): Promise<void> {
-  await project.add('threads.mjs')
-  await project.add('threads-worker.mjs')
+  const programs = ['threads.mjs', 'threads-worker.mjs', 'threads-blocked.mjs', 'threads-blocked-worker.mjs']
+  for (const program of programs) await project.add(program)
   for (const [name, ...args] of [['deno', 'run', '--allow-all'], ['bun']] as const) {
-    await list.check(`a main thread and a worker meet over threads: in ${name}`, async () => {
+    const run = async (file: string) => {
       const program = join(project.folder, 'node_modules/.bin', name)
       const options = { cwd: project.folder, env: { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' } }
-      const { stdout } = await execa(program, [...args, 'threads.mjs'], {
-        ...options,
-        timeout: START_TIMEOUT_MS,
-      })
-      return expectOutput(stdout, { heard: 2000, inOrder: true, confirmed: 2000, missed: 0 })
+      return (await execa(program, [...args, file], { ...options, timeout: START_TIMEOUT_MS })).stdout
+    }
+    await list.check(`a main thread and a worker meet over threads: in ${name}`, async () =>
+      expectOutput(await run('threads.mjs'), { heard: 2000, inOrder: true, confirmed: 2000, missed: 0 }),
+    )
+    await list.check(`what a blocked worker does not get is not confirmed in ${name}`, async () => {
+      const outcome = JSON.parse(await run('threads-blocked.mjs'))
+      assert.deepEqual({ ...outcome, ...BLOCKED[name] }, outcome)
+      return `${outcome.delivered} of 1000 delivered`
     })
   }
 }

@@ -16,6 +16,9 @@ export class Broker extends BrokerProcess {
   readonly #render: (extra: string) => string
   readonly #ports: Ports
   readonly #scheme: string
+  readonly #path: string
+  /** The broker behind it, when it is a gateway. */
+  readonly upstream: Broker | undefined
 
   constructor(command: BrokerCommand, file: string, parts: BrokerParts) {
     super(command)
@@ -24,11 +27,18 @@ export class Broker extends BrokerProcess {
     this.#render = parts.render
     this.#ports = parts.ports
     this.#scheme = parts.scheme
+    this.#path = parts.path ?? ''
+    this.upstream = parts.upstream
+  }
+
+  override async close(): Promise<void> {
+    await super.close()
+    await this.upstream?.close()
   }
 
   /** Where clients connect, e.g. `nats://127.0.0.1:20817`. */
   get url(): string {
-    return `${this.#scheme}://127.0.0.1:${this.port}`
+    return `${this.#scheme}://127.0.0.1:${this.port}${this.#path}`
   }
 
   /** Where clients connect on one of the further listeners: `websocket`, `mqtt`, `cluster` or `monitor`. */
@@ -66,6 +76,8 @@ export type Ports = Partial<Record<Listener, number>>
 
 interface BrokerParts {
   readonly scheme: string
+  readonly path?: string
+  readonly upstream?: Broker
   readonly ports: Ports
   readonly render: (extra: string) => string
 }
@@ -134,6 +146,10 @@ export function startMosquitto(options: MosquittoOptions = {}): Promise<Broker> 
 
 export interface BrokerKind {
   readonly scheme: string
+  /** What clients ask for, where their URLs have a path. */
+  readonly path?: string
+  /** What it stands in front of. It is ended with it. */
+  readonly upstream?: Broker
   readonly readyLine: RegExp
   readonly args: (file: string) => string[]
   readonly render: (port: number, ports: Ports, folder: string) => string
@@ -160,7 +176,7 @@ export async function startBroker(
     const render = (extra: string) => `${kind.render(port, ports, folder)}\n${extra}\n`
     writeFileSync(file, render(rendered(options.config ?? '', folder)))
     const command = { executable, args: kind.args(file), folder, port, readyLine: kind.readyLine }
-    const broker = new Broker(command, file, { scheme: kind.scheme, ports, render })
+    const broker = new Broker(command, file, { ...kind, ports, render })
     try {
       await broker.start()
       return broker

@@ -1,18 +1,18 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 
 // Listens on so many connections, spread over the streams, and checks that the numbers in the data follow
 // each other. Connections that are lost come back, and each time that all are listening it tells its parent; asked
-// for a report it gives one. Runs in a process of its own: node listen-load.mjs PORT COUNT NAMES AUTH
-const [port, count, streams, authorization] = process.argv.slice(2)
+// for a report it gives one. Runs in a process of its own.
+const [{ port, count, names, authorization }] = await once(process, 'message')
 const COME_BACK_MS = 50
-const names = streams.split(',')
 const totals = { received: 0, lost: 0, twice: 0, dropped: 0, ended: 0 }
 const sockets = new Map()
 let listening = 0
 
 function listen(index) {
   return new Promise((resolve) => {
-    const socket = connect(Number(port), '127.0.0.1')
+    const socket = connect(port, '127.0.0.1')
     sockets.set(index, socket)
     let text = ''
     let last
@@ -21,7 +21,7 @@ function listen(index) {
       text += chunk
       if (!isListening && text.includes('retry:')) {
         isListening = true
-        if (++listening === Number(count)) process.send('listening')
+        if (++listening === count) process.send('listening')
         resolve()
       }
       const end = text.lastIndexOf('\n\n')
@@ -56,7 +56,7 @@ function listen(index) {
   })
 }
 
-for (let index = 0; index < Number(count); index++) await listen(index)
+for (let index = 0; index < count; index++) await listen(index)
 process.on('message', (what) => {
   if (what === 'pause') for (const socket of sockets.values()) socket.pause()
   if (what === 'cut') for (const socket of sockets.values()) socket.destroy()

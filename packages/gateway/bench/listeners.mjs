@@ -1,10 +1,8 @@
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createGateway, serve } from '@rivulet/gateway'
 import { createHub } from 'rivulet'
+import { load, publishFor, totalsOf } from './steady.mjs'
 
 // 1 000 listeners on 10 streams at 30 messages a second each; then 200 more that stop reading; then 2 000 that come
 // back at once. Build first: npm run build. Then: node packages/gateway/bench/listeners.mjs [seconds] [listeners] [returning]
@@ -32,33 +30,29 @@ await hub.close()
 async function steady() {
   // Those that stop reading are to stay, to show what they cost.
   const { gateway, server } = await open({ writeStallMs: 3_600_000 }, { stallMs: 3_600_000 })
-  const readers = await load(server, listeners, names)
-  const calm = await publishFor(seconds)
-  const before = await report(readers)
-  const expected = calm.published * (listeners / STREAMS)
+  const readers = await listen(server, listeners, names)
+  const calm = await publish()
+  const before = await totalsOf(readers)
+  const expected = calm.ticks * listeners
   console.log(
     `${listeners} listeners, ${STREAMS} streams, ${PER_SECOND}/s each, ${seconds} s: ${before.received} of ${expected} received, ${before.lost} lost, ${before.twice} twice`,
   )
-  console.log(
-    `resident MiB every ${calm.everySeconds} s: ${calm.residentMiB.join(' ')}; event loop delay p99 ${calm.p99Ms} ms`,
-  )
+  console.log(calm.words)
 
   // On a stream of their own, beside readers: messages so long that what the kernel holds for a connection fills soon.
   const WIDE_READERS = 5
   const wide = hub.stream('wide', { maxBytes: 65_536 })
   await create(gateway, 'wide')
-  const stalled = await load(server, STALLED, ['wide'])
-  const wideReaders = await load(server, WIDE_READERS, ['wide'])
+  const stalled = await listen(server, STALLED, ['wide'])
+  const wideReaders = await listen(server, WIDE_READERS, ['wide'])
   stalled.send('pause')
-  const busy = await publishFor(seconds, wide)
-  const [after, wideAfter] = await Promise.all([report(readers), report(wideReaders)])
+  const busy = await publish(wide)
+  const [after, wideAfter] = await Promise.all([totalsOf(readers), totalsOf(wideReaders)])
   const received = after.received - before.received
   console.log(
-    `${STALLED} that stop reading: the others received ${received} of ${busy.published * (listeners / STREAMS)}, ${after.lost - before.lost} lost, ${after.twice - before.twice} twice; those on the same stream ${wideAfter.received} of ${(busy.published / STREAMS) * WIDE_READERS}, ${wideAfter.lost} lost`,
+    `${STALLED} that stop reading: the others received ${received} of ${busy.ticks * listeners}, ${after.lost - before.lost} lost, ${after.twice - before.twice} twice; those on the same stream ${wideAfter.received} of ${busy.ticks * WIDE_READERS}, ${wideAfter.lost} lost`,
   )
-  console.log(
-    `the gateway dropped ${gateway.counts.dropped} for those that stopped; resident MiB every ${busy.everySeconds} s: ${busy.residentMiB.join(' ')}; event loop delay p99 ${busy.p99Ms} ms`,
-  )
+  console.log(`the gateway dropped ${gateway.counts.dropped} for those that stopped; ${busy.words}`)
   for (const child of [readers, stalled, wideReaders]) child.send('stop')
   await server.close({ timeoutMs: 1000 })
 }
@@ -66,14 +60,14 @@ async function steady() {
 /** Cuts the connections of listeners, then restarts the server, and measures until all are listening again. */
 async function storm() {
   let { server } = await open()
-  const child = await load(server, returning, names)
+  const child = await listen(server, returning, names)
   const cutMs = await timed(child, () => child.send('cut'))
   await server.close({ timeoutMs: 1000 })
   const restartMs = await timed(child, async () => {
     ;({ server } = await open({ port: server.port }))
   })
   for (const stream of streams) stream.publish({ n: ++number })
-  const { received } = await report(child)
+  const { received } = await totalsOf(child)
   console.log(
     `${returning} listeners at once: all are back ${cutMs} ms after a cut, ${restartMs} ms after a restart; ${received} of ${returning} then received a message`,
   )
@@ -105,45 +99,14 @@ async function create(gateway, name) {
   if (response.status !== 201) throw new Error(`Creating ${name} was answered ${response.status}.`)
 }
 
-async function load(server, count, names) {
-  const child = fork(
-    join(import.meta.dirname, 'listen-load.mjs'),
-    [server.port, count, names, AUTHORIZATION].map(String),
-  )
-  await once(child, 'message')
-  return child
+function listen(server, count, names) {
+  return load('listen-load.mjs', { port: server.port, count, names, authorization: AUTHORIZATION })
 }
 
-async function report(child) {
-  // What is on its way still arrives.
-  await new Promise((resolve) => setTimeout(resolve, 1000))
-  child.send('report')
-  const [totals] = await once(child, 'message')
-  return totals
-}
-
-async function publishFor(forSeconds, wide) {
-  const everySeconds = Math.max(1, Math.round(forSeconds / 6))
-  const residentMiB = []
-  const delay = monitorEventLoopDelay({ resolution: 10 })
-  delay.enable()
-  const startMs = performance.now()
-  let ticks = 0
-  while (ticks < forSeconds * PER_SECOND) {
-    await new Promise((resolve) =>
-      setTimeout(resolve, Math.max(0, startMs + (ticks * 1000) / PER_SECOND - performance.now())),
-    )
+function publish(wide) {
+  return publishFor(seconds, PER_SECOND, () => {
     number++
     for (const stream of streams) stream.publish({ n: number })
     wide?.publish({ n: number, filling: FILLING })
-    if (ticks++ % (everySeconds * PER_SECOND) === 0)
-      residentMiB.push(Math.round(process.memoryUsage.rss() / 2 ** 20))
-  }
-  delay.disable()
-  return {
-    published: ticks * STREAMS,
-    residentMiB,
-    everySeconds,
-    p99Ms: Math.round(delay.percentile(99) / 1e6),
-  }
+  })
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { WebSocket } from 'ws'
 
 // Makes so many connections, joins each to one of the streams, answers pings, and checks that the numbers of each
@@ -26,14 +27,15 @@ async function connect(url, name, index) {
   const answered = answersOf(socket)
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   const welcome = answered(KIND.welcome)
-  socket.send(message(KIND.hello, Buffer.from(JSON.stringify({ version: 1, hub: 'default' }))))
-  await welcome
+  const secret = randomBytes(16).toString('hex')
+  socket.send(message(KIND.hello, Buffer.from(JSON.stringify({ version: 1, hub: 'default', secret }))))
+  const [prefix] = JSON.parse((await welcome).subarray(1)).prefixes
   const joined = answered(KIND.joined)
   socket.send(message(KIND.join, numbered(1), topic))
   await joined
   return {
     name,
-    publish: publisherOf(socket, topic, index),
+    publish: publisherOf(socket, topic, index, prefix),
     async settled() {
       const barrier = answered(KIND.barrier)
       socket.send(message(KIND.barrier, numbered(2)))
@@ -50,7 +52,7 @@ function answersOf(socket) {
     const [kind] = data
     if (kind === KIND.ping) socket.send(message(KIND.pong))
     else if (kind === KIND.frame) count(data.subarray(3 + data.readUInt16BE(1)), next)
-    else waiting.get(kind)?.()
+    else waiting.get(kind)?.(data)
   })
   return (kind) => new Promise((resolve) => waiting.set(kind, resolve))
 }
@@ -69,13 +71,12 @@ function count(frame, next) {
   }
 }
 
-function publisherOf(socket, topic, index) {
-  const hub = index.toString(16).padStart(12, '0')
+function publisherOf(socket, topic, index, prefix) {
   const length = Buffer.alloc(2)
   length.writeUInt16BE(topic.length)
   let published = 0
   return () => {
-    const sid = `TZ${hub}0000${(++published).toString(16).padStart(16, '0')}`
+    const sid = `TZ${prefix}0000${(++published).toString(16).padStart(16, '0')}`
     const frame = JSON.stringify({ data: { index }, sid, t: published * 1000 })
     socket.send(message(KIND.frame, length, topic, Buffer.from(frame)))
   }

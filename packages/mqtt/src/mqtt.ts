@@ -1,8 +1,9 @@
-import type { Capabilities, RivuletError, Topic, Transport, TransportHost } from 'rivulet'
+import type { RivuletError, Transport, TransportHost } from 'rivulet'
+import { makeTransport } from 'rivulet/transport'
 import { capabilitiesOf } from './capabilities.ts'
 import { Connection } from './connection.ts'
 import { type MqttOptions, optionsFromUrls, resolveOptions, type Settings } from './options.ts'
-import { refusesProtocol, unavailable } from './refusal.ts'
+import { refusesProtocol } from './refusal.ts'
 import type { Server } from './server.ts'
 import { TakeOvers } from './take-overs.ts'
 
@@ -23,18 +24,19 @@ export function transportFromUrls(urls: readonly string[]): Transport {
  * rejects `open` with `TRANSPORT_FAILED`, everything else with `TRANSPORT_UNAVAILABLE`; `cause` has the reason.
  */
 export function mqtt(options: MqttOptions): Transport {
-  return new MqttTransport(resolveOptions(options))
+  const settings = resolveOptions(options)
+  const servers = new Servers(settings)
+  return makeTransport<Connection>({
+    name: 'mqtt',
+    capabilities: (last) => last?.capabilities ?? capabilitiesOf(settings.protocol ?? 5, settings),
+    connect: (host, signal) => servers.connect(host, signal),
+  })
 }
 
-class MqttTransport implements Transport {
-  readonly name = 'mqtt'
-  capabilities: Capabilities
-  // Private, as everything that leads to a password: neither `inspect` nor JSON shows it.
+/** The servers of a transport, and which of them comes first. */
+class Servers {
   readonly #settings: Settings
   readonly #takeOvers: TakeOvers
-  #connection: Connection | undefined
-  /** Stands for the call of `open` that is in force; `close` ends it. */
-  #opening: object | undefined
   /** The server to try first: the one that answered last, or the one after the last that did not. */
   #first: number
 
@@ -42,25 +44,20 @@ class MqttTransport implements Transport {
     this.#settings = settings
     this.#takeOvers = new TakeOvers(settings.clientId)
     this.#first = Math.floor(Math.random() * settings.servers.length)
-    this.capabilities = capabilitiesOf(settings.protocol ?? 5, settings)
   }
 
-  async open(host: TransportHost, signal: AbortSignal): Promise<void> {
+  async connect(host: TransportHost, signal: AbortSignal): Promise<Connection> {
     this.#takeOvers.check(performance.now())
-    const [settings, takeOvers, opening] = [this.#settings, this.#takeOvers, {}]
-    this.#opening = opening
+    const [settings, takeOvers] = [this.#settings, this.#takeOvers]
     let failure: RivuletError | undefined
     let protocol = settings.protocol ?? 5
     for (let tried = 0; tried < settings.servers.length; ) {
       signal.throwIfAborted()
-      if (this.#opening !== opening) throw unavailable('The transport was closed while opening.')
       const server = settings.servers[this.#first] as Server
       const connection = new Connection({ server, settings, protocol, takeOvers, host })
-      this.#connection = connection
       try {
         await connection.open(signal)
-        this.capabilities = connection.capabilities
-        return
+        return connection
       } catch (error) {
         signal.throwIfAborted()
         const isOld = protocol === 5 && settings.protocol === undefined && refusesProtocol(error)
@@ -74,29 +71,4 @@ class MqttTransport implements Transport {
     }
     throw failure
   }
-
-  send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    return this.#connection?.send(topic, frame) ?? 'offline'
-  }
-
-  async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    await (this.#connection ?? notOpen()).join(topic, signal)
-  }
-
-  leave(topic: Topic): void {
-    this.#connection?.leave(topic)
-  }
-
-  async flush(signal: AbortSignal): Promise<void> {
-    await (this.#connection ?? notOpen()).flush(signal)
-  }
-
-  async close(signal: AbortSignal): Promise<void> {
-    this.#opening = undefined
-    await this.#connection?.close(signal)
-  }
-}
-
-function notOpen(): never {
-  throw unavailable('There is no connection to an MQTT broker; open it first.')
 }

@@ -1,8 +1,9 @@
 import type { Transport } from 'rivulet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { type FaultProxy, startProxy } from '../../../test/support/fault-proxy.ts'
-import { closeAll, make, NEVER, open, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
 
 const TOPIC = topicOf('positions')
 

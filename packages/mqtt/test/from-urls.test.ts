@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { inspect, promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { mqtt, transportFromUrls } from '../src/index.ts'
-import { NEVER, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { NEVER, RecordingHost, topicOf, until } from './recording-host.ts'
 
 const SECRET = 'hush/#?%: é'
 const ENCODED = encodeURIComponent(SECRET)

@@ -2,10 +2,11 @@ import { getEventListeners, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createHub } from 'rivulet'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
-import { closeAll, make, NEVER, open, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
 
 const TOPIC = topicOf('positions')
 // More than the kernel of the one side and of the other hold.

@@ -2,8 +2,9 @@ import { mqtt } from '@rivulet/mqtt'
 import { connectAsync, type MqttClient } from 'mqtt'
 import type { Topic } from 'rivulet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { type Broker, startMosquitto, startNats } from '../../../test/support/brokers.ts'
-import { closeAll, NEVER, open, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { closeAll, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 
 const TOPIC = topicOf('positions')

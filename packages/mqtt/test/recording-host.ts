@@ -59,13 +59,3 @@ export function topicOf(stream: string): Topic {
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
-
-/** The error that a promise rejects with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: unknown }> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('The promise should have been rejected.')
-}

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
-import { closeAll, make, NEVER, open, RecordingHost, rejection, topicOf, until } from './recording-host.ts'
+import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
 
 const TOPIC = topicOf('positions')
 const SCHEMES = ['mqtt', 'mqtts', 'ws', 'wss']

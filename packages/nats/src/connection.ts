@@ -61,8 +61,6 @@ export class Connection {
     const lastFault = this.#lastFault
     try {
       await this.flush(signal)
-      // A refusal precedes the PONG on the wire, but the client tells of it up to one macrotask later.
-      await new Promise(setImmediate)
       if (join.refusal) throw join.refusal
       if (this.#lastFault !== lastFault) {
         // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail; or it
@@ -83,9 +81,11 @@ export class Connection {
     this.#joins.delete(topic)
   }
 
-  flush(signal: AbortSignal): Promise<void> {
-    if (!this.#live) return Promise.reject(new Error('the connection is gone'))
-    return this.#wait(this.#client.flush(), signal)
+  async flush(signal: AbortSignal): Promise<void> {
+    if (!this.#live) throw new Error('the connection is gone')
+    await this.#wait(this.#client.flush(), signal)
+    // A refusal precedes the PONG on the wire, but the client tells of it up to one macrotask later.
+    await new Promise(setImmediate)
   }
 
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */

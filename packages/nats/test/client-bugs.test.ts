@@ -1,27 +1,18 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { connect } from '@nats-io/transport-node'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { listening, proxyTo } from '../../../test/support/adapters/scene.ts'
 import { Authority } from '../../../test/support/certificates.ts'
-import { startProxy } from '../../../test/support/fault-proxy.ts'
-import { rejection } from './host.ts'
-import { bareClient, eventually, server } from './scene.ts'
+import { eventually } from '../../../test/support/live.ts'
+import { bareClient, server } from './scene.ts'
 
 // Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
 // and in the adapter.
 
 test('the bare client leaves the socket of a dial that timed out', async () => {
-  const sockets = new Set<Socket>()
-  const listener = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
-  })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    listener.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  const { port } = listener.address() as AddressInfo
-  await rejection(connect({ servers: `127.0.0.1:${port}`, timeout: 50, reconnect: false }))
+  const { address, sockets } = await listening(createServer())
+  await rejection(connect({ servers: address, timeout: 50, reconnect: false }))
   await eventually(() => sockets.size).toBe(1)
   for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
   expect(sockets.size).toBe(1)
@@ -75,8 +66,7 @@ test('the bare client never settles a flush that its connection did not survive'
 
 test('the bare client lets what has not got through leave after it has closed', async () => {
   const broker = await server()
-  const proxy = await startProxy(broker)
-  onTestFinished(() => proxy.close())
+  const proxy = await proxyTo(broker)
   const heard: string[] = []
   const receiver = await bareClient(broker)
   receiver.subscribe('x', { callback: (_error, message) => void heard.push(message.string()) })

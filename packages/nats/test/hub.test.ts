@@ -1,9 +1,10 @@
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
+import { within } from '../../../test/support/adapters/recorder.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
+import { eventually } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'
-import { within } from './host.ts'
-import { bareClient, eventually, server, transportTo } from './scene.ts'
+import { bareClient, server, transportTo } from './scene.ts'
 
 const SUBJECT = 'rivulet.fleet.positions'
 
@@ -96,14 +97,17 @@ test('finds the stream on which the server hangs up, and keeps the others joined
   expect(errors).not.toContainEqual(expect.objectContaining({ stream: 'positions' }))
 })
 
-test('counts a publish that the server denies as confirmed, and tells of it on its stream', async () => {
+test('counts a publish that the server denies as unconfirmed, and tells of it on its stream', async () => {
   const broker = await server({ config: permitted(`publish: { deny: "${SUBJECT}" }`) })
   const { hub, stream, errors } = await openHub(broker, { user: 'ann', password: 'right' })
+  const allowed = hub.stream('allowed')
   stream.publish({ n: 1 })
+  allowed.publish({ n: 1 })
   await hub.flush()
-  await eventually(() => errors.length).toBe(1)
+  expect(errors).toHaveLength(1)
   expect(RivuletError.is(errors[0])).toBe(true)
+  expect(allowed.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
   expect(errors[0]).toMatchObject({ code: 'TRANSPORT_FAILED', hub: 'fleet', stream: 'positions' })
   expect(errors[0]).toMatchObject({ cause: { name: 'PermissionViolationError' } })
-  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
+  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 0, unconfirmed: 1 })
 })

@@ -1,7 +1,8 @@
 import type { Topic } from 'rivulet'
 import { expect, test } from 'vitest'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
-import { bareClient, eventually, opened, server, transportTo } from './scene.ts'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { eventually } from '../../../test/support/live.ts'
+import { bareClient, opened, server, transportTo } from './scene.ts'
 
 test('carries frames from one transport to another and to nobody else', async () => {
   const broker = await server()

@@ -1,31 +1,17 @@
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { nkeys } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
-import { expect, onTestFinished, test } from 'vitest'
-import { Authority, type Certificate } from '../../../test/support/certificates.ts'
+import { expect, test } from 'vitest'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { addressOf, authority, listening } from '../../../test/support/adapters/scene.ts'
 import { freePort } from '../../../test/support/free-port.ts'
+import { eventually } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
-import { addressOf, bareClient, eventually, opened, server, transportTo } from './scene.ts'
+import { bareClient, opened, secureServer, server, transportTo } from './scene.ts'
 
 function refused(target: Parameters<typeof transportTo>[0], options?: NatsOptions) {
   return rejection(transportTo(target, options).open(new Recorder(), within()))
-}
-
-function authority(): Authority {
-  const made = new Authority()
-  onTestFinished(() => made.close())
-  return made
-}
-
-/** Listens on a free port until the test ends. */
-async function listening(peer: Server): Promise<string> {
-  await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    peer.close()
-  })
-  return `127.0.0.1:${(peer.address() as AddressInfo).port}`
 }
 
 test('connects with the right user and password, and is refused for good with others', async () => {
@@ -80,14 +66,14 @@ test('tells an outage from a refusal when nobody listens', async () => {
 test('gives up on an HTTP server and on a peer that says nothing', async () => {
   const http = await listening(createHttpServer((_request, response) => response.end('hello')))
   const silent = await listening(createServer())
-  const errors = await Promise.all([refused([http]), refused([silent])])
+  const errors = await Promise.all([refused([http.address]), refused([silent.address])])
   expect(errors.map((error) => error.code)).toEqual(['TRANSPORT_UNAVAILABLE', 'TRANSPORT_UNAVAILABLE'])
 })
 
 test('gives up on a peer that hangs up, and on one that talks nonsense', async () => {
   const hangingUp = await listening(createServer((socket) => socket.destroy()))
   const nonsense = await listening(createServer((socket) => socket.on('error', () => {}).end('220 smtp\r\n')))
-  const errors = await Promise.all([refused([hangingUp]), refused([nonsense])])
+  const errors = await Promise.all([refused([hangingUp.address]), refused([nonsense.address])])
   expect(errors.map((error) => error.code)).toEqual(['TRANSPORT_UNAVAILABLE', 'TRANSPORT_UNAVAILABLE'])
 })
 
@@ -239,10 +225,3 @@ test('shows its own certificate to a server that asks for one', async () => {
     /^TRANSPORT_(FAILED|UNAVAILABLE)$/,
   )
 })
-
-async function secureServer(trusted: Authority, certificate: Certificate, handshakeFirst: boolean) {
-  const { certFile, keyFile } = certificate
-  const first = handshakeFirst ? ', handshake_first: true' : ''
-  const config = `tls { cert_file: "${certFile}", key_file: "${keyFile}"${first} }`
-  return { broker: await server({ config }), tls: { ca: trusted.ca, handshakeFirst } }
-}

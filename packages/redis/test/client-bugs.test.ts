@@ -1,8 +1,9 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { createClient } from '@redis/client'
 import { expect, onTestFinished, test } from 'vitest'
-import { startProxy } from '../../../test/support/fault-proxy.ts'
-import { bareClient, eventually, server } from './scene.ts'
+import { listening, proxyTo } from '../../../test/support/adapters/scene.ts'
+import { eventually } from '../../../test/support/live.ts'
+import { bareClient, server } from './scene.ts'
 
 // Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
 // and in the adapter.
@@ -27,8 +28,7 @@ test('the bare client loses what came together with a message whose listener thr
 
 test('the bare client with its own settings delivers after an outage what was published during it', async () => {
   const broker = await server()
-  const proxy = await startProxy(broker)
-  onTestFinished(() => proxy.close())
+  const proxy = await proxyTo(broker)
   const heard: string[] = []
   const receiver = await bareClient(broker)
   await receiver.subscribe('x', (text) => heard.push(text))
@@ -57,18 +57,8 @@ test('the bare client queues a subscription after its connection has ended, and 
 })
 
 test('the bare client leaves the socket of a dial that is given up', async () => {
-  const sockets = new Set<Socket>()
-  const listener = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
-  })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    listener.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  const { port } = listener.address() as AddressInfo
-  const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: false } })
+  const { address, sockets } = await listening(createServer())
+  const client = createClient({ url: `redis://${address}`, socket: { reconnectStrategy: false } })
   client.on('error', () => {})
   client.connect().catch(() => {})
   client.destroy()
@@ -99,17 +89,18 @@ test('the bare client waits for ever for the answer to its first command', async
 
 test('the bare client goes on after bytes that are no Redis protocol', async () => {
   const nonsense = createServer((socket) => {
-    socket.on('error', () => {})
     socket.once('data', () => {
       socket.write('%0\r\n')
       setImmediate(() => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
     })
   })
-  await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void nonsense.close())
-  const { port } = nonsense.address() as AddressInfo
+  const { address } = await listening(nonsense)
   const settings = { disableClientInfo: true, maintNotifications: 'disabled' } as const
-  const client = createClient({ ...settings, socket: { host: '127.0.0.1', port, reconnectStrategy: false } })
+  const client = createClient({
+    ...settings,
+    url: `redis://${address}`,
+    socket: { reconnectStrategy: false },
+  })
   const errors: Error[] = []
   client.on('error', (error) => errors.push(error))
   await client.connect()
@@ -120,8 +111,7 @@ test('the bare client goes on after bytes that are no Redis protocol', async () 
 
 test('the bare client lets what has not got through leave after it has been destroyed', async () => {
   const broker = await server()
-  const proxy = await startProxy(broker)
-  onTestFinished(() => proxy.close())
+  const proxy = await proxyTo(broker)
   const heard: string[] = []
   const receiver = await bareClient(broker)
   await receiver.subscribe('x', (text) => heard.push(text))

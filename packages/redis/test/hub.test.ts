@@ -1,8 +1,9 @@
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Broker } from '../../../test/support/brokers.ts'
+import { eventually } from '../../../test/support/live.ts'
 import { redisCommand } from '../../../test/support/redis-servers.ts'
-import { bareClient, eventually, server, transportTo } from './scene.ts'
+import { bareClient, server, transportTo } from './scene.ts'
 
 const CHANNEL = 'rivulet/fleet/positions'
 const FLEET = 'user fleet on >right +@all'
@@ -52,7 +53,7 @@ test('joins a stream again once a permission that was revoked is granted', async
   await eventually(() => heard).toEqual([{ n: 1 }, { n: 3 }])
 })
 
-test('counts a publish that the server denies as confirmed, and tells of it on its stream', async () => {
+test('counts a publish that the server denies as unconfirmed, and tells of it on its stream', async () => {
   const broker = await server({ config: `${FLEET} &rivulet/fleet/*` })
   const { hub, stream, subscription, errors } = await openHub(broker)
   await subscription.ready
@@ -63,7 +64,7 @@ test('counts a publish that the server denies as confirmed, and tells of it on i
   expect(RivuletError.is(errors[0])).toBe(true)
   expect(errors[0]).toMatchObject({ code: 'TRANSPORT_FAILED', hub: 'fleet', stream: 'positions' })
   expect((errors[0] as Error).message).toContain('NOPERM')
-  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
+  expect(stream.ledger()).toMatchObject({ accepted: 1, confirmed: 0, unconfirmed: 1 })
   expect(hub.status).toBe('up')
 })
 

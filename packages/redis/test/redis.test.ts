@@ -1,9 +1,10 @@
 import type { Topic } from 'rivulet'
 import { describe, expect, test } from 'vitest'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { eventually } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand, unixSocketOf } from '../../../test/support/redis-servers.ts'
 import { transportFromUrls } from '../src/index.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
-import { bareClient, eventually, opened, server, transportTo } from './scene.ts'
+import { bareClient, opened, server } from './scene.ts'
 
 test('publishes and subscribes over one connection, and hears its own frames', async () => {
   const broker = await server()
@@ -183,15 +184,4 @@ test('is heard on one database and spoken to on another', async () => {
   await elsewhere.publish(POSITIONS, 'x')
   await transport.flush(within())
   expect(host.frames).toHaveLength(1)
-})
-
-test('tries every server until one answers', async () => {
-  const [broker, gone] = [await server(), await server()]
-  await gone.close()
-  for (let round = 0; round < 5; round += 1) {
-    const { transport } = await opened([`127.0.0.1:${gone.port}`, `127.0.0.1:${broker.port}`])
-    await transport.close(within())
-  }
-  const alone = transportTo(gone)
-  expect((await rejection(alone.open(new Recorder(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
 })

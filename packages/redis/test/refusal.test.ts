@@ -1,15 +1,16 @@
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { RivuletError } from 'rivulet'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { addressOf, authority, listening } from '../../../test/support/adapters/scene.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
-import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
+import { eventually } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand } from '../../../test/support/redis-servers.ts'
 import type { RedisOptions } from '../src/index.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from './host.ts'
-import { addressOf, eventually, opened, server, transportTo } from './scene.ts'
+import { opened, server, transportTo } from './scene.ts'
 
 const SECRET = 'hunter2hunter2'
 
@@ -17,27 +18,6 @@ async function refused(target: Broker | string[], options?: RedisOptions): Promi
   const error = await rejection(transportTo(target, options).open(new Recorder(), within()))
   if (RivuletError.is(error)) return error
   throw error
-}
-
-/** Listens until the test ends, and gives the address. */
-async function listening(listener: Server): Promise<string[]> {
-  const sockets = new Set<Socket>()
-  listener.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
-  })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    listener.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return [`127.0.0.1:${(listener.address() as AddressInfo).port}`]
-}
-
-function authority(): Authority {
-  const made = new Authority()
-  onTestFinished(() => made.close())
-  return made
 }
 
 test.each(REDIS_PROGRAMS)('is refused for good by %s when credentials are wrong', async (kind) => {
@@ -60,8 +40,10 @@ test('takes the password of a server without users', async () => {
 
 test('keeps to itself the password that a server before version 6 repeats', async () => {
   const answer = `-ERR unknown command \`HELLO\`, with args beginning with: \`3\`, \`AUTH\`, \`ann\`, \`${SECRET}\`, \r\n`
-  const old = await listening(createServer((socket) => socket.once('data', () => socket.write(answer))))
-  const error = await refused(old, { username: 'ann', password: SECRET })
+  const { address: old } = await listening(
+    createServer((socket) => socket.once('data', () => socket.write(answer))),
+  )
+  const error = await refused([old], { username: 'ann', password: SECRET })
   expect(error).toMatchObject({
     code: 'TRANSPORT_FAILED',
     message: expect.stringContaining('unknown command'),
@@ -85,7 +67,7 @@ test('gives up on an HTTP server, on a peer that says nothing, that hangs up, an
     createServer((socket) => socket.destroy()),
     createServer((socket) => socket.on('error', () => {}).end('220 smtp\r\n')),
   ]
-  const errors = await Promise.all(peers.map(async (peer) => refused(await listening(peer))))
+  const errors = await Promise.all(peers.map(async (peer) => refused([(await listening(peer)).address])))
   expect(errors.map((error) => error.code)).toEqual(peers.map(() => 'TRANSPORT_UNAVAILABLE'))
 })
 
@@ -95,7 +77,7 @@ test('is down when the server sends bytes that are no Redis protocol', async () 
     socket = made
     made.once('data', () => made.write('%0\r\n'))
   })
-  const { host } = await opened(await listening(peer))
+  const { host } = await opened([(await listening(peer)).address])
   socket?.write('HTTP/1.1 400 Bad Request\r\n\r\n')
   await eventually(() => host.downs.length).toBe(1)
   expect(host.downs[0]).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })

@@ -1,7 +1,7 @@
 import { RivuletError, type Topic, type TransportHost } from 'rivulet'
 import type { Channel } from './channel.ts'
 import { Others } from './others.ts'
-import { type FramesPost, makeId, type Post, readPost } from './post.ts'
+import { type AskPost, type FramesPost, makeId, type Post, readPost } from './post.ts'
 
 /** Interval between test posts while the channel opens. */
 const TEST_AGAIN_MS = 50
@@ -26,6 +26,11 @@ export class Connection {
   readonly #others = new Others()
   // Grows with each post by its bytes and one: where an ask stands, and how far behind it another transport is.
   #position = 0
+  // Posts with frames. The others count them, since a runtime may drop posts.
+  #posts = 0
+  // Topics of what was sent before the last ask, and since: which frames a dropped post held is not known.
+  #askedTopics = new Set<Topic>()
+  #topics = new Set<Topic>()
   // While true the host may be called: from the end of `open` to `down` or `close`.
   #live = false
   #isDropped = false
@@ -45,34 +50,41 @@ export class Connection {
 
   /**
    * Resolves once the channel brings posts: a second channel of this thread posts a test until the first one receives
-   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort.
+   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort and
+   * when closed meanwhile, and has ended then.
    */
-  async receivesOwnTest(tester: Channel, signal: AbortSignal): Promise<void> {
-    tester.unref?.()
+  async open(makeTester: () => Channel, signal: AbortSignal): Promise<void> {
+    let tester: Channel | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
-    let abort = () => {}
     const test = () => {
       timer = setTimeout(test, TEST_AGAIN_MS)
-      tester.postMessage({ ask: this.#id, position: this.#position } satisfies Post)
+      tester?.postMessage({ ask: this.#id, position: this.#position, posts: this.#posts } satisfies Post)
     }
+    const abort = () => this.#drop(signal.reason)
+    signal.addEventListener('abort', abort)
     try {
+      tester = makeTester()
+      tester.unref?.()
       await new Promise<void>((resolve, reject) => {
         this.#opening = { resolve, reject }
-        abort = () => reject(signal.reason)
-        signal.addEventListener('abort', abort)
         test()
       })
       this.#live = !this.#isDropped
+    } catch (cause) {
+      this.#drop(cause)
+      throw cause
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
-      tester.close()
+      tester?.close()
+      this.#opening = undefined
     }
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#live) return 'offline'
     if (this.#frames.length === 0) queueMicrotask(() => this.#postFrames())
+    this.#topics.add(topic)
     this.#frames.push(topic, alone(frame))
     this.#frameBytes += frame.length
     const isFull = this.#frames.length === 2 * FRAMES_IN_POST || this.#frameBytes >= BYTES_IN_POST
@@ -101,6 +113,7 @@ export class Connection {
 
   /** Waits until the others have what was sent, or `signal` aborts. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
+    if (this.#opening !== undefined) return this.#drop(new Error('closed while it opened'))
     if (this.#live) this.#ask()
     this.#live = false
     await this.#others.caughtUp(this.#position, signal).catch(() => {})
@@ -108,14 +121,17 @@ export class Connection {
   }
 
   #ask(): boolean {
-    return this.#postFrames() && this.#post({ ask: this.#id, position: this.#position + 1 }, 0)
+    const isPosted = this.#postFrames()
+    this.#askedTopics = this.#topics
+    this.#topics = new Set()
+    return isPosted && this.#post({ ask: this.#id, position: this.#position + 1, posts: this.#posts }, 0)
   }
 
   #postFrames(): boolean {
     const [frames, bytes] = [this.#frames, this.#frameBytes]
     this.#frames = []
     this.#frameBytes = 0
-    return frames.length === 0 || this.#post(frames, bytes)
+    return frames.length === 0 || this.#post([this.#id, ++this.#posts, ...frames], bytes)
   }
 
   /** Tells whether a post left. */
@@ -135,13 +151,14 @@ export class Connection {
     if (post === undefined || this.#isDropped) return
     if (isFrames(post)) this.#receiveAll(post)
     else if ('end' in post) this.#others.ended(post.end)
-    else if ('ask' in post) this.#answer(post.ask, post.position)
-    else if (post.to === this.#id) this.#others.answered(post.answer, post.position)
+    else if ('ask' in post) this.#answer(post)
+    else if (post.to === this.#id) this.#doubt(this.#others.answered(post))
   }
 
-  #receiveAll(frames: FramesPost): void {
-    for (let index = 0; index < frames.length; index += 2) {
-      this.#receive(frames[index] as Topic, frames[index + 1] as Uint8Array | string)
+  #receiveAll(post: FramesPost): void {
+    this.#others.heard(post[0], post[1])
+    for (let index = 2; index < post.length; index += 2) {
+      this.#receive(post[index] as Topic, post[index + 1] as Uint8Array | string)
     }
   }
 
@@ -154,10 +171,19 @@ export class Connection {
     }
   }
 
-  #answer(to: string, position: number): void {
+  #answer({ ask: to, position, posts }: AskPost): void {
     if (to === this.#id) return this.#opening?.resolve()
-    this.#others.met(to, this.#position)
-    this.#post({ answer: this.#id, to, position }, 0)
+    const missed = this.#others.met(to, posts, this.#position)
+    this.#post({ answer: this.#id, to, position, posts: this.#posts, missed }, 0)
+  }
+
+  /** Tells of posts that never came to another transport. */
+  #doubt(missed: number): void {
+    if (missed <= 0 || !this.#live) return
+    const advice = 'more waited for it than this runtime keeps; await flush more often'
+    const message = `${missed} posts never came to another thread: ${advice}.`
+    const error = new RivuletError('TRANSPORT_FAILED', message)
+    for (const topic of this.#askedTopics) this.#host.error(topic, error)
   }
 
   #unreadable(): void {

@@ -1,3 +1,5 @@
+import type { AnswerPost } from './post.ts'
+
 /** How long a barrier waits for a transport that is little behind: its thread may be busy, blocked or gone. */
 const PATIENCE_MS = 100
 /** How long for one that is far behind. Below the 2 s after which the core takes the connection for dead. */
@@ -14,6 +16,12 @@ interface Other {
   answered: number
   /** Since when an ask of ours has waited for its answer. */
   askedSinceMs: number | undefined
+  /** How many posts with frames it has made, as far as is known here. */
+  posts: number
+  /** How many of these never came here. */
+  missedHere: number
+  /** How many of ours never came to it, as it last said. */
+  missedThere: number
 }
 
 interface Wait {
@@ -30,20 +38,34 @@ export class Others {
   readonly #all = new Map<string, Other>()
   readonly #waits = new Set<Wait>()
 
-  /** Notes a transport that exists; it need not answer what was posted up to `position`. */
-  met(id: string, position: number): void {
-    if (this.#all.has(id) || this.#all.size === MAX_OTHERS) return
-    this.#all.set(id, { answered: position, askedSinceMs: undefined })
+  /**
+   * Notes a transport that exists, and has made so many posts with frames; it need not answer what was posted up to
+   * `position`. Returns how many of its posts never came here.
+   */
+  met(id: string, posts: number, position: number): number {
+    const other = this.#all.get(id) ?? this.#add(id, posts, position)
+    if (other === undefined) return 0
+    countMissed(other, posts, posts)
+    return other.missedHere
   }
 
-  /** Notes that a transport has read up to a position. */
-  answered(id: string, position: number): void {
-    this.met(id, position)
+  /** Notes a post with frames, the `nth` of its transport. */
+  heard(id: string, nth: number): void {
     const other = this.#all.get(id)
-    if (other === undefined) return
+    if (other !== undefined) countMissed(other, nth - 1, nth)
+  }
+
+  /** Notes that a transport has read up to a position. Returns how many posts never came to it since it said so last. */
+  answered({ answer: id, position, posts, missed }: AnswerPost): number {
+    this.met(id, posts, position)
+    const other = this.#all.get(id)
+    if (other === undefined) return 0
     other.answered = Math.max(other.answered, position)
     other.askedSinceMs = undefined
+    const more = missed - other.missedThere
+    other.missedThere = missed
     this.#look()
+    return more
   }
 
   /** Notes that a transport has closed. */
@@ -85,6 +107,13 @@ export class Others {
     for (const { reject } of this.#waits) reject(cause)
   }
 
+  #add(id: string, posts: number, position: number): Other | undefined {
+    if (this.#all.size === MAX_OTHERS) return undefined
+    const other = { answered: position, askedSinceMs: undefined, posts, missedHere: 0, missedThere: 0 }
+    this.#all.set(id, other)
+    return other
+  }
+
   /** Resolves a wait when its time is over; returns how to stop that. */
   #giveUpLater(wait: Wait): () => void {
     let timer: ReturnType<typeof setTimeout>
@@ -120,4 +149,10 @@ export class Others {
   #behind(position: number): Other[] {
     return [...this.#all.values()].filter(({ answered }) => answered < position)
   }
+}
+
+/** Counts the posts that should have come before this one and did not. */
+function countMissed(other: Other, before: number, posts: number): void {
+  other.missedHere += Math.max(0, before - other.posts)
+  other.posts = Math.max(other.posts, posts)
 }

@@ -3,25 +3,31 @@ import type { Topic } from 'rivulet'
 /** One post: frames, a barrier's question, its answer, or the end of a transport. */
 export type Post = FramesPost | AskPost | AnswerPost | EndPost
 
-/** A topic and its frame, and so on, in turn. */
-export type FramesPost = readonly (Topic | Uint8Array | string)[]
+/** The id of a transport; which post with frames it is, from 1; a topic and its frame, and so on, in turn. */
+export type FramesPost = readonly [from: string, nth: number, ...frames: (Topic | Uint8Array | string)[]]
 
 /** Asks every other transport to answer once it has taken everything that was posted before. */
-interface AskPost {
+export interface AskPost {
   /** The id of the asking transport. */
   readonly ask: string
   /** How far the asking transport has posted. */
   readonly position: number
+  /** How many posts with frames it has made. */
+  readonly posts: number
 }
 
 /** Answers one ask. */
-interface AnswerPost {
+export interface AnswerPost {
   /** The id of the answering transport. */
   readonly answer: string
   /** The id of the asking transport. */
   readonly to: string
   /** The position of the ask. */
   readonly position: number
+  /** How many posts with frames the answering transport has made. */
+  readonly posts: number
+  /** How many posts with frames of the asking transport never came to it. */
+  readonly missed: number
 }
 
 /** Says that a transport is closed and answers no more. */
@@ -34,11 +40,11 @@ interface EndPost {
 export function readPost(data: unknown): Post | undefined {
   if (typeof data !== 'object' || data === null) return undefined
   if (Array.isArray(data)) return isFrames(data) ? data : undefined
-  const { ask, answer, to, end, position } = data as Record<string, unknown>
+  const { ask, answer, to, end, position, posts, missed } = data as Record<string, unknown>
   if (isId(end)) return { end }
-  if (typeof position !== 'number' || !Number.isSafeInteger(position)) return undefined
-  if (isId(ask)) return { ask, position }
-  return isId(answer) && isId(to) ? { answer, to, position } : undefined
+  if (!isCount(position) || !isCount(posts)) return undefined
+  if (isId(ask)) return { ask, position, posts }
+  return isId(answer) && isId(to) && isCount(missed) ? { answer, to, position, posts, missed } : undefined
 }
 
 const ID_LENGTH = 32
@@ -54,9 +60,12 @@ function isId(value: unknown): value is string {
 }
 
 function isFrames(post: readonly unknown[]): post is FramesPost {
-  return (
-    post.length % 2 === 0 && post.every((each, index) => (index % 2 === 0 ? isText(each) : isFrame(each)))
-  )
+  if (post.length % 2 !== 0 || !isId(post[0]) || !isCount(post[1])) return false
+  return post.every((each, index) => index < 2 || (index % 2 === 0 ? isText(each) : isFrame(each)))
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value)
 }
 
 function isText(value: unknown): value is string {

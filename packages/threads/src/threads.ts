@@ -17,10 +17,8 @@ class ThreadsTransport implements Transport {
     maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
   readonly #options: ResolvedOptions
-  // Up or not: once it has told of its end, or was closed, it sends and joins nothing.
-  #last: Connection | undefined
-  #cancelOpening = new AbortController()
-  #opening: Promise<void> | undefined
+  // Up or not: while it opens, once it has told of its end, or was closed, it sends and joins nothing.
+  #connection: Connection | undefined
 
   constructor(options: ResolvedOptions) {
     this.#options = options
@@ -28,46 +26,31 @@ class ThreadsTransport implements Transport {
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const cancel = new AbortController()
-    const onAbort = () => cancel.abort(signal.reason)
-    signal.addEventListener('abort', onAbort)
-    this.#cancelOpening = cancel
-    this.#opening = this.#connect(host, cancel.signal)
-    await this.#opening.finally(() => signal.removeEventListener('abort', onAbort))
+    const { name, makeChannel } = this.#options
+    // Other programs use channels too.
+    const make = () => makeChannel(`rivulet/threads/${name}`)
+    const connection = new Connection(make(), host)
+    this.#connection = connection
+    await connection.open(make, signal)
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    return this.#last?.send(topic, frame) ?? 'offline'
+    return this.#connection?.send(topic, frame) ?? 'offline'
   }
 
   join(topic: Topic, signal: AbortSignal): Promise<void> {
-    return this.#last?.join(topic, signal) ?? Promise.reject(new Error('not open'))
+    return this.#connection?.join(topic, signal) ?? Promise.reject(new Error('not open'))
   }
 
   leave(topic: Topic): void {
-    this.#last?.leave(topic)
+    this.#connection?.leave(topic)
   }
 
   flush(signal: AbortSignal): Promise<void> {
-    return this.#last?.flush(signal) ?? Promise.reject(new Error('not open'))
+    return this.#connection?.flush(signal) ?? Promise.reject(new Error('not open'))
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    this.#cancelOpening.abort(new Error('closed while opening'))
-    await Promise.allSettled([this.#opening, this.#last?.close(signal)])
-  }
-
-  async #connect(host: TransportHost, signal: AbortSignal): Promise<void> {
-    const { name, makeChannel } = this.#options
-    // Other programs use channels too.
-    const channelName = `rivulet/threads/${name}`
-    const connection = new Connection(makeChannel(channelName), host)
-    try {
-      await connection.receivesOwnTest(makeChannel(channelName), signal)
-    } catch (cause) {
-      await connection.close(AbortSignal.abort())
-      throw cause
-    }
-    this.#last = connection
+    await this.#connection?.close(signal)
   }
 }

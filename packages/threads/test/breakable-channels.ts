@@ -1,24 +1,26 @@
 import type { Channel } from '@rivulet/threads'
 
-/** Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is. */
+/**
+ * Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is, and that can lose posts
+ * with frames, as Deno loses those that wait for a slow thread.
+ */
 export function breakableChannels() {
   const open = new Map<BroadcastChannel, () => void>()
   let isDown = false
+  let isLossy = false
+  const loses = (post: unknown) => isLossy && Array.isArray(post)
   return {
     make(name: string): Channel {
       if (isDown) throw new Error('There are no channels now.')
       const channel = new BroadcastChannel(name)
-      open.set(channel, () => {})
-      const closeListeners: ((event: object) => void)[] = []
-      open.set(channel, () => {
-        for (const listener of closeListeners) listener({})
-      })
+      const closed = new EventTarget()
+      open.set(channel, () => closed.dispatchEvent(new Event('close')))
       return {
         addEventListener(type, listener) {
-          if (type === 'close') closeListeners.push(listener)
-          else channel.addEventListener(type, (event) => listener(event as MessageEvent))
+          const target = type === 'close' ? closed : channel
+          target.addEventListener(type, (event) => listener(event as MessageEvent))
         },
-        postMessage: (value) => channel.postMessage(value),
+        postMessage: (value) => loses(value) || channel.postMessage(value),
         close() {
           open.delete(channel)
           channel.close()
@@ -36,6 +38,9 @@ export function breakableChannels() {
     },
     up() {
       isDown = false
+    },
+    lose(isLosing: boolean) {
+      isLossy = isLosing
     },
   }
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
-import { bundleProgram } from '../../../test/brokers/support/bundle-program.ts'
+import { bundleProgram } from '../../../test/support/bundle-program.ts'
 import { startThread } from './thread.ts'
 
 const PROGRAM = 'ending-program.ts'

@@ -26,7 +26,7 @@ async function silentOther(
   const met = new Promise<void>((resolve) => {
     channel.onmessage = ({ data }) => data.to === id && resolve()
   })
-  channel.postMessage({ ask: id, position: 1 })
+  channel.postMessage({ ask: id, position: 1, posts: 0 })
   await met
   return { id, channel }
 }
@@ -52,12 +52,13 @@ describe('a thread that does not answer', () => {
     const { transport, kept } = await open(name)
     await transport.join(TOPIC, endless)
     const other = await silentOther(name)
+    let fences = 0
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     onTestFinished(() => void vi.useRealTimers())
     /** Posts, and waits until the transport has taken it, and all before: by a frame that follows. */
     const post = async (...posts: object[]) => {
       const heard = kept.frames.length
-      for (const each of [...posts, [TOPIC, 'fence']]) other.channel.postMessage(each)
+      for (const each of [...posts, [other.id, ++fences, TOPIC, 'fence']]) other.channel.postMessage(each)
       while (kept.frames.length === heard) await new Promise(setImmediate)
     }
     return { transport, kept, other, post }
@@ -91,7 +92,7 @@ describe('a thread that does not answer', () => {
     await vi.advanceTimersByTimeAsync(10_000)
     expect(await msOf(transport.flush(endless))).toBe(150)
     expect(await msOf(transport.flush(endless))).toBe(50)
-    await post({ ask: other.id, position: 2 })
+    await post({ ask: other.id, position: 2, posts: 0 })
     expect(await msOf(transport.flush(endless))).toBe(150)
   })
 
@@ -104,7 +105,7 @@ describe('a thread that does not answer', () => {
   test('cannot make the table of the others grow without bound', async () => {
     const { transport, kept, other, post } = await setUp()
     const ids = Array.from({ length: 5_000 }, (_, nth) => `${nth}`.padStart(32, '0'))
-    await post(...ids.map((ask, position) => ({ ask, position })))
+    await post(...ids.map((ask, position) => ({ ask, position, posts: 0 })))
     expect(await msOf(transport.flush(endless))).toBe(150)
     // The first 1 024 end, the silent one among them; of the rest none was noted.
     await post({ end: other.id }, ...ids.slice(0, 1_023).map((end) => ({ end })))

@@ -17,27 +17,36 @@ function stranger(name: string): BroadcastChannel {
   return channel
 }
 
-const HOSTILE_POSTS: readonly unknown[] = [
-  ...[undefined, null, 0, '', 'text', true, 1n, Number.NaN, new Date(0), /x/, new Error('x'), new Map(), []],
+const ID = 'a'.repeat(32)
+const NO_FRAMES: readonly unknown[][] = [
+  ...[[TOPIC], [TOPIC, 1], [TOPIC, null], [TOPIC, {}], [TOPIC, 'x', 'y'], [TOPIC, 'x', TOPIC, 1], [1, 'x']],
   ...[
-    [TOPIC],
-    [TOPIC, 1],
-    [TOPIC, null],
-    [TOPIC, {}],
-    [TOPIC, 'x', 'y'],
-    [TOPIC, 'x', TOPIC, 1],
-    [1, 'x'],
     [{ toString: 1 }, 'x'],
-  ],
-  ...[
     [TOPIC, new ArrayBuffer(4)],
     [TOPIC, new Uint16Array(4)],
-    [TOPIC, new DataView(new ArrayBuffer(4))],
   ],
-  [TOPIC, new Uint8Array(new SharedArrayBuffer(4))],
-  ...[{}, { ask: 1, position: 1 }, { ask: 'x', position: 1 }, { ask: 'a'.repeat(32) }],
-  ...[Number.NaN, Infinity, 1.5, '1', null].map((position) => ({ ask: 'a'.repeat(32), position })),
-  ...[{ answer: 'a'.repeat(32), position: 1 }, { answer: 1, to: 2, position: 3 }, { end: {} }, { end: '' }],
+  ...[
+    [TOPIC, new DataView(new ArrayBuffer(4))],
+    [TOPIC, new Uint8Array(new SharedArrayBuffer(4))],
+  ],
+]
+const NO_COUNTS: readonly unknown[] = [undefined, Number.NaN, Infinity, 1.5, '1', null]
+const HOSTILE_POSTS: readonly unknown[] = [
+  ...[undefined, null, 0, '', 'text', true, 1n, Number.NaN, new Date(0), /x/, new Error('x'), new Map(), []],
+  ...NO_FRAMES.map((frames) => [ID, 1, ...frames]),
+  ...NO_COUNTS.map((nth) => [ID, nth, TOPIC, 'x']),
+  ...[
+    [TOPIC, 'x'],
+    ['x', 1, TOPIC, 'x'],
+    [1, ID, TOPIC, 'x'],
+  ],
+  ...[{}, { ask: 1, position: 1, posts: 1 }, { ask: 'x', position: 1, posts: 1 }],
+  ...NO_COUNTS.flatMap((no) => [
+    { ask: ID, position: no, posts: 1 },
+    { ask: ID, position: 1, posts: no },
+    { answer: ID, to: ID, position: 1, posts: 1, missed: no },
+  ]),
+  ...[{ answer: 1, to: 2, position: 3, posts: 4, missed: 5 }, { end: {} }, { end: '' }],
 ]
 
 test('posts that are no frames reach no host, and stop nothing', async () => {
@@ -63,9 +72,9 @@ test('a flood of invented posts costs a hub no message of the others, and its le
   const channel = stranger(name)
   for (let nth = 0; nth < 2_000; nth += 1) {
     channel.postMessage(HOSTILE_POSTS[nth % HOSTILE_POSTS.length])
-    channel.postMessage([topicOf('default', `invented ${nth}`), '{"data":{}}'])
+    channel.postMessage([ID, nth, topicOf('default', `invented ${nth}`), '{"data":{}}'])
   }
-  for (const frame of ['', '{', '[]', '{"data":1}']) channel.postMessage([TOPIC, frame])
+  for (const frame of ['', '{', '[]', '{"data":1}']) channel.postMessage([ID, 1, TOPIC, frame])
   here.stream('a').publish({ truck: 7 })
   await here.flush()
   await eventually(() => heard).toEqual([{ truck: 7 }])
@@ -155,7 +164,7 @@ test('a bus of another name hears nothing', async () => {
 test('a frame that is a part of a larger memory crosses without the rest', async () => {
   const name = freshName()
   const crossed: unknown[] = []
-  stranger(name).onmessage = ({ data }) => Array.isArray(data) && crossed.push(data[1].buffer.byteLength)
+  stranger(name).onmessage = ({ data }) => Array.isArray(data) && crossed.push(data[3].buffer.byteLength)
   const transport = threads(name)
   await transport.open(host(), endless)
   transport.send(TOPIC, new Uint8Array(1_000_000).subarray(5, 10))

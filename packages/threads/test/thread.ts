@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { bundleProgram } from '../../../test/brokers/support/bundle-program.ts'
+import { bundleProgram } from '../../../test/support/bundle-program.ts'
 
 const bundles = new Map<string, string>()
 

@@ -36,6 +36,43 @@ describe('the options of the client', () => {
     expect(message).not.toContain('hunter2')
   })
 
+  test.each([
+    ...[
+      'token',
+      'access_token',
+      'accessToken',
+      'client-secret',
+      'password',
+      'passwd',
+      'jwt',
+      'apikey',
+      'api_key',
+    ],
+    ...[
+      'auth',
+      'AUTH',
+      'x-auth',
+      'authorization',
+      'key',
+      'apiKey',
+      'accessKey',
+      'access-key',
+      'access',
+      'userKey',
+    ],
+    ...['sig', 'Sig', 'signature', 'X-Amz-Signature', 'credential', 'X-Amz-Credential', 'credentials'],
+  ])('refuse the parameter %s of a URL', (name) => {
+    const options = { url: `${URL_OF_IT}?name=fleet&${name}=hunter2`, WebSocket }
+    expect(refusal(() => websocket(options)).message).toMatch(/no credentials/)
+  })
+
+  test.each(['name', 'author', 'keyboard', 'monkey', 'design', 'signal', 'accessible', 'region', 'v'])(
+    'take the parameter %s of a URL',
+    (name) => {
+      expect(websocket({ url: `${URL_OF_IT}?${name}=x`, WebSocket }).name).toBe('websocket')
+    },
+  )
+
   test('say what to pass where there is no WebSocket', () => {
     vi.stubGlobal('WebSocket', undefined)
     onTestFinished(() => void vi.unstubAllGlobals())

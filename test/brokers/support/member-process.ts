@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { bundleProgram } from './bundle-program.ts'
+import { bundleProgram } from '../../support/bundle-program.ts'
 import type { Member, StatusChange } from './member.ts'
 
 const PROGRAM = bundleProgram(fileURLToPath(new URL('./member-program.ts', import.meta.url)))

@@ -7,6 +7,7 @@ import {
   RivuletError,
   type StreamOptions,
 } from 'rivulet'
+import { WebSocket } from 'ws'
 import type { Publication, Sighting } from './sighting.ts'
 
 /** What members send each other. */
@@ -76,6 +77,8 @@ export class Member {
   async open({ name, url, defaults, streams, padding = 0 }: MemberOptions): Promise<void> {
     this.#name = name
     this.#padding = 'x'.repeat(padding)
+    // Node 20 has no WebSocket of its own.
+    if (url.startsWith('ws:')) globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket
     const config = { transport: url, streamDefaults: defaults, streams }
     this.#hub = await openHub(config, { timeoutMs: 60_000 })
     this.#hub.on('status', (status) => {

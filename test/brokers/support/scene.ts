@@ -2,14 +2,20 @@ import { expect, type TestContext, test, vi } from 'vitest'
 import type { Broker } from '../../support/brokers.ts'
 import { type FaultProxy, startProxy } from '../../support/fault-proxy.ts'
 import { expectLaws } from '../../support/ledger-laws.ts'
-import { BROKER_KINDS, type BrokerKind } from '../../support/live.ts'
+import {
+  BROKER_KINDS,
+  type BrokerKind,
+  ENDPOINT_KINDS,
+  type EndpointKind,
+  SERVER_KINDS,
+} from '../../support/live.ts'
 import { eventually } from './eventually.ts'
 import type { MemberOptions } from './member.ts'
 import { MemberProcess } from './member-process.ts'
 
 const TIMEOUT_MS = 180_000
-// Faults are mostly waiting.
-const SIDE_BY_SIDE = 24
+// Faults are mostly waiting, but each test starts up to five programs.
+const SIDE_BY_SIDE = 16
 
 /**
  * The largest frame that a test sends to each broker: what nats-server takes by itself, and what mosquitto is told here.
@@ -30,23 +36,47 @@ const MOSQUITTO_CONFIG = [
 ].join('\n')
 
 /**
- * Declares a test for each broker and protocol, which run side by side, each with a broker of its own. Afterwards
- * every member closes its hub, keeps the ledger's laws, has printed nothing, and ends by itself.
+ * Declares a test for each broker and protocol, and for pages of a gateway. They run side by side, each with a broker or
+ * a gateway of its own. Afterwards every member closes its hub, keeps the ledger's laws, has printed nothing, and ends
+ * by itself.
  */
-export function testOnEveryBroker(name: string, run: (scene: Scene) => Promise<void>): void {
+export function testOnEveryEndpoint(name: string, run: (scene: Scene) => Promise<void>): void {
+  for (const kind of ENDPOINT_KINDS) testOn(kind, name, run)
+}
+
+/** The same with Valkey, where there is one: for what becomes of hubs when their server or link fails. */
+export function testOnEveryServer(
+  name: string,
+  run: (scene: Scene) => Promise<void>,
+  kinds: readonly EndpointKind[] = SERVER_KINDS,
+): void {
+  for (const kind of kinds) testOn(kind, name, run)
+}
+
+/** For brokers only: for what the gateway's own tests look at. */
+export function testOnEveryBroker(
+  name: string,
+  run: (scene: Scene<BrokerKind['kind']>) => Promise<void>,
+): void {
+  for (const kind of BROKER_KINDS) testOn(kind, name, run)
+}
+
+function testOn<Kind extends AnyKind>(
+  kind: EndpointKind & { readonly kind: Kind },
+  name: string,
+  run: (scene: Scene<Kind>) => Promise<void>,
+): void {
   vi.setConfig({ maxConcurrency: SIDE_BY_SIDE })
-  for (const kind of BROKER_KINDS) {
-    test.concurrent(`${name}, over ${kind.kind}`, { timeout: TIMEOUT_MS }, async (context) => {
-      await play(kind, context, run)
-    })
-  }
+  test.concurrent(`${name}, over ${kind.kind}`, { timeout: TIMEOUT_MS }, async (context) => {
+    await play(kind, context, run)
+  })
 }
 
 /** Runs a scene that ends with the test. */
-async function play(
-  kind: BrokerKind,
+async function play<Kind extends AnyKind>(
+  kind: EndpointKind & { readonly kind: Kind },
   context: TestContext,
-  run: (scene: Scene) => Promise<void>,
+  run: (scene: Scene<Kind>) => Promise<void>,
 ): Promise<void> {
   const broker = await kind.start(kind.kind.startsWith('mqtt') ? { config: MOSQUITTO_CONFIG } : {})
   const scene = new Scene(kind, broker)
@@ -55,18 +85,28 @@ async function play(
   await scene.finish()
 }
 
-/** One broker, and the processes that use it. */
-export class Scene {
-  readonly kind: BrokerKind['kind']
+type AnyKind = EndpointKind['kind']
+
+/** One broker or gateway, and the processes that use it. */
+export class Scene<Kind extends AnyKind = AnyKind> {
+  readonly kind: Kind
   readonly broker: Broker
   readonly #query: string
+  readonly #startBetween: EndpointKind['startBetween']
+  readonly #between: Broker[] = []
   readonly #members = new Set<MemberProcess>()
   readonly #proxies: FaultProxy[] = []
 
-  constructor({ kind, query }: BrokerKind, broker: Broker) {
+  constructor({ kind, query, startBetween }: EndpointKind & { readonly kind: Kind }, broker: Broker) {
     this.kind = kind
+    this.#startBetween = startBetween
     this.broker = broker
     this.#query = query
+  }
+
+  /** Whether its members are pages. */
+  get isOverGateway(): boolean {
+    return this.broker.upstream !== undefined || this.#startBetween !== undefined
   }
 
   /** Starts a proxy in front of the broker. */
@@ -84,7 +124,8 @@ export class Scene {
   ): Promise<MemberProcess> {
     const member = new MemberProcess(name)
     this.#members.add(member)
-    await member.call('open', { name, url: address.url + this.#query, ...options })
+    const { url } = await this.#reach(address)
+    await member.call('open', { name, url: url + this.#query, ...options })
     return member
   }
 
@@ -107,7 +148,15 @@ export class Scene {
   async clear(): Promise<void> {
     for (const member of this.#members) member.kill()
     await Promise.all(this.#proxies.map((proxy) => proxy.close()))
+    await Promise.all(this.#between.map((gateway) => gateway.close()))
     await this.broker.close()
+  }
+
+  async #reach(address: { readonly url: string }): Promise<{ readonly url: string }> {
+    if (this.#startBetween === undefined) return address
+    const between = await this.#startBetween(address.url)
+    this.#between.push(between)
+    return between
   }
 }
 
@@ -125,7 +174,11 @@ export async function hasHeard(
   numbers: readonly number[],
 ): Promise<void> {
   const missing = () => to.call('missing', from.name, numbers)
-  await eventually(`${to.name} has heard ${from.name}`, missing, ({ length }) => length === 0)
+  const what = `${to.name} has heard ${from.name}`
+  await eventually(what, missing, ({ length }) => length === 0).catch(async (cause: Error) => {
+    const ledgers = await Promise.all([from, to].map((member) => member.call('ledger')))
+    throw new Error(`${cause.message}; ledgers of both: ${JSON.stringify(ledgers)}`, { cause })
+  })
 }
 
 /** Publishes on a stream until a member has heard of it, and gives the number of what it heard. */

@@ -7,6 +7,12 @@ const UNLIMITED = Number.POSITIVE_INFINITY
 
 export const wrongCapabilities: readonly WrongTransport[] = [
   wrong('has a blank name', () => ({ name: ' ' }), ['states its name and capabilities once open']),
+  wrong('gives two hubs one prefix', claims({ prefixes: ['0123456789ab'] }), [
+    'gives prefixes of 12 hex digits, no two alike, or none',
+  ]),
+  wrong('gives a prefix of another form', claims({ prefixes: ['fleet'] }), [
+    'gives prefixes of 12 hex digits, no two alike, or none',
+  ]),
   wrong('names a limit that is no number', claims({ maxFrameBytes: () => Number.NaN }), [
     'states its name and capabilities once open',
   ]),

@@ -13,6 +13,8 @@ export const ACCESS_TOKEN_TYPE = 'twilio-fpa;v=1'
 
 // Twilio's SDKs make tokens of an hour by default, which would be too long on a clock that is a little ahead.
 const LEEWAY_SECONDS = 60
+/** How long a token may be that comes in a message. The gateway's own are below a kilobyte. */
+export const MAX_TOKEN_LENGTH = 8192
 const MAX_IDENTITY_LENGTH = 256
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
 const INVALID: TokenResult = Object.freeze({ ok: false, reason: 'invalid' })

@@ -34,6 +34,11 @@ const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
     'streams that each connection of a client SDK, and each page, may be subscribed to',
   ],
   [
+    'maxPageSubscriptionsPerIdentity',
+    'max-page-subscriptions-per-identity',
+    'streams that all pages of an identity may be subscribed to',
+  ],
+  [
     'maxConnectionWaitingBytes',
     'max-connection-waiting-bytes',
     'bytes that may wait for a client SDK or a page that reads slowly',

@@ -47,6 +47,8 @@ export interface GatewayOptions extends ServicesOptions {
   readonly maxConnectionsPerIdentity?: number
   /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
   readonly maxSubscriptionsPerConnection?: number
+  /** How many streams all pages of an identity together may be subscribed to; without keys any number. @default 10000 */
+  readonly maxPageSubscriptionsPerIdentity?: number
   /** Bytes that may wait for a client SDK or a page that reads slowly; further messages are dropped. @default 1048576 */
   readonly maxConnectionWaitingBytes?: number
   /** How many messages a second each page may publish on each stream; as the streams' own limit. @default 30 */
@@ -101,6 +103,7 @@ const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
   ...{ registry: true, accountSid: true, publicUrl: true, basePath: true, playground: true, twilsock: true },
   ...{ maxListenersPerKey: true, maxListenersPerHolder: true, maxStreamsPerService: true },
   ...{ creationsPerSecond: true, maxConnectionsPerIdentity: true, maxSubscriptionsPerConnection: true },
+  ...{ maxPageSubscriptionsPerIdentity: true },
   ...{ maxConnectionWaitingBytes: true, maxWaitingMessages: true, maxWaitingBytes: true },
   ...{ pageRatePerSecond: true, pageBurst: true, pageMaxBytes: true, maxPageMessagesPerSecond: true },
   ...{ heartbeatMs: true, stallMs: true, log: true },
@@ -200,6 +203,7 @@ export interface GatewayLimits extends ListeningOptions, StreamLimits {
   readonly maxListenersPerHolder: number
   readonly maxConnectionsPerIdentity: number
   readonly maxSubscriptionsPerConnection: number
+  readonly maxPageSubscriptionsPerIdentity: number
   readonly maxConnectionWaitingBytes: number
   readonly pageRatePerSecond: number
   readonly pageBurst: number
@@ -219,6 +223,8 @@ export const LIMIT_DEFAULTS: GatewayLimits = {
   creationsPerSecond: 20,
   maxConnectionsPerIdentity: 20,
   maxSubscriptionsPerConnection: 1000,
+  // Ten pages with as many as each may have.
+  maxPageSubscriptionsPerIdentity: 10_000,
   maxConnectionWaitingBytes: 1_048_576,
   // The core's own.
   pageRatePerSecond: 30,

@@ -1,4 +1,5 @@
 import type { Caller } from '../access/caller.ts'
+import { NameCounts } from '../base/name-counts.ts'
 import { ApiError } from '../base/problem.ts'
 import type { ClientSocket } from './exchange.ts'
 
@@ -17,8 +18,8 @@ export interface ListeningClient {
 /** Counts those who listen, and says who may not listen beside them. */
 export class ListenerCount {
   readonly #limits: ListenerCountLimits
-  readonly #perKey = new Map<string, number>()
-  readonly #perHolder = new Map<string, number>()
+  readonly #perKey = new NameCounts()
+  readonly #perHolder = new NameCounts()
   readonly #sockets = new WeakSet<ClientSocket>()
 
   constructor(limits: ListenerCountLimits) {
@@ -31,27 +32,20 @@ export class ListenerCount {
     const retry = { 'retry-after': '10' }
     // It would stand behind the first, and take nothing until that one has ended.
     if (socket !== undefined && this.#sockets.has(socket)) throw new ApiError('listensAlready', retry)
-    if ((this.#perHolder.get(caller.holder) ?? 0) >= maxListenersPerHolder && caller.holder !== caller.keySid)
+    if (this.#perHolder.of(caller.holder) >= maxListenersPerHolder && caller.holder !== caller.keySid)
       throw new ApiError('tooManyListenersOfHolder', retry)
-    if ((this.#perKey.get(caller.keySid) ?? 0) >= maxListenersPerKey)
-      throw new ApiError('tooManyListeners', retry)
+    if (this.#perKey.of(caller.keySid) >= maxListenersPerKey) throw new ApiError('tooManyListeners', retry)
   }
 
   add({ caller, socket }: ListeningClient): void {
-    change(this.#perKey, caller.keySid, 1)
-    change(this.#perHolder, caller.holder, 1)
+    this.#perKey.add(caller.keySid)
+    this.#perHolder.add(caller.holder)
     if (socket !== undefined) this.#sockets.add(socket)
   }
 
   delete({ caller, socket }: ListeningClient): void {
-    change(this.#perKey, caller.keySid, -1)
-    change(this.#perHolder, caller.holder, -1)
+    this.#perKey.delete(caller.keySid)
+    this.#perHolder.delete(caller.holder)
     if (socket !== undefined) this.#sockets.delete(socket)
   }
-}
-
-function change(counts: Map<string, number>, name: string, by: 1 | -1): void {
-  const count = (counts.get(name) ?? 0) + by
-  if (count === 0) counts.delete(name)
-  else counts.set(name, count)
 }

@@ -3,6 +3,8 @@ import type { Hub } from 'rivulet'
 import { type Access, callerOfToken } from '../access/authentication.ts'
 import { type Caller, OPEN_CALLER } from '../access/caller.ts'
 import type { Action } from '../access/grant.ts'
+import { MAX_TOKEN_LENGTH } from '../access/token.ts'
+import { NameCounts } from '../base/name-counts.ts'
 
 /** What is needed to let pages in. */
 export interface PageAccessOptions extends Access {
@@ -21,8 +23,6 @@ export interface KeyedSession extends PageSession {
 const ACTIONS: Readonly<Record<Parameters<PageSession['may']>[0], Action>> = {
   ...{ publish: 'publish', listen: 'listen', remove: 'manage' },
 }
-// The gateway's own are below a kilobyte.
-const MAX_TOKEN_LENGTH = 8192
 const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
 /** Without keys everybody may do everything, so there is nothing to protect. */
 const OPEN_KEY = new TextEncoder().encode('open')
@@ -32,9 +32,9 @@ export class PageAccess {
   readonly #options: PageAccessOptions
   /** The sid of the service of each hub that pages may join. */
   readonly #sids: ReadonlyMap<string, string>
-  readonly #secrets = new WeakMap<Uint8Array, Promise<Uint8Array>>()
-  readonly #perKey = new Map<string, number>()
-  readonly #perIdentity = new Map<string, number>()
+  readonly #prefixKeys = new WeakMap<Uint8Array, Promise<Uint8Array>>()
+  readonly #perKey = new NameCounts()
+  readonly #perIdentity = new NameCounts()
 
   constructor(options: PageAccessOptions) {
     this.#options = options
@@ -54,12 +54,12 @@ export class PageAccess {
     const isHere =
       sid !== undefined && ['publish', 'listen'].some((action) => found.may(action as Action, sid))
     if (!isHere) return refused('There is no such hub here, or the token allows nothing on it')
-    const secret = await this.#secretOf(found)
+    const prefixKey = await this.#prefixKeyOf(found)
     const identity = identityOf(found, current as KeyedSession | undefined)
     if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
       return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
     }
-    return this.#sessionOf(found, sid, identity, secret)
+    return this.#sessionOf(found, sid, identity, prefixKey)
   }
 
   async #callerOf(token: string | undefined): Promise<Caller | PageRefusal> {
@@ -73,35 +73,35 @@ export class PageAccess {
   }
 
   /** The same at all gateways that have the key, while no page can learn anything of the key by it. */
-  #secretOf({ keySid }: Caller): Promise<Uint8Array> {
+  #prefixKeyOf({ keySid }: Caller): Promise<Uint8Array> {
     const key = this.#options.keys.signer(keySid)?.secretBytes ?? OPEN_KEY
-    const known = this.#secrets.get(key)
+    const known = this.#prefixKeys.get(key)
     if (known !== undefined) return known
-    const secret = derive(key)
-    this.#secrets.set(key, secret)
-    return secret
+    const prefixKey = derive(key)
+    this.#prefixKeys.set(key, prefixKey)
+    return prefixKey
   }
 
   #hasRoom({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
     const { maxListenersPerKey, maxConnectionsPerIdentity } = this.#options
     // The page counts already; what it was makes room as soon as it is replaced.
     if (current?.identity === identity && current.keySid === keySid) return true
-    if ((this.#perKey.get(keySid) ?? 0) >= maxListenersPerKey) return false
-    return identity === keySid || (this.#perIdentity.get(identity) ?? 0) < maxConnectionsPerIdentity
+    if (this.#perKey.of(keySid) >= maxListenersPerKey) return false
+    return identity === keySid || this.#perIdentity.of(identity) < maxConnectionsPerIdentity
   }
 
-  #sessionOf(caller: Caller, sid: string, identity: string, secret: Uint8Array): KeyedSession {
+  #sessionOf(caller: Caller, sid: string, identity: string, prefixKey: Uint8Array): KeyedSession {
     const { keySid, expiresMs } = caller
-    add(this.#perKey, keySid, 1)
-    add(this.#perIdentity, identity, 1)
+    this.#perKey.add(keySid)
+    this.#perIdentity.add(identity)
     return {
       relay: this.#options.relays.get(sid) as Relay,
       may: (action, streamName) => caller.may(ACTIONS[action], sid, streamName),
       ended: () => {
-        add(this.#perKey, keySid, -1)
-        add(this.#perIdentity, identity, -1)
+        this.#perKey.delete(keySid)
+        this.#perIdentity.delete(identity)
       },
-      ...{ keySid, identity, expiresMs, secret },
+      ...{ keySid, identity, expiresMs, prefixKey },
     }
   }
 }
@@ -124,10 +124,4 @@ function identityOf(caller: Caller, current: KeyedSession | undefined): string {
   const user = caller.identity ?? caller.subject
   if (user !== undefined) return `${caller.keySid}/${user}`
   return current?.keySid === caller.keySid ? current.identity : caller.holder
-}
-
-function add(counts: Map<string, number>, name: string, change: number): void {
-  const count = (counts.get(name) ?? 0) + change
-  if (count > 0) counts.set(name, count)
-  else counts.delete(name)
 }

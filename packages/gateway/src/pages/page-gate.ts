@@ -16,8 +16,12 @@ interface PageGateOptions extends PageAccessOptions {
   readonly pageMaxBytes: number
   readonly maxPageMessagesPerSecond: number
   readonly maxSubscriptionsPerConnection: number
+  readonly maxPageSubscriptionsPerIdentity: number
   readonly maxConnectionWaitingBytes: number
 }
+
+/** The most that `servePages` takes. */
+const UNLIMITED = 1_000_000_000
 
 /** All pages of a gateway. */
 export class PageGate {
@@ -32,6 +36,8 @@ export class PageGate {
       maxBytes: options.pageMaxBytes,
       maxMessagesPerSecond: options.maxPageMessagesPerSecond,
       maxJoinsPerPage: options.maxSubscriptionsPerConnection,
+      // Without keys all pages have one identity.
+      maxJoinsPerIdentity: options.isOpen ? UNLIMITED : options.maxPageSubscriptionsPerIdentity,
       maxWaitingBytes: options.maxConnectionWaitingBytes,
       log: options.log,
     })
@@ -41,7 +47,7 @@ export class PageGate {
     return this.#pages.counts
   }
 
-  /** Takes a socket over, or closes it when too many pages have not said yet who they are. */
+  /** Takes a socket over. When too many pages have not said yet who they are, the oldest of them gives way. */
   accept(socket: PageSocket): PageHandler {
     return this.#pages.accept(socket)
   }

@@ -28,8 +28,9 @@ type DenoUpgrade = (request: Request) => { readonly socket: WebSocket; readonly 
 
 /**
  * Takes over a request for a page's WebSocket where `fetch` itself can: in Deno and in Bun. On Node the server does
- * it, and other runtimes are answered 426. The code is the gateway's own: hono's adapters for this are deprecated and
- * do not tell how many bytes wait in a socket; crossws neither tells that in Deno nor can end a socket there.
+ * it, and other runtimes are answered 426. Deno bounds no message, and shows none before it is whole. The code is the
+ * gateway's own: hono's adapters for this are deprecated and do not tell how many bytes wait in a socket; crossws
+ * neither tells that in Deno nor can end a socket there.
  */
 export function upgradeRequest(request: Request, bindings: object, accept: AcceptPage): Response {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return responseOf(upgradeFirst())

@@ -42,8 +42,8 @@ export interface GatewayServer {
   /** The port that it got. */
   readonly port: number
   /**
-   * Closes the gateway, answers what has begun, and ends what is left after `timeoutMs` (5000). Any number of
-   * times. The hubs stay open.
+   * Closes the gateway, answers what has begun, and ends what is left after `timeoutMs` (5000), WebSockets whose client
+   * does not answer after a second. Any number of times. The hubs stay open.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
@@ -52,6 +52,8 @@ export interface GatewayServer {
 const MAX_HEADER_BYTES = 16_384
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
 const CLOSE_TIMEOUT_MS = 5000
+// A client's answer to a close needs a round trip, and its socket may have some messages to take before.
+const CLOSE_WEBSOCKETS_MS = 1000
 // Beyond it Node waits until a client has taken what was sent, in every version: in 22 it would be 64 KiB.
 const MAX_UNTAKEN_BYTES = 16_384
 // The kernel caps it. Of 2 000 clients that connect at once, Node's 511 would leave many waiting for seconds.
@@ -145,6 +147,7 @@ async function close(
     server.closeAllConnections()
     terminateAll()
   }, timeoutMs)
+  const hangUp = setTimeout(terminateAll, Math.min(timeoutMs, CLOSE_WEBSOCKETS_MS))
   await gateway.close()
   server.closeIdleConnections()
   // Those that were answering just now become idle only later.
@@ -152,4 +155,5 @@ async function close(
   await closed
   clearInterval(sweep)
   clearTimeout(timer)
+  clearTimeout(hangUp)
 }

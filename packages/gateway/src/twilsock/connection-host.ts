@@ -19,7 +19,7 @@ export interface ConnectionHost {
   /** Gives the prefix under which a browser keeps what it knows of streams. */
   storageIdOf(caller: Caller): Promise<string>
   /** Counts a connection of an identity; `false` when it has as many as it may have. */
-  admit(caller: Caller): boolean
+  admit(connection: TwilsockHandler, caller: Caller): boolean
   /** A connection is over; `caller` is whom it was admitted for. Told once. */
   ended(connection: TwilsockHandler, caller: Caller | undefined): void
 }

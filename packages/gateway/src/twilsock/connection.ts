@@ -20,6 +20,7 @@ const MAX_REQUEST_BYTES_AT_ONCE = 4_194_304
 const NORMAL = 1000
 const GOING_AWAY = 1001
 const INTERNAL = 1011
+const TRY_AGAIN_LATER = 1013
 
 /** One client SDK's connection. */
 export class Connection implements TwilsockHandler {
@@ -103,6 +104,12 @@ export class Connection implements TwilsockHandler {
     this.closed()
   }
 
+  /** Ends a connection whose client has not said who it is, so that another one can be heard. */
+  giveWay(): void {
+    this.end(TRY_AGAIN_LATER)
+    this.#socket.terminate()
+  }
+
   /** Sends a message, unless too much waits already. */
   push(bytes: Uint8Array): void {
     if (this.#state !== 'over') this.#outbox.push(bytes)
@@ -139,7 +146,7 @@ export class Connection implements TwilsockHandler {
     if (this.#isOver) return
     // Its key may have been replaced meanwhile.
     if (!mayAnything(caller)) return this.#deny(id, 'invalid')
-    if (!this.#host.admit(caller)) return this.#sendAway(id, caller)
+    if (!this.#host.admit(this, caller)) return this.#sendAway(id, caller)
     this.#caller = caller
     this.#state = 'ready'
     clearTimeout(this.#initTimer)

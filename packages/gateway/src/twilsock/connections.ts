@@ -1,7 +1,8 @@
 import type { Caller } from '../access/caller.ts'
 import type { KeyRing } from '../access/key-ring.ts'
-import { type TokenResult, verifyAccessToken } from '../access/token.ts'
+import { MAX_TOKEN_LENGTH, type TokenResult, verifyAccessToken } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
+import { NameCounts } from '../base/name-counts.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost } from './connection-host.ts'
@@ -34,9 +35,6 @@ export interface ConnectionCounts {
 const PING_MS = 20_000
 // Each may cost some 30 KiB for ten seconds without any token. Those of client SDKs stay for a moment only.
 const MAX_STRANGERS = 2000
-const TRY_AGAIN_LATER = 1013
-// The gateway's own are below a kilobyte; an identity has 256 characters at the most.
-const MAX_TOKEN_LENGTH = 8192
 
 /** All connections of client SDKs. */
 export class Connections {
@@ -44,8 +42,9 @@ export class Connections {
   readonly #host: ConnectionHost
   readonly #counts = { subscriptions: 0, sent: 0, dropped: 0 }
   readonly #all = new Set<Connection>()
-  readonly #perIdentity = new Map<string, number>()
-  #admitted = 0
+  /** Those that are not admitted yet, the oldest first. */
+  readonly #strangers = new Set<Connection>()
+  readonly #perIdentity = new NameCounts()
   #timer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
@@ -61,7 +60,7 @@ export class Connections {
       isClosed: () => this.#isClosed,
       verify: (token) => this.#verify(token),
       storageIdOf: (caller) => this.#storageIdOf(caller),
-      admit: (caller) => this.#admit(caller),
+      admit: (connection, caller) => this.#admit(connection, caller),
       ended: (connection, caller) => this.#ended(connection, caller),
     }
   }
@@ -71,14 +70,16 @@ export class Connections {
     return { connections: this.#all.size, ...this.#counts }
   }
 
-  /** Takes a socket over, or closes it when too many clients have not said yet who they are. */
+  /** Takes a socket over. When too many clients have not said yet who they are, the oldest of them gives way. */
   accept(socket: TwilsockSocket): TwilsockHandler {
-    const isCrowded = this.#all.size - this.#admitted >= MAX_STRANGERS
+    // Not the new one: who opens many connections and says nothing would keep all others out.
+    const [oldest] = this.#strangers.size >= MAX_STRANGERS ? this.#strangers : []
+    oldest?.giveWay()
     const connection = new Connection(socket, this.#host)
     this.#all.add(connection)
+    this.#strangers.add(connection)
     this.#timer ??= setTimeout(() => this.#beat(), PING_MS)
     if (this.#isClosed) connection.end()
-    else if (isCrowded) connection.end(TRY_AGAIN_LATER)
     return connection
   }
 
@@ -110,27 +111,22 @@ export class Connections {
     return [...hash.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   }
 
-  #admit(caller: Caller): boolean {
+  #admit(connection: TwilsockHandler, caller: Caller): boolean {
     const key = identityKey(caller)
-    const count = this.#perIdentity.get(key) ?? 0
-    if (count >= this.#options.maxConnectionsPerIdentity) return false
-    this.#perIdentity.set(key, count + 1)
-    this.#admitted += 1
+    if (this.#perIdentity.of(key) >= this.#options.maxConnectionsPerIdentity) return false
+    this.#perIdentity.add(key)
+    this.#strangers.delete(connection as Connection)
     return true
   }
 
   #ended(connection: TwilsockHandler, caller: Caller | undefined): void {
     this.#all.delete(connection as Connection)
+    this.#strangers.delete(connection as Connection)
     if (this.#all.size === 0) {
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
-    if (caller === undefined) return
-    this.#admitted -= 1
-    const key = identityKey(caller)
-    const count = this.#perIdentity.get(key) ?? 0
-    if (count > 1) this.#perIdentity.set(key, count - 1)
-    else this.#perIdentity.delete(key)
+    if (caller !== undefined) this.#perIdentity.delete(identityKey(caller))
   }
 
   #beat(): void {

@@ -139,6 +139,7 @@ test('the command shows what it can be told', async () => {
     ['--creations-per-second', 20],
     ['--max-connections-per-identity', 20],
     ['--max-subscriptions-per-connection', 1000],
+    ['--max-page-subscriptions-per-identity', 10_000],
     ['--max-connection-waiting-bytes', 1_048_576],
     ['--page-rate-per-second', 30],
     ['--page-burst', 30],

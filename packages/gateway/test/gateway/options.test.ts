@@ -15,6 +15,7 @@ describe("a gateway's options", () => {
     expect(resolveOptions({ hub, keys: [ACCOUNT_KEY] })).toMatchObject({
       ...{ maxListenersPerKey: 2000, maxListenersPerHolder: 100, maxStreamsPerService: 50_000 },
       ...{ creationsPerSecond: 20, maxConnectionsPerIdentity: 20, maxSubscriptionsPerConnection: 1000 },
+      maxPageSubscriptionsPerIdentity: 10_000,
       ...{ maxConnectionWaitingBytes: 1_048_576, maxWaitingMessages: 256, maxWaitingBytes: 1_048_576 },
       ...{ pageRatePerSecond: 30, pageBurst: 30, maxPageMessagesPerSecond: 300, relays: new Map() },
       ...{ heartbeatMs: 15_000, stallMs: 60_000, twilsock: true, accountSid: ACCOUNT_KEY.sid },

@@ -7,7 +7,7 @@ import type { RawPage } from '../../../websocket/test/support/raw-page.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
 import { MeasuredGateway } from '../support/measured-gateway.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
-import { openRawPage, rawPageLetIn } from '../support/raw-page.ts'
+import { type LetInPage, openRawPage, rawPageLetIn } from '../support/raw-page.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
 
@@ -15,7 +15,6 @@ const MOST_MIB = 100
 const STRANGERS = 400
 const PAGES = 20
 const KEYS = [ACCOUNT_KEY, SIGNER]
-const [MINE, YOURS] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'] as const
 const HANDSHAKE = requestText('/rivulet', {
   ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
   'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
@@ -58,12 +57,12 @@ describe('a page that breaks the rules', () => {
     const yours = await rawPageLetIn(url, accessToken({ identity: 'yours' }))
     const own = hub.stream('a').publish({ of: 'the hub' }).sid.slice(2, 14)
     await hub.flush()
-    mine.topical('frame', topicOf('a'), frameOf(MINE, 1, { of: 'mine' }))
+    mine.topical('frame', topicOf('a'), frameOf(mine.prefix, 1, { of: 'mine' }))
     await mine.barrier()
-    for (const prefix of [MINE, own])
+    for (const prefix of [mine.prefix, own])
       yours.topical('frame', topicOf('a'), frameOf(prefix, 2, { of: 'yours' }))
     await yours.barrier()
-    yours.topical('frame', topicOf('a'), frameOf(YOURS, 1, { of: 'yours, rightly' }))
+    yours.topical('frame', topicOf('a'), frameOf(yours.prefix, 1, { of: 'yours, rightly' }))
     await yours.barrier()
     await eventually(() => heard).toEqual([{ of: 'the hub' }, { of: 'mine' }, { of: 'yours, rightly' }])
     expect(yours.all('fault').length).toBeGreaterThanOrEqual(1)
@@ -81,9 +80,9 @@ describe('a page that breaks the rules', () => {
         [topicOf('a'), ''],
         [topicOf('a'), '{"data":{}}'],
       ],
-      [topicOf('a'), frameOf(MINE, 1, { filling: 'x'.repeat(262_144) })],
+      [topicOf('a'), frameOf(page.prefix, 1, { filling: 'x'.repeat(262_144) })],
       ...['a', 'rivulet/default/', 'rivulet/other/a', 'rivulet/default/a/b', 'rivulet/default/#'].map(
-        (topic) => [topic, frameOf(MINE, 1)],
+        (topic) => [topic, frameOf(page.prefix, 1)],
       ),
     ] as [string, string][]
     for (const [topic, frame] of wrong) {
@@ -104,6 +103,28 @@ describe('a page that breaks the rules', () => {
     expect(gateway.counts.joins).toBe(10)
   })
 
+  test('joins no more streams than all pages of its identity may', async () => {
+    const { url, gateway } = await servedPages({ maxPageSubscriptionsPerIdentity: 10 })
+    const pages = [await rawPageLetIn(url, accessToken()), await rawPageLetIn(url, accessToken())]
+    for (const page of pages) {
+      for (let id = 1; id <= 8; id++) ask(page, id, `s${id}`)
+      await page.barrier()
+    }
+    const answers = () => pages.map((page) => [page.all('joined').length, page.all('refused').length])
+    await eventually(answers).toEqual([
+      [8, 0],
+      [2, 6],
+    ])
+    expect(gateway.counts.joins).toBe(10)
+  })
+
+  test('joins as many as each page may where there are no keys', async () => {
+    const { url, gateway } = await servedPages({ open: true, maxPageSubscriptionsPerIdentity: 1 })
+    const pages = [await rawPageLetIn(url, ''), await rawPageLetIn(url, '')]
+    for (const page of pages) for (let id = 1; id <= 8; id++) ask(page, id, `s${id}`)
+    await eventually(() => gateway.counts.joins).toBe(16)
+  })
+
   test('is heard no oftener than it may publish, whatever it sends', async () => {
     const { url, hub, gateway } = await servedPages({ pageRatePerSecond: 5, pageBurst: 5 })
     const other = await readyPage(url, { token: () => browserToken() })
@@ -111,7 +132,7 @@ describe('a page that breaks the rules', () => {
     await other.stream('a').subscribe(() => heard++).ready
     const page = await rawPageLetIn(url, accessToken())
     const startMs = performance.now()
-    for (let n = 0; n < 2000; n++) page.topical('frame', topicOf('a'), frameOf(MINE, n))
+    for (let n = 0; n < 2000; n++) page.topical('frame', topicOf('a'), frameOf(page.prefix, n))
     await page.barrier()
     await other.flush()
     // A burst and a second of tolerance, and what leaked meanwhile.
@@ -142,12 +163,11 @@ describe('memory', { timeout: 120_000 }, () => {
     const gateway = await MeasuredGateway.start({ keys: KEYS })
     const before = await gateway.settled()
     const filling = 'x'.repeat(4000)
-    const floods: ((page: RawPage, index: number, n: number) => void)[] = [
-      (page, index, n) =>
-        page.topical('frame', topicOf(`s${n % 50}`), frameOf(prefixOf(index), n, { filling })),
-      (page, _index, n) => ask(page, n, `s${n}-${'y'.repeat(300)}`),
-      (page, _index, n) => page.topical('leave', topicOf(`s${n}`)),
-      (page, _index, n) => page.topical('frame', topicOf('a'), frameOf(n.toString(16).padStart(12, '0'), 1)),
+    const floods: ((page: LetInPage, n: number) => void)[] = [
+      (page, n) => page.topical('frame', topicOf(`s${n % 50}`), frameOf(page.prefix, n, { filling })),
+      (page, n) => ask(page, n, `s${n}-${'y'.repeat(300)}`),
+      (page, n) => page.topical('leave', topicOf(`s${n}`)),
+      (page, n) => page.topical('frame', topicOf('a'), frameOf(n.toString(16).padStart(12, '0'), 1)),
       (page) => page.send(encodeNumbered(KIND.barrier, 0)),
       (page) => page.send(encodeText(KIND.token, 'x'.repeat(8000))),
     ]
@@ -155,7 +175,7 @@ describe('memory', { timeout: 120_000 }, () => {
       // Many floods end the pages that make them.
       const pages = await letInAll(gateway.url)
       for (let n = 0; n < 2000; n++) {
-        for (const [index, page] of pages.entries()) if (!isClosed(page)) flood(page, index, n)
+        for (const page of pages) if (!isClosed(page)) flood(page, n)
         // So that what this process has not sent yet stays small.
         if (n % 200 === 199)
           await Promise.all(pages.map((page) => isClosed(page) || page.barrier().catch(() => {})))
@@ -192,13 +212,9 @@ describe('memory', { timeout: 120_000 }, () => {
     await eventually(async () => (await gateway.order({ do: 'measure' })).pages).toBe(0)
   })
 
-  function letInAll(url: string): Promise<RawPage[]> {
+  function letInAll(url: string): Promise<LetInPage[]> {
     const tokens = Array.from({ length: PAGES }, (_, index) => accessToken({ identity: `page ${index}` }))
     return Promise.all(tokens.map((token) => rawPageLetIn(url, token)))
-  }
-
-  function prefixOf(index: number): string {
-    return index.toString(16).padStart(12, 'c')
   }
 })
 

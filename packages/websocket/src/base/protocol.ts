@@ -9,8 +9,12 @@ export const MAX_PAGE_FRAME_BYTES = 256 * 1024
 export const MAX_MESSAGE_BYTES = 323 * 1024
 /** How much a page sends at the most, in bytes, before it is let in. */
 export const MAX_STRANGER_BYTES = 12 * 1024
-/** How many digits of a sid's origin say which hub made it. */
+/** A prefix of sids' origins, and how many of them a page gets. */
+export const PREFIX = /^[0-9a-f]{12}$/
 export const PREFIX_LENGTH = 12
+export const PREFIXES_PER_PAGE = 4
+/** A secret of a page: 16 random bytes. */
+export const PAGE_SECRET = /^[0-9a-f]{32}$/
 
 /** The first byte of each message. */
 export const KIND = {
@@ -27,7 +31,6 @@ export const KIND = {
   left: 20,
   renewed: 21,
   fault: 22,
-  bound: 23,
   ping: 24,
 } as const
 
@@ -58,9 +61,9 @@ export function isFinalCode(code: number): boolean {
 export interface HelloMessage {
   readonly version: number
   readonly hub: string
+  /** 32 hex digits of the page's choice, which it tells nobody else: the same ones get the same prefixes. */
+  readonly secret: string
   readonly token?: string
-  /** By prefix: the proof that it is this page's. */
-  readonly proofs?: Readonly<Record<string, string>>
 }
 
 /** What the server answers, as JSON. */
@@ -68,6 +71,8 @@ export interface WelcomeMessage {
   readonly version: number
   readonly maxFrameBytes: number
   readonly ordered: boolean
+  /** The origins of the page's sids begin with these. */
+  readonly prefixes: readonly string[]
   /** Absent when the session never ends. */
   readonly expiresInMs?: number
 }

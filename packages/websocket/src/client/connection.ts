@@ -9,7 +9,7 @@ import {
   KIND,
   MAX_PAGE_FRAME_BYTES,
   objectOf,
-  PREFIX_LENGTH,
+  PREFIX,
   PROTOCOL_VERSION,
   type ProtocolMessage,
   textOf,
@@ -23,13 +23,13 @@ import { Silence } from './silence.ts'
 import { untilAborted } from './until-aborted.ts'
 
 const encoder = new TextEncoder()
+const isPrefix = (text: unknown) => typeof text === 'string' && PREFIX.test(text)
 
 /** One connection to a server, from its dial to its end. Never reconnects. */
 export class Connection {
   readonly #url: string
   readonly #options: ResolvedOptions
   readonly #host: TransportHost
-  readonly #keepProof: (prefix: string, proof: string) => void
   readonly #answers = new Answers()
   readonly #joined = new Set<Topic>()
   readonly #silence = new Silence(() => this.#end(lost('the server was silent for 6 seconds')))
@@ -45,17 +45,11 @@ export class Connection {
   readonly #closed: Promise<void>
   #onClosed: () => void = () => {}
 
-  /** Use `open` once. `keepProof` takes what shows another server that a prefix is this page's. */
-  constructor(
-    url: string,
-    options: ResolvedOptions,
-    host: TransportHost,
-    keepProof: (prefix: string, proof: string) => void,
-  ) {
+  /** Use `open` once. */
+  constructor(url: string, options: ResolvedOptions, host: TransportHost) {
     this.#url = url
     this.#options = options
     this.#host = host
-    this.#keepProof = keepProof
     this.#closed = new Promise((resolve) => {
       this.#onClosed = resolve
     })
@@ -71,8 +65,8 @@ export class Connection {
     return this.#welcome
   }
 
-  /** Dials, and resolves when the server has welcomed the page. */
-  async open(proofs: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
+  /** Dials, and resolves when the server has welcomed the page. `secret`: see `HelloMessage`. */
+  async open(secret: string, signal: AbortSignal): Promise<void> {
     const giveUp = () => this.#end(signal.reason)
     signal.addEventListener('abort', giveUp)
     try {
@@ -80,8 +74,8 @@ export class Connection {
       const hello: HelloMessage = {
         version: PROTOCOL_VERSION,
         hub: this.#host.hub,
+        secret,
         ...(token === undefined ? {} : { token }),
-        ...(Object.keys(proofs).length === 0 ? {} : { proofs }),
       }
       await untilAborted(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))), this.#life.signal)
     } catch (cause) {
@@ -183,16 +177,16 @@ export class Connection {
     else if (kind === KIND.left) this.#left(topic as Topic, text())
     else if (kind === KIND.renewed) this.#renewal.schedule(objectOf(rest)?.expiresInMs)
     else if (kind === KIND.fault) this.#report(topic as Topic, text())
-    else if (kind === KIND.bound) this.#keepProof(text().slice(0, PREFIX_LENGTH), text().slice(PREFIX_LENGTH))
     else return false
     return true
   }
 
   #enter(said: Record<string, unknown> | undefined): boolean {
-    const { version, maxFrameBytes: most, ordered, expiresInMs } = said ?? {}
+    const { version, maxFrameBytes: most, ordered, prefixes, expiresInMs } = said ?? {}
     if (version !== PROTOCOL_VERSION || typeof most !== 'number' || !(most >= 1)) return false
+    if (!Array.isArray(prefixes) || !prefixes.every(isPrefix)) return false
     const maxFrameBytes = Math.min(most, MAX_PAGE_FRAME_BYTES)
-    this.#welcome = { version, maxFrameBytes, ordered: ordered === true }
+    this.#welcome = { version, maxFrameBytes, ordered: ordered === true, prefixes }
     this.#state = 'up'
     this.#silence.start()
     this.#renewal.schedule(expiresInMs)

@@ -19,28 +19,28 @@ export function transportFromUrls(urls: readonly string[]): Transport {
   return new WebSocketTransport(resolveOptions({ url: '' }, urls))
 }
 
-/** How many proofs of prefixes are kept: a hub takes another prefix after 65 536 streams. */
-const MAX_PROOFS = 4
-
 class WebSocketTransport implements Transport {
   readonly name = 'websocket'
   readonly capabilities
   // Private also because it holds what gives the token.
   readonly #options: ResolvedOptions
-  /** By prefix: shows another server that the prefix is this page's. */
-  readonly #proofs = new Map<string, string>()
+  /** The server gives the prefixes that belong to it: one for each hub, or its sids were those of the hub before. */
+  #secret = newSecret()
   #connection: Connection | undefined
   #attempts = 0
 
   constructor(options: ResolvedOptions) {
     this.#options = options
-    const ordered = () => this.#connection?.welcome?.ordered ?? true
+    const welcome = () => this.#connection?.welcome
     this.capabilities = {
       ...({ scope: 'network', echoes: false } as const),
       get ordered() {
-        return ordered()
+        return welcome()?.ordered ?? true
       },
-      maxFrameBytes: () => this.#connection?.welcome?.maxFrameBytes ?? MAX_PAGE_FRAME_BYTES,
+      get prefixes() {
+        return welcome()?.prefixes
+      },
+      maxFrameBytes: () => welcome()?.maxFrameBytes ?? MAX_PAGE_FRAME_BYTES,
     }
   }
 
@@ -48,9 +48,9 @@ class WebSocketTransport implements Transport {
     signal.throwIfAborted()
     const { urls } = this.#options
     const url = urls[this.#attempts++ % urls.length] as string
-    const connection = new Connection(url, this.#options, host, (prefix, proof) => this.#keep(prefix, proof))
+    const connection = new Connection(url, this.#options, host)
     this.#connection = connection
-    await connection.open(Object.fromEntries(this.#proofs), signal)
+    await connection.open(this.#secret, signal)
     this.#attempts-- // a server that answers is kept
   }
 
@@ -71,13 +71,13 @@ class WebSocketTransport implements Transport {
   }
 
   async close(signal: AbortSignal): Promise<void> {
+    // Closed on purpose: what opens next may be another hub. After an outage the signal has aborted already.
+    if (!signal.aborted) this.#secret = newSecret()
     await this.#connection?.close(signal)
   }
+}
 
-  #keep(prefix: string, proof: string): void {
-    this.#proofs.delete(prefix)
-    this.#proofs.set(prefix, proof)
-    const [oldest] = this.#proofs.keys()
-    if (this.#proofs.size > MAX_PROOFS && oldest !== undefined) this.#proofs.delete(oldest)
-  }
+function newSecret(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -8,8 +8,6 @@ import type { PageSession } from './session.ts'
 const TOKENS_PER_SECOND = 0.1
 const TOKENS_AT_ONCE = 3
 
-const LEAST_SECRET_BYTES = 32
-
 /** Asks who a page is, at its hello and with each new token, and holds its session. */
 export class Admission {
   readonly hello: Hello
@@ -36,12 +34,12 @@ export class Admission {
     return expiresMs === undefined ? undefined : expiresMs - Date.now()
   }
 
-  /** Checks the first token. Then `enter` is called, with the prefixes that are proven to be the page's. */
-  start(enter: (session: PageSession, proven: ReadonlySet<string>) => void): void {
+  /** Checks the first token. Then `enter` is called, with the prefixes of the page's sids. */
+  start(enter: (session: PageSession, prefixes: readonly string[]) => void): void {
     this.#check(this.hello.token, async (session) => {
       this.#session = session
-      const proven = await this.#context.provenOf(session, this.hello)
-      if (!this.#isOver) enter(session, proven)
+      const prefixes = await this.#context.prefixes.of(session.prefixKey, this.hello)
+      if (!this.#isOver) enter(session, prefixes)
     })
   }
 
@@ -83,16 +81,8 @@ export class Admission {
       const result = await this.#context.authenticate({ hub: this.hello.hub, token }, this.#session)
       if ('refused' in result) return this.#end(result.isFinal ? CLOSE.refused : CLOSE.later, result.refused)
       if (this.#isOver) return result === this.#session ? undefined : this.#tellEnded(result)
-      if (!isSecret(result.secret)) {
-        this.#tellEnded(result)
-        throw new Error(`The secret of a session has ${LEAST_SECRET_BYTES} bytes or more.`)
-      }
       await take(result)
     }
     check().catch((cause: unknown) => this.#end(CLOSE.later, 'the server cannot check the token now', cause))
   }
-}
-
-function isSecret(secret: unknown): boolean {
-  return secret === undefined || (secret instanceof Uint8Array && secret.length >= LEAST_SECRET_BYTES)
 }

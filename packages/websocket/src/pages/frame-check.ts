@@ -1,6 +1,6 @@
-import { decodeFrame, MAX_INCOMING_BYTES } from 'rivulet/transport'
-import { PREFIX_LENGTH } from '../base/protocol.ts'
-import { prefixOf } from '../relay/prefixes.ts'
+import { isRemoval, MAX_INCOMING_BYTES } from 'rivulet/transport'
+import { textOf } from '../base/protocol.ts'
+import { endOfObject, hasAt, latin1At } from './canonical-json.ts'
 
 /** What a frame of a page holds, once its form is right. */
 interface CheckedFrame {
@@ -16,31 +16,62 @@ const AROUND_DATA_BYTES = 128
 const MAX_MESSAGES = 64
 const LIST = 0x5b
 
-/** Reads a frame of a page, as the library writes it, or says in words why it is refused. */
+const DATA_START = '{"data":'
+const REMOVAL_START = '{"removed":true'
+/** What follows the data: a sid with a number from 1 to 2⁵³−1, and whole milliseconds. */
+const END = /^,"sid":"TZ([0-9a-f]{12})[0-9a-f]{4}(?!0{16})00[01][0-9a-f]{13}","t":(?:0|[1-9][0-9]{0,14})\}/
+const MAX_END_BYTES = 64
+
+const OTHER_FORM = 'it does not have the form that the library writes'
+const TWO_HUBS = 'it has messages of two hubs'
+
+/**
+ * Checks that a frame of a page is what the library writes, byte for byte, or says in words why it is refused. So
+ * whoever reads it, in whatever language, reads what was checked: it has no key twice and none that is not known.
+ */
 export function checkFrame(frame: Uint8Array, maxBytes: number): CheckedFrame | string {
+  const tooLarge = `its messages have more than ${maxBytes} bytes`
   if (frame.length > MAX_INCOMING_BYTES) return `it has more than ${MAX_INCOMING_BYTES} bytes`
-  // Judged by its size first: to decode hundreds of kilobytes of nothing takes milliseconds.
-  if (messagesOfSize(frame, maxBytes) > (frame[0] === LIST ? MAX_MESSAGES : 1)) {
-    return `its messages have more than ${maxBytes} bytes`
+  // By its size first, so that what is much too large is not looked into.
+  if (messagesOfSize(frame, maxBytes) > (frame[0] === LIST ? MAX_MESSAGES : 1)) return tooLarge
+  if (textOf(frame) === undefined) return OTHER_FORM
+  if (isRemoval(frame)) {
+    const end = endAfter(frame, REMOVAL_START.length)
+    if (end?.at !== frame.length) return OTHER_FORM
+    return { prefix: end.prefix, messages: 1, isRemoval: true }
   }
-  const decoded = decodeFrame(frame)
-  if (decoded === undefined) return 'it is malformed'
-  // Found without decoding where it comes back from upstream, so it must be there.
-  const prefix = prefixOf(frame)
-  if (prefix === undefined) return 'it does not end with a sid and an age'
-  if ('removedBy' in decoded) {
-    const isSame = decoded.removedBy.origin.startsWith(prefix)
-    return isSame ? { prefix, messages: 1, isRemoval: true } : 'it has messages of two hubs'
+  return checkMessages(frame, maxBytes) ?? tooLarge
+}
+
+/** Returns `undefined` when the data of a message is too large. */
+function checkMessages(frame: Uint8Array, maxBytes: number): CheckedFrame | string | undefined {
+  const isList = frame[0] === LIST
+  const last = isList ? ']' : ''
+  let prefix: string | undefined
+  for (let messages = 1, at = last.length; messages <= MAX_MESSAGES; messages++) {
+    const dataAt = at + DATA_START.length
+    const dataEnd = hasAt(frame, at, DATA_START) ? endOfObject(frame, dataAt) : -1
+    const end = dataEnd < 0 ? undefined : endAfter(frame, dataEnd)
+    if (end === undefined) return OTHER_FORM
+    if (dataEnd - dataAt > maxBytes) return undefined
+    prefix ??= end.prefix
+    if (end.prefix !== prefix) return TWO_HUBS
+    at = end.at + 1
+    if (isList && hasAt(frame, end.at, ',')) continue
+    // One message is written without a list.
+    const isWhole = hasAt(frame, end.at, last) && frame.length === end.at + last.length
+    return isWhole && isList === messages > 1 ? { prefix, messages, isRemoval: false } : OTHER_FORM
   }
-  for (const entry of decoded) {
-    if (entry === undefined) return 'a message in it is malformed'
-    if (entry.sid === undefined) return 'a message in it has no sid'
-    if (entry.sid.origin.slice(0, PREFIX_LENGTH) !== prefix) return 'it has messages of two hubs'
-  }
-  if (messagesOfSize(frame, maxBytes) > decoded.length) {
-    return `its messages have more than ${maxBytes} bytes`
-  }
-  return { prefix, messages: decoded.length, isRemoval: false }
+  return OTHER_FORM
+}
+
+/** Reads what follows the data of a message, or the beginning of a removal: the prefix, and where it ends. */
+function endAfter(
+  frame: Uint8Array,
+  at: number,
+): { readonly prefix: string; readonly at: number } | undefined {
+  const [text, prefix] = END.exec(latin1At(frame, at, at + MAX_END_BYTES)) ?? []
+  return text === undefined || prefix === undefined ? undefined : { prefix, at: at + text.length }
 }
 
 /** Returns how many of the largest messages have the size of a frame, rounded up. */

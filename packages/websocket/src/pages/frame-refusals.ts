@@ -3,18 +3,35 @@ import { encodeTopical, KIND } from '../base/protocol.ts'
 
 /** Frames a second that are refused before the page has to go; a second's worth more may come at once. */
 const REFUSED_PER_SECOND = 1_000
-/** A page is told of refused frames so often. */
-const FAULTS_PER_SECOND = 3
+/** So many topics wait to be told of. */
+const MAX_TOPICS = 64
+/** Longer than any topic of a hub. */
+const MAX_TOPIC_LENGTH = 4_096
 
-/** Bounds how many frames of a page are refused, and how many of them it is told of. */
+/** What was refused of a page since it was told last, and how much of it there may be. */
 export class FrameRefusals {
   readonly #refused = new LeakyBucket(REFUSED_PER_SECOND, 2 * REFUSED_PER_SECOND)
-  readonly #faults = new LeakyBucket(FAULTS_PER_SECOND, FAULTS_PER_SECOND)
+  /** By topic, why its first frame was refused. */
+  readonly #reasons = new Map<string, string>()
 
-  /** Returns what to tell the page of a refused frame, if anything, or `'tooMany'`. */
-  add(topic: string, reason: string, nowMs: number): Uint8Array | 'tooMany' | undefined {
-    if (!this.#refused.take(nowMs)) return 'tooMany'
-    if (!this.#faults.take(nowMs)) return undefined
-    return encodeTopical(KIND.fault, topic, `The server refused a frame: ${reason}.`)
+  /** Whether the page has to be told before more is refused. */
+  get isFull(): boolean {
+    return this.#reasons.size >= MAX_TOPICS
+  }
+
+  /** Notes a refused frame. Returns false when there are too many. */
+  add(topic: string, reason: string, nowMs: number): boolean {
+    const named = topic.length > MAX_TOPIC_LENGTH ? '' : topic
+    if (!this.#reasons.has(named)) this.#reasons.set(named, reason)
+    return this.#refused.take(nowMs)
+  }
+
+  /** Returns what to tell the page, one message a topic. */
+  take(): readonly Uint8Array[] {
+    const faults = Array.from(this.#reasons, ([topic, reason]) =>
+      encodeTopical(KIND.fault, topic, `The server refused a frame: ${reason}.`),
+    )
+    this.#reasons.clear()
+    return faults
   }
 }

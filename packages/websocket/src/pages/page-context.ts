@@ -1,27 +1,35 @@
 import type { Relay } from '../relay/relay.ts'
-import type { Hello } from './hello.ts'
+import { IdentityJoins } from './identity-joins.ts'
 import type { MutableCounts } from './page-counts.ts'
 import { PageGroup } from './page-group.ts'
+import { PagePrefixes } from './page-prefixes.ts'
 import { type Limits, limitsOf, type PagesOptions, SILENT_LOG } from './pages-options.ts'
-import { Proofs } from './proofs.ts'
-import type { PageHandler, PageHello, PageRefusal, PageSession, PagesLog } from './session.ts'
+import type { PageHello, PageRefusal, PageSession, PagesLog } from './session.ts'
 
 /** Ends a connection; called again it does nothing. `fault` is what the server is to blame for. */
 export type EndPage = (code: number, reason: string, fault?: unknown) => void
+
+/** A connection whose token was not checked yet. */
+export interface Stranger {
+  /** Ends it at once, so that another one can be heard. */
+  giveWay(): void
+}
 
 /** What the pages of one server have in common. */
 export class PageContext {
   readonly limits: Limits
   readonly counts: MutableCounts = { pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 }
-  /** The connections whose token was not checked yet. */
-  readonly strangers = new Set<PageHandler>()
+  /** The connections whose token was not checked yet, the oldest first. */
+  readonly strangers = new Set<Stranger>()
+  readonly identityJoins: IdentityJoins
   readonly log: PagesLog
+  readonly prefixes = new PagePrefixes()
   readonly #options: PagesOptions
-  readonly #proofs = new Proofs()
   readonly #groups = new Map<Relay, PageGroup>()
 
   constructor(options: PagesOptions) {
     this.limits = limitsOf({ ...options })
+    this.identityJoins = new IdentityJoins(this.limits.maxJoinsPerIdentity)
     this.log = options.log ?? SILENT_LOG
     this.#options = options
   }
@@ -41,19 +49,5 @@ export class PageContext {
     if (!group.isEmpty) return
     group.port.detach()
     this.#groups.delete(group.relay)
-  }
-
-  /** Gives the proof that a prefix is the page's. */
-  prove({ secret }: PageSession, hub: string, prefix: string): Promise<string> {
-    return this.#proofs.sign(secret, hub, prefix)
-  }
-
-  /** Gives those prefixes whose proofs are good. */
-  async provenOf({ secret }: PageSession, { hub, proofs }: Hello): Promise<ReadonlySet<string>> {
-    const proven = new Set<string>()
-    for (const [prefix, proof] of proofs) {
-      if (await this.#proofs.isGood(secret, hub, prefix, proof)) proven.add(prefix)
-    }
-    return proven
   }
 }

@@ -1,5 +1,4 @@
 import { LeakyBucket } from 'rivulet/transport'
-import { type PrefixHolder, prefixOf } from '../relay/prefixes.ts'
 import type { RelayPort } from '../relay/relay.ts'
 import { checkFrame, messagesOfSize } from './frame-check.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'
@@ -7,10 +6,10 @@ import type { Limits } from './pages-options.ts'
 import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
 import type { PageSession } from './session.ts'
 
-/** How many prefixes a page may bind: its hub takes another one after 65 536 streams. */
-const MAX_PREFIXES = 4
-/** So many streams that a page publishes on have a bucket of their own at a time: 150 bytes each. */
+/** So many streams that a page publishes on have a bucket of their own at a time: up to 4 KB each, with the topic. */
 const MAX_STREAMS = 1_024
+/** So many are remembered while their bucket is empty. */
+const MAX_IDLE_STREAMS = 16
 
 interface PublishedStream extends PageTopic {
   readonly bucket: LeakyBucket
@@ -19,31 +18,21 @@ interface PublishedStream extends PageTopic {
 /** Checks the frames of one page before anybody gets them. */
 export class PageFrames {
   readonly #hub: string
-  readonly #proven: ReadonlySet<string>
+  readonly #prefixes: ReadonlySet<string>
   readonly #limits: Limits
   readonly #port: RelayPort
-  readonly #holder: PrefixHolder
-  readonly #bound: (prefix: string) => void
-  readonly #prefixes = new Set<string>()
+  readonly #sender: object
   readonly #streams = new Map<string, PublishedStream>()
   readonly #all: LeakyBucket
   readonly #removals = new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND)
 
-  /** `proven`: prefixes that are known to be the page's. `bound` is told of each that is bound to it now. */
-  constructor(
-    hub: string,
-    proven: ReadonlySet<string>,
-    limits: Limits,
-    port: RelayPort,
-    holder: PrefixHolder,
-    bound: (prefix: string) => void,
-  ) {
+  /** `prefixes`: those of the page's sids. `sender`: the page, as the relay knows it. */
+  constructor(hub: string, prefixes: readonly string[], limits: Limits, port: RelayPort, sender: object) {
     this.#hub = hub
-    this.#proven = proven
+    this.#prefixes = new Set(prefixes)
     this.#limits = limits
     this.#port = port
-    this.#holder = holder
-    this.#bound = bound
+    this.#sender = sender
     this.#all = receivingBucket(limits.maxMessagesPerSecond, limits.maxMessagesPerSecond)
   }
 
@@ -55,14 +44,20 @@ export class PageFrames {
       return { refusal: 'it is too large for the transport upstream' }
     }
     const nowMs = performance.now()
-    const refusal = session.isTrusted ? this.#note(frame) : this.#whyNot(named, frame, session, nowMs)
-    return refusal === undefined ? this.#port.send(named.topic, frame, this.#holder) : { refusal }
+    const refusal = session.isTrusted ? undefined : this.#whyNot(named, frame, session, nowMs)
+    return refusal === undefined ? this.#port.send(named.topic, frame, this.#sender) : { refusal }
   }
 
-  /** The page is gone. */
-  release(): void {
-    for (const prefix of this.#prefixes) this.#port.release(prefix, this.#holder)
-    this.#prefixes.clear()
+  /** Forgets streams that the page has not published on for a while: a new bucket is as good as an empty one. */
+  forgetIdle(nowMs: number): void {
+    const { ratePerSecond, burst } = this.#limits
+    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
+    const isFull = this.#streams.size >= MAX_STREAMS
+    for (const [topic, { bucket }] of this.#streams) {
+      const isIdle = bucket.available(nowMs) >= room
+      if (this.#streams.size <= MAX_IDLE_STREAMS || !(isIdle || isFull)) return
+      if (isIdle) this.#streams.delete(topic)
+    }
   }
 
   #whyNot(
@@ -79,58 +74,33 @@ export class PageFrames {
     const checked = checkFrame(frame, maxBytes)
     if (typeof checked === 'string') return checked
     const { prefix, messages, isRemoval } = checked
+    if (!this.#prefixes.has(prefix)) return 'the sid does not begin with a prefix of this page'
     const action = isRemoval ? 'remove' : 'publish'
     if (!session.may(action, streamName)) return `no permission to ${action}`
     if (isRemoval) {
       if (!this.#removals.take(nowMs)) return `more than ${REMOVALS_PER_SECOND} removals a second`
-      return this.#bind(prefix)
+      return undefined
     }
     const bucket = this.#bucketOf({ topic, streamName }, nowMs)
     if (bucket === undefined) return 'too many streams at once'
     if (bucket.available(nowMs) < messages) return `more than ${ratePerSecond} messages a second on a stream`
-    const unbound = this.#bind(prefix)
-    if (unbound !== undefined) return unbound
     fill(bucket, messages, nowMs)
     fill(this.#all, messages - charged, nowMs)
     return undefined
-  }
-
-  #bind(prefix: string): string | undefined {
-    if (this.#prefixes.has(prefix)) return undefined
-    if (this.#prefixes.size >= MAX_PREFIXES) return `more than ${MAX_PREFIXES} prefixes of sids`
-    const refusal = this.#port.bind(prefix, this.#holder, this.#proven.has(prefix))
-    if (refusal !== undefined) return refusal
-    this.#prefixes.add(prefix)
-    this.#bound(prefix)
-    return undefined
-  }
-
-  /** A trusted page's prefix is noted where there is one, so that what an echoing broker brings back is known. */
-  #note(frame: Uint8Array): undefined {
-    const prefix = prefixOf(frame)
-    if (prefix !== undefined) this.#bind(prefix)
   }
 
   /** Returns the bucket of a stream; `undefined` while as many others as there may be are not empty again. */
   #bucketOf({ topic, streamName }: PageTopic, nowMs: number): LeakyBucket | undefined {
     const { ratePerSecond, burst } = this.#limits
     const known = this.#streams.get(topic)
-    if (known === undefined && this.#streams.size >= MAX_STREAMS) {
-      const idle = this.#idleStream(nowMs)
-      if (idle === undefined) return undefined
-      this.#streams.delete(idle)
+    if (known === undefined) {
+      this.forgetIdle(nowMs)
+      if (this.#streams.size >= MAX_STREAMS) return undefined
     }
     const stream = known ?? { topic, streamName, bucket: receivingBucket(ratePerSecond, burst) }
     this.#streams.delete(topic) // so that those used last are looked at last
     this.#streams.set(topic, stream)
     return stream.bucket
-  }
-
-  #idleStream(nowMs: number): string | undefined {
-    const { ratePerSecond, burst } = this.#limits
-    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
-    for (const [topic, { bucket }] of this.#streams) if (bucket.available(nowMs) >= room) return topic
-    return undefined
   }
 }
 

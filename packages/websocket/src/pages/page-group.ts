@@ -22,12 +22,14 @@ export interface GroupPage {
 
 /** The pages that listen to one topic, or wait for its join. */
 class Listeners {
+  readonly topic: Topic
   readonly listening = new Set<GroupPage>()
   readonly waiting = new Set<GroupPage>()
   readonly gate: RateGate
   isJoined = false
 
-  constructor({ ratePerSecond, burst }: Limits) {
+  constructor(topic: Topic, { ratePerSecond, burst }: Limits) {
+    this.topic = topic
     this.gate = new RateGate(ratePerSecond, burst)
   }
 
@@ -67,6 +69,11 @@ export class PageGroup implements RelayGuest {
     this.#pages.delete(page)
   }
 
+  /** Returns the string of an equal topic that was joined, if there is one: a topic may have 3 KB, and many pages. */
+  topicLike(topic: Topic): Topic {
+    return this.#listeners.get(topic)?.topic ?? topic
+  }
+
   /** Asks for a topic. The page may be told before this returns. */
   join(topic: Topic, page: GroupPage): void {
     let listeners = this.#listeners.get(topic)
@@ -75,7 +82,7 @@ export class PageGroup implements RelayGuest {
       return page.joined(topic)
     }
     const isAsked = listeners !== undefined
-    listeners ??= new Listeners(this.#limits)
+    listeners ??= new Listeners(topic, this.#limits)
     listeners.waiting.add(page)
     this.#listeners.set(topic, listeners)
     if (!isAsked) this.port.join(topic)

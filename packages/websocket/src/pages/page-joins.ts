@@ -8,6 +8,13 @@ import type { PageSession } from './session.ts'
 
 const NO_PERMISSION = 'no permission to listen'
 
+interface Join {
+  id: number
+  isJoined: boolean
+  /** Under which it is counted, if it is. */
+  readonly identity: string | undefined
+}
+
 /** The topics that one page listens to, or has asked for. */
 export class PageJoins {
   readonly #hub: string
@@ -15,7 +22,7 @@ export class PageJoins {
   readonly #group: PageGroup
   readonly #context: PageContext
   readonly #answer: (message: Uint8Array) => void
-  readonly #byTopic = new Map<Topic, { id: number; isJoined: boolean }>()
+  readonly #byTopic = new Map<Topic, Join>()
 
   constructor(
     hub: string,
@@ -33,10 +40,11 @@ export class PageJoins {
 
   /** The page asks for a topic. Asked again for one that it has, the answer bears the new number. */
   join(id: number, text: string, session: PageSession): void {
-    const { maxJoinsPerPage } = this.#context.limits
+    const { maxJoinsPerPage, maxJoinsPerIdentity } = this.#context.limits
     const named = readPageTopic(text, this.#hub)
     if (named === undefined) return this.#refuse(id, 'the topic is none of this hub')
-    const { topic, streamName } = named
+    const { streamName } = named
+    const topic = this.#group.topicLike(named.topic)
     if (!session.may('listen', streamName)) return this.#refuse(id, NO_PERMISSION)
     const known = this.#byTopic.get(topic)
     if (known !== undefined) {
@@ -44,8 +52,12 @@ export class PageJoins {
       if (known.isJoined) this.joined(topic)
     } else if (this.#byTopic.size >= maxJoinsPerPage) {
       this.#refuse(id, `more than ${maxJoinsPerPage} streams`)
+    } else if (!session.isTrusted && !this.#context.identityJoins.add(session.identity)) {
+      this.#refuse(id, `more than ${maxJoinsPerIdentity} streams on all pages of this identity`)
     } else {
-      this.#byTopic.set(topic, { id, isJoined: false })
+      // A renewed session has the same identity, but may be trusted or not.
+      const identity = session.isTrusted ? undefined : session.identity
+      this.#byTopic.set(topic, { id, isJoined: false, identity })
       this.#context.counts.joins++
       this.#group.join(topic, this.#page)
     }
@@ -92,9 +104,13 @@ export class PageJoins {
     this.#answer(encodeNumbered(KIND.refused, id, reason))
   }
 
-  #forget(topic: Topic): { readonly id: number } | undefined {
+  #forget(topic: Topic): Join | undefined {
     const join = this.#byTopic.get(topic)
-    if (this.#byTopic.delete(topic)) this.#context.counts.joins--
+    if (join === undefined) return undefined
+    const { counts, identityJoins } = this.#context
+    this.#byTopic.delete(topic)
+    counts.joins--
+    if (join.identity !== undefined) identityJoins.delete(join.identity)
     return join
   }
 }

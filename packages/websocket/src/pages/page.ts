@@ -36,6 +36,8 @@ const CLOSING_MS = 2_000
 
 /** What a page has once its token was checked. */
 interface Inside {
+  /** Of its sids. */
+  readonly prefixes: readonly string[]
   readonly group: PageGroup
   readonly frames: PageFrames
   readonly joins: PageJoins
@@ -51,8 +53,6 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   #admission: Admission | undefined
   #inside: Inside | undefined
   readonly #hearing = new Hearing()
-  /** Resolves when every proof that is being signed was sent; `undefined` when none is. */
-  #proofsSent: Promise<void> | undefined
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #requests: LeakyBucket
@@ -72,10 +72,6 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   get session(): PageSession | undefined {
     return this.#admission?.session
-  }
-
-  get identity(): string {
-    return this.session?.identity ?? ''
   }
 
   get isTrusted(): boolean {
@@ -107,7 +103,10 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state !== 'in') {
       if (nowMs - this.#sinceMs >= STRANGER_MS) this.end(CLOSE.later, 'not let in within 10 seconds')
     } else if (this.#hearing.silentMs(nowMs) >= SILENCE_MS) this.#drop('the page was silent for 6 seconds')
-    else if (!this.#endsExpired()) this.#ping(ping)
+    else if (!this.#endsExpired()) {
+      this.#inside?.frames.forgetIdle(nowMs)
+      this.#ping(ping)
+    }
     return true
   }
 
@@ -126,6 +125,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else log.warn({ code, reason, fault }, 'a page was ended by a fault of the server')
   }
 
+  giveWay(): void {
+    this.end(CLOSE.later, 'too many connections')
+    this.#socket.terminate()
+  }
+
   takenOver(): void {
     this.end(CLOSE.takenOver, 'another connection of the same page took over')
   }
@@ -134,10 +138,11 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   opened(): void {
     if (this.#state !== 'waiting' || this.#inside === undefined) return
     this.#state = 'in'
+    const { group, prefixes } = this.#inside
     const { counts, log } = this.#context
     counts.pages++
     log.debug({ pages: counts.pages }, 'a page was let in')
-    this.#answer(encodeWelcome(this.#inside.group.port.capabilities, this.#admission?.expiresInMs))
+    this.#answer(encodeWelcome(group.port.capabilities, prefixes, this.#admission?.expiresInMs))
   }
 
   /** Frames pass no more. One that waits goes on waiting, unless the server ends. */
@@ -188,22 +193,17 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     this.#state = 'checking'
     const end = (code: number, reason: string, fault?: unknown) => this.end(code, reason, fault)
     this.#admission = new Admission(hello, this.#context, end)
-    this.#admission.start((session, proven) => {
+    this.#admission.start((session, prefixes) => {
       this.#context.strangers.delete(this)
       const group = this.#context.groupOf(session)
       const answer = (message: Uint8Array) => this.#answer(message)
-      const bound = (prefix: string) => {
-        const sent = Promise.all([this.#proofsSent, this.#prove(hello.hub, prefix)]).then(() => {
-          if (this.#proofsSent === sent) this.#proofsSent = undefined
-        })
-        this.#proofsSent = sent
-      }
       this.#state = 'waiting'
       this.#inside = {
-        group,
-        frames: new PageFrames(hello.hub, proven, this.#context.limits, group.port, this, bound),
+        ...{ group, prefixes },
+        frames: new PageFrames(hello.hub, prefixes, this.#context.limits, group.port, this),
         joins: new PageJoins(hello.hub, this, group, this.#context, answer),
       }
+      group.port.hold(prefixes, this)
       group.enter(this)
     })
     return undefined
@@ -214,16 +214,15 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
     else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
     else if (kind === KIND.barrier) {
-      inside.group.port.barrier(() => this.#answerBarrier(id))
+      // Before the answer, so that the page does not take what was refused for confirmed.
+      this.#tellRefusals()
+      inside.group.port.barrier(() => this.#answer(encodeNumbered(KIND.barrier, id)))
     } else return 'a second hello, or a message that only the server sends'
     return undefined
   }
 
-  /** After the proofs: a page whose message is confirmed can show at another server that its prefix is its own. */
-  #answerBarrier(id: number): void {
-    const answer = () => this.#answer(encodeNumbered(KIND.barrier, id))
-    if (this.#proofsSent === undefined) answer()
-    else void this.#proofsSent.then(answer)
+  #tellRefusals(): void {
+    for (const fault of this.#refusals.take()) this.#answer(fault)
   }
 
   #renew(token: string): void {
@@ -245,20 +244,9 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else if (outcome === 'offline') this.end(CLOSE.away, 'the transport upstream did not take a frame')
     else {
       counts.refused++
-      const fault = this.#refusals.add(topic, outcome.refusal, performance.now())
-      if (fault === 'tooMany') this.end(CLOSE.later, 'too many refused frames')
-      else if (fault !== undefined) this.#answer(fault)
-    }
-  }
-
-  async #prove(hub: string, prefix: string): Promise<void> {
-    const { session } = this
-    if (session === undefined) return
-    try {
-      const proof = await this.#context.prove(session, hub, prefix)
-      this.#answer(encodeText(KIND.bound, prefix + proof))
-    } catch (cause) {
-      this.end(CLOSE.later, 'the server failed', cause)
+      if (!this.#refusals.add(topic, outcome.refusal, performance.now())) {
+        this.end(CLOSE.later, 'too many refused frames')
+      } else if (this.#refusals.isFull) this.#tellRefusals()
     }
   }
 
@@ -273,9 +261,9 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state === 'in' && !this.#outbox.answer(message)) this.#drop('the page does not read')
   }
 
-  #leave({ group, frames, joins }: Inside): void {
+  #leave({ group, prefixes, joins }: Inside): void {
     joins.leaveAll()
-    frames.release()
+    group.port.release(prefixes, this)
     group.exit(this)
     this.#context.release(group)
   }

@@ -13,17 +13,19 @@ export interface PagesOptions {
   /** How many messages may come at once. @default 30 */
   readonly burst?: number
   /**
-   * The most that the data of a message takes, in bytes, up to 65536: as the option of streams. A frame of a page has
-   * at most so much for each of its messages. @default 4096
+   * The most that the data of a message takes, in bytes, up to 65536: as the option of streams. A frame of a page with
+   * more in a message is refused. @default 4096
    */
   readonly maxBytes?: number
   /** Messages a second of one page on all its streams. @default 300 */
   readonly maxMessagesPerSecond?: number
   /** Streams that one page listens to at a time. @default 1000 */
   readonly maxJoinsPerPage?: number
+  /** Streams that all pages of one identity listen to at a time, those of a trusted page apart. @default 10000 */
+  readonly maxJoinsPerIdentity?: number
   /** Bytes that wait for a page that does not take them; frames beyond are dropped. @default 1048576 */
   readonly maxWaitingBytes?: number
-  /** Connections whose token was not checked yet. One more is told to come back later. @default 2000 */
+  /** Connections whose token was not checked yet. One more ends the oldest of them. @default 2000 */
   readonly maxStrangers?: number
   /** Takes log lines. @default none */
   readonly log?: PagesLog
@@ -39,6 +41,7 @@ const BOUNDS: Readonly<Record<keyof Limits, readonly [least: number, usual: numb
   maxBytes: [1, 4_096, 65_536],
   maxMessagesPerSecond: [1, 300, 1_000_000],
   maxJoinsPerPage: [1, 1_000, 1_000_000],
+  maxJoinsPerIdentity: [1, 10_000, 1_000_000_000],
   maxWaitingBytes: [16_384, 1_048_576, 2 ** 31 - 1],
   maxStrangers: [1, 2_000, 1_000_000],
 }

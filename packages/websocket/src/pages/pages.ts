@@ -8,7 +8,7 @@ import type { PageHandler, PageSession, PageSocket } from './session.ts'
 
 /** Serves the pages of one server. */
 export interface Pages {
-  /** Takes a socket that was accepted, and returns what takes its events. Ends it when there are `maxStrangers`. */
+  /** Takes a socket that was accepted, and returns what takes its events. The oldest of `maxStrangers` gives way to it. */
   accept(socket: PageSocket): PageHandler
   /** Ends the pages with such a session, e.g. since their key is gone. They come back, with a new token. */
   endWhere(isMeant: (session: PageSession) => boolean): void
@@ -43,8 +43,12 @@ class PagesOfServer implements Pages {
     const page = new Page(socket, this.#context)
     this.#pages.add(page)
     if (this.#isClosed) page.end(CLOSE.restart, 'the server closes')
-    else if (strangers.size >= limits.maxStrangers) page.end(CLOSE.later, 'too many connections')
-    else strangers.add(page)
+    else {
+      // Not the new one: who opens many connections and says nothing would keep all others out.
+      const [oldest] = strangers.size >= limits.maxStrangers ? strangers : []
+      oldest?.giveWay()
+      strangers.add(page)
+    }
     this.#look()
     return page
   }

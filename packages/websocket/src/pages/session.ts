@@ -12,20 +12,20 @@ export interface PageHello {
 export interface PageSession {
   /** Carries the frames of the page's hub. */
   readonly relay: Relay
-  /** The identity. Prefixes of its sids are bound to it; another identity needs their proof. */
+  /** Who the page is. A new token must be of the same one. */
   readonly identity: string
   /** Tells whether the page may do something with a stream. Asked at every join and every frame. */
   may(action: PageAction, streamName: string): boolean
   /** When the session ends, in milliseconds since 1970; `undefined` for never. */
   readonly expiresMs: number | undefined
   /**
-   * 32 bytes or more. Signs proofs of prefixes, so that a page that comes from another server keeps its own. Equal at all of them;
-   * `undefined` for a random one of this process.
+   * 32 bytes or more, from which the prefixes of pages' sids are derived. Where it is equal at all servers, a page that
+   * comes from another one keeps its prefixes. `undefined` for a random one of this process.
    */
-  readonly secret: Uint8Array | undefined
+  readonly prefixKey: Uint8Array | undefined
   /**
    * Whether the page is a process that is trusted like one on the broker itself. Its frames are not looked into, and
-   * neither bound to a prefix nor limited in rate. Never for a browser.
+   * not limited in rate. Never for a browser.
    *
    * @default false
    */

@@ -19,12 +19,14 @@ interface Claims {
 /** Writes what the server says first to a page whose frames pass. */
 export function encodeWelcome(
   { ordered, maxFrameBytes }: Claims,
+  prefixes: readonly string[],
   expiresInMs: number | undefined,
 ): Uint8Array {
   const welcome: WelcomeMessage = {
     version: PROTOCOL_VERSION,
     maxFrameBytes: Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC))),
     ordered,
+    prefixes,
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   }
   return encodeText(KIND.welcome, JSON.stringify(welcome))

@@ -16,6 +16,9 @@ export function capabilitiesOver(upstream: Transport | undefined): Capabilities 
     get ordered() {
       return claimed().ordered
     },
+    get prefixes() {
+      return claimed().prefixes
+    },
     maxFrameBytes: (topic) => claimed().maxFrameBytes(topic),
   }
 }

@@ -31,10 +31,10 @@ export interface RelayPort {
   join(topic: Topic): void
   /** Ends a join. */
   leave(topic: Topic): void
-  /** Binds a prefix of sids to a page. Returns why that cannot be, or `undefined`. */
-  bind(prefix: string, holder: PrefixHolder, isProven: boolean): string | undefined
-  /** Forgets who holds a prefix, but not of which identity it was. */
-  release(prefix: string, holder: PrefixHolder): void
+  /** Says which prefixes of sids are a page's. An older connection of that page is told. */
+  hold(prefixes: readonly string[], holder: PrefixHolder): void
+  /** The page is gone. */
+  release(prefixes: readonly string[], holder: PrefixHolder): void
   /** Hands a frame of a page upstream, to the hub and to the other pages. Nobody gets one that is `'offline'`. */
   send(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline'
   /** Calls `answer` when upstream has everything that was sent before; never when upstream fails. */
@@ -108,7 +108,7 @@ class RelayTransport implements Relay {
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#isOpen) return 'offline'
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
-    this.#prefixes.noteOwn(bytes)
+    if (this.capabilities.echoes) this.#prefixes.noteOwn(bytes)
     if (this.#upstream?.send(topic, bytes) === 'offline') return 'offline'
     this.#toPages(topic, bytes)
     return 'sent'
@@ -163,8 +163,8 @@ class RelayTransport implements Relay {
       capabilities: this.capabilities,
       join: (topic) => this.#topics.join(topic, guest),
       leave: (topic) => this.#topics.leave(topic, guest),
-      bind: (prefix, holder, isProven) => this.#prefixes.bind(prefix, holder, isProven),
-      release: (prefix, holder) => this.#prefixes.release(prefix, holder),
+      hold: (prefixes, holder) => this.#prefixes.hold(prefixes, holder),
+      release: (prefixes, holder) => this.#prefixes.release(prefixes, holder),
       send: (topic, frame, sender) => this.#fromPage(topic, frame, sender),
       barrier: (answer) => (this.#upstream === undefined ? answer() : this.#barriers.ask(answer)),
       detach: () => void this.#guests.delete(guest),
@@ -189,13 +189,10 @@ class RelayTransport implements Relay {
 
   #fromUpstream(topic: Topic, frame: Uint8Array | string): void {
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
-    const prefix = prefixOf(bytes)
-    if (prefix === undefined || !this.#prefixes.isOwn(prefix)) {
-      // Frames of a bound prefix were delivered here already; upstream echoes them, or somebody forges them.
-      if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
-      if (prefix !== undefined) this.#prefixes.noteHeard(prefix)
-      this.#toPages(topic, bytes)
-    }
+    const prefix = this.capabilities.echoes ? prefixOf(bytes) : undefined
+    // What upstream echoes of a page was delivered here already; the hub counts what it echoes of the hub.
+    if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
+    if (prefix === undefined || !this.#prefixes.isOwn(prefix)) this.#toPages(topic, bytes)
     this.#toHub(topic, bytes)
   }
 

@@ -11,7 +11,11 @@ import { topicOf } from '../support/frames.ts'
 import { HUB, serve } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions') as never
-const WELCOME = encodeText(KIND.welcome, JSON.stringify({ version: 1, maxFrameBytes: 5_000, ordered: true }))
+const PREFIXES = ['0123456789ab', 'ba9876543210']
+const WELCOME = encodeText(
+  KIND.welcome,
+  JSON.stringify({ version: 1, maxFrameBytes: 5_000, ordered: true, prefixes: PREFIXES }),
+)
 
 /** A server by hand, which says that to whoever comes. */
 async function serveByHand(greet: (socket: WebSocket) => void) {
@@ -46,6 +50,15 @@ test.each([
     'a welcome without a limit',
     (socket: WebSocket) => socket.send(encodeText(KIND.welcome, '{"version":1}')),
   ],
+  [
+    'a welcome without prefixes',
+    (socket: WebSocket) => socket.send(encodeText(KIND.welcome, '{"version":1,"maxFrameBytes":5000}')),
+  ],
+  [
+    'a welcome with prefixes of another form',
+    (socket: WebSocket) =>
+      socket.send(encodeText(KIND.welcome, '{"version":1,"maxFrameBytes":5000,"prefixes":["fleet"]}')),
+  ],
   ['a welcome that is no JSON', (socket: WebSocket) => socket.send(encodeText(KIND.welcome, '{'))],
 ])('fails for good when the server says %s', async (_, greet) => {
   const { url } = await serveByHand(greet)
@@ -73,11 +86,31 @@ test('sends hello with its token, in a message and not in the URL', async () => 
   server.on('headers', (_, request) => paths.push(request.url))
   const transport = websocket({ url, WebSocket, token: async () => 'the token' })
   await transport.open(host(), AbortSignal.timeout(20_000))
-  await eventually(() => received.map((data) => data.subarray(1).toString())).toEqual([
-    JSON.stringify({ version: 1, hub: HUB, token: 'the token' }),
-  ])
+  await eventually(() => received.length).toBe(1)
+  expect(JSON.parse(String(received[0]?.subarray(1)))).toEqual({
+    ...{ version: 1, hub: HUB, token: 'the token' },
+    secret: expect.stringMatching(/^[0-9a-f]{32}$/),
+  })
   expect(paths).toEqual(['/'])
   await transport.close(AbortSignal.abort())
+})
+
+test('shows one secret until it is closed on purpose, and has the prefixes that the server gives', async () => {
+  const { url, received, server } = await serveByHand((socket) => socket.send(WELCOME))
+  const transport = websocket({ url, WebSocket })
+  expect(transport.capabilities.prefixes).toBeUndefined()
+  for (const end of [AbortSignal.abort(), AbortSignal.timeout(20_000), AbortSignal.abort()]) {
+    await transport.open(host(), AbortSignal.timeout(20_000))
+    expect(transport.capabilities.prefixes).toEqual(PREFIXES)
+    await eventually(() => server.clients.size).toBe(1)
+    for (const socket of server.clients) socket.on('message', () => socket.terminate()) // its last barrier
+    await transport.close(end)
+    await eventually(() => server.clients.size).toBe(0)
+  }
+  const hellos = received.filter(([kind]) => kind === KIND.hello)
+  const [first, second, third] = hellos.map((data) => JSON.parse(String(data.subarray(1))).secret)
+  expect(second).toBe(first)
+  expect(third).not.toBe(first)
 })
 
 test('claims what the server says, and sends no larger frame', async () => {

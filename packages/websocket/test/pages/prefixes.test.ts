@@ -1,157 +1,111 @@
 import { randomBytes } from 'node:crypto'
 import { memoryBus } from '@rivulet/memory'
-import { describe, expect, test } from 'vitest'
+import type { Hub } from 'rivulet'
+import { expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
-import { Prefixes } from '../../src/relay/prefixes.ts'
-import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { frameOf, prefixesOf, prefixOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, type Scene, serve } from '../support/scene.ts'
 
-const ANNS = prefix('a')
 const TOPIC = topicOf('positions')
-const SECRET = randomBytes(32)
+const [ONE_KEY, OTHER_KEY] = [randomBytes(32), randomBytes(32)]
 
-/** Sends a frame of ann's prefix as somebody, and gives the connection with what the server said of the frame. */
-async function publish(scene: Scene, identity: string, sequence: number, proofs?: Record<string, string>) {
-  const page = await scene.welcomed(identity, proofs)
-  page.topical('frame', TOPIC, frameOf(ANNS, sequence))
-  await page.barrier()
-  return { page, fault: page.all('fault').map(({ text }) => text)[0] }
+/** Publishes on the stream, and gives the prefix of the sid. */
+function publish(hub: Hub, n: number): string {
+  return hub.stream('positions').publish({ n }).sid.slice(2, 14)
 }
 
-test('lets a page that comes back take its own prefix over, and ends its older connection', async () => {
-  const scene = await serve()
-  const first = await publish(scene, 'ann', 1)
-  const second = await publish(scene, 'ann', 2)
-  expect(await first.page.closed).toMatchObject({ code: 4104 })
-  expect([first.fault, second.fault]).toEqual([undefined, undefined])
-  expect(scene.server.pages.counts).toMatchObject({ pages: 1, received: 2 })
-  // The end of the older one has not taken the prefix from the newer.
-  expect((await publish(scene, 'mallory', 3)).fault).toMatch(/belongs to another page/)
-})
-
-test('remembers whose a prefix is when its page has gone', async () => {
-  const scene = await serve()
-  const { page } = await publish(scene, 'ann', 1)
-  page.terminate()
-  await eventually(() => scene.server.pages.counts.pages).toBe(0)
-  expect((await publish(scene, 'mallory', 2)).fault).toMatch(/belongs to another page/)
-  expect((await publish(scene, 'ann', 3)).fault).toBeUndefined()
-})
-
-test('takes a page from another server by its proof, and nobody without one', async () => {
-  const bus = memoryBus()
-  const [here, there] = [
-    await serve({ upstream: bus.transport(), session: () => ({ secret: SECRET }) }),
-    await serve({ upstream: bus.transport(), session: () => ({ secret: Buffer.from(SECRET) }) }),
-  ]
-  const listener = await there.welcomed('bob')
-  await listener.join(TOPIC)
-  const { page } = await publish(here, 'ann', 1)
-  const { text } = await page.next('bound')
-  const proof = text.slice(12)
-  expect(text.slice(0, 12)).toBe(ANNS)
-  expect(proof).toMatch(/^[0-9a-f]{64}$/)
-  await listener.next('frame')
-
-  expect((await publish(there, 'mallory', 2)).fault).toMatch(/a publisher elsewhere/)
-  expect((await publish(there, 'ann', 4)).fault).toMatch(/a publisher elsewhere/)
-  expect((await publish(there, 'ann', 5, { [ANNS]: 'f'.repeat(64) })).fault).toMatch(/a publisher elsewhere/)
-  expect((await publish(there, 'ann', 6, { [ANNS]: proof })).fault).toBeUndefined()
-  // A token that names nobody has another identity each time. The proof is told to nobody but the page.
-  expect((await publish(there, 'ann, with another token', 7, { [ANNS]: proof })).fault).toBeUndefined()
-  expect((await publish(there, 'mallory', 8)).fault).toMatch(/belongs to another page/)
-  await listener.barrier()
-  const sequences = [1, 6, 7].map((sequence) => frameOf(ANNS, sequence))
-  expect(listener.all('frame').map(({ text }) => text)).toEqual(sequences)
-})
-
-test('a proof is good for one hub, one prefix and one secret', async () => {
-  const bus = memoryBus()
-  const here = await serve({ upstream: bus.transport() })
-  const there = await serve({ upstream: bus.transport() })
-  const listener = await there.welcomed('bob')
-  await listener.join(TOPIC)
-  const { page } = await publish(here, 'ann', 1)
-  const proof = (await page.next('bound')).text.slice(12)
-  await listener.next('frame')
-  // Each of the two has a random secret of its own.
-  expect((await publish(there, 'ann', 2, { [ANNS]: proof })).fault).toMatch(/a publisher elsewhere/)
-  expect((await publish(here, 'ann', 3, { [ANNS]: proof })).fault).toBeUndefined()
-})
-
-test("a hub's page moves to another server with its streams, and is believed", async () => {
-  const bus = memoryBus()
-  const session = () => ({ secret: SECRET })
-  const here = await serve({ upstream: bus.transport(), session })
-  const there = await serve({ upstream: bus.transport(), session })
-  const faults: string[] = []
-  const ann = await here.page('ann')
-  ann.on('error', (error) => faults.push(error.message))
-  const heard: unknown[] = []
-  await there.hub.stream('positions').subscribe(({ data }) => heard.push(data)).ready
-  ann.stream('positions').publish({ n: 1 })
-  await eventually(() => heard).toEqual([{ n: 1 }])
-  // What is confirmed comes after the proof of the prefix.
-  await ann.flush()
-  // The page's next connection is to the other server, at the same address.
+/** Has a page's next connection go to another server, at the same address. */
+async function move(page: Hub, here: Scene, there: Scene): Promise<void> {
   const { port } = here.server
   await here.server.stop()
   await there.server.stop()
-  await eventually(() => ann.status).toBe('down')
+  await eventually(() => page.status).toBe('down')
   there.server.port = port
   await there.server.start()
-  await eventually(() => ann.status).toBe('up')
-  await ann.ready()
-  await eventually(() => there.server.pages.counts.pages).toBe(1)
-  ann.stream('positions').publish({ n: 2 })
-  await eventually(() => heard).toEqual([{ n: 1 }, { n: 2 }])
-  expect(faults.filter((fault) => fault.includes('refused'))).toEqual([])
+  await eventually(() => page.status).toBe('up')
+  await page.ready()
+}
+
+test('derives the prefixes of a page from the hub, its secret and the key, and from nothing else', async () => {
+  const { welcomed, raw } = await serve()
+  const prefixesFor = async (token: string, secret: string, hub = HUB) => {
+    const page = await raw()
+    page.hello({ version: 1, hub, secret, token })
+    return JSON.parse((await page.next('welcome')).text).prefixes
+  }
+  const anns = prefixesOf('ann')
+  expect(JSON.parse((await (await welcomed('ann')).next('welcome')).text).prefixes).toEqual(anns)
+  expect(await prefixesFor('somebody else', secretOf('ann'))).toEqual(anns)
+  expect(await prefixesFor('ann', secretOf('bob'))).toEqual(prefixesOf('bob'))
+  expect(await prefixesFor('ann', secretOf('ann'), 'other')).not.toEqual(anns)
+  const other = await serve({ session: () => ({ prefixKey: OTHER_KEY }) })
+  const there = JSON.parse((await (await other.welcomed('ann')).next('welcome')).text).prefixes
+  expect(there).toEqual(prefixesOf('ann', OTHER_KEY))
+  expect(new Set([...anns, ...prefixesOf('bob'), ...there]).size).toBe(12)
 })
 
-test('leaves a prefix with its identity when a token of somebody else was shown', async () => {
-  const scene = await serve()
-  const { page } = await publish(scene, 'ann', 1)
-  page.text('token', 'bob')
-  await page.closed
-  expect((await publish(scene, 'bob', 2)).fault).toMatch(/belongs to another page/)
-  expect((await publish(scene, 'ann', 3)).fault).toBeUndefined()
+test('ends the older connection of a page that comes back, and takes the newer one', async () => {
+  const { server, welcomed } = await serve()
+  const first = await welcomed('ann')
+  first.topical('frame', TOPIC, frameOf(prefixOf('ann'), 1))
+  await first.barrier()
+  const second = await welcomed('ann')
+  expect(await first.closed).toMatchObject({ code: 4104 })
+  // The end of the older one has not taken the prefixes from the newer.
+  second.topical('frame', TOPIC, frameOf(prefixOf('ann'), 2))
+  await second.barrier()
+  expect(second.all('fault')).toEqual([])
+  expect(server.pages.counts).toMatchObject({ pages: 1, received: 2 })
 })
 
 test.each([
-  ['too short', { secret: new Uint8Array(0) }],
-  ['none', { secret: 'secret' as never }],
-])('tells a page to come back later when the secret is %s', async (_, session) => {
-  const faults: unknown[] = []
-  const log = { debug() {}, info() {}, warn: (fields: object) => faults.push(fields) }
-  const { raw } = await serve({ session: () => session, log })
-  const page = await raw()
-  page.hello({ version: 1, hub: HUB, token: 'ann' })
-  expect(await page.closed).toMatchObject({ code: 4105 })
-  expect(faults.join()).not.toBe('')
+  ['with the key of the first one it stays the publisher that it was', ONE_KEY, true],
+  ['with another key it begins anew, and nothing is refused', OTHER_KEY, false],
+  ['without a key it begins anew, and nothing is refused', undefined, false],
+])('a page that moves to another server: %s', async (_, key, isSame) => {
+  const bus = memoryBus()
+  const here = await serve({ upstream: bus.transport(), session: () => ({ prefixKey: ONE_KEY }) })
+  const there = await serve({ upstream: bus.transport(), session: () => ({ prefixKey: key }) })
+  const heard: unknown[] = []
+  await there.hub.stream('positions').subscribe(({ data }) => heard.push(data)).ready
+  // So that either server hears the page's sids from the other one.
+  for (const scene of [here, there]) await (await scene.welcomed('bob')).join(TOPIC)
+  const ann = await here.page('ann')
+  const before = publish(ann, 1)
+  await eventually(() => heard).toEqual([{ n: 1 }])
+  await ann.flush()
+  await move(ann, here, there)
+  const after = publish(ann, 2)
+  await ann.flush()
+  await eventually(() => heard).toEqual([{ n: 1 }, { n: 2 }])
+  expect(after === before).toBe(isSame)
+  expect(ann.ledger()).toMatchObject({ accepted: 2, confirmed: 2 })
+  expect(here.errors.filter((error) => error.includes('refused'))).toEqual([])
 })
 
-describe('the memory of prefixes', () => {
-  const MOST = 65_536
-  const holder = (identity: string) => ({ identity, takenOver() {} })
-  const nth = (n: number) => n.toString(16).padStart(12, '0')
+test('counts what the server refuses as unconfirmed on its stream, and on no other', async () => {
+  const { page, errors } = await serve({ session: () => ({ may: (_, name) => name !== 'denied' }) })
+  const ann = await page('ann')
+  for (let n = 0; n < 5; n++) {
+    ann.stream('denied').publish({ n })
+    ann.stream('allowed').publish({ n })
+    await ann.flush()
+  }
+  expect(ann.stream('denied').ledger()).toMatchObject({ accepted: 5, confirmed: 0, unconfirmed: 5 })
+  expect(ann.stream('allowed').ledger()).toMatchObject({ accepted: 5, confirmed: 5, unconfirmed: 0 })
+  const told = errors.filter((error) => error.includes('no permission to publish'))
+  expect(told).toHaveLength(5)
+})
 
-  test('keeps those longest that were heard last', () => {
-    const prefixes = new Prefixes()
-    for (let n = 0; n < MOST; n++) prefixes.noteHeard(nth(n))
-    prefixes.noteHeard(nth(0))
-    prefixes.noteHeard(nth(MOST))
-    expect(prefixes.bind(nth(0), holder('mallory'), false)).toMatch(/elsewhere/)
-    expect(prefixes.bind(nth(1), holder('ann'), false)).toBeUndefined()
-  })
-
-  test('does not take an echo of a page that has gone for another publisher', () => {
-    const prefixes = new Prefixes()
-    const ann = holder('ann')
-    for (let n = 0; n <= MOST; n++) {
-      prefixes.bind(nth(n), ann, false)
-      prefixes.release(nth(n), ann)
-      if (n === 0) prefixes.noteHeard(nth(0))
-    }
-    expect(prefixes.bind(nth(0), holder('bob'), false)).toBeUndefined()
-  })
+test.each([
+  ['too short', new Uint8Array(31)],
+  ['none', 'key' as never],
+])('tells a page to come back later when the key is %s', async (_, prefixKey) => {
+  const faults: unknown[] = []
+  const log = { debug() {}, info() {}, warn: (fields: object) => faults.push(fields) }
+  const { raw } = await serve({ session: () => ({ prefixKey }), log })
+  const page = await raw()
+  page.hello({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })
+  expect(await page.closed).toMatchObject({ code: 4105 })
+  expect(faults.join()).not.toBe('')
 })

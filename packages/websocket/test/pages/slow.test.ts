@@ -2,11 +2,12 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { type PageHandler, type PageSocket, relay, servePages } from '../../src/relay.ts'
-import { frameOf, prefix, removalOf, topicOf } from '../support/frames.ts'
+import { frameOf, prefix, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, serve } from '../support/scene.ts'
 import { openSession } from '../support/sessions.ts'
 
 const TOPIC = topicOf('positions')
+const ANNS = prefixOf('ann')
 
 /** A socket that takes what it is given, or does not. */
 class HandSocket implements PageSocket {
@@ -42,7 +43,9 @@ async function pagesByHand() {
   const enter = async (token: string): Promise<{ socket: HandSocket; page: PageHandler }> => {
     const socket = new HandSocket()
     const page = pages.accept(socket)
-    page.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token })))
+    page.receive(
+      encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret: secretOf(token), token })),
+    )
     await vi.waitFor(() => expect(socket.count(KIND.welcome)).toBe(1))
     return { socket, page }
   }
@@ -109,7 +112,9 @@ describe('time', () => {
     const pages = servePages({ authenticate: async () => openSession(made, 'ann') })
     const [silent, held] = [new HandSocket(), new HandSocket()]
     pages.accept(silent)
-    pages.accept(held).receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB })))
+    pages
+      .accept(held)
+      .receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret: secretOf('held') })))
     await vi.advanceTimersByTimeAsync(9_999)
     expect([silent.ends, held.ends]).toEqual([[], []])
     await vi.advanceTimersByTimeAsync(2_000)
@@ -142,8 +147,7 @@ describe('time', () => {
     const { relay: made, pages, enter } = await pagesByHand()
     const [ann, bob] = [await enter('ann'), await enter('bob')]
     bob.page.receive(encodeNumbered(KIND.join, 1, TOPIC))
-    for (let n = 1; n <= 20; n++)
-      ann.page.receive(encodeTopical(KIND.frame, TOPIC, removalOf(prefix('a'), n)))
+    for (let n = 1; n <= 20; n++) ann.page.receive(encodeTopical(KIND.frame, TOPIC, removalOf(ANNS, n)))
     expect(pages.counts).toMatchObject({ received: 5, refused: 15, sent: 5, dropped: 0 })
     for (let n = 1; n <= 20; n++) made.send(TOPIC as never, removalOf(prefix('b'), n))
     expect(pages.counts).toMatchObject({ sent: 5, dropped: 20 })
@@ -165,7 +169,7 @@ describe('time', () => {
     // What a link held back comes in one piece.
     const thaw = () => {
       for (let n = 0; n < 3; n++)
-        ann.page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'), ++sequence)))
+        ann.page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(ANNS, ++sequence)))
     }
     ann.page.receive(encodeText(KIND.pong))
     await vi.advanceTimersByTimeAsync(4_999)
@@ -194,7 +198,7 @@ describe('time', () => {
     expect(socket.count(KIND.joined)).toBe(1)
     expect(socket.count(KIND.ping)).toBe(pings + 1)
     for (let answered = 0; answered <= pings; answered++) page.receive(encodeText(KIND.pong))
-    page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'))))
+    page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(ANNS)))
     expect(pages.counts.received).toBe(1)
     expect(socket.ends).toEqual([])
     pages.close()
@@ -208,7 +212,7 @@ describe('time', () => {
     const publish = (count: number) => {
       const before = pages.counts.received
       for (let n = 0; n < count; n++) {
-        page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'), ++sequence)))
+        page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(ANNS, ++sequence)))
       }
       return pages.counts.received - before
     }
@@ -229,7 +233,9 @@ test('a socket that throws ends its own page only', async () => {
   let send = () => {}
   const socket: PageSocket = { send: () => send(), close: broken, terminate: broken, bufferedBytes: 0 }
   const handler = server.pages.accept(socket)
-  handler.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token: 'ann' })))
+  handler.receive(
+    encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })),
+  )
   await eventually(() => server.pages.counts.pages).toBe(1)
   handler.receive(encodeNumbered(KIND.join, 1, topicOf('positions')))
   const other = await welcomed('bob')

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
-import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { frameOf, prefix, secretOf, topicOf } from '../support/frames.ts'
 import type { RawPage } from '../support/raw-page.ts'
 import { HUB, serve } from '../support/scene.ts'
 
-const HELLO = { version: 1, hub: HUB, token: 'ann' }
+const HELLO = { version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' }
 const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a text message', (page) => page.send('hello')],
   ['nothing', (page) => page.send(new Uint8Array(0))],
@@ -20,9 +20,9 @@ const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a hello without a hub', (page) => page.hello({ version: 1 })],
   ['a hello with a path for a hub', (page) => page.hello({ ...HELLO, hub: '../fleet' })],
   ['a hello with a number for a token', (page) => page.hello({ ...HELLO, token: 7 })],
-  ['a hello with proofs that are a text', (page) => page.hello({ ...HELLO, proofs: 'all' })],
-  ['a hello with a proof of another form', (page) => page.hello({ ...HELLO, proofs: { aaaaaaaaaaaa: 'x' } })],
-  ['a hello with many proofs', (page) => page.hello({ ...HELLO, proofs: proofs(5) })],
+  ['a hello without a secret', (page) => page.hello({ ...HELLO, secret: undefined })],
+  ['a hello with a short secret', (page) => page.hello({ ...HELLO, secret: 'abc' })],
+  ['a hello with a number for a secret', (page) => page.hello({ ...HELLO, secret: 7 })],
   ['a hello that is too large', (page) => page.hello({ ...HELLO, token: 'x'.repeat(13_000) })],
 ]
 
@@ -75,24 +75,39 @@ describe('a stranger', () => {
     ])
   })
 
-  test('is told to come back later when there are too many, and is not let in then', async () => {
+  test('gives way when there are too many, the oldest first, and is told to come back', async () => {
     const { raw, welcomed, server } = await serve({ maxStrangers: 2 })
     await welcomed('known') // does not count
-    const [first] = [await raw(), await raw()]
-    await eventually(() => server.connections).toBe(3)
-    expect(await (await raw()).closed).toEqual({ code: 4105, reason: 'too many connections' })
-
-    const codes: number[] = []
-    const socket = { send() {}, close: (code: number) => codes.push(code), terminate() {}, bufferedBytes: 0 }
-    const deaf = server.pages.accept({ ...socket, close: (code) => void socket.close(code) })
-    deaf.receive(encodeText(KIND.hello, JSON.stringify(HELLO)))
-    expect(codes).toEqual([4105])
-
-    first?.hello(HELLO)
-    await first?.next('welcome')
-    expect(deaf.isKnown).toBe(false)
-    expect((await welcomed('bob')).all('welcome').length).toBe(1)
+    const [oldest, second, third] = [await raw(), await raw(), await raw()]
+    expect(await oldest.closed).toEqual({ code: 4105, reason: 'too many connections' })
+    for (const [nth, page] of [second, third].entries()) {
+      page.hello({ ...HELLO, secret: secretOf(`page ${nth}`) })
+      await page.next('welcome')
+    }
     expect(server.pages.counts.pages).toBe(3)
+  })
+
+  test('is let in however many others come after it and say nothing', async () => {
+    const { raw, server } = await serve({ maxStrangers: 3 })
+    const pages: RawPage[] = []
+    for (let n = 0; n < 10; n++) pages.push(await raw())
+    pages.at(-1)?.hello(HELLO)
+    await pages.at(-1)?.next('welcome')
+    const ended = await Promise.all(pages.slice(0, 7).map(({ closed }) => closed))
+    expect(ended.map(({ code }) => code)).toEqual(Array(7).fill(4105))
+    // Those that gave way hold no socket.
+    await eventually(() => server.connections).toBe(3)
+  })
+
+  test('that gave way is hung up on, and not let in when it says hello all the same', async () => {
+    const { server } = await serve({ maxStrangers: 1 })
+    const ends: (number | 'terminated')[] = []
+    const socket = { send() {}, close: (code: number) => ends.push(code), bufferedBytes: 0 }
+    const page = server.pages.accept({ ...socket, terminate: () => ends.push('terminated') })
+    server.pages.accept({ ...socket, terminate() {} })
+    page.receive(encodeText(KIND.hello, JSON.stringify(HELLO)))
+    expect(ends).toEqual([4105, 'terminated'])
+    expect(page.isKnown).toBe(false)
   })
 
   test('that has gone makes room for another one', async () => {
@@ -158,9 +173,3 @@ describe('a page', () => {
     expect(await page.closed).toEqual({ code: 4105, reason: 'too many refused frames' })
   })
 })
-
-function proofs(count: number): Record<string, string> {
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, nth) => [nth.toString().padStart(12, '0'), 'a'.repeat(64)]),
-  )
-}

@@ -68,7 +68,13 @@ describe('a token', () => {
       authenticate: async () =>
         ++asked <= 2
           ? { refused: 'busy', isFinal: false }
-          : { relay: scene.relay, identity: 'ann', may: () => true, expiresMs: undefined, secret: undefined },
+          : {
+              relay: scene.relay,
+              identity: 'ann',
+              may: () => true,
+              expiresMs: undefined,
+              prefixKey: undefined,
+            },
     })
     const { hub } = await open(refuseTwice.server.url, () => 'x')
     expect(hub.status).toBe('up')

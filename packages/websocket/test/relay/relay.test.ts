@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { relay } from '../../src/relay.ts'
-import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { frameOf, prefix, prefixOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, serve } from '../support/scene.ts'
 import { trustedSession } from '../support/sessions.ts'
 
@@ -32,7 +32,7 @@ test('gives the hub frames only of topics that the hub joined', async () => {
   const page = await welcomed('ann')
   await page.join(TOPIC)
   upstream.host.receive(TOPIC as never, frameOf(prefix('b')))
-  page.topical('frame', TOPIC, frameOf(prefix('a')))
+  page.topical('frame', TOPIC, frameOf(prefixOf('ann')))
   await page.barrier()
   expect(hub.ledger().received).toBe(0)
 })
@@ -44,7 +44,7 @@ test('tells its pages to come back when it is closed, and opens again', async ()
   await hub.close()
   expect(await page.closed).toEqual({ code: 4101, reason: 'the server closes' })
   const waiting = await raw()
-  waiting.hello({ version: 1, hub: HUB, token: 'ann' })
+  waiting.hello({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })
   await made.open({ hub: HUB, receive() {}, down() {}, error() {}, left() {} }, AbortSignal.timeout(10_000))
   await waiting.next('welcome')
   await made.close(AbortSignal.abort())
@@ -85,9 +85,12 @@ test('a trusted page is heard once over an upstream that echoes, and is not limi
     session: (token) => (token === 'trusted' ? trustedSession(scene.relay) : {}),
   })
   await scene.hub.ready()
-  const [trusted, listener] = [await scene.welcomed('trusted'), await scene.welcomed('trusted')]
+  const [trusted, listener] = [
+    await scene.welcomed('trusted'),
+    await scene.welcomed('trusted', secretOf('listener')),
+  ]
   for (const page of [trusted, listener]) await page.join(TOPIC)
-  const frames = Array.from({ length: 500 }, (_, n) => frameOf(prefix('a'), n + 1))
+  const frames = Array.from({ length: 500 }, (_, n) => frameOf(prefixOf('trusted'), n + 1))
   for (const frame of frames) trusted.topical('frame', TOPIC, frame)
   await trusted.barrier()
   await listener.barrier()

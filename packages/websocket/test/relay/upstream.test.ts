@@ -6,11 +6,12 @@ import { describe, expect, test } from 'vitest'
 import { startMosquitto, startNats } from '../../../../test/support/brokers.ts'
 import { ending, eventually, makeLive } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
-import { frameOf, prefix, removalOf, topicOf } from '../support/frames.ts'
+import { frameOf, prefix, prefixesOf, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
 import { HUB, serve } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions')
 const MINE = prefix('a')
+const EVES = prefixOf('eve')
 
 /** Subscribes without a limit, and gives the numbers that are heard. */
 async function listen(hub: Hub, name = 'positions'): Promise<number[]> {
@@ -57,7 +58,7 @@ describe('a broker upstream that is killed and restarted', () => {
     upstream.answers.open = new Error('away')
     const { raw, server } = await serve({ upstream })
     const page = await raw()
-    page.hello({ version: 1, hub: HUB, token: 'ann' })
+    page.hello({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })
     await eventually(() => upstream.opens.length).toBeGreaterThan(1)
     expect(page.received).toEqual([])
     upstream.answers.open = 'resolve'
@@ -96,6 +97,7 @@ test('a page is told what upstream claims now, not what it claimed when the firs
     version: 1,
     maxFrameBytes: 9_000,
     ordered: false,
+    prefixes: prefixesOf('ann'),
   })
 })
 
@@ -195,7 +197,7 @@ describe('barriers of pages', () => {
     ask(5)
     ask(6, bob)
     for (const [nth, page] of [ann, bob].entries()) {
-      page.topical('frame', TOPIC, frameOf(prefix(`${nth}`)))
+      page.topical('frame', TOPIC, frameOf(prefixOf(nth === 0 ? 'ann' : 'bob')))
       await eventually(() => upstream.sent.length).toBe(nth + 1)
     }
     expect(upstream.flushes.length).toBe(4)
@@ -245,8 +247,8 @@ describe('an upstream that echoes', () => {
     const heard = await Promise.all([hub, ann, bob].map((one) => listen(one)))
     for (let n = 1; n <= 5; n++) publish(ann, n)
     publish(hub, 6)
-    raw.topical('frame', TOPIC, frameOf(MINE, 7, { n: 7 }))
-    raw.topical('frame', topicOf('other'), removalOf(MINE, 8))
+    raw.topical('frame', TOPIC, frameOf(EVES, 7, { n: 7 }))
+    raw.topical('frame', topicOf('other'), removalOf(EVES, 8))
     for (const one of [hub, ann, bob]) await one.flush()
     await raw.barrier()
     for (const numbers of heard) await eventually(() => [...numbers].sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
@@ -254,7 +256,7 @@ describe('an upstream that echoes', () => {
       expect(one.ledger().dropped).toMatchObject({ duplicate: 0, echo: 0 })
     }
     expect(hub.ledger().dropped.duplicate).toBe(0)
-    expect(raw.all('frame').map(({ text }) => text.includes(MINE))).not.toContain(true)
+    expect(raw.all('frame').map(({ text }) => text.includes(EVES))).not.toContain(true)
   })
 })
 

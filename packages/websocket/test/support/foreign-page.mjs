@@ -7,7 +7,11 @@ for await (const chunk of process.stdin) input += chunk
 const { hub, topic, frame } = JSON.parse(input)
 
 const socket = new WebSocket(url)
-socket.on('open', () => socket.send(`\u0001${JSON.stringify({ version: 1, hub })}`, { binary: true }))
+socket.on('open', () =>
+  socket.send(`\u0001${JSON.stringify({ version: 1, hub, secret: '0123456789abcdef'.repeat(2) })}`, {
+    binary: true,
+  }),
+)
 socket.on('message', (message) => {
   if (message[0] === 17) {
     const length = Buffer.alloc(2)

@@ -1,6 +1,27 @@
+import { createHash, createHmac } from 'node:crypto'
+
 /** The topic of a stream of the scene's hub. */
 export function topicOf(name: string, hub = 'fleet'): string {
   return `rivulet/${hub}/${name}`
+}
+
+/** Of the sessions of all scenes. */
+export const PREFIX_KEY = Buffer.alloc(32, 'key')
+
+/** The secret that a page by hand shows. */
+export function secretOf(name: string): string {
+  return createHash('md5').update(name).digest('hex')
+}
+
+/** The prefixes of the sids of a page by hand, derived from its secret as the protocol says. */
+export function prefixesOf(name: string, key: Uint8Array = PREFIX_KEY): string[] {
+  const text = JSON.stringify(['fleet', secretOf(name)])
+  return createHmac('sha256', key).update(text).digest('hex').match(/.{12}/g)?.slice(0, 4) ?? []
+}
+
+/** The first of them. */
+export function prefixOf(name: string): string {
+  return String(prefixesOf(name)[0])
 }
 
 /** A prefix of sids that no hub of a test has. */

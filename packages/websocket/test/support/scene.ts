@@ -4,6 +4,7 @@ import { WebSocket } from 'ws'
 import { makeLive } from '../../../../test/support/live.ts'
 import { websocket } from '../../src/index.ts'
 import { type PageSession, type PagesOptions, type Relay, relay, servePages } from '../../src/relay.ts'
+import { secretOf } from './frames.ts'
 import { PageServer } from './page-server.ts'
 import { RawPage } from './raw-page.ts'
 import { openSession } from './sessions.ts'
@@ -28,8 +29,8 @@ export interface Scene {
   page(identity: string, options?: HubOptions): Promise<Hub>
   /** Opens a page by hand: nothing is sent that a test does not send. */
   raw(): Promise<RawPage>
-  /** Opens a page by hand, and has it welcomed. */
-  welcomed(identity: string, proofs?: Record<string, string>): Promise<RawPage>
+  /** Opens a page by hand, and has it welcomed. Its secret is its identity's, if none is given. */
+  welcomed(identity: string, secret?: string): Promise<RawPage>
 }
 
 /** Starts a service. All of it ends with the test. */
@@ -63,9 +64,9 @@ export async function serve({ upstream, session, ...options }: SceneOptions = {}
       await page.ready({ signal: AbortSignal.timeout(20_000) })
       return page
     },
-    welcomed: async (identity, proofs) => {
+    welcomed: async (identity, secret = secretOf(identity)) => {
       const page = await raw()
-      page.hello({ version: 1, hub: HUB, token: identity, ...(proofs === undefined ? {} : { proofs }) })
+      page.hello({ version: 1, hub: HUB, secret, token: identity })
       await page.next('welcome')
       return page
     },

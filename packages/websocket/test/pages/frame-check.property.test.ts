@@ -1,0 +1,269 @@
+import fc from 'fast-check'
+import { decodeFrame } from 'rivulet/transport'
+import { describe, expect, test } from 'vitest'
+import { canonicalJson } from '../../../../src/model/canonical-json.ts'
+import { encodeRemoval, joinMessages } from '../../../../src/model/frame.ts'
+import { sidOf } from '../../../../src/model/message.ts'
+import { checkFrame } from '../../src/pages/frame-check.ts'
+
+const MAX_BYTES = 65_536
+const MAX_DEPTH = 100
+const RUNS = { numRuns: 5_000 }
+const PREFIX = 'aaaaaaaaaaaa'
+const toBytes = (text: string) => new TextEncoder().encode(text)
+
+/** Writes again what was read, as the library does; `undefined` for what it never writes. */
+function writtenAgain(frame: Uint8Array): string | undefined {
+  const decoded = decodeFrame(frame)
+  if (decoded === undefined) return undefined
+  if ('removedBy' in decoded) {
+    const { removedBy, tMs } = decoded
+    return !isAge(tMs) ? undefined : encodeRemoval(sidOf(removedBy.origin, removedBy.sequence), tMs)
+  }
+  const messages = decoded.map((entry) => {
+    if (entry?.sid === undefined || !isAge(entry.tMs) || depthOf(entry.data) > MAX_DEPTH) return ''
+    const { origin, sequence } = entry.sid
+    return `{"data":${canonicalJson(entry.data)},"sid":"${sidOf(origin, sequence)}","t":${entry.tMs}}`
+  })
+  return joinMessages(messages)
+}
+
+/** Whole milliseconds, of 30 000 years at the most. */
+function isAge(tMs: number | undefined): tMs is number {
+  return Number.isInteger(tMs) && (tMs as number) < 1e15
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+}
+
+/** The check and the library agree on a text, unless its messages are of two hubs. */
+function expectAgreement(text: string): void {
+  const bytes = toBytes(text)
+  const checked = checkFrame(bytes, MAX_BYTES)
+  if (checked === 'it has messages of two hubs') return
+  const isAsWritten = writtenAgain(bytes) === new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  expect(typeof checked === 'object', `${checked}: ${text}`).toBe(isAsWritten)
+}
+
+const character = fc.constantFrom(
+  ...[
+    'a',
+    'b',
+    'é',
+    '\ud7ff',
+    '\ue000',
+    '\uffff',
+    '😀',
+    '𐀀',
+    '"',
+    '\\',
+    ' ',
+    '!',
+    '#',
+    '\n',
+    '\u001f',
+    '\u007f',
+    '\ud800',
+    '\udc00',
+    '\ud8f0',
+    '\u2028',
+    '/',
+  ],
+)
+const word = fc.array(character, { maxLength: 3 }).map((characters) => characters.join(''))
+const value = fc.oneof(
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer().map((n) => n / 1000),
+  word,
+)
+const data = fc.dictionary(word, value, { maxKeys: 5 })
+const message = fc.record({
+  data,
+  sequence: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  tMs: fc.nat(),
+})
+
+const messageText = message.map(
+  ({ data, sequence, tMs }) =>
+    `{"data":${canonicalJson(JSON.parse(JSON.stringify(data)))},"sid":"${sidOf(`${PREFIX}0001`, sequence)}","t":${tMs}}`,
+)
+const frameText = fc.array(messageText, { minLength: 1, maxLength: 4 }).map(joinMessages)
+
+/** JSON of any form, with keys in any order, and twice. */
+const loose = fc.letrec<{ json: string; members: string; elements: string; key: string }>((tie) => ({
+  key: word.chain((text) => fc.constantFrom(JSON.stringify(text), escaped(text))),
+  json: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom(
+      '0',
+      '-0',
+      '1.0',
+      '1e3',
+      '1E21',
+      '1e+21',
+      '1e-7',
+      '0.1',
+      '0.10',
+      '-0.5',
+      '0.000001',
+      '0.0000001',
+      '1.',
+      '.1',
+      '00',
+      '01',
+      '-',
+      '-01',
+      '0e1',
+      '100000.123456789',
+      '123456789.1234567',
+      '-12',
+      '123456789012345',
+      '1234567890123456',
+      '9007199254740993',
+      '5e-324',
+      '1e999',
+      'true',
+      'false',
+      'null',
+      ' 1',
+      '[]',
+      '{}',
+    ),
+    tie('key'),
+    tie('members'),
+    tie('elements'),
+  ),
+  members: fc
+    .array(fc.tuple(tie('key'), tie('json')), { maxLength: 3 })
+    .map((members) => `{${members.map(([key, json]) => `${key}:${json}`).join(',')}}`),
+  elements: fc.array(tie('json'), { maxLength: 3 }).map((elements) => `[${elements.join(',')}]`),
+}))
+
+function escaped(text: string): string {
+  const units = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16))
+  return `"${units.map((unit) => `\\u${unit.padStart(4, '0')}`).join('')}"`
+}
+
+function frameWith(json: string): string {
+  return `{"data":{"n":${json}},"sid":"${sidOf(`${PREFIX}0001`, 1)}","t":1}`
+}
+
+describe('the check of a frame', () => {
+  test('takes what the library writes', () => {
+    fc.assert(
+      fc.property(frameText, (text) => {
+        expect(checkFrame(toBytes(text), MAX_BYTES)).toMatchObject({ prefix: PREFIX, isRemoval: false })
+        expectAgreement(text)
+      }),
+      RUNS,
+    )
+  })
+
+  test('takes of other JSON only what the library would write', () => {
+    fc.assert(
+      fc.property(loose.members, (json) =>
+        expectAgreement(`{"data":${json},"sid":"${sidOf(`${PREFIX}0001`, 1)}","t":1}`),
+      ),
+      RUNS,
+    )
+  })
+
+  test('takes nothing of a frame that was changed but what the library would write', () => {
+    const pieces = [
+      ...['', ' ', 'A', 'g', '"', '\\', '0', '-', '.5', 'e9', ',', '}', '{', ']', '[', ':', '\u0000', 'é'],
+      ...[
+        ',"sid":"TZ',
+        '{"data":',
+        '","t":',
+        '{"data":{}',
+        '"sid":1,',
+        ',"u":1',
+        '"a":1,',
+        '\\u0041',
+        '\\ud800',
+      ],
+      ...[
+        `{"a":${'['.repeat(98)}`,
+        '[[],[]]',
+        `${'['.repeat(99)}${']'.repeat(99)}`,
+        `${'['.repeat(100)}${']'.repeat(100)}`,
+      ],
+    ]
+    const edit = fc.record({ at: fc.nat(), removed: fc.nat({ max: 12 }), piece: fc.constantFrom(...pieces) })
+    const texts = fc.oneof(frameText, fc.constant(encodeRemoval(sidOf(`${PREFIX}0001`, 7), 12)))
+    fc.assert(
+      fc.property(texts, fc.array(edit, { maxLength: 3 }), (whole, edits) => {
+        let text = whole
+        for (const { at, removed, piece } of edits) {
+          const start = at % (text.length + 1)
+          text = text.slice(0, start) + piece + text.slice(start + removed)
+        }
+        expectAgreement(text)
+      }),
+      RUNS,
+    )
+  })
+
+  test.each([
+    ...[
+      '0',
+      '7',
+      '-7',
+      '10',
+      '123456789012345',
+      '-123456789012345',
+      '123456789012345680000',
+      '1e+21',
+      '1e-7',
+      '0.1',
+    ],
+    ...[
+      '-0.5',
+      '0.01',
+      '0.000001',
+      '10.05',
+      '123456.789012345',
+      '0.30000000000000004',
+      '-0.0000011041155868393941',
+    ],
+  ])('takes the number %s', (number) => {
+    expect(checkFrame(toBytes(frameWith(number)), MAX_BYTES)).toBeTypeOf('object')
+    expectAgreement(frameWith(number))
+  })
+
+  test.each([
+    ...[
+      '-0',
+      '00',
+      '-',
+      '-00',
+      '01',
+      '-01',
+      '.',
+      '.5',
+      '-.5',
+      '1.',
+      '-1.',
+      '1.0',
+      '10.50',
+      '0.0',
+      '-0.0',
+      '0.10',
+    ],
+    ...['1e3', '1e21', '1E+21', '1e+021', '0.0000001', '0.1.2', '1-2', '--1', '+1', '1e', '1e999', 'NaN', ''],
+    ...['9007199254740993', '0.1234567890123456789', '1000000000000000000000', '123456789012345678'],
+  ])('refuses the number %s', (number) => {
+    expect(checkFrame(toBytes(frameWith(number)), MAX_BYTES)).toBeTypeOf('string')
+    expectAgreement(frameWith(number))
+  })
+
+  test.each([99, 100, 101])('takes %i levels of data as the library does', (levels) => {
+    const deep = `${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`
+    const text = `{"data":${deep},"sid":"${sidOf(`${PREFIX}0001`, 1)}","t":1}`
+    expect(typeof checkFrame(toBytes(text), MAX_BYTES) === 'object').toBe(levels <= MAX_DEPTH)
+    expectAgreement(text)
+  })
+})

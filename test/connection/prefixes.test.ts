@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { sidOf } from '../../src/model/message.ts'
+import { openScene, type Scene } from '../support/remote-scene.ts'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+const MINE = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb']
+const OTHERS = ['cccccccccccc']
+
+/** Publishes on a stream, and returns the prefix of the sid. */
+function prefixOf({ hub }: Scene, name = 'scene'): string {
+  const { sid } = hub.stream(name).publish({})
+  return sid.slice(2, 14)
+}
+
+/** Loses the connection and gets prefixes at the next one. */
+async function connectWith(scene: Scene, prefixes: readonly string[]): Promise<void> {
+  const { length } = scene.transport.hosts
+  scene.transport.capabilities = { ...scene.transport.capabilities, prefixes }
+  scene.transport.host.down()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(scene.transport.hosts.length).toBeGreaterThan(length)
+}
+
+describe('prefixes that a backend gives', () => {
+  test('begin the origins of all streams from then on; what was published before keeps its own', async () => {
+    const scene = await openScene()
+    const random = prefixOf(scene)
+    const early = scene.hub.stream('early').publish({})
+    await connectWith(scene, MINE)
+    expect(early.sid.slice(2, 14)).toBe(random)
+    expect(prefixOf(scene)).toBe(MINE[0])
+    expect(prefixOf(scene, 'early')).toBe(MINE[0])
+    expect(prefixOf(scene, 'late')).toBe(MINE[0])
+  })
+
+  test('leave the origins as they are when they are given again', async () => {
+    const scene = await openScene()
+    await connectWith(scene, MINE)
+    const before = scene.stream.publish({}).sid
+    await connectWith(scene, [...MINE])
+    expect(scene.stream.publish({}).sid.slice(0, 18)).toBe(before.slice(0, 18))
+  })
+
+  test('never give two streams one sid, also when they are taken back and given again', async () => {
+    const scene = await openScene()
+    const sids = new Set<string>()
+    let published = 0
+    for (const prefixes of [MINE, OTHERS, MINE, OTHERS]) {
+      await connectWith(scene, prefixes)
+      for (const name of ['a', 'b', 'c', 'd'].sort(() => (published % 2) - 0.5)) {
+        sids.add(scene.hub.stream(name).publish({}).sid)
+        published++
+      }
+    }
+    expect(sids.size).toBe(published)
+  })
+
+  test('are all our own: frames under them and under the random one come back as echoes', async () => {
+    const scene = await openScene()
+    const random = scene.stream.publish({}).sid
+    await connectWith(scene, MINE)
+    const given = scene.stream.publish({}).sid
+    await connectWith(scene, OTHERS)
+    scene.stream.publish({})
+    for (const sid of [random, given, sidOf('cccccccccccc0000', 1)]) {
+      scene.receive({ data: {}, sid, t: 1 })
+    }
+    expect(scene.ledger.dropped.echo).toBe(3)
+  })
+
+  test('are taken in turn, 65 536 streams each, and a random one follows', async () => {
+    const scene = await openScene()
+    await connectWith(scene, MINE)
+    const prefixes = new Map<string, number>()
+    for (let nth = 0; nth < 3 * 65_536; nth++) {
+      const stream = scene.hub.stream(`s${nth}`, { limit: false })
+      const prefix = stream.publish({}).sid.slice(2, 14)
+      stream.close()
+      prefixes.set(prefix, (prefixes.get(prefix) ?? 0) + 1)
+    }
+    expect([...prefixes.keys()].slice(0, 2)).toEqual(MINE)
+    expect([...prefixes.values()]).toEqual([65_536, 65_536, 65_536])
+  })
+})
