@@ -72,8 +72,9 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'only the newest stream of a hub knows its own messages',
     file: 'src/model/origins.ts',
-    right: 'if (origin.startsWith(prefix)) return true',
-    wrong: 'if (origin === prefix + ((this.#streams - 1) % 65536).toString(16).padStart(4, "0")) return true',
+    right: 'for (const { digits } of this.#prefixes) if (origin.startsWith(digits)) return true',
+    wrong:
+      'for (const { digits, streams: n } of this.#prefixes) if (origin === digits + (n - 1).toString(16).padStart(4, "0")) return true',
   },
   {
     name: 'a number that comes late stays missed',
