@@ -3,7 +3,7 @@ import { configDefaults, defineConfig, type TestProjectInlineConfiguration } fro
 const conditions = ['@rivulet/source']
 
 // Properties that random input is tried against.
-const LAWS = ['test/laws/**/*.test.ts', '{test,packages/*/test}/**/*.property.test.ts']
+const LAWS = ['test/{laws,simulation}/**/*.test.ts', '{test,packages/*/test}/**/*.property.test.ts']
 // What starts a broker, a browser or a program.
 const WITH_PROCESSES = [
   'test/{brokers,support}/**/*.test.ts',
