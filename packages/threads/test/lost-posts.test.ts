@@ -206,12 +206,13 @@ describe('an answer that comes after the publisher has asked again', () => {
     expect(told()).toEqual([A])
   })
 
-  test('tells of no topic when all had answered, and what was sent then is forgotten', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('tells of no topic when all that were known had answered, since what was sent then is forgotten', async () => {
+    const { name, ask, answer, told } = await slowThreadAndSender()
     const first = await ask(A)
     await answer(first, 0)
     await ask(B)
-    await answer(first, 1)
+    const unknown = await slowThread(name, 'e'.repeat(32))
+    await unknown.answer(first, 1)
     expect(told()).toEqual([undefined])
   })
 
