@@ -2,7 +2,7 @@ import { threads } from '@rivulet/threads'
 import type { RivuletError, Topic, TransportHost } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { topicOf } from '../../../src/model/topic.ts'
-import { closeLawfully, makeLive, openLive } from '../../../test/support/live.ts'
+import { closeLawfully, eventually, makeLive, openLive } from '../../../test/support/live.ts'
 import type { AnswerPost, AskPost } from '../src/post.ts'
 import { breakableChannels } from './breakable-channels.ts'
 import { endless, host } from './host.ts'
@@ -108,11 +108,17 @@ describe('a post that never came to another thread', () => {
     const [sender, receiver] = [transport(), threads(name)]
     for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
     const told: [Topic | undefined, Error][] = []
-    await receiver.open(host(), endless)
+    const kept = host()
+    await receiver.open(kept, endless)
+    await receiver.join(A, endless)
     await sender.open(
       { ...host(), error: (...each) => void told.push(each) } satisfies TransportHost,
       endless,
     )
+    // Once this has come the receiver's answer to the opening is on its way, and a barrier later they know of each other.
+    sender.send(A, 'not lost')
+    await eventually(() => kept.frames.length).toBe(1)
+    await sender.flush(endless)
     channels.lose(true)
     for (const topic of [A, B]) sender.send(topic, 'lost')
     await sender.flush(endless)
