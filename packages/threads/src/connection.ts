@@ -1,6 +1,7 @@
 import { RivuletError, type Topic, type TransportHost } from 'rivulet'
+import { AskedTopics } from './asked-topics.ts'
 import type { Channel } from './channel.ts'
-import { Others } from './others.ts'
+import { type Missed, Others } from './others.ts'
 import { type AskPost, type FramesPost, makeId, type Post, readPost } from './post.ts'
 
 /** Interval between test posts while the channel opens. */
@@ -28,8 +29,8 @@ export class Connection {
   #position = 0
   // Posts with frames. The others count them, since a runtime may drop posts.
   #posts = 0
-  // Topics of what was sent before the last ask, and since: which frames a dropped post held is not known.
-  #askedTopics = new Set<Topic>()
+  readonly #askedTopics = new AskedTopics()
+  // Topics of what was sent since the last ask.
   #topics = new Set<Topic>()
   // While true the host may be called: from the end of `open` to `down` or `close`.
   #live = false
@@ -122,9 +123,10 @@ export class Connection {
 
   #ask(): boolean {
     const isPosted = this.#postFrames()
-    this.#askedTopics = this.#topics
+    const position = this.#position + 1
+    this.#askedTopics.add(position, this.#topics, this.#others.allAnswered)
     this.#topics = new Set()
-    return isPosted && this.#post({ ask: this.#id, position: this.#position + 1, posts: this.#posts }, 0)
+    return isPosted && this.#post({ ask: this.#id, position, posts: this.#posts }, 0)
   }
 
   #postFrames(): boolean {
@@ -177,13 +179,14 @@ export class Connection {
     this.#post({ answer: this.#id, to, position, posts: this.#posts, missed }, 0)
   }
 
-  /** Tells of posts that never came to another transport. */
-  #doubt(missed: number): void {
-    if (missed <= 0 || !this.#live) return
+  /** Tells of posts that never came to another transport; without a topic once it is forgotten what was sent then. */
+  #doubt(lost: Missed | undefined): void {
+    if (lost === undefined || !this.#live) return
     const advice = 'more waited for it than this runtime keeps; await flush more often'
-    const message = `${missed} posts never came to another thread: ${advice}.`
+    const message = `${lost.missed} posts never came to another thread: ${advice}.`
     const error = new RivuletError('TRANSPORT_FAILED', message)
-    for (const topic of this.#askedTopics) this.#host.error(topic, error)
+    const topics = this.#askedTopics.between(lost.after, lost.upTo)
+    for (const topic of topics.size > 0 ? topics : [undefined]) this.#host.error(topic, error)
   }
 
   #unreadable(): void {

@@ -22,6 +22,15 @@ interface Other {
   missedHere: number
   /** How many of ours never came to it, as it last said. */
   missedThere: number
+  /** The position of the ask at which it said so. */
+  missedThereAt: number
+}
+
+/** How many posts never came to another transport, of those between the positions of two asks. */
+export interface Missed {
+  readonly missed: number
+  readonly after: number
+  readonly upTo: number
 }
 
 interface Wait {
@@ -55,17 +64,23 @@ export class Others {
     if (other !== undefined) countMissed(other, nth - 1, nth)
   }
 
-  /** Notes that a transport has read up to a position. Returns how many posts never came to it since it said so last. */
-  answered({ answer: id, position, posts, missed }: AnswerPost): number {
+  /** The position up to which all have read. */
+  get allAnswered(): number {
+    return Math.min(...Array.from(this.#all.values(), ({ answered }) => answered))
+  }
+
+  /** Notes that a transport has read up to a position. Returns which posts never came to it since it said so last. */
+  answered({ answer: id, position, posts, missed }: AnswerPost): Missed | undefined {
     this.met(id, posts, position)
     const other = this.#all.get(id)
-    if (other === undefined) return 0
+    if (other === undefined) return undefined
     other.answered = Math.max(other.answered, position)
     other.askedSinceMs = undefined
-    const more = missed - other.missedThere
+    const more = { missed: missed - other.missedThere, after: other.missedThereAt, upTo: position }
     other.missedThere = missed
+    other.missedThereAt = position
     this.#look()
-    return more
+    return more.missed > 0 ? more : undefined
   }
 
   /** Notes that a transport has closed. */
@@ -109,7 +124,8 @@ export class Others {
 
   #add(id: string, posts: number, position: number): Other | undefined {
     if (this.#all.size === MAX_OTHERS) return undefined
-    const other = { answered: position, askedSinceMs: undefined, posts, missedHere: 0, missedThere: 0 }
+    const missed = { missedHere: 0, missedThere: 0, missedThereAt: 0 }
+    const other = { answered: position, askedSinceMs: undefined, posts, ...missed }
     this.#all.set(id, other)
     return other
   }
