@@ -12,7 +12,7 @@ import type { PackedPackage } from './packed-package.ts'
 // what backends say of a hub's sids and of refused messages.
 const MAX_CORE_BYTES = 21_400
 // What a page loads: the core as browsers get it, RxJS, EventEmitter3 and the transport over WebSockets.
-const MAX_PAGE_BYTES = 29_750
+const MAX_PAGE_BYTES = 29_800
 
 /** Installs what has no dependency on Node, with nothing else beside it: no adapter, no types of Node. */
 export async function checkCoreAlone(

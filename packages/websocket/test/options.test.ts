@@ -48,18 +48,7 @@ describe('the options of the client', () => {
       'apikey',
       'api_key',
     ],
-    ...[
-      'auth',
-      'AUTH',
-      'x-auth',
-      'authorization',
-      'key',
-      'apiKey',
-      'accessKey',
-      'access-key',
-      'access',
-      'userKey',
-    ],
+    ...['auth', 'AUTH', 'x-auth', 'authorization', 'key', 'apiKey', 'accessKey', 'access-key', 'access'],
     ...['sig', 'Sig', 'signature', 'X-Amz-Signature', 'credential', 'X-Amz-Credential', 'credentials'],
   ])('refuse the parameter %s of a URL', (name) => {
     const options = { url: `${URL_OF_IT}?name=fleet&${name}=hunter2`, WebSocket }
