@@ -39,7 +39,8 @@ async function natsPeer(url: string): Promise<BarePeer> {
 }
 
 async function redisPeer(url: string): Promise<BarePeer> {
-  const client = createClient({ url })
+  // It gives a command up after 5 s unless told otherwise, and rejects it; a flood on a busy machine takes longer.
+  const client = createClient({ url, commandOptions: { timeout: undefined } })
   await client.connect()
   const frames: Uint8Array[] = []
   return {
