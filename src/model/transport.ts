@@ -12,8 +12,7 @@ export interface Capabilities {
   /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
   readonly ordered: boolean
   /**
-   * What the origins in the hub's sids have to begin with, 12 hex digits each, where the backend checks whose sids are
-   * whose. Each serves 65 536 streams; when they are others than at the last connection the streams begin new origins.
+   * The first 12 hex digits of the origins in the hub's sids, for a backend that checks who published a sid. Each serves 65 536 streams; when they are others than at the last connection the streams begin new origins.
    * Most transports have none: a hub's own prefix is random.
    */
   readonly prefixes?: readonly string[] | undefined

@@ -107,6 +107,17 @@ describe('what was sent', () => {
     expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 1 })
   })
 
+  test('is confirmed when an error names a topic that is none, and the error comes to the hub', async () => {
+    const scene = await openHanging()
+    scene.stream.publish({})
+    await tick()
+    expect(() => scene.transport.host.error('rivulet/default/%zz' as Topic, new Error('odd'))).not.toThrow()
+    scene.transport.flushes[0]?.resolve()
+    await tick()
+    expect(scene.ledger).toMatchObject({ confirmed: 1, unconfirmed: 0 })
+    expect(scene.errors).toMatchObject([{ code: 'TRANSPORT_FAILED', hub: 'default' }])
+  })
+
   test('is confirmed when an error names no topic', async () => {
     const scene = await openHanging()
     scene.stream.publish({})

@@ -135,13 +135,7 @@ export class Reader {
     const { life } = this.of
     for await (const message of iterator) {
       if (this.#isStopped()) life.check(false, 'nothing after unsubscribing', () => message.sid)
-      const place = this.of.placeOf(message)
-      life.check(
-        place > this.place,
-        'one order, nothing twice',
-        () => `${message.sid} at ${place} after ${this.place}`,
-      )
-      this.place = place
+      this.#moveTo(message)
       await life.pause(this.#chance.pick([0, 0, 5, 400]))
     }
   }
@@ -154,14 +148,15 @@ export class Reader {
   #take(message: Message<Data>): unknown {
     const { life } = this.of
     life.check(!this.isOver, 'nothing after unsubscribing', () => message.sid)
-    const place = this.of.placeOf(message)
-    life.check(
-      place > this.place,
-      'one order, nothing twice',
-      () => `${message.sid} at ${place} after ${this.place}`,
-    )
-    this.place = place
+    this.#moveTo(message)
     return this.#behave(message)
+  }
+
+  #moveTo(message: Message<Data>): void {
+    const place = this.of.placeOf(message)
+    const law = 'one order, nothing twice'
+    this.of.life.check(place > this.place, law, () => `${message.sid} at ${place} after ${this.place}`)
+    this.place = place
   }
 
   #behave({ data }: Message<Data>): unknown {

@@ -71,7 +71,7 @@ class WebSocketTransport implements Transport {
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    // Closed on purpose: what opens next may be another hub. After an outage the signal has aborted already.
+    // Closed on purpose: the next `open` may be of another hub. After an outage the signal has aborted already.
     if (!signal.aborted) this.#secret = newSecret()
     await this.#connection?.close(signal)
   }

@@ -26,13 +26,13 @@ const OTHER_FORM = 'it does not have the form that the library writes'
 const TWO_HUBS = 'it has messages of two hubs'
 
 /**
- * Checks that a frame of a page is what the library writes, byte for byte, or says in words why it is refused. So
- * whoever reads it, in whatever language, reads what was checked: it has no key twice and none that is not known.
+ * Checks that a frame of a page has the form of the library's own frames, byte for byte, or says in words why it is
+ * refused. So a reader in any language reads the same as the check: no key stands twice, and no unknown key.
  */
 export function checkFrame(frame: Uint8Array, maxBytes: number): CheckedFrame | string {
   const tooLarge = `its messages have more than ${maxBytes} bytes`
   if (frame.length > MAX_INCOMING_BYTES) return `it has more than ${MAX_INCOMING_BYTES} bytes`
-  // By its size first, so that what is much too large is not looked into.
+  // By its size first: a frame that is much too large is not read.
   if (messagesOfSize(frame, maxBytes) > (frame[0] === LIST ? MAX_MESSAGES : 1)) return tooLarge
   if (textOf(frame) === undefined) return OTHER_FORM
   if (isRemoval(frame)) {

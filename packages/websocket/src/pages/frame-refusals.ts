@@ -8,7 +8,7 @@ const MAX_TOPICS = 64
 /** Longer than any topic of a hub. */
 const MAX_TOPIC_LENGTH = 4_096
 
-/** What was refused of a page since it was told last, and how much of it there may be. */
+/** The refused frames of a page that it was not told of yet, and a limit on how many there may be. */
 export class FrameRefusals {
   readonly #refused = new LeakyBucket(REFUSED_PER_SECOND, 2 * REFUSED_PER_SECOND)
   /** By topic, why its first frame was refused. */
@@ -26,7 +26,7 @@ export class FrameRefusals {
     return this.#refused.take(nowMs)
   }
 
-  /** Returns what to tell the page, one message a topic. */
+  /** Returns the messages that tell the page, one a topic. */
   take(): readonly Uint8Array[] {
     const faults = Array.from(this.#reasons, ([topic, reason]) =>
       encodeTopical(KIND.fault, topic, `The server refused a frame: ${reason}.`),

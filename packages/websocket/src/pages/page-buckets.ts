@@ -4,7 +4,7 @@ import { REMOVALS_PER_SECOND, receivingBucket } from './rate-gate.ts'
 
 /** Joins, leaves and barriers a second; twice the most joins may come at once. */
 const REQUESTS_PER_SECOND = 200
-/** So many are kept of pages that have ended: 300 bytes each. */
+/** The most buckets that are kept for pages that have ended. */
 const MAX_KEPT = 10_000
 
 /** How much one page may send on all its streams. */
@@ -14,7 +14,7 @@ export interface Buckets {
   readonly requests: LeakyBucket
 }
 
-/** The buckets of all pages. Those of a page that ends wait for the next one of its identity: to come back wins nothing. */
+/** The buckets of all pages. When a page ends, the next page of its identity gets them, so reconnecting resets no rate. */
 export class PageBuckets {
   readonly #limits: Limits
   /** By identity, the oldest first. */
@@ -25,7 +25,7 @@ export class PageBuckets {
     this.#limits = limits
   }
 
-  /** Gives a page its buckets: of those that wait the ones with the least room, else new ones. */
+  /** Gives a page its buckets: the waiting ones with the least room, or new ones. */
   take(identity: string, nowMs: number): Buckets {
     const waiting = this.#kept.get(identity)
     if (waiting === undefined) return this.#make()
@@ -50,7 +50,7 @@ export class PageBuckets {
     }
   }
 
-  /** Forgets those that are empty again: new ones are as good. */
+  /** Forgets buckets that are empty again. */
   forgetIdle(nowMs: number): void {
     const fresh = this.#make()
     for (const [identity, waiting] of this.#kept) {

@@ -11,13 +11,12 @@ import {
   SILENCE_MS,
   textOf,
 } from '../base/protocol.ts'
-import type { PrefixHolder } from '../relay/prefixes.ts'
 import { Admission } from './admission.ts'
 import { closeReason } from './close-reason.ts'
 import { FrameRefusals } from './frame-refusals.ts'
 import { guardedSocket } from './guarded-socket.ts'
 import { Hearing } from './hearing.ts'
-import { type Hello, readHello } from './hello.ts'
+import { readHello } from './hello.ts'
 import { Outbox } from './outbox.ts'
 import type { Buckets } from './page-buckets.ts'
 import type { PageContext } from './page-context.ts'
@@ -29,15 +28,17 @@ import { encodeWelcome } from './welcome.ts'
 
 /** How long a page may take until it is let in. */
 const STRANGER_MS = 10_000
-/** The server's own log and the service's hub have the broker's words, which are not for strangers. */
+/** A page is told no more than this: the broker's own message goes to the service's hub. */
 const REFUSED_UPSTREAM = 'the transport upstream refused something on this stream'
 /** How long a page may take to close. */
 const CLOSING_MS = 2_000
 
 /** What a page has once its token was checked. */
 interface Inside {
-  /** Of its sids. */
+  /** The origins of the page's sids begin with these. */
   readonly prefixes: readonly string[]
+  /** Pages with an equal key share their buckets one after the other. */
+  readonly bucketKey: string
   readonly buckets: Buckets
   readonly group: PageGroup
   readonly frames: PageFrames
@@ -45,7 +46,7 @@ interface Inside {
 }
 
 /** One connection of a page, from its hello to its end. */
-export class Page implements PageHandler, GroupPage, PrefixHolder {
+export class Page implements PageHandler, GroupPage {
   readonly #socket: PageSocket
   readonly #context: PageContext
   readonly #outbox: Outbox
@@ -57,6 +58,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #refusals = new FrameRefusals()
+  readonly #takenOver = () => this.end(CLOSE.takenOver, 'another connection of the same page took over')
 
   constructor(socket: PageSocket, context: PageContext) {
     this.#socket = guardedSocket(socket, (cause) => this.end(CLOSE.later, 'the socket failed', cause))
@@ -81,7 +83,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   }
 
   receive(message: Uint8Array | string): void {
-    if (this.#state === 'ended') return
+    if (this.#isEnded) return
     if (this.#hearing.heard(performance.now())) this.#ping(encodeText(KIND.ping))
     try {
       const fault = this.#take(message)
@@ -97,7 +99,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   /** Looks after the page every few seconds. Returns whether it still needs that. */
   tick(nowMs: number, ping: Uint8Array): boolean {
-    if (this.#state === 'ended') {
+    if (this.#isEnded) {
       if (nowMs - this.#sinceMs < CLOSING_MS) return true
       this.#socket.terminate()
       return false
@@ -114,7 +116,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
 
   /** Ends the connection; called again it does nothing. `fault` is what the server is to blame for. */
   end(code: number, reason: string, fault?: unknown): void {
-    if (this.#state === 'ended') return
+    if (this.#isEnded) return
     if (this.#state === 'in') this.#context.counts.pages--
     this.#state = 'ended'
     this.#sinceMs = performance.now()
@@ -130,10 +132,6 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
   giveWay(): void {
     this.end(CLOSE.later, 'too many connections')
     this.#socket.terminate()
-  }
-
-  takenOver(): void {
-    this.end(CLOSE.takenOver, 'another connection of the same page took over')
   }
 
   /** Frames pass from now on. */
@@ -204,17 +202,18 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
       this.#context.strangers.delete(this)
       const { limits } = this.#context
       const group = this.#context.groupOf(session)
-      const buckets = this.#context.buckets.take(keyOf(hello, session), performance.now())
+      const bucketKey = `${hello.hub}/${session.identity}`
+      const buckets = this.#context.buckets.take(bucketKey, performance.now())
       const answer = (message: Uint8Array) => this.#answer(message)
       this.#state = 'waiting'
       this.#inside = {
-        ...{ group, prefixes, buckets },
+        ...{ group, prefixes, bucketKey, buckets },
         frames: new PageFrames(hello.hub, prefixes, limits, buckets, group.port, this),
         joins: new PageJoins(hello.hub, this, group, this.#context, answer),
       }
-      // First, since a group that its last page leaves is detached: that may be the older connection of this page.
+      // First: the older connection of this page may be the last page of the group, which is detached when it leaves.
       group.enter(this)
-      if (!this.#isEnded) group.port.hold(prefixes, this)
+      if (!this.#isEnded) group.port.hold(prefixes, this.#takenOver)
     })
     return undefined
   }
@@ -224,7 +223,7 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     else if (kind === KIND.leave) inside.joins.leave(topic as Topic)
     else if (kind === KIND.token) this.#renew(textOf(rest) ?? '')
     else if (kind === KIND.barrier) {
-      // Before the answer, so that the page does not take what was refused for confirmed, here or upstream meanwhile.
+      // Before the answer, so that the page does not take a refused frame for confirmed. Upstream may refuse one meanwhile.
       this.#tellRefusals()
       inside.group.port.barrier(() => {
         this.#tellRefusals()
@@ -274,13 +273,10 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (this.#state === 'in' && !this.#outbox.answer(message)) this.#drop('the page does not read')
   }
 
-  #leave({ group, prefixes, buckets, joins }: Inside): void {
-    const { session } = this
-    if (session !== undefined && this.#admission !== undefined && !this.isTrusted) {
-      this.#context.buckets.keep(keyOf(this.#admission.hello, session), buckets)
-    }
+  #leave({ group, prefixes, bucketKey, buckets, joins }: Inside): void {
+    if (!this.isTrusted) this.#context.buckets.keep(bucketKey, buckets)
     joins.leaveAll()
-    group.port.release(prefixes, this)
+    group.port.release(prefixes, this.#takenOver)
     group.exit(this)
     this.#context.release(group)
   }
@@ -296,9 +292,4 @@ export class Page implements PageHandler, GroupPage, PrefixHolder {
     if (isExpired) this.end(CLOSE.expired, 'the token expired')
     return isExpired
   }
-}
-
-/** Names the pages that share their buckets one after the other. */
-function keyOf({ hub }: Hello, { identity }: PageSession): string {
-  return `${hub}/${identity}`
 }

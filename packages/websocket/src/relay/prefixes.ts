@@ -1,16 +1,11 @@
 import { lastSid } from 'rivulet/transport'
 import { PREFIX_LENGTH } from '../base/protocol.ts'
 
-/** A page with a connection to this server. */
-export interface PrefixHolder {
-  /** Another connection of the same page has its prefixes now. */
-  takenOver(): void
-}
-
 /** Knows which hubs publish here, by the first 12 digits of the origins in their sids. */
 export class Prefixes {
   readonly #own = new Set<string>()
-  readonly #held = new Map<string, PrefixHolder>()
+  /** By prefix, how the page that has it is told of another connection of the same page. */
+  readonly #held = new Map<string, () => void>()
 
   /** Notes that the service's hub publishes under the prefix of a frame. */
   noteOwn(frame: Uint8Array): void {
@@ -26,16 +21,16 @@ export class Prefixes {
     return this.#held.has(prefix)
   }
 
-  /** Gives a page its prefixes. An older connection of the same page is told. */
-  hold(prefixes: readonly string[], holder: PrefixHolder): void {
+  /** Gives a page its prefixes. `takenOver` is called when another connection of the same page has them. */
+  hold(prefixes: readonly string[], takenOver: () => void): void {
     const older = new Set(prefixes.map((prefix) => this.#held.get(prefix)))
-    for (const prefix of prefixes) this.#held.set(prefix, holder)
-    for (const page of older) page?.takenOver()
+    for (const prefix of prefixes) this.#held.set(prefix, takenOver)
+    for (const tell of older) tell?.()
   }
 
   /** The page is gone, unless another connection has its prefixes. */
-  release(prefixes: readonly string[], holder: PrefixHolder): void {
-    for (const prefix of prefixes) if (this.#held.get(prefix) === holder) this.#held.delete(prefix)
+  release(prefixes: readonly string[], takenOver: () => void): void {
+    for (const prefix of prefixes) if (this.#held.get(prefix) === takenOver) this.#held.delete(prefix)
   }
 }
 

@@ -2,7 +2,7 @@ import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
 import { Barriers } from './barriers.ts'
 import { capabilitiesOver } from './capabilities.ts'
 import { JoinedTopics, type TopicUser } from './joined-topics.ts'
-import { Prefixes, type PrefixHolder, prefixOf } from './prefixes.ts'
+import { Prefixes, prefixOf } from './prefixes.ts'
 
 /**
  * Carries frames between the hub that it is given to, the pages that `servePages` lets in, and a transport upstream.
@@ -33,10 +33,10 @@ export interface RelayPort {
   join(topic: Topic): void
   /** Ends a join. */
   leave(topic: Topic): void
-  /** Says which prefixes of sids are a page's. An older connection of that page is told. */
-  hold(prefixes: readonly string[], holder: PrefixHolder): void
-  /** The page is gone. */
-  release(prefixes: readonly string[], holder: PrefixHolder): void
+  /** Gives a page its prefixes. `takenOver` is called when another connection of the same page has them. */
+  hold(prefixes: readonly string[], takenOver: () => void): void
+  /** The page is gone. `takenOver` is the same function as before. */
+  release(prefixes: readonly string[], takenOver: () => void): void
   /** Hands a frame of a page upstream, to the hub and to the other pages. Nobody gets one that is `'offline'`. */
   send(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline'
   /** Calls `answer` when upstream has everything that was sent before; never when upstream fails. */
@@ -165,8 +165,8 @@ class RelayTransport implements Relay {
       capabilities: this.capabilities,
       join: (topic) => this.#topics.join(topic, guest),
       leave: (topic) => this.#topics.leave(topic, guest),
-      hold: (prefixes, holder) => this.#prefixes.hold(prefixes, holder),
-      release: (prefixes, holder) => this.#prefixes.release(prefixes, holder),
+      hold: (prefixes, takenOver) => this.#prefixes.hold(prefixes, takenOver),
+      release: (prefixes, takenOver) => this.#prefixes.release(prefixes, takenOver),
       send: (topic, frame, sender) => this.#fromPage(topic, frame, sender),
       barrier: (answer) => (this.#upstream === undefined ? answer() : this.#barriers.ask(answer)),
       detach: () => void this.#guests.delete(guest),
@@ -196,7 +196,7 @@ class RelayTransport implements Relay {
   #fromUpstream(topic: Topic, frame: Uint8Array | string): void {
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
     const prefix = this.capabilities.echoes ? prefixOf(bytes) : undefined
-    // What upstream echoes of a page was delivered here already; the hub counts what it echoes of the hub.
+    // Echoes of pages' frames were delivered here already. Echoes of the hub's frames go to the hub, which counts them.
     if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
     if (prefix === undefined || !this.#prefixes.isOwn(prefix)) this.#toPages(topic, bytes)
     this.#toHub(topic, bytes)
