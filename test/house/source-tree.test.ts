@@ -55,10 +55,11 @@ const WEB_SOCKET_FOLDERS: FolderOrder = {
 const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
-// What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
-// for a transport that takes pages in and for adapters, and the schemes of three more packages.
+// What the contract takes; more than this needs a reason. The core's hundred and sixty before the last are
+// `rivulet/transport`, for a transport that takes pages in and for adapters, and the schemes of three more packages; the
+// last two hundred and seventy are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4350,
+  src: 4400,
   'packages/memory/src': 725,
   'packages/mqtt/src': 500,
   'packages/nats/src': 435,
