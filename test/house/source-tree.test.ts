@@ -52,6 +52,18 @@ const WEB_SOCKET_FOLDERS: FolderOrder = {
   downwards: [WEB_SOCKET, ...['client', 'pages', 'relay', 'base'].map((folder) => `${WEB_SOCKET}/${folder}`)],
   apart: [],
 }
+// A command, what it is made of, how it finds its hub, and what all commands share. The last is for `package.json`.
+const CLI = 'packages/cli/src'
+const CLI_FOLDERS: FolderOrder = {
+  downwards: [
+    CLI,
+    ...['commands', 'pub', 'sub', 'tap', 'recording', 'bench', 'check', 'connection', 'contexts', 'base'].map(
+      (folder) => `${CLI}/${folder}`,
+    ),
+    'packages/cli',
+  ],
+  apart: [],
+}
 const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
@@ -109,6 +121,10 @@ describe('the source tree', () => {
 
   test('lets imports in the WebSocket package go down the order of its folders only', () => {
     expect(offences(webSocket, (file) => importsAgainst(WEB_SOCKET_FOLDERS, file))).toEqual([])
+  })
+
+  test('lets imports in the command go down the order of its folders only', () => {
+    expect(offences(readSourceFiles(CLI), (file) => importsAgainst(CLI_FOLDERS, file))).toEqual([])
   })
 
   test('lets nothing in src import an entry, or the core by its name but the testing entry', () => {
@@ -190,7 +206,7 @@ function leaves(folder: string, file: SourceFile, specifier: string): boolean {
   if (specifier.startsWith('rivulet/')) return true
   if (!specifier.startsWith('.')) return false
   const [target] = relativeImportsOf({ ...file, tree: parse(file.path, `import '${specifier}'`).tree })
-  return !target?.startsWith(`${folder}/src/`)
+  return target !== `${folder}/package.json` && !target?.startsWith(`${folder}/src/`)
 }
 
 describe('the rules', () => {
