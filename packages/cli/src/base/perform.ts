@@ -21,6 +21,9 @@ export type Performance<Options, Args extends unknown[]> = (
   ...args: Args
 ) => Promise<ExitCode>
 
+/** The longest that a timer can be. */
+const LONG_MS = 2 ** 31 - 1
+
 /** Makes an action for commander of what a command does. It ends the process with the exit code. */
 export function perform<Options, Args extends unknown[]>(
   work: Performance<Options, Args>,
@@ -31,6 +34,8 @@ export function perform<Options, Args extends unknown[]>(
     const controller = interruptions()
     const output = new Output(options, () => controller.abort(new Interruption('Nobody reads its output.')))
     const run = { signal: controller.signal, output }
+    // Timers of a hub do not keep a process alive, and a hub without a broker has no socket.
+    setInterval(() => {}, LONG_MS)
     // Commander puts the options and the command behind the arguments.
     const exitCode = await work(run, options, ...(given.slice(0, -2) as Args)).catch((error) =>
       failed(run, error),
