@@ -2,7 +2,10 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
+import { addServe } from './commands/serve.ts'
 import { addSub } from './commands/sub.ts'
 
 const AFTER = `
@@ -22,6 +25,9 @@ export function programOf(): Command {
   addCommonOptions(program)
   addPub(program)
   addSub(program)
+  addServe(program)
+  addContext(program)
+  addCompletion(program)
   return program
 }
 
