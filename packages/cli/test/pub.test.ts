@@ -44,7 +44,9 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     const input = `{"n":1}\n[1]\n{"n":\n{"text":"${'x'.repeat(5000)}"}\n{"n":2}\n`
     const { exitCode, stderr } = await runCli(['pub', 'some', '--url', broker.url], { input })
     expect(exitCode).toBe(2)
-    expect(stderr).toMatch(/line 2: An array .*\n.*line 3: It is not JSON\.\n.*line 4: Payload is .* 4096/)
+    expect(stderr).toMatch(
+      /line 2: An array .*\n.*line 3: The message is not JSON\.\n.*line 4: Payload is .* 4096/,
+    )
     expect(stderr).toContain('published 2: 2 confirmed, 3 refused (1 invalidData, 1 tooLarge, 1 notJson)')
     expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
   })
