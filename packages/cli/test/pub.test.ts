@@ -91,6 +91,29 @@ describe('rivulet pub', () => {
     expect(exitCode).toBe(1)
   })
 
+  test('ends at once at a second Ctrl-C, while it waits for a broker that does not answer', async () => {
+    const broker = await startNats()
+    const terminal = new CliTerminal(['pub', 'positions', '{}', '--every', '10ms', '--url', broker.url])
+    const heard = await heardOn(broker.url, 'positions')
+    await heard.take(1)
+    await broker.stop()
+    terminal.type('\x03')
+    await terminal.shows(/a second Ctrl-C ends it at once/)
+    terminal.type('\x03')
+    expect((await terminal.ended()).exitCode).toBe(130)
+    broker.cont()
+    await broker.close()
+  })
+
+  test('publishes what is typed on a terminal', async () => {
+    const terminal = new CliTerminal(['pub', 'a', '--url', 'memory:a'])
+    await terminal.shows(/Type a JSON object in each line; Ctrl-D ends/)
+    terminal.type('{"n":1}\n{"n":2}\n\x04')
+    const { exitCode, screen } = await terminal.ended()
+    expect(screen).toContain('published 2: 2 confirmed')
+    expect(exitCode).toBe(0)
+  })
+
   test('ends with 3 and one line when the broker is away', async () => {
     const url = `nats://127.0.0.1:${await freePort()}`
     const { exitCode, stdout, stderr } = await runCli(['pub', 'a', '{}', '--url', url, '--wait', '1s'])
