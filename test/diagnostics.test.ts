@@ -106,6 +106,11 @@ describe('rivulet.publish', () => {
     await hub.ready()
     const forms = [
       ...['', 'x', 7, {}, TRACEPARENT.toUpperCase(), `${TRACEPARENT}"`, TRACEPARENT.replace('00-', '01-')],
+      ...[
+        TRACEPARENT.replace(/-\w{32}/, `-${'0'.repeat(32)}`),
+        TRACEPARENT.replace(/-\w{16}-/, `-${'0'.repeat(16)}-`),
+      ],
+      ,
     ]
     for (const traceparent of forms) {
       const told = trace('rivulet.publish', (event) => Object.assign(event, { traceparent }))
