@@ -203,7 +203,7 @@ describe('a frame with a trace', () => {
       .array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length })
       .map((all) => all.join(''))
   const traceparents = fc.option(
-    fc.tuple(hex(32), hex(16), hex(2)).map(([id, parent, flags]) => `00-${id}-${parent}-${flags}`),
+    fc.tuple(hex(31), hex(15), hex(2)).map(([id, parent, flags]) => `00-${id}1-${parent}1-${flags}`),
     { nil: undefined },
   )
 
