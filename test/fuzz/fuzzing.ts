@@ -1,0 +1,157 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+import { execa } from 'execa'
+
+/** Where the repository is. */
+export const ROOT = join(import.meta.dirname, '../..')
+const TARGETS = join(import.meta.dirname, 'targets')
+/** The inputs that each run begins with, a folder for each target. */
+export const CORPUS = join(import.meta.dirname, 'corpus')
+/** Pieces of input that random changes would hardly find: strings are compared inside the engine, unseen. */
+const DICTIONARY = join(import.meta.dirname, 'words.dict')
+const JAZZER = join(dirname(createRequire(import.meta.url).resolve('@jazzer.js/core')), 'cli.js')
+/** The largest input, in bytes. */
+const MAX_INPUT_BYTES = 4096
+/** libFuzzer's code for a finding. */
+const FOUND = 77
+
+/** Every target by its name. */
+export const TARGET_NAMES: readonly string[] = readdirSync(TARGETS)
+  .map((file) => file.replace(/\.ts$/, ''))
+  .sort()
+
+/** How long a target runs: a number of inputs, or seconds. */
+export interface Limits {
+  readonly runs?: number | undefined
+  readonly seconds?: number | undefined
+  /** The same inputs again, as long as the code is the same. @default by chance */
+  readonly seed?: number | undefined
+}
+
+/** What came of a run. */
+export interface FuzzResult {
+  /** How many inputs were run. */
+  readonly runs: number
+  /** Branches that were reached by the seeds, and at the end. */
+  readonly coverage: { readonly first: number; readonly last: number }
+  /** Whether an input broke the target's law. */
+  readonly isFound: boolean
+  /** What the fuzzer wrote: with a finding, the error and the input. */
+  readonly output: string
+}
+
+/** Puts a mistake into one file of the source, for a check of the checks. */
+export interface Plant {
+  /** The end of the file's path. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+/**
+ * Runs a target under Jazzer.js. The target is bundled to one CommonJS file first, so that all of the library's code is
+ * instrumented. What was found to reach new code is kept in `folder` for the next run.
+ */
+export async function fuzz(
+  target: string,
+  folder: string,
+  limits: Limits,
+  options: { readonly plant?: Plant; readonly told?: (line: string) => void } = {},
+): Promise<FuzzResult> {
+  const program = await bundleTarget(target, folder, options.plant)
+  const found = join(folder, 'found')
+  mkdirSync(found, { recursive: true })
+  const { runs, seconds, seed } = limits
+  const settings = [
+    `-max_len=${MAX_INPUT_BYTES}`,
+    `-dict=${DICTIONARY}`,
+    `-artifact_prefix=${folder}/`,
+    ...(runs === undefined ? [] : [`-runs=${runs}`]),
+    ...(seconds === undefined ? [] : [`-max_total_time=${seconds}`]),
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
+  ]
+  // What the targets do not do at all need not be looked for: start programs, open files.
+  const jazzer = ["--disableBugDetectors=.*"]
+  const sync = isAsynchronous(target) ? [] : ['--sync']
+  const running = execa(
+    process.execPath,
+    [
+      '--no-warnings',
+      JAZZER,
+      program,
+      found,
+      join(CORPUS, target),
+      ...jazzer,
+      ...sync,
+      '--',
+      ...settings,
+    ],
+    { cwd: ROOT, reject: false, all: true },
+  )
+  if (options.told !== undefined) {
+    for await (const line of running.iterable({ from: 'all' })) options.told(line)
+  }
+  const { all = '', exitCode } = await running
+  return read(all, exitCode)
+}
+
+/** Targets that wait for promises: they run by Jazzer's slower way. */
+function isAsynchronous(target: string): boolean {
+  return target === 'inbox' || target === 'tokens' || target === 'open-hub'
+}
+
+function read(output: string, exitCode: number | undefined): FuzzResult {
+  const counts = [...output.matchAll(/^#(\d+)\s.*?\bcov: (\d+)/gm)].map(([, runs, cov]) => [
+    Number(runs),
+    Number(cov),
+  ]) as [number, number][]
+  const done = /^Done (\d+) runs/m.exec(output)?.[1]
+  const runs = Number(done ?? counts.at(-1)?.[0] ?? 0)
+  const inited = /^#\d+\s+INITED cov: (\d+)/m.exec(output)?.[1]
+  const coverage = { first: Number(inited ?? 0), last: counts.at(-1)?.[1] ?? 0 }
+  if (exitCode !== 0 && exitCode !== FOUND) throw new Error(`The fuzzer did not run:\n${output}`)
+  return { runs, coverage, isFound: exitCode === FOUND, output }
+}
+
+async function bundleTarget(target: string, folder: string, plant: Plant | undefined): Promise<string> {
+  const outfile = join(folder, `${target}.cjs`)
+  await build({
+    entryPoints: [join(TARGETS, `${target}.ts`)],
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'es2022',
+    conditions: ['@rivulet/source'],
+    sourcemap: 'inline',
+    logLevel: 'error',
+    plugins: [othersStayOutside, ...(plant === undefined ? [] : [planting(plant)])],
+    outfile,
+  })
+  return outfile
+}
+
+/** Other people's packages are neither bundled nor instrumented. */
+const othersStayOutside: Plugin = {
+  name: 'others stay outside',
+  setup(build) {
+    const isOurs = (path: string) => /^(?:\.|\/|rivulet$|rivulet\/|@rivulet\/)/.test(path)
+    build.onResolve({ filter: /.*/ }, ({ path }) => (isOurs(path) ? undefined : { path, external: true }))
+  },
+}
+
+function planting({ file, from, to }: Plant): Plugin {
+  return {
+    name: 'planting',
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        if (!path.endsWith(file)) return undefined
+        const { readFile } = await import('node:fs/promises')
+        const text = await readFile(path, 'utf8')
+        if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
+        return { contents: text.replace(from, to), loader: 'ts' }
+      })
+    },
+  }
+}

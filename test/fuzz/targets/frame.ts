@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
+import { decodeFrame, isRemoval, lastSid } from '../../../src/model/frame.ts'
+import { plainReading } from '../plain-frame.ts'
+
+/** Two origins as who spoke last: one that seeds are from, and a stranger's. */
+const ORIGINS = [undefined, '0123456789abcdef', 'feedfacecafebeef']
+
+/** A frame is read as a plain reader reads it, whoever spoke last, and the looks at its ends agree with that. */
+export function fuzz(bytes: Buffer): void {
+  const plain = plainReading(bytes)
+  for (const origin of ORIGINS) {
+    assert.ok(isDeepStrictEqual(decodeFrame(bytes, origin), plain), 'the plain reader reads something else')
+    const sid = lastSid(bytes, origin)
+    if (sid === undefined || plain === undefined) continue
+    const last = 'removedBy' in plain ? plain.removedBy : plain.at(-1)?.sid
+    if (last !== undefined) assert.deepEqual(sid, last, 'the last sid is another one')
+  }
+  if (plain !== undefined && isRemoval(bytes)) assert.ok('removedBy' in plain || isReplaced(bytes))
+}
+
+/** Whether a second `removed` follows: `isRemoval` looks at the first bytes only. */
+function isReplaced(bytes: Buffer): boolean {
+  return JSON.parse(bytes.toString()).removed !== true
+}

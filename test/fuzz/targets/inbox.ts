@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import type { Message, RivuletError, StreamOptions } from 'rivulet'
+import { createHubIn } from 'rivulet/testing'
+import { topicOf } from '../../../src/model/topic.ts'
+import { ScriptedTransport } from '../../support/scripted-transport.ts'
+import { assertClean, assertLedger, assertUnpolluted } from '../laws.ts'
+import { SteppedEnvironment } from '../stepped-environment.ts'
+
+const MAX_BYTES = 512
+const LIMITS = [false, undefined, { ratePerSecond: 5, burst: 3 }, { ratePerSecond: 0, burst: 2 }] as const
+const MAX_AGES = [5_000, 100, false] as const
+const SEPARATOR = 0x0a
+
+/**
+ * The first byte chooses options. Then lines: a byte for the time that passes, and a frame. Whatever comes, nothing is
+ * thrown, the ledger adds up, nothing is delivered twice, and what is delivered is clean.
+ */
+export async function fuzz(bytes: Buffer): Promise<void> {
+  const environment = new SteppedEnvironment()
+  const transport = new ScriptedTransport()
+  const [choice = 0] = bytes
+  const hub = createHubIn(environment, { transport, acceptRemoval: choice % 2 === 0 })
+  const errors: unknown[] = []
+  hub.on('error', (error) => errors.push(error))
+  const stream = hub.stream('scene', optionsOf(choice >> 1))
+  const heard: Message[] = []
+  await stream.subscribe((message) => void heard.push(message)).ready
+  const topic = topicOf(hub.name, 'scene')
+  for (const line of linesOf(bytes.subarray(1))) {
+    environment.pass((line[0] ?? 0) * 20)
+    transport.host.receive(topic, line.subarray(1))
+    await Promise.resolve()
+  }
+  const ledger = hub.ledger()
+  assertLedger(ledger)
+  assert.equal(ledger.delivered, heard.length)
+  assert.equal(new Set(heard.map(({ sid }) => sid)).size, heard.length, 'a message came twice')
+  for (const message of heard) checkMessage(message)
+  for (const error of errors as RivuletError[]) {
+    assert.match(error.code, /^(?:PAYLOAD_TOO_LARGE|RATE_LIMITED)$/)
+  }
+  assertUnpolluted()
+}
+
+function optionsOf(choice: number): StreamOptions {
+  const limit = LIMITS[choice % LIMITS.length]
+  const maxAgeMs = MAX_AGES[(choice >> 2) % MAX_AGES.length] as number | false
+  return { ...(limit === undefined ? {} : { limit }), maxAgeMs, maxBytes: MAX_BYTES }
+}
+
+function checkMessage(message: Message): void {
+  assert.ok(Object.isFrozen(message) && !message.isLocal)
+  assert.match(message.sid, /^TZ[0-9a-f]{32}$/)
+  assertClean(message.data)
+  assert.ok(Buffer.byteLength(JSON.stringify(message.data)) <= MAX_BYTES, 'it is too large')
+}
+
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = []
+  for (let start = 0, end = 0; start < bytes.length && lines.length < 20; start = end + 1) {
+    end = bytes.indexOf(SEPARATOR, start)
+    if (end < 0) end = bytes.length
+    lines.push(bytes.subarray(start, end))
+  }
+  return lines
+}
