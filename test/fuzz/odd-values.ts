@@ -16,8 +16,20 @@ const FORBIDDEN: readonly (() => unknown)[] = [
 const ODD: readonly (() => unknown)[] = [
   ...[() => undefined, () => () => 1, () => Symbol('odd'), () => Number.NaN, () => Number.NEGATIVE_INFINITY],
   ...[() => new Date(0), () => new Date(Number.NaN), () => Buffer.from('x'), () => new URL('http://a/')],
-  ...[() => Object(1), () => Object('x'), () => Object(false), () => elsewhere.box(7), () => elsewhere.box('y')],
-  ...[() => Object.create({ inherited: 1 }), () => [1, , 3], () => new Array(5), () => Math, () => new Proxy([], {})],
+  ...[
+    () => Object(1),
+    () => Object('x'),
+    () => Object(false),
+    () => elsewhere.box(7),
+    () => elsewhere.box('y'),
+  ],
+  ...[
+    () => Object.create({ inherited: 1 }),
+    () => Object.assign([], { 0: 1, 2: 3 }),
+    () => new Array(5),
+    () => Math,
+    () => new Proxy([], {}),
+  ],
 ]
 
 class Instance {
@@ -70,7 +82,9 @@ export class OddValues {
       case 0:
         return from.consumeIntegral(1) === 7 ? 1n : null
       case 1:
-        return this.#above.length > 0 && from.consumeIntegral(1) > 200 ? from.pickValue(this.#above) : 'no circle'
+        return this.#above.length > 0 && from.consumeIntegral(1) > 200
+          ? from.pickValue(this.#above)
+          : 'no circle'
       case 2:
         this.hasForbidden = true
         return from.pickValue([...FORBIDDEN])()
@@ -83,8 +97,19 @@ export class OddValues {
   #replacing(): unknown {
     const from = this.#from
     const value = this.value()
-    const holder: object = from.pickValue([() => ({}), () => () => 1, () => new Date(5), () => new Map(), () => []])()
-    const toJSON = from.pickValue([() => value, (key: unknown) => ({ key, kind: typeof key }), 'no function', fail])
+    const holder: object = from.pickValue([
+      () => ({}),
+      () => () => 1,
+      () => new Date(5),
+      () => new Map(),
+      () => [],
+    ])()
+    const toJSON = from.pickValue([
+      () => value,
+      (key: unknown) => ({ key, kind: typeof key }),
+      'no function',
+      fail,
+    ])
     if (holder instanceof Map) this.hasForbidden = true
     return Object.assign(holder, { toJSON })
   }
@@ -117,14 +142,16 @@ export class OddValues {
 
   #define(record: object): void {
     const from = this.#from
-    const key = from.consumeIntegral(1) > 250 ? from.pickValue(['__proto__', 'constructor', 'toJSON']) : anyText(from)
+    const key =
+      from.consumeIntegral(1) > 250 ? from.pickValue(['__proto__', 'constructor', 'toJSON']) : anyText(from)
     const value = key === 'constructor' ? { prototype: 1 } : this.value()
     if (key === '__proto__' || key === 'constructor') this.hasSpoiled = true
     const rest = { enumerable: from.consumeIntegral(1) > 20, configurable: true }
     const way = from.consumeIntegralInRange(0, 9)
     if (way === 0) Object.defineProperty(record, key, { get: () => value, ...rest })
     else if (way === 1) Object.defineProperty(record, key, { get: () => this.#forbidden(), ...rest })
-    else if (way === 2 && from.consumeIntegral(1) > 200) Object.defineProperty(record, key, { get: fail, ...rest })
+    else if (way === 2 && from.consumeIntegral(1) > 200)
+      Object.defineProperty(record, key, { get: fail, ...rest })
     else Object.defineProperty(record, key, { value, writable: true, ...rest })
   }
 

@@ -2,7 +2,23 @@ import type { FuzzedDataProvider } from '@jazzer.js/core'
 
 /** How deep values nest that come of chance alone. */
 const MAX_LEVELS = 12
-const KEYS = ['a', 'b', 'c', '10', '9', '01', '', '"', '\\', 'é', '\ud800', '😀', '\u2028', 'toString', 'length']
+const KEYS = [
+  'a',
+  'b',
+  'c',
+  '10',
+  '9',
+  '01',
+  '',
+  '"',
+  '\\',
+  'é',
+  '\ud800',
+  '😀',
+  '\u2028',
+  'toString',
+  'length',
+]
 const NUMBERS = [0, -0, 1, -1, 0.1, 1e21, 1e-7, 5e-324, 2 ** 53, -(2 ** 31), 1.7976931348623157e308]
 
 /** Reads a string: chosen, of the bytes as UTF-8, or of any UTF-16 units. */

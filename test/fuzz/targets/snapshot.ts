@@ -49,7 +49,12 @@ function outcomeOf(data: unknown, maxBytes: number): object {
   }
 }
 
-function checkRefusal({ code, details }: Refusal, json: string | undefined, maxBytes: number, values: OddValues) {
+function checkRefusal(
+  { code, details }: Refusal,
+  json: string | undefined,
+  maxBytes: number,
+  values: OddValues,
+) {
   const text = JSON.stringify([code, details.reason, details.path])
   if (json === undefined) return
   if (code === 'PAYLOAD_TOO_LARGE') {

@@ -44,9 +44,15 @@ function isTopic(text: string): boolean {
   const [, encoded] = TOPIC.exec(text) ?? []
   if (encoded === undefined) return false
   const pieces = encoded.match(/%..|./g) ?? []
-  const decoded = pieces.map((piece) => (piece.length === 1 ? piece.charCodeAt(0) : Number.parseInt(piece.slice(1), 16)))
+  const decoded = pieces.map((piece) =>
+    piece.length === 1 ? piece.charCodeAt(0) : Number.parseInt(piece.slice(1), 16),
+  )
   // What may stand bare is never encoded.
-  if (pieces.some((piece, index) => piece.length > 1 && BARE.test(String.fromCharCode(decoded[index] as number)))) {
+  if (
+    pieces.some(
+      (piece, index) => piece.length > 1 && BARE.test(String.fromCharCode(decoded[index] as number)),
+    )
+  ) {
     return false
   }
   try {
