@@ -42,6 +42,15 @@ export interface FuzzResult {
   readonly output: string
 }
 
+/** Less common things about a run. */
+export interface FuzzOptions {
+  readonly plant?: Plant | undefined
+  /** Told each line that the fuzzer writes. */
+  readonly told?: (line: string) => void
+  /** A folder of seeds in the place of the target's own. */
+  readonly seeds?: string
+}
+
 /** Puts a mistake into one file of the source, for a check of the checks. */
 export interface Plant {
   /** The end of the file's path. */
@@ -58,7 +67,7 @@ export async function fuzz(
   target: string,
   folder: string,
   limits: Limits,
-  options: { readonly plant?: Plant; readonly told?: (line: string) => void } = {},
+  options: FuzzOptions = {},
 ): Promise<FuzzResult> {
   const program = await bundleTarget(target, folder, options.plant)
   const found = join(folder, 'found')
@@ -77,7 +86,17 @@ export async function fuzz(
   const sync = isAsynchronous(target) ? [] : ['--sync']
   const running = execa(
     process.execPath,
-    ['--no-warnings', JAZZER, program, found, join(CORPUS, target), ...jazzer, ...sync, '--', ...settings],
+    [
+      '--no-warnings',
+      JAZZER,
+      program,
+      found,
+      options.seeds ?? join(CORPUS, target),
+      ...jazzer,
+      ...sync,
+      '--',
+      ...settings,
+    ],
     { cwd: ROOT, reject: false, all: true },
   )
   if (options.told !== undefined) {

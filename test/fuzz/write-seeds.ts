@@ -36,7 +36,13 @@ const URLS = [
     'memory:name?seed=7&loss=0.1&delayMs=1,5&echoes=true',
     'nats://h?name=hub',
   ],
-  ...['nats://a@h\nnats://b@i', '*nats://host:1\nx\ny', '*mqtt://host?prefix=a\n%\n/', '*redis://host\n?\n#'],
+  ...[
+    'nats://a@h\nnats://b@i',
+    '*nats://host:1\nx\ny',
+    '*nats://host:1\n?\n',
+    '*mqtt://host?prefix=a\n%\n/',
+    '*redis://host\n?\n#',
+  ],
 ]
 const frames = [
   ...[

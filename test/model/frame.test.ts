@@ -80,6 +80,20 @@ describe('a frame that is read', () => {
     expect(decode(text)).toBeUndefined()
   })
 
+  // Found by fuzzing.
+  test('is malformed when a trace is no JSON, whoever spoke last', () => {
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad\bb7169203331-01'
+    const text = `{"data":{},"tp":"${trace}","sid":"${SID}","t":1}`
+    expect(decode(text)).toBeUndefined()
+    expect(decodeFrame(bytes(`[${text},${text}]`), ORIGIN)).toBeUndefined()
+  })
+
+  test('has the last of two data, also behind what looks like a trace', () => {
+    const hidden = '","data":{"b":2},"x":"'
+    const text = `{"data":{"a":1},"tp":"${hidden.padEnd(55, '.')}","sid":"${SID}","t":1}`
+    expect(decode(text)).toEqual([{ data: { b: 2 }, sid: FROM, tMs: 1 }])
+  })
+
   test('is malformed when its bytes are not UTF-8', () => {
     for (const rest of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
       expect(

@@ -81,11 +81,19 @@ function parseUrl(url: string): Address {
 function optionsOf(query = ''): MemoryBusOptions {
   const options = new Map<string, unknown>()
   for (const pair of query.split('&').filter((pair) => pair !== '')) {
-    const [key, value = ''] = pair.split(/=(.*)/s, 2).map(decodeURIComponent) as [string, string?]
+    const [key, value = ''] = pair.split(/=(.*)/s, 2).map(decoded) as [string, string?]
     if (options.has(key)) throw new TypeError(`The option "${key}" is given twice.`)
     options.set(key, readValue(key, value))
   }
   return Object.fromEntries(options)
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new TypeError(`"${part}" is not percent-encoded UTF-8; write a % as %25.`)
+  }
 }
 
 function readValue(key: string, value: string): unknown {

@@ -127,6 +127,9 @@ describe('memory:name', () => {
     [['memory:a?loss='], /loss is a chance/],
     [['memory:a?loss'], /loss is a chance/],
     [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
+    // Found by fuzzing: the engine says "URI malformed".
+    [['memory:a?%E9=1'], /is not percent-encoded UTF-8/],
+    [['memory:a?loss=%'], /write a % as %25/],
     [['memory:a?echoes=1'], /echoes is true or false, not 1/],
     [['memory:a?delayMs=5'], /delayMs is a pair/],
     [['memory:a?seed=1#x'], /seed is an integer/],

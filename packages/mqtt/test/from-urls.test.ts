@@ -55,6 +55,9 @@ test.each([
   ['mqtt://ann:%E9hush@127.0.0.1', 'percent-encoded'],
   ['mqtt://ann:12?hush@127.0.0.1', 'parameter'],
   ['mqtt://ann:12#hush@127.0.0.1', '%23'],
+  // Found by fuzzing: what stands between the two looks like a parameter.
+  ['mqtt://ann:12?hush#34@127.0.0.1', '%23'],
+  ['mqtt://ann:12?hush=3@127.0.0.1', '%3F'],
 ])('says what is wrong with %s and repeats no secret', (url, reason) => {
   const error = thrown(() => transportFromUrls([url]))
   expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining(reason) })
