@@ -140,7 +140,7 @@ function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry
     const sid = parseSid(text, sidAt, origin)
     if (traceEnd < 0 || sid === undefined || !text.startsWith(T_START, sidEnd)) return undefined
     // A trace of another form may be no JSON, or hide members.
-    if (isTraced && traceparent === undefined) return undefined
+    if (isTraced && (traceparent === undefined || text[traceEnd - 1] !== '"')) return undefined
     const end = text.indexOf('}', sidEnd)
     const digits = text.slice(sidEnd + T_START.length, end)
     const tMs = Number(digits)

@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -16,7 +15,9 @@ const SEED = 1
 
 let folder: string
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'rivulet-fuzz-'))
+  // Below the repository, where the bundles find the packages that they need.
+  mkdirSync(join(ROOT, '.cache'), { recursive: true })
+  folder = mkdtempSync(join(ROOT, '.cache/fuzz-test-'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -63,8 +64,10 @@ describe('the fuzz targets', () => {
   })
 
   test('reach more of the library by what they find than by a single seed', AGAIN, async () => {
+    const seeds = join(folder, 'one-seed')
+    cpSync(join(CORPUS, 'frame/seed-1'), join(seeds, 'seed-1'))
     const home = join(folder, 'growing')
-    const { coverage, output } = await fuzz('frame', home, { runs: RUNS, seed: SEED }, { seeds: home })
+    const { coverage, output } = await fuzz('frame', home, { runs: RUNS, seed: SEED }, { seeds })
     expect(coverage.last, output).toBeGreaterThan(coverage.first + 10)
   })
 })

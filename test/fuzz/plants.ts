@@ -22,8 +22,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'open-hub': { file: '/src/opening.ts', from: 'if (RivuletError.is(cause)) throw cause', to: 'throw cause' },
   'page-frame': {
     file: '/websocket/src/pages/canonical-json.ts',
-    from: 'if (byte <= LAST_CONTROL) return NOWHERE',
-    to: '',
+    from: ': rank < otherRank',
+    to: ': true',
   },
   'page-message': {
     file: '/websocket/src/base/protocol.ts',
