@@ -7,7 +7,7 @@ import { PLANTS } from './plants.ts'
 
 const RUNS = 5_000
 /** A mistake has to be found with one of so many inputs. */
-const MOST_RUNS = 50_000
+const MOST_RUNS = 500_000
 const MAX_CORPUS_BYTES = 8_192
 // The same inputs each time: to run again after a failure would find the same.
 const AGAIN = { retry: 0 }
