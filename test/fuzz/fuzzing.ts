@@ -108,7 +108,7 @@ export async function fuzz(
 
 /** Targets that wait for promises: they run by Jazzer's slower way. */
 function isAsynchronous(target: string): boolean {
-  return target === 'inbox' || target === 'open-hub'
+  return ['inbox', 'open-hub', 'tokens'].includes(target)
 }
 
 function read(output: string, exitCode: number | undefined): FuzzResult {

@@ -16,6 +16,7 @@ type Seed = string | Uint8Array
 
 const ORIGINS = ['0123456789abcdef', 'feedfacecafebeef']
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+const KEY = `SK${'5'.repeat(32)}`
 const SECRET = '0123456789abcdef0123456789abcdef'
 const URLS = [
   ...[
@@ -95,6 +96,11 @@ const SEEDS: Readonly<Record<string, readonly Seed[]>> = {
     writeFrame(requestHeader('POST', '/v3/Streams/a/Messages'), new TextEncoder().encode('{"data":{}}')),
     `${JSON.stringify({ ...requestHeader('GET', '/v3/Streams/a'), payload_size: 0 })}\n`,
     `${JSON.stringify({ ...requestHeader('POST', '/v4/Subscriptions'), payload_size: 2 })}\n{}\r\n`,
+  ],
+  tokens: [
+    `{"alg":"HS256","typ":"JWT","kid":"${KEY}"}\n{"exp":1700000600,"grants":[{"streams":"a/*","allow":["listen"]}],"sub":"u"}\na/*b\na/xb`,
+    `{"alg":"HS256","cty":"twilio-fpa;v=1"}\n{"iss":"${KEY}","sub":"AC${'1'.repeat(32)}","exp":1700000600,"grants":{"identity":"i","data_sync":{"service_sid":"default"}}}\n**a\nba`,
+    ...['a.b.c\n\n*\n', 'eyJhbGciOiJub25lIn0.e30.\n\na\na'],
   ],
   'page-message': [
     encodeText(KIND.hello, JSON.stringify({ version: 1, hub: 'h', secret: SECRET, token: 'x' })),
