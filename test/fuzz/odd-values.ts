@@ -149,7 +149,8 @@ export class OddValues {
     const rest = { enumerable: from.consumeIntegral(1) > 20, configurable: true }
     const way = from.consumeIntegralInRange(0, 9)
     if (way === 0) Object.defineProperty(record, key, { get: () => value, ...rest })
-    else if (way === 1) Object.defineProperty(record, key, { get: () => this.#forbidden(), ...rest })
+    else if (way === 1 && key !== 'toJSON')
+      Object.defineProperty(record, key, { get: () => this.#forbidden(), ...rest })
     else if (way === 2 && from.consumeIntegral(1) > 200)
       Object.defineProperty(record, key, { get: fail, ...rest })
     else Object.defineProperty(record, key, { value, writable: true, ...rest })

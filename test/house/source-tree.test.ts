@@ -82,9 +82,9 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // last two hundred and seventy are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
 const MOST_LINES: Readonly<Record<string, number>> = {
   src: 4400,
-  'packages/memory/src': 725,
+  'packages/memory/src': 730,
   // Sixty are for watching: which subscription each copy of a frame comes by, and which brokers tell.
-  'packages/mqtt/src': 540,
+  'packages/mqtt/src': 545,
   'packages/nats/src': 435,
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
   'packages/redis/src': 580,
