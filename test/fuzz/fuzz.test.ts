@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CORPUS, fuzz, ROOT, TARGET_NAMES } from './fuzzing.ts'
 import { PLANTS } from './plants.ts'
 
-const RUNS = 5_000
+const RUNS = 3_000
 /** A mistake has to be found with one of so many inputs. */
 const MOST_RUNS = 500_000
 const MAX_CORPUS_BYTES = 8_192

@@ -110,7 +110,8 @@ export class OddValues {
       'no function',
       fail,
     ])
-    if (holder instanceof Map) this.hasForbidden = true
+    // A view that `toJSON` gives is not asked for its own.
+    if (holder instanceof Map || ArrayBuffer.isView(value)) this.hasForbidden = true
     return Object.assign(holder, { toJSON })
   }
 
