@@ -14,8 +14,8 @@ const DICTIONARY = join(import.meta.dirname, 'words.dict')
 const JAZZER = join(dirname(createRequire(import.meta.url).resolve('@jazzer.js/core')), 'cli.js')
 /** The largest input, in bytes. */
 const MAX_INPUT_BYTES = 4096
-/** libFuzzer's code for a finding. */
-const FOUND = 77
+/** libFuzzer's exit codes for an input that takes too long, one that takes too much memory, and one that throws. */
+const FOUND: readonly (number | undefined)[] = [70, 71, 77]
 
 /** Every target by its name. */
 export const TARGET_NAMES: readonly string[] = readdirSync(TARGETS)
@@ -121,8 +121,8 @@ function read(output: string, exitCode: number | undefined): FuzzResult {
   const runs = Number(done ?? counts.at(-1)?.[0] ?? 0)
   const inited = /^#\d+\s+INITED cov: (\d+)/m.exec(output)?.[1]
   const coverage = { first: Number(inited ?? 0), last: counts.at(-1)?.[1] ?? 0 }
-  if (exitCode !== 0 && exitCode !== FOUND) throw new Error(`The fuzzer did not run:\n${output}`)
-  return { runs, coverage, isFound: exitCode === FOUND, output }
+  if (exitCode !== 0 && !FOUND.includes(exitCode)) throw new Error(`The fuzzer did not run:\n${output}`)
+  return { runs, coverage, isFound: FOUND.includes(exitCode), output }
 }
 
 async function bundleTarget(target: string, folder: string, plant: Plant | undefined): Promise<string> {
