@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { addBench } from './commands/bench.ts'
 import { addPub } from './commands/pub.ts'
 
 const AFTER = `
@@ -20,6 +21,7 @@ export function programOf(): Command {
     .addHelpText('after', AFTER)
   addCommonOptions(program)
   addPub(program)
+  addBench(program)
   return program
 }
 
