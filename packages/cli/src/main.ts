@@ -3,6 +3,7 @@ import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
 import { addBench } from './commands/bench.ts'
+import { addCheck } from './commands/check.ts'
 import { addPub } from './commands/pub.ts'
 
 const AFTER = `
@@ -22,6 +23,7 @@ export function programOf(): Command {
   addCommonOptions(program)
   addPub(program)
   addBench(program)
+  addCheck(program)
   return program
 }
 
