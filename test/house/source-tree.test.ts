@@ -57,9 +57,19 @@ const CLI = 'packages/cli/src'
 const CLI_FOLDERS: FolderOrder = {
   downwards: [
     CLI,
-    ...['commands', 'pub', 'sub', 'tap', 'recording', 'bench', 'check', 'connection', 'contexts', 'base'].map(
-      (folder) => `${CLI}/${folder}`,
-    ),
+    ...[
+      'commands',
+      'pub',
+      'sub',
+      'tap',
+      'recording',
+      'bench',
+      'check',
+      'completion',
+      'connection',
+      'contexts',
+      'base',
+    ].map((folder) => `${CLI}/${folder}`),
     'packages/cli',
   ],
   apart: [],
@@ -85,6 +95,8 @@ const MOST_LINES: Readonly<Record<string, number>> = {
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'
+/** As above: the command serves by it. */
+const GATEWAY_COMMAND = '@rivulet/gateway/command-line'
 const MOST_MEMORY_FILES = 8
 const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
 
@@ -201,6 +213,7 @@ function isCoreByName(specifier: string): boolean {
 /** Tells whether an import of a package reaches the core by path, or another package at all. */
 function leaves(folder: string, file: SourceFile, specifier: string): boolean {
   if (specifier === RELAY) return folder !== 'packages/gateway'
+  if (specifier === GATEWAY_COMMAND) return folder !== 'packages/cli'
   if (specifier.startsWith('@rivulet/')) return true
   if (specifier === 'rivulet/transport') return false
   if (specifier.startsWith('rivulet/')) return true

@@ -4,7 +4,11 @@ import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
 import { addBench } from './commands/bench.ts'
 import { addCheck } from './commands/check.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
+import { addServe } from './commands/serve.ts'
+import { addSub } from './commands/sub.ts'
 
 const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
@@ -24,6 +28,10 @@ export function programOf(): Command {
   addPub(program)
   addBench(program)
   addCheck(program)
+  addSub(program)
+  addServe(program)
+  addContext(program)
+  addCompletion(program)
   return program
 }
 
