@@ -116,11 +116,9 @@ export class LocalSide implements Side {
   }
 
   #receiver(name: string): Receiver {
-    const { isTimed, receivers } = this.#order
+    const { isTimed } = this.#order
     const every = Math.ceil(windowOf(this.#order, RECEIVED_WINDOW) / REPORTS_A_WINDOW)
-    const isLocal = receivers.includes(name)
     const receiver = new Receiver(isTimed ? this.#ways : undefined, every, (count) => {
-      if (isLocal) this.acknowledge(name, count)
       this.#progress(name, count)
     })
     this.#receivers.push(receiver)

@@ -22,7 +22,7 @@ export class Receiver {
 
   /**
    * `ways` takes how long each message was on its way, where the publisher's clock is this process's. `progress` is
-   * called with the publisher's number for a message, each time when about `progressEvery` have come.
+   * called with the publisher's number for a message: for the first one, and each time `progressEvery` more have come.
    */
   constructor(ways: Durations | undefined, progressEvery: number, progress: (count: number) => void) {
     this.#ways = ways
@@ -48,7 +48,7 @@ export class Receiver {
   take({ n, at, phase }: BenchData): void {
     const now = nowNs()
     this.#count += 1
-    if (this.#count % this.#progressEvery === 0) this.#progress(n + 1)
+    if (this.#count === 1 || this.#count % this.#progressEvery === 0) this.#progress(n + 1)
     if (phase === PHASE.end) this.#ends += 1
     if (phase !== PHASE.timed) return
     if (this.#timed === 0) {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { hostname } from 'node:os'
 import type { Hub } from 'rivulet'
 import { leftOut, ok, type Point, warning } from './point.ts'
@@ -12,7 +11,7 @@ export const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
 
 const SAMPLES = 20
 /** A process of one's own has to start first. */
-const FIRST_ANSWER_MS = 20_000
+const FIRST_ANSWER_MS = Object.freeze({ child: 20_000, peer: 5000 })
 const ANSWER_MS = 2000
 const ASK_AGAIN_MS = 200
 /** More than people call at the same time. */
@@ -30,8 +29,13 @@ interface Answer {
   readonly machine: string
 }
 
-/** Answers what the time is here, until `signal` aborts. */
-export async function answerClocks(hub: Hub, stream: string, signal: AbortSignal): Promise<number> {
+/** Answers what the time is here, until `signal` aborts; calls `ready` when it can. Resolves to the number of answers. */
+export async function answerClocks(
+  hub: Hub,
+  stream: string,
+  signal: AbortSignal,
+  ready: () => void,
+): Promise<number> {
   const clock = hub.stream(stream, { limit: false })
   let answered = 0
   const subscription = clock.subscribe(({ data }) => {
@@ -41,8 +45,13 @@ export async function answerClocks(hub: Hub, stream: string, signal: AbortSignal
     answered += 1
   })
   await subscription.ready
-  if (!signal.aborted) await once(signal, 'abort')
+  ready()
+  if (!signal.aborted) await aborted(signal)
   return answered
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** Where the other clock is, and how it is asked. */
@@ -99,7 +108,7 @@ async function measuredPoint({ hub, isPeer, signal }: ClockScene, stream: string
     arrived()
   })
   await subscription.ready
-  let deadlineMs = performance.now() + FIRST_ANSWER_MS
+  let deadlineMs = performance.now() + FIRST_ANSWER_MS[isPeer ? 'peer' : 'child']
   for (let ask = 0; samples.length < SAMPLES && performance.now() < deadlineMs && !signal.aborted; ask++) {
     const answered = new Promise<void>((resolve) => {
       arrived = resolve

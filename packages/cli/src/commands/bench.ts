@@ -85,15 +85,22 @@ async function measure(run: Run, options: BenchOptions, kind: BenchKind): Promis
   const contenders = contendersOf(options, load)
   output.say(`Streams are opened with { limit: false, maxBytes: ${LARGEST_BYTES} }.`)
   if (kind === 'latency') output.say(wayOf(load))
-  if (kind === 'sub') output.say('Waiting for the first message of "rivulet bench pub" …')
   const results: BenchResult[] = []
   for (const { contender, title } of contenders) {
     if (signal.aborted) break
     let end = () => {}
     const started = () => {
-      end = showProgress(title, load.warmupMs + load.forMs, kind !== 'sub' && options.quiet !== true)
+      if (kind === 'sub') output.say('Listening for "rivulet bench pub" …')
+      else
+        output.say(
+          `${title}: measured for ${load.forMs / 1000} s after ${load.warmupMs / 1000} s of warm-up.`,
+        )
+      if (kind !== 'sub') end = showProgress(title, load.warmupMs + load.forMs, options.quiet !== true)
     }
-    const reports = await runLoad(load, contender, signal, started).finally(() => end())
+    const heard = () => {
+      if (kind === 'sub') output.say(`It comes, and is measured for ${load.forMs / 1000} s.`)
+    }
+    const reports = await runLoad(load, contender, signal, { started, heard }).finally(() => end())
     results.push(resultOf(load, contender, title, reports))
   }
   printResults(output, form, load, results)
@@ -161,6 +168,6 @@ function formOf({ json, csv }: BenchOptions): Form {
 }
 
 function wayOf({ isRoundTrip }: Load): string {
-  const way = isRoundTrip ? 'there and back' : 'one way'
+  const way = isRoundTrip ? 'there and back (the counts have both ways)' : 'one way'
   return `Latency is ${way}, through the broker, between two connections of one process.`
 }

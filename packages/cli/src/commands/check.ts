@@ -56,11 +56,10 @@ function answer(run: Run, options: CheckOptions): Promise<ExitCode> {
     const ending = new AbortController()
     // As a child process it ends with its parent.
     process.on('disconnect', () => ending.abort())
-    run.output.say(
-      'Answering what the time is; run "rivulet check --peer" with the same hub on another machine.',
-    )
+    const ready = () =>
+      run.output.say('Answering; run "rivulet check --peer" with the same hub on another machine.')
     const signal = AbortSignal.any([run.signal, ending.signal])
-    const answered = await answerClocks(hub, options.stream ?? CLOCK_STREAM, signal)
+    const answered = await answerClocks(hub, options.stream ?? CLOCK_STREAM, signal, ready)
     run.output.say(`answered ${answered}`)
     return EXIT.fine
   })
