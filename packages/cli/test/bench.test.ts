@@ -51,10 +51,22 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
 
   test('latency counts each message once, one way and there and back', async () => {
     const { url } = await started()
-    const oneWay = await measured(['latency', '--clients', '2', '--streams', '2', '--url', url])
+    const oneWay = await measured([
+      'latency',
+      '--rate',
+      '200',
+      '--clients',
+      '2',
+      '--streams',
+      '2',
+      '--url',
+      url,
+    ])
     expect(oneWay.said).toContain('one way')
     const both = await measured([
       'latency',
+      '--rate',
+      '200',
       '--processes',
       '2',
       '--clients',
@@ -98,7 +110,7 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
     const { url } = await started()
     const sub = new CliProcess(['bench', 'sub', '--clients', '2', '--for', '1h', '--url', url, '--json'])
     await sub.says('Listening')
-    const published = figuresOf(await measured(['pub', '--rate', '500', '--url', url]))
+    const published = figuresOf(await measured(['pub', '--rate', '200', '--url', url]))
     await sub.says('It comes')
     sub.kill('SIGINT')
     const { exitCode, stdout } = await sub.ended()
@@ -111,8 +123,8 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
 
   test('--compare bare runs the same load with the bare client, and prints ratios', async () => {
     const { url } = await started()
-    for (const kind of ['pub', 'latency', 'fanout']) {
-      const { results, ratios = {} } = await measured([kind, '--compare', 'bare', '--url', url])
+    for (const kind of ['pub', 'latency --rate 200', 'fanout']) {
+      const { results, ratios = {} } = await measured([...kind.split(' '), '--compare', 'bare', '--url', url])
       expect(results.map(({ title }) => title)).toEqual(['Rivulet', `bare ${bare}`])
       const [rivulet, other] = results.map(({ figures }) => figures)
       expect(other?.published).toBeGreaterThan(0)
@@ -197,19 +209,8 @@ describe('rivulet bench', () => {
     expect(stderr).toContain('The figures are of a run with losses.')
   })
 
-  test('ends with 1 when it is too short for a rate', async () => {
-    const args = [
-      'bench',
-      'latency',
-      '--url',
-      'memory:bench',
-      '--warmup',
-      '0ms',
-      '--for',
-      '1ms',
-      '--rate',
-      '0.1',
-    ]
+  test('ends with 1 when nothing was measured', async () => {
+    const args = ['bench', 'latency', '--url', 'memory:bench', '--warmup', '0ms', '--for', '0ms']
     const { exitCode, stderr } = await runCli(args)
     expect(exitCode).toBe(1)
     expect(stderr).toContain('give it more time with --for')

@@ -6,7 +6,7 @@ export interface Flow {
   wait(published: number): Promise<void>
 }
 
-const STALL_MS = 1000
+const STALL_MS = 5000
 
 /** Lets at most a window of messages be unconfirmed. */
 export class ConfirmedFlow implements Flow {
@@ -34,7 +34,7 @@ export class ConfirmedFlow implements Flow {
 }
 
 /**
- * Lets at most a window of messages be on their way to the slowest receiver. When none comes for a second, those on
+ * Lets at most a window of messages be on their way to the slowest receiver. When none comes for five seconds, those on
  * their way are taken for lost, and it goes on.
  */
 export class ReceivedFlow implements Flow {

@@ -98,7 +98,7 @@ function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pic
 
 /** Adds the rates of those that did enough for one. */
 function rateOf(done: readonly Published[]): number | undefined {
-  const measured = done.filter(({ messages, seconds }) => messages > 1 && seconds > 0)
+  const measured = done.filter(({ messages, seconds }) => messages > 0 && seconds > 0)
   if (measured.length === 0) return undefined
   return measured.reduce((sum, { messages, seconds }) => sum + messages / seconds, 0)
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { type Hub, openHub, RivuletError } from 'rivulet'
+import { type Hub, openHub, RivuletError, type Topic } from 'rivulet'
 import { EXIT, type ExitCode, exitCodeOf } from '../base/exit-code.ts'
 import type { Place } from '../connection/place.ts'
 import { allowancePoints } from './allowances.ts'
 import { clockPoint } from './clock.ts'
 import { contractPoints } from './contract-smoke.ts'
 import { permissionPoints } from './permissions.ts'
-import { failed, leftOut, ok, type Point, refused } from './point.ts'
+import { failed, leftOut, ok, type Point, refused, wordsOf } from './point.ts'
 import { Probe, topicOf } from './probe.ts'
 import { roundTripPoint } from './round-trip.ts'
 
@@ -36,6 +36,9 @@ type Add = (point: Point) => void
 export async function lookAtBroker(look: Look, patience: Patience, add: Add): Promise<ExitCode> {
   const { urls, hub: name } = look.place
   const { timeoutMs, signal } = patience
+  const stream = look.stream ?? `rivulet-check-${randomBytes(6).toString('hex')}`
+  // What is wrong with the name is said before anything is opened.
+  topicOf('default', stream)
   let hub: Hub
   try {
     const config = { transport: urls, ...(name !== undefined && { name }) }
@@ -55,7 +58,12 @@ export async function lookAtBroker(look: Look, patience: Patience, add: Add): Pr
   }
   addOne(ok('connection', `${placeWords(urls)}, hub ${hub.name}`))
   try {
-    await lookInside(look, hub, signal, addOne)
+    await lookInside(look, hub, topicOf(hub.name, stream), { signal, add: addOne })
+  } catch (error) {
+    if (signal.aborted) throw error
+    addOne(
+      failed('check', wordsOf(error), 'It could not go on; look at the log of the broker, and try again.'),
+    )
   } finally {
     await hub.close()
   }
@@ -72,10 +80,14 @@ function connectionPoint({ code, message }: RivuletError): Point {
   return failed('connection', message, 'Try it from the machine itself, and look for a firewall in between.')
 }
 
-async function lookInside(look: Look, hub: Hub, signal: AbortSignal, add: Add): Promise<void> {
+interface Progress {
+  readonly signal: AbortSignal
+  readonly add: Add
+}
+
+async function lookInside(look: Look, hub: Hub, topic: Topic, { signal, add }: Progress): Promise<void> {
   const { place, isPeer, hasContract } = look
   const { urls } = place
-  const topic = topicOf(hub.name, look.stream ?? `rivulet-check-${randomBytes(6).toString('hex')}`)
   const sender = await Probe.open(urls, hub.name, signal)
   const receiver = await Probe.open(urls, hub.name, signal)
   let permissions: Point[]

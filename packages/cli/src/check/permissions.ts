@@ -1,5 +1,5 @@
 import type { Topic } from 'rivulet'
-import { failed, leftOut, ok, type Point, refused, warning } from './point.ts'
+import { failed, leftOut, ok, type Point, refused, warning, wordsOf } from './point.ts'
 import type { Probe } from './probe.ts'
 
 /** What a subscriber of that stream gets, should there be one. */
@@ -78,8 +78,4 @@ async function watchPoint({ receiver, hub }: PermissionScene): Promise<Point> {
 
 function watchAdvice(hub: string): string {
   return `rivulet tap and record need it: let this user subscribe to rivulet/${hub}/#, in the broker's own form.`
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

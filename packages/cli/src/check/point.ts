@@ -37,3 +37,8 @@ export function refused(name: string, text: string, advice: string): Point {
 export function leftOut(name: string, text: string): Point {
   return { name, state: 'left out', text }
 }
+
+/** Says what went wrong. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

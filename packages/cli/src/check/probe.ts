@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Topic, Transport, TransportHost } from 'rivulet'
 import { loadTransport, readTopic } from 'rivulet/transport'
+import { CommandError } from '../base/exit-code.ts'
 
 /** How long the broker may take for one step. The core gives it less. */
 const STEP_MS = 5000
@@ -75,6 +76,6 @@ export function topicOf(hub: string, stream: string): Topic {
     return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
   })
   const topic = readTopic(`rivulet/${hub}/${encoded}`)
-  if (topic === undefined) throw new Error(`"${stream}" is no name for a stream.`)
+  if (topic === undefined) throw new CommandError(`"${stream}" is no name for a stream.`)
   return topic
 }

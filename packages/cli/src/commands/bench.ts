@@ -116,10 +116,10 @@ function exitCodeOf({ output, signal }: Run, results: readonly BenchResult[]): E
   if (results.some(({ refusals }) => refusals.length > 0)) return EXIT.refused
   if (results.some(hasLosses)) return EXIT.failed
   const isMeasured = results.every(
-    ({ figures }) => (figures.arrivedPerSecond ?? figures.publishedPerSecond) !== undefined,
+    ({ figures }) => (figures.publishedPerSecond ?? figures.arrivedPerSecond) !== undefined,
   )
   if (isMeasured || signal.aborted) return EXIT.fine
-  output.warn('Too few messages were measured for a rate; give it more time with --for.')
+  output.warn('Nothing was measured; give it more time with --for.')
   return EXIT.failed
 }
 
