@@ -110,6 +110,14 @@ describe('rivulet check', () => {
     )
   })
 
+  test('ends with 1 when it cannot go on, and says so', async () => {
+    const { url } = await ending(startNats({ config: 'max_connections: 2' }))
+    const { exitCode, points } = await checked([url])
+    expect(exitCode).toBe(1)
+    expect(points.at(-1)).toMatchObject({ name: 'check', state: 'failed' })
+    expect(points.at(-1)?.text).toContain('No NATS server took the connection')
+  })
+
   test('ends at Ctrl-C', async () => {
     const { url } = await ending(startNats())
     const running = new CliProcess(['check', url])

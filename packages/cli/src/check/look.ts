@@ -89,16 +89,9 @@ async function lookInside(look: Look, hub: Hub, topic: Topic, { signal, add }: P
   const { place, isPeer, hasContract } = look
   const { urls } = place
   const sender = await Probe.open(urls, hub.name, signal)
-  const receiver = await Probe.open(urls, hub.name, signal)
-  let permissions: Point[]
-  try {
-    add(await roundTripPoint(sender))
-    for (const point of allowancePoints(sender, topic, urls)) add(point)
-    permissions = await permissionPoints({ sender, receiver, hub: hub.name, topic })
-    for (const point of permissions) add(point)
-  } finally {
-    await Promise.all([sender.close(), receiver.close()])
-  }
+  const permissions = await lookWith(sender, { hub: hub.name, topic, urls, signal, add }).finally(() =>
+    sender.close(),
+  )
   const isAllowed = (name: string) => permissions.find((point) => point.name === name)?.state === 'ok'
   const mayTalk = isAllowed('subscribe') && isAllowed('publish')
   const isAlone = sender.transport.capabilities.scope === 'process'
@@ -109,6 +102,23 @@ async function lookInside(look: Look, hub: Hub, topic: Topic, { signal, add }: P
   if (!mayTalk) return add(leftOut('contract', 'it needs to publish and to subscribe'))
   const scene = { urls, hub: hub.name, canWatch: isAllowed('watch'), signal }
   for (const point of await contractPoints(scene)) add(point)
+}
+
+interface ProbeScene extends Progress {
+  readonly hub: string
+  readonly topic: Topic
+  readonly urls: readonly string[]
+}
+
+/** Looks at what one connection sees, and then at what two may do; resolves to the points about the latter. */
+async function lookWith(sender: Probe, { hub, topic, urls, signal, add }: ProbeScene): Promise<Point[]> {
+  add(await roundTripPoint(sender))
+  for (const point of allowancePoints(sender, topic, urls)) add(point)
+  const receiver = await Probe.open(urls, hub, signal)
+  const scene = { sender, receiver, hub, topic }
+  const permissions = await permissionPoints(scene).finally(() => receiver.close())
+  for (const point of permissions) add(point)
+  return permissions
 }
 
 /** Names brokers without what a URL may hold of a user. */
