@@ -1,0 +1,2 @@
+export type { DestinationTemplate } from './attributes.ts'
+export { type ObserveOptions, observe } from './observe.ts'
