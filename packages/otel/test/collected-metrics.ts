@@ -5,24 +5,30 @@ import {
   MeterProvider,
   type MetricData,
   PeriodicExportingMetricReader,
+  type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
 
 /** The SDK for metrics, with an exporter in memory. */
 export class CollectedMetrics {
   readonly #exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
-  readonly provider = new MeterProvider({
-    readers: [new PeriodicExportingMetricReader({ exporter: this.#exporter, exportIntervalMillis: 2 ** 30 })],
+  readonly #reader = new PeriodicExportingMetricReader({
+    exporter: this.#exporter,
+    exportIntervalMillis: 2 ** 30,
   })
+  readonly provider = new MeterProvider({ readers: [this.#reader] })
   #latest = new Map<string, MetricData>()
 
-  /** Collects everything once. */
-  async collect(): Promise<this> {
+  /** Collects everything once, and lets it be exported. */
+  async collect(): Promise<void> {
     this.#exporter.reset()
     await this.provider.forceFlush()
-    const scopes = this.#exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics)
-    const found = scopes.flatMap(({ metrics }) => metrics)
-    this.#latest = new Map(found.map((metric) => [metric.descriptor.name, metric]))
-    return this
+    this.#take(this.#exporter.getMetrics())
+  }
+
+  /** Collects everything once and exports nothing: no timer is needed. */
+  async read(): Promise<void> {
+    const { resourceMetrics } = await this.#reader.collect()
+    this.#take([resourceMetrics])
   }
 
   /** The names of the metrics that were collected. */
@@ -52,5 +58,10 @@ export class CollectedMetrics {
       ),
     )
     return new Map(lines)
+  }
+
+  #take(exported: readonly ResourceMetrics[]): void {
+    const found = exported.flatMap(({ scopeMetrics }) => scopeMetrics).flatMap(({ metrics }) => metrics)
+    this.#latest = new Map(found.map((metric) => [metric.descriptor.name, metric]))
   }
 }
