@@ -108,6 +108,28 @@ test('splits the figures by the group that a stream belongs to, of streams that 
   expect(asked).toEqual(['order/1', 'order/2', 'other', 'order/3'])
 })
 
+test('follows a stream that has ended until its last message is settled', async () => {
+  const bus = memoryBus()
+  const hub = closing(createHub({ transport: bus.transport() }))
+  const collected = openMetrics()
+  observe(hub, { meterProvider: collected.provider, destinationTemplate: () => 'group' })
+  const group = { 'messaging.destination.template': 'group' }
+  const figures = async () => {
+    await collected.read()
+    const [sent, inFlight] = ['messaging.client.sent.messages', 'rivulet.in_flight']
+    return [collected.valueOf(sent as string, group), collected.valueOf(inFlight as string, group)]
+  }
+  await hub.ready()
+  bus.freeze()
+  hub.stream('positions').publish({ n: 1 })
+  hub.stream('positions').close()
+  expect(await figures()).toEqual([0, 1])
+  bus.thaw()
+  await hub.flush()
+  expect(await figures()).toEqual([1, 0])
+  expect(await figures()).toEqual([1, 0])
+})
+
 test('takes a stream whose hook throws, or gives no text, as one without a group', async () => {
   const collected = openMetrics()
   const hub = closing(createHub())
