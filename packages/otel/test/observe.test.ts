@@ -122,6 +122,7 @@ test('follows a stream that has ended until its last message is settled', async 
   await hub.ready()
   bus.freeze()
   hub.stream('positions').publish({ n: 1 })
+  expect(await figures()).toEqual([0, 1])
   hub.stream('positions').close()
   expect(await figures()).toEqual([0, 1])
   bus.thaw()
