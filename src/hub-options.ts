@@ -66,8 +66,11 @@ const CHECKS: Checks<typeof DEFAULTS> = {
   nowMs: (value) => checkFunction('nowMs', value),
 }
 
-const CAPABILITIES = { scope: 'string', echoes: 'boolean', ordered: 'boolean', maxFrameBytes: 'function' }
-const METHODS = ['open', 'send', 'join', 'leave', 'flush', 'close'] as const
+const CAPABILITIES = {
+  ...{ scope: 'string', maxFrameBytes: 'function' },
+  ...{ echoes: 'boolean', ordered: 'boolean', watch: 'boolean' },
+}
+const METHODS = ['open', 'send', 'join', 'leave', 'watch', 'flush', 'close'] as const
 
 /** Checks the options of a hub. Throws `INVALID_OPTIONS`, `INVALID_NAME`. */
 export function resolveHubOptions(given: HubOptions): ResolvedHubOptions {

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { abortable } from './base/deadline.ts'
 import { deferred } from './base/deferred.ts'
+import { hubs, statuses } from './base/diagnostics.ts'
 import { makeDisposable } from './base/disposable.ts'
 import { Clock, type Environment, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
@@ -8,9 +9,10 @@ import { Connection } from './connection/connection.ts'
 import type { ConnectionStatus } from './connection/joins.ts'
 import { deliver } from './deliver/delivery.ts'
 import { type HubOptions, type ResolvedHubOptions, resolveHubOptions } from './hub-options.ts'
-import { messageOf, named, RivuletError } from './model/errors.ts'
+import { invalid, messageOf, named, RivuletError } from './model/errors.ts'
 import { Counters, type Ledger } from './model/ledger.ts'
 import {
+  checkFunction,
   checkSameOptions,
   checkSignalOption,
   resolveOptions,
@@ -22,12 +24,13 @@ import { Refusal } from './model/refusal.ts'
 import { log, report } from './model/report.ts'
 import type { MessageData, Snapshot } from './model/snapshot-type.ts'
 import type { HubState, StreamEvents, StreamState } from './model/stream-state.ts'
-import { checkStreamName, streamNameOf, type Topic } from './model/topic.ts'
+import { checkStreamName, nameIn, type Topic } from './model/topic.ts'
 import type { Transport } from './model/transport.ts'
 import { Inboxes } from './receive/inboxes.ts'
 import { Outboxes } from './send/outbox.ts'
 import { endStream } from './stream/ending.ts'
 import { checkEvent, Stream } from './stream/stream.ts'
+import { Tap, type TapListener } from './tap.ts'
 
 /** How a hub stands: `local` has no transport. */
 export type HubStatus = 'local' | ConnectionStatus
@@ -65,6 +68,7 @@ interface Remote {
   readonly connection: Connection
   readonly outboxes: Outboxes
   readonly inboxes: Inboxes
+  readonly taps: Set<Tap>
 }
 
 /** Holds streams by name, and their connection to other processes. */
@@ -94,6 +98,7 @@ export class Hub {
       report: (error) => this.#report(error),
     }
     this.#remote = transport && this.#connect(transport)
+    if (hubs.hasSubscribers) hubs.publish({ hub: this })
     void this.#remote?.connection.run()
   }
 
@@ -165,6 +170,21 @@ export class Hub {
     if (this.#remote !== undefined) await abortable(flush(this.#remote), signal)
   }
 
+  /**
+   * Calls `listener` with every message that other processes publish on any stream of the hub, until `signal` aborts or
+   * it is unsubscribed. For tools: it joins no stream, changes no stream's ledger, checks form, repeats and a size of
+   * 65 536 bytes, and applies no limit, age or schema. Its `ready` rejects where the broker denies that, or the
+   * transport can't (capability `watch`). Throws `HUB_CLOSED`, and `INVALID_OPTIONS` on a hub without a transport.
+   */
+  tap(listener: TapListener, options?: SignalOption): Tap {
+    const signal = checkSignalOption('tap', options)
+    checkFunction('listener', listener)
+    this.#assertOpen()
+    const remote = this.#remote
+    if (remote === undefined) throw invalid('A tap hears other processes; give the hub a transport.')
+    return new Tap(this.#state, remote.connection, remote.taps, listener).enter(ignore, signal)
+  }
+
   /** Returns where every attempt and received message of all streams ended, closed ones included. */
   ledger(): Ledger {
     const sum = new Counters()
@@ -216,6 +236,7 @@ export class Hub {
   async #close(): Promise<Ledger> {
     for (const stream of [...this.#streams.values()]) stream.close()
     const remote = this.#remote
+    for (const tap of [...(remote?.taps ?? [])]) tap.unsubscribe()
     if (remote === undefined) this.#emitStatus('closed')
     await undefined // whoever closes may stand inside a stream's end, or inside a fan-out
     remote?.outboxes.flush()
@@ -230,18 +251,25 @@ export class Hub {
       deliver: (stream, message) => deliver(stream, message, undefined, 0),
       remove: (state) => endStream(state, { reason: 'removed', isLocal: false }),
     })
-    const connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
+    const taps = new Set<Tap>()
+    const connection: Connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
       statusChanged: (status) => this.#emitStatus(status),
       failed: (error, topic) => this.#connectionFailed(error, topic),
       receive: (topic, frame) => inboxes.receive(topic, frame),
+      watched: (topic, frame) => {
+        for (const tap of taps) tap.receive(topic, frame)
+      },
       prefixesGiven: (prefixes) => this.#usePrefixes(prefixes),
-      joinChanged: (topic, change) => inboxes.joinChanged(topic, change),
+      joinChanged: (topic, change) => {
+        if (topic !== connection.everything) inboxes.joinChanged(topic, change)
+        else for (const tap of taps) tap.joinChanged(change)
+      },
     })
     const outboxes = new Outboxes(connection)
     state.send = (stream, message, wire, nowMs) => outboxes.add(stream, message, wire, nowMs)
     state.sendRemoval = (stream) => outboxes.addRemoval(stream)
     state.listen = (stream, isWanted) => inboxes.listen(stream, isWanted, connection)
-    return { connection, outboxes, inboxes }
+    return { connection, outboxes, inboxes, taps }
   }
 
   /** Streams that have an origin begin a new one, if the prefixes are others than before. */
@@ -268,6 +296,7 @@ export class Hub {
   #emitStatus(status: HubStatus): void {
     if (this.#state.isClosed && status !== 'closed') return
     const failedAttempts = this.#remote?.connection.failedAttempts ?? 0
+    if (statuses.hasSubscribers) statuses.publish({ hub: this.name, status, failedAttempts })
     this.#events.emit('status', status, { failedAttempts })
   }
 
@@ -279,7 +308,7 @@ export class Hub {
   }
 
   #connectionFailed(error: RivuletError, topic: Topic | undefined): void {
-    const name = topic === undefined ? undefined : nameIn(topic)
+    const name = topic && nameIn(topic)
     const stream = name === undefined ? undefined : this.#streams.get(name)
     const state = stream && Stream.stateOf(stream)
     const full = named(error, this.name, name)
@@ -310,18 +339,11 @@ export class Hub {
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
 
-/** Reads the stream's name in a topic that a transport told, which may be none. */
-function nameIn(topic: Topic): string | undefined {
-  try {
-    return streamNameOf(topic)
-  } catch {
-    return undefined
-  }
-}
-
 /** Resolves when everything published before is confirmed, unconfirmed or lost. */
 async function flush({ connection, outboxes }: Remote): Promise<void> {
   await undefined // what waits for a running fan-out reaches its outbox before this goes on
   outboxes.flush()
   await connection.confirmations.settled()
 }
+
+function ignore(): void {}

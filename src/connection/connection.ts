@@ -1,9 +1,10 @@
 import { abortable, withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
+import { connecting } from '../base/diagnostics.ts'
 import { invalid, named, RivuletError } from '../model/errors.ts'
 import type { LossReason } from '../model/ledger.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
-import type { Topic } from '../model/topic.ts'
+import { type Topic, topicOf } from '../model/topic.ts'
 import type { Transport, TransportHost } from '../model/transport.ts'
 import { BackOff } from './back-off.ts'
 import { Confirmations } from './confirmations.ts'
@@ -26,6 +27,8 @@ const takenTransports = new WeakSet<Transport>()
 export class Connection {
   readonly joins: Joins
   readonly confirmations: Confirmations
+  /** Stands among the joins for the watch over all topics of the hub; no stream has it. */
+  readonly everything: Topic
   status: ConnectionStatus = 'opening'
   /** Attempts to connect that failed since the connection was up. */
   failedAttempts = 0
@@ -37,6 +40,8 @@ export class Connection {
   #current = new AbortController()
   /** Resolved while the connection is up. */
   #up = deferred()
+  /** Aborted when the hub does not watch any more. */
+  #watch = new AbortController()
   readonly #backOff = new BackOff()
   #lastCause: string | undefined
   /** A fatal refusal that stands. */
@@ -49,7 +54,14 @@ export class Connection {
     this.#hub = hub
     this.#transport = transport
     this.#events = events
-    this.joins = new Joins(hub, transport, events)
+    this.everything = topicOf(hub.name, '')
+    const isWatch = (topic: Topic) => topic === this.everything
+    const joining = {
+      join: (topic: Topic, signal: AbortSignal) =>
+        isWatch(topic) ? this.#startWatch(signal) : transport.join(topic, signal),
+      leave: (topic: Topic) => (isWatch(topic) ? this.#watch.abort() : transport.leave(topic)),
+    }
+    this.joins = new Joins(hub, joining, events)
     this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, this.joins)
   }
 
@@ -128,7 +140,11 @@ export class Connection {
     this.#current = current
     const { signal } = current
     const host = this.#hostOf(current)
-    const open = (deadline: AbortSignal) => this.#transport.open(host, deadline)
+    const open = (deadline: AbortSignal) => {
+      const task = () => this.#transport.open(host, deadline)
+      if (!connecting.hasSubscribers) return task()
+      return connecting.tracePromise(task, { hub: this.#hub.name, transport: this.#transport.name })
+    }
     let upSinceMs = Number.POSITIVE_INFINITY
     let cause: unknown
     try {
@@ -148,19 +164,28 @@ export class Connection {
   }
 
   #hostOf(connection: AbortController): TransportHost {
-    const { receive, failed } = this.#events
+    const { receive, watched, failed } = this.#events
     const { signal } = connection
     return {
       hub: this.#hub.name,
       receive: (topic, frame) => (signal.aborted ? undefined : receive(topic, frame)),
+      watched: (topic, frame) => (signal.aborted ? undefined : watched(topic, frame)),
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
         if (signal.aborted) return
         if (topic !== undefined) this.confirmations.doubt(topic)
         failed(reported(cause), topic)
       },
-      left: (topic, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),
+      left: (topic = this.everything, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),
     }
+  }
+
+  /** `signal` is that of the request; it does not abort once the watch is confirmed. */
+  #startWatch(signal: AbortSignal): Promise<void> {
+    this.#watch = new AbortController()
+    const { signal: watch } = this.#watch
+    signal.addEventListener('abort', () => this.#watch.abort(signal.reason))
+    return this.#transport.watch(this.#hub.name, watch)
   }
 
   #rise(connection: AbortController): void {
@@ -195,6 +220,7 @@ export class Connection {
   /** Drops what is left of a connection: on purpose it may hand over before, and is soon not waited for any more. */
   async #disconnect(cause: unknown): Promise<void> {
     this.joins.disconnect(cause)
+    this.#watch.abort()
     this.confirmations.stop()
     const { environment } = this.#hub
     let closed: Promise<void> | undefined

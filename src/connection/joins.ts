@@ -39,16 +39,21 @@ export interface JoinEvents {
 export interface ConnectionEvents extends JoinEvents {
   statusChanged(status: ConnectionStatus): void
   receive(topic: Topic, frame: Uint8Array | string): void
+  /** A frame of the hub, which it watches. */
+  watched(topic: string, frame: Uint8Array | string): void
   /** The backend gives prefixes for the origins of the hub's streams. */
   prefixesGiven(prefixes: readonly string[]): void
 }
+
+/** What joins need of a transport. */
+type Joining = Pick<Transport, 'join' | 'leave'>
 
 /**
  * Makes a keeper of a transport's joins, as the hub has one: for a transport that stands on another one and joins its
  * topics for several users. Call `connect` when the other one is open, `disconnect` when it is down.
  */
 export function keepJoins(
-  transport: Transport,
+  transport: Joining,
   events: JoinEvents,
   environment: Environment = realEnvironment,
 ): Joins {
@@ -95,7 +100,7 @@ class Join {
 /** Keeps the topics joined that are wanted, at most one join a topic. */
 export class Joins {
   readonly #time: Time
-  readonly #transport: Transport
+  readonly #transport: Joining
   readonly #events: JoinEvents
   readonly #byTopic = new Map<Topic, Join>()
   #due = new Fifo<Join>()
@@ -107,7 +112,7 @@ export class Joins {
   #connection: AbortSignal = AbortSignal.abort()
 
   /** Use `keepJoins`; the core's own connection shares its clock. */
-  constructor(time: Time, transport: Transport, events: JoinEvents) {
+  constructor(time: Time, transport: Joining, events: JoinEvents) {
     this.#time = time
     this.#transport = transport
     this.#events = events

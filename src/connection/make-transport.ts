@@ -6,7 +6,7 @@ import type { Capabilities, Transport, TransportHost } from '../model/transport.
  * One connection of an adapter, from when it is open to its end. Each method keeps the rules of the same method of
  * `Transport`; once the connection has told of its end, or was closed, it sends and joins nothing.
  */
-export type TransportConnection = Pick<Transport, 'send' | 'join' | 'leave' | 'flush' | 'close'>
+export type TransportConnection = Pick<Transport, 'send' | 'join' | 'leave' | 'watch' | 'flush' | 'close'>
 
 /** What an adapter has of its own: how it connects, and what its connections can do. */
 export interface Adapter<Connection extends TransportConnection> {
@@ -65,6 +65,10 @@ class ConnectingTransport<Connection extends TransportConnection> implements Tra
 
   leave(topic: Topic): void {
     this.#last?.leave(topic)
+  }
+
+  watch(hub: string, signal: AbortSignal): Promise<void> {
+    return this.#last?.watch(hub, signal) ?? Promise.reject(notOpen())
   }
 
   flush(signal: AbortSignal): Promise<void> {

@@ -38,14 +38,7 @@ export class Subscription implements Subscriber {
     onEnd?: () => void,
   ): Subscription {
     assertOpen(state)
-    const subscription = new Subscription(state, onEnd)
-    if (signal === undefined) enter(state, subscription, listener)
-    else if (!signal.aborted) {
-      // Other listeners of the signal may run first, and publish.
-      enter(state, subscription, (message) => (signal.aborted ? undefined : listener(message)))
-      subscription.#cancelAbort = signalsOf(state).add(signal, () => subscription.unsubscribe())
-    }
-    return subscription
+    return new Subscription(state, onEnd).enter(listener, signal)
   }
 
   /** Whether it has ended: unsubscribed, aborted, or the stream closed. */
@@ -73,6 +66,17 @@ export class Subscription implements Subscriber {
     if (this.closed) return
     leave(this.#state, this)
     this.#finish(() => subscriptionEnded(this.#state))
+  }
+
+  /** Used by the library. */
+  enter(listener: Listener, signal: AbortSignal | undefined): this {
+    if (signal === undefined) enter(this.#state, this, listener)
+    else if (!signal.aborted) {
+      // Other listeners of the signal may run first, and publish.
+      enter(this.#state, this, (message) => (signal.aborted ? undefined : listener(message)))
+      this.#cancelAbort = signalsOf(this.#state).add(signal, () => this.unsubscribe())
+    }
+    return this
   }
 
   /** Used by the library. */

@@ -6,7 +6,7 @@ import { isRecord } from './snapshot.ts'
 /** No bound but that of whole numbers. */
 const LARGEST = Number.MAX_SAFE_INTEGER
 /** Larger messages would starve small ones on the same connection. */
-const LARGEST_MAX_BYTES = 65_536
+export const LARGEST_MAX_BYTES = 65_536
 /** A year, as Twilio Sync has it. */
 const LONGEST_TTL_SECONDS = 31_536_000
 

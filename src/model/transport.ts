@@ -11,6 +11,8 @@ export interface Capabilities {
   readonly echoes: boolean
   /** Whether frames of one publisher on one topic arrive in the order in which they were sent. */
   readonly ordered: boolean
+  /** Whether `watch` can hear every topic of a hub. */
+  readonly watch: boolean
   /**
    * The first 12 hex digits of the origins in the hub's sids, for a backend that checks who published a sid. Each serves 65 536 streams; when they are others than at the last connection the streams begin new origins.
    * Most transports have none: a hub's own prefix is random.
@@ -57,6 +59,14 @@ export interface Transport {
   /** Ends a join, confirmed or not. After it returns, `receive` is not called for that topic. Never throws. */
   leave(topic: Topic): void
 
+  /**
+   * Asks for the frames of every topic of a hub, joined or not, beside what is joined: each that another one sends is
+   * handed to `watched` once. Resolves when the backend has confirmed; ends with the connection, or when `signal`
+   * aborts: after that nothing is handed over. Rejects with the backend's reason when it refuses, when `signal` aborts,
+   * and always when the capability `watch` is false. The core never watches twice at a time.
+   */
+  watch(hub: string, signal: AbortSignal): Promise<void>
+
   /** A barrier: resolves when the backend has everything that was sent before. Rejects on abort or when down. */
   flush(signal: AbortSignal): Promise<void>
 
@@ -73,6 +83,11 @@ export interface TransportHost {
   readonly hub: string
   /** Takes a frame of a joined topic. Synchronous; never throws; the bytes may be reused after it returns. */
   receive(topic: Topic, frame: Uint8Array | string): void
+  /**
+   * Takes a frame of the hub that is watched, with its topic as the backend gave it: whoever may write there made it up,
+   * and the core checks it. Otherwise like `receive`, which gets the frames of joined topics as if nobody watched.
+   */
+  watched(topic: string, frame: Uint8Array | string): void
   /** Reports that the connection is gone. The core opens again by itself. */
   down(cause?: Error): void
   /**
@@ -80,8 +95,11 @@ export interface TransportHost {
    * flight on that topic then counts as `unconfirmed`. Tell of a frame that was refused before `flush` resolves.
    */
   error(topic: Topic | undefined, cause: Error): void
-  /** Reports that the backend ended a confirmed join, e.g. since a permission was revoked. The core joins again. */
-  left(topic: Topic, cause: Error): void
+  /**
+   * Reports that the backend ended a confirmed join, without a topic the watch, e.g. since a permission was revoked. The
+   * core asks again.
+   */
+  left(topic: Topic | undefined, cause: Error): void
 }
 
 /** What `openHub` expects of a transport's package. */

@@ -22,6 +22,10 @@ export class Publishers {
     this.#all = all
   }
 
+  get size(): number {
+    return this.#byOrigin.size
+  }
+
   /** Returns the publisher of an origin that is known. */
   find(origin: string): Publisher | undefined {
     return this.last?.origin === origin ? this.last : this.#byOrigin.get(origin)

@@ -25,12 +25,13 @@ export const capabilityChecks: readonly Check[] = [
 
 async function statesCapabilities(scene: Scene): Promise<void> {
   const { transport } = await scene.open()
-  const { scope, echoes, ordered } = transport.capabilities
+  const { scope, echoes, ordered, watch } = transport.capabilities
   const maxFrameBytes = transport.capabilities.maxFrameBytes(scene.topic())
   assert.match(transport.name, /\S/, 'name is not blank')
   assert.ok(['process', 'host', 'network'].includes(scope), `scope is "${scope}"`)
   assert.strictEqual(typeof echoes, 'boolean', 'echoes is a boolean')
   assert.strictEqual(typeof ordered, 'boolean', 'ordered is a boolean')
+  assert.strictEqual(typeof watch, 'boolean', 'watch is a boolean')
   const isLimit = Number.isSafeInteger(maxFrameBytes) && maxFrameBytes > 0
   const form = 'a whole number of bytes, or Infinity where the backend enforces no frame size'
   assert.ok(

@@ -7,6 +7,7 @@ import { joinChecks } from './join-checks.ts'
 import { openChecks } from './open-checks.ts'
 import { Scene } from './scene.ts'
 import { sendChecks } from './send-checks.ts'
+import { watchChecks } from './watch-checks.ts'
 
 /** What the suite needs to test one adapter. */
 export interface ContractOptions {
@@ -37,6 +38,7 @@ export function testTransport({ test, create, waitMs = 5000 }: ContractOptions):
     ...sendChecks,
     ...deliveryChecks,
     ...joinChecks,
+    ...watchChecks,
     ...flushChecks,
     ...closeChecks,
   ]

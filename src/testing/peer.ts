@@ -28,6 +28,11 @@ export class Peer {
     await this.#bounded(`join of ${topic} to settle`, this.transport.join(topic, signal))
   }
 
+  /** Watches the hub that it was told of. */
+  async watch(signal: AbortSignal = endless()): Promise<void> {
+    await this.#bounded('watch to settle', this.transport.watch(this.#hub, signal))
+  }
+
   /** Sends, and fails unless the transport took the frame. */
   send(topic: Topic, ...frames: (Uint8Array | string)[]): void {
     for (const frame of frames) {
@@ -58,11 +63,12 @@ export class Peer {
 
   /** Waits until the transport has reported that the connection is gone. */
   async fallen(): Promise<void> {
-    const { host } = this
-    await this.#bounded(
-      'host.down to be called',
-      host.until(() => host.downs.length > 0),
-    )
+    await this.until('host.down to be called', () => this.host.downs.length > 0)
+  }
+
+  /** Waits until a condition on what was recorded holds. */
+  async until(what: string, isMet: () => boolean): Promise<void> {
+    await this.#bounded(what, this.host.until(isMet))
   }
 
   async #bounded<T>(what: string, promise: Promise<T>): Promise<T> {

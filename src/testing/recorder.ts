@@ -8,6 +8,8 @@ export class Recorder implements TransportHost {
   readonly hub: string
   readonly downs: (Error | undefined)[] = []
   readonly errors: Error[] = []
+  /** What `watched` took: the topic, a space, and the frame as text. */
+  readonly watchedTexts: string[] = []
   /** Runs inside `receive`, after the frame was recorded; may throw. */
   onReceive: ((topic: Topic, frame: Uint8Array | string) => void) | undefined
   readonly #frames = new Map<Topic, Uint8Array[]>()
@@ -20,12 +22,16 @@ export class Recorder implements TransportHost {
 
   receive(topic: Topic, frame: Uint8Array | string): void {
     const frames = this.#frames.get(topic) ?? []
-    // Copied, since the transport may use its bytes again.
-    frames.push(typeof frame === 'string' ? encoder.encode(frame) : new Uint8Array(frame))
+    frames.push(copyOf(frame))
     this.#frames.set(topic, frames)
     this.#received += 1
     this.#wake()
     this.onReceive?.(topic, frame)
+  }
+
+  watched(topic: string, frame: Uint8Array | string): void {
+    this.watchedTexts.push(`${topic} ${decoder.decode(copyOf(frame))}`)
+    this.#wake()
   }
 
   down(cause?: Error): void {
@@ -38,7 +44,7 @@ export class Recorder implements TransportHost {
     this.#wake()
   }
 
-  left(_topic: Topic, cause: Error): void {
+  left(_topic: Topic | undefined, cause: Error): void {
     this.errors.push(cause)
     this.#wake()
   }
@@ -50,7 +56,7 @@ export class Recorder implements TransportHost {
 
   /** How often anything was called. */
   get calls(): number {
-    return this.#received + this.downs.length + this.errors.length
+    return this.#received + this.watchedTexts.length + this.downs.length + this.errors.length
   }
 
   /** The frames of a topic as they came. */
@@ -75,4 +81,9 @@ export class Recorder implements TransportHost {
     this.#waiting = this.#waiting.filter((waiting) => !met.includes(waiting))
     for (const { resolve } of met) resolve()
   }
+}
+
+/** Copies a frame, since the transport may use its bytes again. */
+function copyOf(frame: Uint8Array | string): Uint8Array {
+  return typeof frame === 'string' ? encoder.encode(frame) : new Uint8Array(frame)
 }

@@ -65,7 +65,13 @@ describe('every wait has a deadline', () => {
 
 describe('close', () => {
   type Prepare = (linked: Linked) => Promise<void> | void
-  const deaf: Linked['transport']['answers'] = { open: 'hang', join: 'hang', flush: 'hang', close: 'hang' }
+  const deaf: Linked['transport']['answers'] = {
+    open: 'hang',
+    join: 'hang',
+    watch: 'hang',
+    flush: 'hang',
+    close: 'hang',
+  }
   const states: [string, Prepare][] = [
     ['while it opens', () => {}],
     [

@@ -6,7 +6,7 @@ import type { TransportHost } from '../../src/model/transport.ts'
 
 const A = topicOf('hub', 'a')
 const NEVER = new AbortController().signal
-const HOST: TransportHost = { hub: 'hub', receive() {}, down() {}, error() {}, left() {} }
+const HOST: TransportHost = { hub: 'hub', receive() {}, watched() {}, down() {}, error() {}, left() {} }
 
 interface Dial {
   readonly host: TransportHost
@@ -21,6 +21,7 @@ function connection(maxFrameBytes = 10) {
     send: vi.fn<TransportConnection['send']>(() => 'sent'),
     join: vi.fn(async () => {}),
     leave: vi.fn(),
+    watch: vi.fn(async () => {}),
     flush: vi.fn(async () => {}),
     close: vi.fn(async () => {}),
   }
@@ -32,7 +33,7 @@ function scene() {
   const transport = makeTransport<ReturnType<typeof connection>>({
     name: 'scene',
     capabilities: (last) => ({
-      ...({ scope: 'process', echoes: false, ordered: true } as const),
+      ...({ scope: 'process', echoes: false, ordered: true, watch: false } as const),
       maxFrameBytes: () => last?.maxFrameBytes ?? 0,
     }),
     connect(host, signal, last) {

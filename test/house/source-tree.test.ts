@@ -58,19 +58,19 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
 // for a transport that takes pages in and for adapters, and the schemes of three more packages.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4130,
-  'packages/memory/src': 710,
-  'packages/mqtt/src': 470,
-  'packages/nats/src': 415,
-  'packages/otel/src': 450,
+  src: 4350,
+  'packages/memory/src': 725,
+  'packages/mqtt/src': 500,
+  'packages/nats/src': 435,
+  'packages/otel/src': 480,
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
-  'packages/redis/src': 555,
+  'packages/redis/src': 580,
   // Thirty-five are for late answers: which streams were published on before which barrier.
-  'packages/threads/src': 470,
+  'packages/threads/src': 490,
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
-  'packages/websocket/src/client': 520,
+  'packages/websocket/src/client': 530,
   // A hundred are for the scan that finds whether a page's frame is what the library writes.
-  'packages/websocket/src': 2420,
+  'packages/websocket/src': 2450,
 }
 /** What one package may import of another: the gateway serves pages and metrics by them. */
 const RELAY = '@rivulet/websocket/relay'

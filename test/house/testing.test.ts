@@ -6,6 +6,7 @@ import { wrongDelivery } from '../support/wrong-transports/delivery.ts'
 import { wrongEnding } from '../support/wrong-transports/ending.ts'
 import { wrongJoining } from '../support/wrong-transports/joining.ts'
 import { wrongOpening } from '../support/wrong-transports/opening.ts'
+import { wrongWatching } from '../support/wrong-transports/watching.ts'
 import { claims, hosted, type WrongTransport, wrong } from '../support/wrong-transports/wrong-transport.ts'
 
 const wrongTransports = [
@@ -14,6 +15,7 @@ const wrongTransports = [
   ...wrongDelivery,
   ...wrongJoining,
   ...wrongEnding,
+  ...wrongWatching,
 ]
 
 describe.concurrent('the contract suite notices a transport that', () => {

@@ -193,6 +193,7 @@ describe('the ledger of a linked hub', () => {
         return transport.open(given, signal)
       },
       send: transport.send.bind(transport),
+      watch: transport.watch.bind(transport),
       leave: transport.leave.bind(transport),
       flush: transport.flush.bind(transport),
       close: transport.close.bind(transport),

@@ -169,11 +169,14 @@ describe('the options of a hub', () => {
     ],
     [{ transport: 'nats://localhost' }, 'transport is a Transport object; for a URL use openHub.'],
     [{ transport: null }, 'transport is a Transport object; for a URL use openHub.'],
-    [{ transport: {} }, 'The transport has no open, send, join, leave, flush, close, name, capabilities'],
+    [
+      { transport: {} },
+      'The transport has no open, send, join, leave, watch, flush, close, name, capabilities',
+    ],
     [{ transport: { ...new ScriptedTransport(), open() {}, flush: 5 } }, 'The transport has no send, join,'],
     [
       { transport: Object.assign(new ScriptedTransport(), { capabilities: { maxFrameBytes() {} } }) },
-      'The transport has no capabilities.scope, capabilities.echoes, capabilities.ordered;',
+      'The transport has no capabilities.scope, capabilities.echoes, capabilities.ordered, capabilities.watch;',
     ],
     [new Map(), 'The hub options are an object, not an object'],
     [{ streamDefaults: { maxBytes: 0 } }, 'maxBytes is'],

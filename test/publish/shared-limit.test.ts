@@ -108,7 +108,14 @@ describe('the bucket and what comes over the wire', () => {
     const bus = memoryBus({ echoes: true })
     const stranger = bus.transport()
     await stranger.open(
-      { hub: 'default', receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
+      {
+        hub: 'default',
+        receive: () => {},
+        watched: () => {},
+        down: () => {},
+        error: () => {},
+        left: () => {},
+      },
       new AbortController().signal,
     )
     const clock = { nowMs: 0 }

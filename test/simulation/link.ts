@@ -34,7 +34,7 @@ export class Link implements Transport {
   }
 
   get capabilities(): Transport['capabilities'] {
-    return this.bus.capabilities
+    return { ...this.bus.capabilities, watch: false }
   }
 
   /** Topics whose join the hub was told of. */
@@ -102,6 +102,10 @@ export class Link implements Transport {
 
   leave(topic: Topic): void {
     if (this.#connection?.joins.delete(topic)) this.#connection.up.pass(() => this.bus.leave(topic))
+  }
+
+  watch(): Promise<void> {
+    return Promise.reject(new Error('nobody watches in a simulation'))
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -183,7 +187,8 @@ export class Link implements Transport {
     const { hub, error } = connection.host
     const receive = (topic: Topic, frame: Uint8Array | string) =>
       this.#receive(connection, topic, frame as Uint8Array)
-    await this.bus.open({ hub, error, receive, down: (cause) => this.cut(cause as Error), left() {} }, signal)
+    const down = (cause?: Error) => this.cut(cause as Error)
+    await this.bus.open({ hub, error, receive, down, watched() {}, left() {} }, signal)
   }
 
   async #joinBus(topic: Topic, signal: AbortSignal): Promise<void> {

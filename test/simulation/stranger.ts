@@ -27,7 +27,7 @@ export class Stranger {
   }
 
   async #send(frames: readonly (readonly [Topic, Uint8Array | string])[]): Promise<void> {
-    const host = { hub: '', receive() {}, down() {}, error() {}, left() {} }
+    const host = { hub: '', receive() {}, watched() {}, down() {}, error() {}, left() {} }
     const { signal } = new AbortController()
     await this.#transport.open(host, signal).catch(() => {}) // open already, or the bus is down
     for (const [topic, frame] of frames) this.#transport.send(topic, frame)

@@ -23,12 +23,14 @@ export class ScriptedTransport implements Transport {
     scope: 'network',
     echoes: false,
     ordered: true,
+    watch: true,
     maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
   /** What the next calls are answered with. */
-  readonly answers: Record<'open' | 'join' | 'flush' | 'close', Answer> = {
+  readonly answers: Record<'open' | 'join' | 'watch' | 'flush' | 'close', Answer> = {
     open: 'resolve',
     join: 'resolve',
+    watch: 'resolve',
     flush: 'resolve',
     close: 'resolve',
   }
@@ -36,6 +38,7 @@ export class ScriptedTransport implements Transport {
   readonly hosts: TransportHost[] = []
   readonly opens: Call[] = []
   readonly joins: Call[] = []
+  readonly watches: Call[] = []
   readonly flushes: Call[] = []
   readonly closes: Call[] = []
   readonly left: Topic[] = []
@@ -66,6 +69,10 @@ export class ScriptedTransport implements Transport {
     this.left.push(topic)
   }
 
+  watch(hub: string, signal: AbortSignal): Promise<void> {
+    return this.#answer('watch', this.watches, signal, hub as Topic)
+  }
+
   flush(signal: AbortSignal): Promise<void> {
     return this.#answer('flush', this.flushes, signal, undefined)
   }
@@ -85,7 +92,7 @@ export class ScriptedTransport implements Transport {
   }
 
   #answer(
-    name: 'open' | 'join' | 'flush' | 'close',
+    name: 'open' | 'join' | 'watch' | 'flush' | 'close',
     calls: Call[],
     signal: AbortSignal,
     topic: Topic | undefined,

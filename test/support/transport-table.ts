@@ -107,7 +107,7 @@ async function rowOf(
 
 /** What is claimed once the connection is up. */
 async function claimOf(transport: Transport): Promise<Capabilities> {
-  const host = { hub: 'default', receive() {}, down() {}, error() {}, left() {} }
+  const host = { hub: 'default', receive() {}, watched() {}, down() {}, error() {}, left() {} }
   await transport.open(host, AbortSignal.timeout(10_000))
   const claim = { ...transport.capabilities }
   await transport.close(AbortSignal.timeout(1000))

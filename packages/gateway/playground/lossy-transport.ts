@@ -14,6 +14,7 @@ export function lossy(transport: Transport, lossOf: () => number): Transport {
           receive: (topic, frame) => {
             if (Math.random() >= lossOf()) host.receive(topic, frame)
           },
+          watched: (topic, frame) => host.watched(topic, frame),
           down: (cause) => host.down(cause),
           error: (topic, cause) => host.error(topic, cause),
           left: (topic, cause) => host.left(topic, cause),
@@ -23,6 +24,7 @@ export function lossy(transport: Transport, lossOf: () => number): Transport {
     send: (topic, frame) => transport.send(topic, frame),
     join: (topic, signal) => transport.join(topic, signal),
     leave: (topic) => transport.leave(topic),
+    watch: (hub, signal) => transport.watch(hub, signal),
     flush: (signal) => transport.flush(signal),
     close: (signal) => transport.close(signal),
   }

@@ -68,6 +68,13 @@ export class Broker {
     }
   }
 
+  /** A watch is a join of what all topics of the hub begin with. */
+  async watch(connection: Connection, hub: string, signal: AbortSignal): Promise<void> {
+    const beginning = `rivulet/${hub}/` as Topic
+    await this.join(connection, beginning, signal)
+    signal.addEventListener('abort', () => this.leave(connection, beginning))
+  }
+
   leave(connection: Connection, topic: Topic): void {
     const subscription = connection.subscriptions.get(topic)
     if (subscription) this.#unsubscribe(subscription)
@@ -171,16 +178,19 @@ export class Broker {
     for (const subscription of this.#receivers(sender, topic)) {
       const receiver = subscription.connection.client
       if (this.#isParted(sender, receiver)) this.deliveries.lose(receiver, 'partitioned')
-      else this.deliveries.send(sender, nth, subscription, bytes)
+      else this.deliveries.send(sender, nth, subscription, topic, bytes)
     }
   }
 
   #receivers(sender: Client, topic: Topic): Subscription[] {
     const receivers: Subscription[] = []
+    const beginning = topic.slice(0, topic.lastIndexOf('/') + 1) as Topic
     for (const { client, subscriptions } of this.#connections) {
-      const subscription = subscriptions.get(topic)
-      const isReceiver = this.options.echoes || client !== sender
-      if (isReceiver && subscription?.state === 'joined') receivers.push(subscription)
+      if (client === sender && !this.options.echoes) continue
+      for (const key of [topic, beginning]) {
+        const subscription = subscriptions.get(key)
+        if (subscription?.state === 'joined') receivers.push(subscription)
+      }
     }
     return receivers
   }

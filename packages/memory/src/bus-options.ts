@@ -109,6 +109,7 @@ export function capabilitiesOf(options: ResolvedOptions): Capabilities {
     scope: 'process',
     echoes: options.echoes,
     ordered: options.reorder === 0 && minMs === maxMs,
+    watch: true,
     maxFrameBytes: () => options.maxFrameBytes,
   })
 }

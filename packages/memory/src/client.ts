@@ -60,9 +60,10 @@ export interface Connection {
   state: 'opening' | 'up' | 'ended'
 }
 
-/** One `join`. A delivery belongs to the join that it was routed to, so a later one does not get it. */
+/** One `join`, or one `watch`. A delivery belongs to the join that it was routed to, so a later one does not get it. */
 export interface Subscription {
   readonly connection: Connection
+  /** What is joined; of a watch the beginning that all topics of the hub have, which is no topic itself. */
   readonly topic: Topic
   /** Joining, then joined, then ended; never back. */
   state: 'joining' | 'joined' | 'ended'
@@ -72,6 +73,7 @@ export interface Subscription {
 export interface Delivery {
   readonly sender: Client
   readonly subscription: Subscription
+  readonly topic: Topic
   readonly bytes: Uint8Array
   readonly delayMs: number
   /** How many deliveries of the same sender still have to go first. */

@@ -1,3 +1,4 @@
+import type { Topic } from 'rivulet'
 import type { ResolvedOptions } from './bus-options.ts'
 import {
   type Client,
@@ -44,7 +45,7 @@ export class Deliveries {
   }
 
   /** Sends the `nth` frame of a sender on its way to one receiver. */
-  send(sender: Client, nth: number, subscription: Subscription, bytes: Uint8Array): void {
+  send(sender: Client, nth: number, subscription: Subscription, topic: Topic, bytes: Uint8Array): void {
     const receiver = subscription.connection.client
     const route = { sender: sender.number, nth, receiver: receiver.number }
     const copies = drawCopies(this.#options, route)
@@ -54,7 +55,7 @@ export class Deliveries {
     for (const { delayMs, letsPass } of copies) {
       // Bytes of its own for each receiver. Not by `slice`, since that of a Node Buffer shares the memory.
       const copy = new Uint8Array(bytes)
-      this.#start({ sender, subscription, bytes: copy, delayMs, letsPass, dueMs: NEVER })
+      this.#start({ sender, subscription, topic, bytes: copy, delayMs, letsPass, dueMs: NEVER })
     }
   }
 
@@ -156,10 +157,13 @@ export class Deliveries {
   }
 
   #deliver(delivery: Delivery): void {
-    const { subscription, bytes } = delivery
-    const { connection, topic, state } = subscription
+    const { subscription, topic, bytes } = delivery
+    const { connection, state } = subscription
+    const { host } = connection
     this.#end(delivery, state === 'joined' ? 'delivered' : 'left')
-    if (state === 'joined') callHost(connection.host, topic, () => connection.host.receive(topic, bytes))
+    if (state !== 'joined') return
+    if (subscription.topic === topic) callHost(host, topic, () => host.receive(topic, bytes))
+    else callHost(host, undefined, () => host.watched(topic, bytes))
   }
 
   #end(delivery: Delivery, outcome: Counted): void {

@@ -99,6 +99,7 @@ function transportOf(broker: Broker, client: Client): Transport {
     leave(topic) {
       if (connection) broker.leave(connection, topic)
     },
+    watch: async (hub, signal) => broker.watch(upConnection(), hub, signal),
     flush: async (signal) => broker.flush(upConnection(), signal),
     async close(signal) {
       if (connection) await broker.close(connection, signal)

@@ -55,6 +55,7 @@ function namedTransport(address: Address): Transport {
     send: (topic, frame) => use?.transport.send(topic, frame) ?? 'offline',
     join: async (topic, signal) => usedTransport().join(topic, signal),
     leave: (topic) => use?.transport.leave(topic),
+    watch: async (hub, signal) => usedTransport().watch(hub, signal),
     flush: async (signal) => usedTransport().flush(signal),
     async close(signal) {
       const closing = use

@@ -30,6 +30,7 @@ export function clientOf(transport: Transport): Client {
   const errors: Error[] = []
   const host: TransportHost = {
     hub: 'default',
+    watched: () => {},
     receive: (_topic, frame) => heard.push(new TextDecoder().decode(frame as Uint8Array)),
     down: (cause) => downs.push(cause),
     error: (_topic, cause) => errors.push(cause),

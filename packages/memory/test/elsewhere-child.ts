@@ -7,6 +7,7 @@ const { signal } = new AbortController()
 const heard: string[] = []
 const host: TransportHost = {
   hub: 'default',
+  watched: () => {},
   receive: (_topic, bytes) => heard.push(new TextDecoder().decode(bytes as Uint8Array)),
   down: () => {},
   error: () => {},

@@ -92,6 +92,7 @@ describe('memory:name', () => {
       scope: 'process',
       echoes: true,
       ordered: false,
+      watch: true,
       maxFrameBytes: 100,
     })
     const other = transportFromUrls(['memory:options'])

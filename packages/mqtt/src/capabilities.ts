@@ -9,7 +9,7 @@ export function capabilitiesOf(protocol: 4 | 5, settings: Settings, brokerBytes?
   const room = largestRemainingLength(Math.min(maxPacketBytes, brokerBytes ?? maxPacketBytes)) - besideFrame
   const maxFrameBytes = (topic: Topic) => Math.max(0, room - Buffer.byteLength(topic))
   // Only MQTT 5 has a subscription without one's own frames (`No Local`).
-  return { scope: 'network', echoes: protocol === 4, ordered: true, maxFrameBytes }
+  return { scope: 'network', echoes: protocol === 4, ordered: true, watch: false, maxFrameBytes }
 }
 
 /** Returns how much may follow the fixed header: a type and the remaining length, which takes 1 to 4 bytes (1.5.5). */

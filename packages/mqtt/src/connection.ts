@@ -90,6 +90,10 @@ export class Connection {
     })
   }
 
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
+  }
+
   leave(topic: Topic): void {
     const name = this.#parts.settings.prefix + topic
     // Without a callback a client that is disconnecting would emit an error.

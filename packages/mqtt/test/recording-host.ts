@@ -9,12 +9,18 @@ export const NEVER = new AbortController().signal
 export class RecordingHost implements TransportHost {
   readonly hub = 'default'
   readonly frames: string[] = []
+  readonly watchedFrames: string[] = []
   readonly downs: (Error | undefined)[] = []
   readonly errors: Error[] = []
 
   receive(topic: Topic, frame: Uint8Array | string): void {
     const text = typeof frame === 'string' ? frame : new TextDecoder().decode(frame)
     this.frames.push(`${topic.slice(topic.lastIndexOf('/') + 1)}:${text}`)
+  }
+
+  watched(topic: string, frame: Uint8Array | string): void {
+    const text = typeof frame === 'string' ? frame : new TextDecoder().decode(frame)
+    this.watchedFrames.push(`${topic.slice(topic.lastIndexOf('/') + 1)}:${text}`)
   }
 
   down(cause?: Error): void {
@@ -25,7 +31,7 @@ export class RecordingHost implements TransportHost {
     this.errors.push(cause)
   }
 
-  left(_topic: Topic, cause: Error): void {
+  left(_topic: Topic | undefined, cause: Error): void {
     this.errors.push(cause)
   }
 }

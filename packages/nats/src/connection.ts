@@ -76,6 +76,10 @@ export class Connection {
     }
   }
 
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
+  }
+
   leave(topic: Topic): void {
     this.#joins.get(topic)?.subscription.unsubscribe()
     this.#joins.delete(topic)

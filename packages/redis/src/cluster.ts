@@ -53,6 +53,7 @@ export class Cluster {
     const shared: TransportHost = {
       hub: host.hub,
       receive: (topic, frame) => host.receive(topic, frame),
+      watched: (topic, frame) => host.watched(topic, frame),
       error: (topic, cause) => host.error(topic, cause),
       left: (topic, cause) => host.left(topic, cause),
       down: (cause) => {
@@ -70,6 +71,10 @@ export class Cluster {
   join(topic: Topic, signal: AbortSignal): Promise<void> {
     const owner = this.#ownerOf(topic)
     return owner?.join(topic, signal) ?? Promise.reject(new Error('no node has the slot of this channel'))
+  }
+
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
   }
 
   leave(topic: Topic): void {

@@ -63,6 +63,10 @@ export class Connection {
     }
   }
 
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
+  }
+
   leave(topic: Topic): void {
     const listener = this.#joins.get(topic)
     this.#joins.delete(topic)

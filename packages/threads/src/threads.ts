@@ -13,7 +13,7 @@ export function threads(options: string | ThreadsOptions = {}): Transport {
 class ThreadsTransport implements Transport {
   readonly name = 'threads'
   readonly capabilities = {
-    ...({ scope: 'host', echoes: false, ordered: true } as const),
+    ...({ scope: 'host', echoes: false, ordered: true, watch: false } as const),
     maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
   readonly #options: ResolvedOptions
@@ -40,6 +40,10 @@ class ThreadsTransport implements Transport {
 
   join(topic: Topic, signal: AbortSignal): Promise<void> {
     return this.#connection?.join(topic, signal) ?? Promise.reject(new Error('not open'))
+  }
+
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
   }
 
   leave(topic: Topic): void {

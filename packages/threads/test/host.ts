@@ -16,6 +16,7 @@ export function host(): KeepingHost {
   return {
     hub: 'default',
     ...kept,
+    watched: () => {},
     receive: (topic, frame) => kept.frames.push([topic, frame]),
     error: (_topic, cause) => kept.errors.push(cause),
     down: (cause) => kept.downs.push(cause),

@@ -4,12 +4,20 @@ import type { Topic, TransportHost } from 'rivulet'
 export class Recorder implements TransportHost {
   readonly hub = 'default'
   readonly frames: { topic: Topic; text: string }[] = []
+  readonly watchedFrames: { topic: string; text: string }[] = []
   readonly errors: { topic: Topic | undefined; error: Error }[] = []
-  readonly lefts: { topic: Topic; cause: Error }[] = []
+  readonly lefts: { topic: Topic | undefined; cause: Error }[] = []
   readonly downs: (Error | undefined)[] = []
 
   receive(topic: Topic, frame: Uint8Array | string): void {
     this.frames.push({ topic, text: typeof frame === 'string' ? frame : new TextDecoder().decode(frame) })
+  }
+
+  watched(topic: string, frame: Uint8Array | string): void {
+    this.watchedFrames.push({
+      topic,
+      text: typeof frame === 'string' ? frame : new TextDecoder().decode(frame),
+    })
   }
 
   down(cause?: Error): void {
@@ -20,7 +28,7 @@ export class Recorder implements TransportHost {
     this.errors.push({ topic, error: cause })
   }
 
-  left(topic: Topic, cause: Error): void {
+  left(topic: Topic | undefined, cause: Error): void {
     this.lefts.push({ topic, cause })
   }
 }

@@ -102,7 +102,14 @@ function reachable(): ContractBackend {
       const { signal } = new AbortController()
       const other = bus.transport()
       await other.open(
-        { hub: 'default', receive: () => {}, down: () => {}, error: () => {}, left: () => {} },
+        {
+          hub: 'default',
+          receive: () => {},
+          watched: () => {},
+          down: () => {},
+          error: () => {},
+          left: () => {},
+        },
         signal,
       )
       other.send(topic, frame)

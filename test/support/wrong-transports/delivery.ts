@@ -8,6 +8,9 @@ export const wrongDelivery: readonly WrongTransport[] = [
     'ends a join that is left before it is confirmed',
     'hands frames over byte for byte',
     'hands over what was sent before close',
+    'hands what is watched to watched, and what is joined to receive too',
+    'watches a hub exactly when the capability watch says so',
+    'watches until its signal aborts, and again',
     'has handed everything over when flush resolves',
     'hears each frame once after leaving and joining again',
     'hears nothing that was sent before the join',
@@ -94,6 +97,7 @@ function mapsTopics(map: (topic: Topic) => string): Flaw {
           {
             hub: host.hub,
             receive,
+            watched: (topic, frame) => host.watched(topic, frame),
             down,
             error: (topic, cause) => host.error(topic, cause),
             left: (topic, cause) => host.left(topic, cause),

@@ -185,7 +185,14 @@ function deliversLate(right: Transport): Partial<Transport> {
         setTimeout(() => joined.has(topic) && receiveGuarded(host, topic, frame), 5)
       }
       return right.open(
-        { hub: host.hub, receive, down: (cause) => host.down(cause), error: () => {}, left: () => {} },
+        {
+          hub: host.hub,
+          receive,
+          watched: (topic, frame) => host.watched(topic, frame),
+          down: (cause) => host.down(cause),
+          error: () => {},
+          left: () => {},
+        },
         signal,
       )
     },

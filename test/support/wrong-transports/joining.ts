@@ -17,6 +17,7 @@ export const wrongJoining: readonly WrongTransport[] = [
     'ends a join that is left before it is confirmed',
     'hears each frame once after leaving and joining again',
     'hears nothing after a leave inside receive',
+    'hands what is watched to watched, and what is joined to receive too',
     'hears nothing after leave returns',
   ]),
   wrong('delivers the rest of a batch after leave', deliversBatches, [

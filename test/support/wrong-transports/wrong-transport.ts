@@ -95,6 +95,7 @@ function forwarding(right: Transport): Transport {
     send: (topic, frame) => right.send(topic, frame),
     join: (topic, signal) => right.join(topic, signal),
     leave: (topic) => right.leave(topic),
+    watch: (hub, signal) => right.watch(hub, signal),
     flush: (signal) => right.flush(signal),
     close: (signal) => right.close(signal),
   }
@@ -104,6 +105,7 @@ function forwardingHost(host: TransportHost): TransportHost {
   return {
     hub: host.hub,
     receive: (topic, frame) => host.receive(topic, frame),
+    watched: (topic, frame) => host.watched(topic, frame),
     down: (cause) => host.down(cause),
     error: (topic, cause) => host.error(topic, cause),
     left: (topic, cause) => host.left(topic, cause),

@@ -33,7 +33,7 @@ class WebSocketTransport implements Transport {
     this.#options = options
     const welcome = () => this.#connection?.welcome
     this.capabilities = {
-      ...({ scope: 'network', echoes: false } as const),
+      ...({ scope: 'network', echoes: false, watch: false } as const),
       get ordered() {
         return welcome()?.ordered ?? true
       },
@@ -60,6 +60,10 @@ class WebSocketTransport implements Transport {
 
   join(topic: Topic, signal: AbortSignal): Promise<void> {
     return this.#connection?.join(topic, signal) ?? Promise.reject(new Error('not connected'))
+  }
+
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
   }
 
   leave(topic: Topic): void {

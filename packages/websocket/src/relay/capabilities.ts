@@ -1,7 +1,7 @@
 import type { Capabilities, Transport } from 'rivulet'
 
 const ALONE: Capabilities = {
-  ...{ scope: 'network', echoes: false, ordered: true },
+  ...{ scope: 'network', echoes: false, ordered: true, watch: false },
   maxFrameBytes: () => Number.POSITIVE_INFINITY,
 }
 
@@ -16,6 +16,7 @@ export function capabilitiesOver(upstream: Transport | undefined): Capabilities 
     get ordered() {
       return claimed().ordered
     },
+    watch: false,
     get prefixes() {
       return claimed().prefixes
     },

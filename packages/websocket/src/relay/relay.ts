@@ -135,6 +135,10 @@ class RelayTransport implements Relay {
     }
   }
 
+  watch(): Promise<void> {
+    return Promise.reject(new Error('This transport can not watch a hub.'))
+  }
+
   leave(topic: Topic): void {
     this.#joining.get(topic)?.reject(new Error('left before the join was confirmed'))
     this.#topics.leave(topic, this.#hub)
@@ -189,7 +193,12 @@ class RelayTransport implements Relay {
         if (topic !== undefined) for (const guest of [...this.#guests]) guest.failed(topic)
         host.error(topic, cause)
       },
-      left: (topic, cause) => (signal.aborted ? undefined : this.#topics.left(topic, cause)),
+      left: (topic, cause) => {
+        if (signal.aborted) return
+        if (topic === undefined) host.left(topic, cause)
+        else this.#topics.left(topic, cause)
+      },
+      watched: (topic, frame) => (signal.aborted ? undefined : host.watched(topic, frame)),
     }
   }
 

@@ -35,7 +35,7 @@ async function serveByHand(greet: (socket: WebSocket) => void) {
 }
 
 function host() {
-  return { hub: HUB, receive: vi.fn(), down: vi.fn(), error: vi.fn(), left: vi.fn() }
+  return { hub: HUB, receive: vi.fn(), watched: vi.fn(), down: vi.fn(), error: vi.fn(), left: vi.fn() }
 }
 
 test.each([

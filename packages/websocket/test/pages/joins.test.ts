@@ -87,7 +87,7 @@ test('streams on which a page has published a while ago are forgotten', async ()
 /** Pages that are in, at limits at which a bucket is empty again at once. */
 async function pagesByHand() {
   const made = relay()
-  const host = { hub: HUB, receive: (_topic: Topic) => {}, down() {}, error() {}, left() {} }
+  const host = { hub: HUB, receive: (_topic: Topic) => {}, watched() {}, down() {}, error() {}, left() {} }
   await made.open(host, new AbortController().signal)
   const pages = servePages({
     authenticate: async ({ token = '' }) => openSession(made, token),

@@ -34,7 +34,7 @@ class HandSocket implements PageSocket {
   }
 }
 
-const HOST = { hub: HUB, receive() {}, down() {}, error() {}, left() {} }
+const HOST = { hub: HUB, receive() {}, watched() {}, down() {}, error() {}, left() {} }
 
 async function pagesByHand() {
   const made = relay()

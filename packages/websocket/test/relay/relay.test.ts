@@ -45,7 +45,10 @@ test('tells its pages to come back when it is closed, and opens again', async ()
   expect(await page.closed).toEqual({ code: 4101, reason: 'the server closes' })
   const waiting = await raw()
   waiting.hello({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })
-  await made.open({ hub: HUB, receive() {}, down() {}, error() {}, left() {} }, AbortSignal.timeout(10_000))
+  await made.open(
+    { hub: HUB, receive() {}, watched() {}, down() {}, error() {}, left() {} },
+    AbortSignal.timeout(10_000),
+  )
   await waiting.next('welcome')
   await made.close(AbortSignal.abort())
 })
@@ -122,7 +125,7 @@ test('asks upstream for no refused topic while nobody wants it, and again when s
   const upstream = new ScriptedTransport()
   upstream.answers.join = new Error('no permission')
   const carried = relay(upstream)
-  const host = { hub: HUB, receive() {}, down() {}, error() {}, left() {} }
+  const host = { hub: HUB, receive() {}, watched() {}, down() {}, error() {}, left() {} }
   await carried.open(host, new AbortController().signal)
   const told: string[] = []
   const port = carried.attach({

@@ -62,7 +62,10 @@ async function serveRelays(make: () => Relay): Promise<PageServer> {
   const relays = new Map<string, Promise<Relay>>()
   const open = async (hub: string) => {
     const made = make()
-    await made.open({ hub, receive() {}, down() {}, error() {}, left() {} }, AbortSignal.timeout(10_000))
+    await made.open(
+      { hub, receive() {}, watched() {}, down() {}, error() {}, left() {} },
+      AbortSignal.timeout(10_000),
+    )
     return made
   }
   const pages = servePages({

@@ -1,0 +1,125 @@
+import type { Connection } from './connection/connection.ts'
+import type { JoinChange } from './connection/joins.ts'
+import { deliver } from './deliver/delivery.ts'
+import { addListener, removeAllListeners } from './deliver/fan-out.ts'
+import { Subscription } from './deliver/subscription.ts'
+import { Counters, type DropReason, type Ledger } from './model/ledger.ts'
+import type { Message } from './model/message.ts'
+import { DEFAULT_OPTIONS, LARGEST_MAX_BYTES } from './model/options.ts'
+import { type HubState, StreamState } from './model/stream-state.ts'
+import { nameIn, topicOf } from './model/topic.ts'
+import { Inbox } from './receive/inbox.ts'
+import { HubPublishers, Publishers } from './receive/publishers.ts'
+
+const MAX_STREAMS = 4_096
+/** A tap does not know with which options others opened a stream: what any of them lets in is heard. */
+const OPTIONS = { ...DEFAULT_OPTIONS, maxBytes: LARGEST_MAX_BYTES, limit: false, maxAgeMs: false } as const
+
+/** Takes a message that a tap heard, and the name of its stream. What it returns or throws counts as of a subscriber. */
+export type TapListener = (message: Message, stream: string) => unknown
+
+/** One stream as a tap hears it. */
+export interface TappedStream {
+  /** The stream's name. */
+  readonly name: string
+  /** Bytes of all frames so far, those included of which nothing was delivered. */
+  readonly bytes: number
+  /** How many publishers are known: origins, at most 256. */
+  readonly publishers: number
+  /** What was received, delivered, dropped and missed; nothing is ever published here. */
+  readonly ledger: Ledger
+}
+
+interface Followed {
+  readonly inbox: Inbox
+  bytes: number
+}
+
+/**
+ * Hears what other processes publish on every stream of a hub, and counts in a ledger of its own. Got from `hub.tap`;
+ * `ready`, `closed` and `unsubscribe` are those of a subscription.
+ */
+export class Tap extends Subscription {
+  readonly #root: Inbox
+  readonly #connection: Connection
+  readonly #listener: TapListener
+  readonly #publishers = new HubPublishers()
+  readonly #followed = new Map<string, Followed>()
+
+  /** Made by the hub. `taps` has those that hear. */
+  constructor(hub: HubState, connection: Connection, taps: Set<Tap>, listener: TapListener) {
+    const { joins, everything } = connection
+    const own = {
+      totals: new Counters(),
+      acceptsRemoval: false,
+      listen: (_root: StreamState, isWanted: boolean) => {
+        if (isWanted) {
+          taps.add(this)
+          return joins.want(everything)
+        }
+        taps.delete(this)
+        for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
+        if (taps.size === 0) joins.unwant(everything)
+      },
+    }
+    const root = new StreamState('*', Object.assign(Object.create(hub) as HubState, own), OPTIONS)
+    super(root, undefined)
+    this.#connection = connection
+    this.#listener = listener
+    this.#root = this.#inboxOf(root)
+  }
+
+  /** Returns what became of everything heard so far; `subscribers` is the number of streams that are followed. */
+  ledger(): Ledger {
+    const sum = new Counters()
+    this.#root.state.hub.totals.addTo(sum)
+    for (const { inbox } of this.#followed.values()) inbox.state.counters.addTo(sum)
+    return sum.ledger()
+  }
+
+  /** Iterates the streams that were heard of so far, at most 4 096; messages of further ones count as `notJoined`. */
+  *streams(): IterableIterator<TappedStream> {
+    for (const { inbox, bytes } of [...this.#followed.values()]) {
+      const { state, publishers } = inbox
+      yield { name: state.name, bytes, publishers: publishers.size, ledger: state.counters.ledger() }
+    }
+  }
+
+  /** Takes a frame. For the hub. */
+  receive(topic: string, frame: Uint8Array | string): void {
+    const followed = this.#followed.get(topic) ?? this.#follow(topic)
+    if (typeof followed === 'string') return this.#root.state.hub.totals.drop(followed)
+    followed.bytes += frame.length
+    followed.inbox.receive(frame)
+  }
+
+  /** Takes what became of the watch. For the hub. */
+  joinChanged(change: JoinChange): void {
+    for (const { inbox } of this.#followed.values()) inbox.joinChanged(change)
+    this.#root.joinChanged(change)
+  }
+
+  /** Follows one more stream, or returns why the frame is dropped. */
+  #follow(topic: string): Followed | DropReason {
+    const { hub } = this.#root.state
+    const name = nameIn(topic)
+    if (name === undefined || topicOf(hub.name, name) !== topic) return 'malformed'
+    if (this.#followed.size >= MAX_STREAMS) return 'notJoined'
+    const state = new StreamState(name, hub, OPTIONS)
+    state.hasToldDrop = true // it has no option that whoever taps could change
+    const subscriber = { index: -1, joined: ignore, ended: ignore }
+    addListener(state, subscriber, (message) => this.#listener(message, name))
+    const followed = { inbox: this.#inboxOf(state), bytes: 0 }
+    this.#followed.set(topic, followed)
+    return followed
+  }
+
+  #inboxOf(state: StreamState): Inbox {
+    return new Inbox(state, new Publishers(this.#publishers), this.#connection.confirmations, {
+      deliver: (stream, message) => deliver(stream, message, undefined, 0),
+      remove: ignore,
+    })
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,106 @@
+import assert from 'node:assert'
+import { topicOf } from '../model/topic.ts'
+import type { Check } from './check.ts'
+import type { Peer } from './peer.ts'
+import type { Scene } from './scene.ts'
+import { isRefused } from './within.ts'
+
+/** From when and until when a whole hub is heard, where the transport says that it can be. */
+export const watchChecks: readonly Check[] = [
+  { name: 'watches a hub exactly when the capability watch says so', run: watchesAsClaimed },
+  { name: 'hands what is watched to watched, and what is joined to receive too', run: keepsJoinsApart },
+  { name: 'watches until its signal aborts, and again', run: watchesUntilAborted },
+  { name: 'leaves nothing of a watch whose signal has aborted, or that is not open', run: refusesWatch },
+]
+
+async function watchesAsClaimed(scene: Scene): Promise<void> {
+  const topics = [scene.topic('one'), scene.topic('two')]
+  const [a, b] = [await scene.open(), await scene.open()]
+  if (!b.transport.capabilities.watch) {
+    await isRefused('watch, when the capability watch is false', b.watch())
+    return await scene.settle(a, b)
+  }
+  await b.watch()
+  const elsewhere = topicOf(`${b.host.hub}x`, 'one')
+  a.send(elsewhere, 'of another hub')
+  for (const topic of topics) a.send(topic, 'heard')
+  await heard(b, ...topics.map((topic) => `${topic} heard`))
+  await scene.settle(a, b)
+  const others = b.host.watchedTexts.filter((text) => !text.includes('fence') && !text.endsWith(' heard'))
+  assert.deepStrictEqual(others, [], 'only the hub that is watched is heard')
+  assert.ok(
+    topics.every((topic) => b.host.frames(topic).length === 0),
+    'what is not joined is not received',
+  )
+}
+
+async function keepsJoinsApart(scene: Scene): Promise<void> {
+  const [before, after] = [scene.topic('before'), scene.topic('after')]
+  const a = await scene.open()
+  const b = await scene.listen(before)
+  if (!b.transport.capabilities.watch) return
+  await b.watch()
+  await b.join(after)
+  for (const topic of [before, after]) a.send(topic, 'both')
+  await b.hears(before, 1)
+  await b.hears(after, 1)
+  await heard(b, `${before} both`, `${after} both`)
+  b.transport.leave(before)
+  a.send(before, 'watched only')
+  await heard(b, `${before} watched only`)
+  await scene.settle(a, b)
+  assert.deepStrictEqual(
+    b.host.texts(before),
+    ['both'],
+    'a joined frame is received once, and none after leave',
+  )
+  assert.deepStrictEqual(b.host.texts(after), ['both'], 'a frame of a topic joined later is received once')
+}
+
+async function watchesUntilAborted(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  if (!b.transport.capabilities.watch) return
+  const first = new AbortController()
+  await b.watch(first.signal)
+  a.send(topic, 'first')
+  await heard(b, `${topic} first`)
+  first.abort()
+  const { length } = b.host.watchedTexts
+  a.send(topic, 'unheard')
+  await b.hears(topic, 2)
+  await scene.settle(a, b)
+  assert.strictEqual(
+    b.host.watchedTexts.length,
+    length,
+    'nothing is handed over after the signal has aborted',
+  )
+  await b.watch()
+  a.send(topic, 'second')
+  await heard(b, `${topic} second`)
+  await scene.settle(a, b)
+  assert.deepStrictEqual(b.host.texts(topic), ['first', 'unheard', 'second'], 'the join stays throughout')
+}
+
+async function refusesWatch(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  await isRefused('watch, when its signal has aborted', b.watch(AbortSignal.abort()))
+  await isRefused('watch, unless open', scene.make().watch())
+  a.send(topic, 'not watched')
+  await b.hears(topic, 1)
+  await scene.settle(a, b)
+  assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is watched')
+}
+
+/** Waits until these came, and fails when one came twice. */
+async function heard(peer: Peer, ...texts: string[]): Promise<void> {
+  await peer.until(`${texts.length} watched frames`, () =>
+    texts.every((text) => peer.host.watchedTexts.includes(text)),
+  )
+  for (const text of texts) {
+    assert.strictEqual(peer.host.watchedTexts.filter((each) => each === text).length, 1, `${text} comes once`)
+  }
+}
