@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { devDependencies } from '../../package.json' with { type: 'json' }
+import otel from '../../packages/otel/package.json' with { type: 'json' }
 import type { CheckList } from './check-list.ts'
 import { checkValues } from './check-values.ts'
 import { EmptyProject } from './empty-project.ts'
@@ -26,6 +27,8 @@ export async function checkTogether(
     await project.install([
       ...packages.map(({ tarball }) => tarball),
       `@types/node@${devDependencies['@types/node']}`,
+      // What an entry needs that an optional peer dependency does not bring along.
+      `prom-client@${otel.peerDependencies['prom-client']}`,
     ])
     return undefined
   })
