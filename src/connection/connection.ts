@@ -182,10 +182,10 @@ export class Connection {
 
   /** `signal` is that of the request; it does not abort once the watch is confirmed. */
   #startWatch(signal: AbortSignal): Promise<void> {
-    this.#watch = new AbortController()
-    const { signal: watch } = this.#watch
-    signal.addEventListener('abort', () => this.#watch.abort(signal.reason))
-    return this.#transport.watch(this.#hub.name, watch)
+    const watch = new AbortController()
+    this.#watch = watch
+    signal.addEventListener('abort', () => watch.abort(signal.reason))
+    return this.#transport.watch(this.#hub.name, watch.signal)
   }
 
   #rise(connection: AbortController): void {
