@@ -1,14 +1,17 @@
 import type { Attributes } from '@opentelemetry/api'
 
+/** The version of this package. */
+const VERSION = '0.1.0'
 /**
- * The version of OpenTelemetry's semantic conventions that names of metrics and attributes follow, here those for
- * messaging: `@opentelemetry/semantic-conventions` 1.45.0, where `messaging.system` became `messaging.system.name`.
+ * The instrumentation scope. Names of metrics and attributes follow OpenTelemetry's semantic conventions of the version
+ * in the URL, here those for messaging: the package `@opentelemetry/semantic-conventions`, where since 1.45.0
+ * `messaging.system` is called `messaging.system.name`.
  */
-export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0'
-/** The version of this package, for the instrumentation scope. */
-export const VERSION = '0.1.0'
-/** The name of the instrumentation scope. */
-export const SCOPE = '@rivulet/otel'
+export const SCOPE = [
+  '@rivulet/otel',
+  VERSION,
+  { schemaUrl: 'https://opentelemetry.io/schemas/1.45.0' },
+] as const
 
 export const SYSTEM_NAME = 'messaging.system.name'
 export const OPERATION_NAME = 'messaging.operation.name'
@@ -31,3 +34,8 @@ export const PROCESS: Attributes = { ...SYSTEM, [OPERATION_NAME]: 'process', [OP
  * without one. There must be few groups: each has time series of its own.
  */
 export type DestinationTemplate = (stream: string) => string | undefined
+
+/** Gives the attributes that name a group of streams, if it is one. */
+export function templateAttributes(template: string | undefined): Attributes {
+  return template === undefined ? {} : { [DESTINATION_TEMPLATE]: template }
+}

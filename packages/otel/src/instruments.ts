@@ -13,12 +13,13 @@ const REFUSAL_CODES: Readonly<Record<keyof Ledger['refused'], string>> = {
   closed: 'STREAM_CLOSED',
 }
 const SENT = ['local', 'confirmed', 'unconfirmed'] as const
-const MESSAGE = { unit: '{message}' }
 
 /** The instruments of a meter. What falls is an up-down counter, so that backends add it up over processes. */
 export function instrumentsOf(meter: Meter) {
   const counter = (name: string, description: string, unit = '{message}') =>
     meter.createObservableCounter(name, { description, unit })
+  const upDown = (name: string, description: string, unit = '{message}') =>
+    meter.createObservableUpDownCounter(name, { description, unit })
   return {
     sent: counter('messaging.client.sent.messages', 'Messages that were handed to the broker, or have none.'),
     consumed: counter('messaging.client.consumed.messages', 'Messages of other processes for subscribers.'),
@@ -30,18 +31,9 @@ export function instrumentsOf(meter: Meter) {
     reordered: counter('rivulet.reordered', 'Messages that arrived after a later one.'),
     listenerErrors: counter('rivulet.listener.errors', 'Throws of subscribers and listeners.', '{error}'),
     iteratorDrops: counter('rivulet.iterator.drops', "Messages that iterators' buffers dropped."),
-    inFlight: meter.createObservableUpDownCounter('rivulet.in_flight', {
-      ...MESSAGE,
-      description: 'Messages that are neither confirmed nor lost yet.',
-    }),
-    waiting: meter.createObservableUpDownCounter('rivulet.waiting', {
-      ...MESSAGE,
-      description: 'Attempts that stand in line for the limit.',
-    }),
-    subscribers: meter.createObservableUpDownCounter('rivulet.subscribers', {
-      unit: '{subscriber}',
-      description: 'Subscribers now.',
-    }),
+    inFlight: upDown('rivulet.in_flight', 'Messages that are neither confirmed nor lost yet.'),
+    waiting: upDown('rivulet.waiting', 'Attempts that stand in line for the limit.'),
+    subscribers: upDown('rivulet.subscribers', 'Subscribers now.', '{subscriber}'),
     hubUp: meter.createObservableGauge('rivulet.hub.up', {
       unit: '1',
       description: '1 while the hub is up or has no transport, else 0.',

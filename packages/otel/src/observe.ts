@@ -1,13 +1,6 @@
 import { type BatchObservableResult, type MeterProvider, metrics } from '@opentelemetry/api'
 import type { Hub, Ledger } from 'rivulet'
-import {
-  DESTINATION_TEMPLATE,
-  type DestinationTemplate,
-  HUB_NAME,
-  SCHEMA_URL,
-  SCOPE,
-  VERSION,
-} from './attributes.ts'
+import { type DestinationTemplate, HUB_NAME, SCOPE, templateAttributes } from './attributes.ts'
 import { checkOptions } from './checked-options.ts'
 import { GroupedLedgers } from './grouped-ledgers.ts'
 import { Highest } from './highest.ts'
@@ -34,15 +27,15 @@ const FORMS = { meterProvider: 'object', name: 'string', destinationTemplate: 'f
 export function observe(hub: Hub, options: ObserveOptions = {}): () => void {
   checkOptions('observe', options, FORMS)
   const { meterProvider = metrics.getMeterProvider(), name = hub.name, destinationTemplate } = options
-  const meter = meterProvider.getMeter(SCOPE, VERSION, { schemaUrl: SCHEMA_URL })
+  const meter = meterProvider.getMeter(...SCOPE)
   const instruments = instrumentsOf(meter)
   const read = ledgersOf(hub, destinationTemplate)
   const missed = new Highest<string | undefined>()
   const collect = (result: BatchObservableResult) => {
     const ofHub = { [HUB_NAME]: name }
     for (const [group, ledger] of read()) {
-      const attributes = group === undefined ? ofHub : { ...ofHub, [DESTINATION_TEMPLATE]: group }
-      observeLedger(result, instruments, { ...ledger, missed: missed.of(group, ledger.missed) }, attributes)
+      const counted = { ...ledger, missed: missed.of(group, ledger.missed) }
+      observeLedger(result, instruments, counted, { ...ofHub, ...templateAttributes(group) })
     }
     result.observe(instruments.hubUp, Number(hub.status === 'up' || hub.status === 'local'), ofHub)
   }

@@ -14,7 +14,6 @@ import {
 import { type Message, RivuletError } from 'rivulet'
 import {
   DESTINATION_NAME,
-  DESTINATION_TEMPLATE,
   type DestinationTemplate,
   ERROR_TYPE,
   HUB_NAME,
@@ -22,9 +21,8 @@ import {
   OPERATION_NAME,
   PROCESS,
   PUBLISH,
-  SCHEMA_URL,
   SCOPE,
-  VERSION,
+  templateAttributes,
 } from './attributes.ts'
 import { type Delivery, PROCESS_CHANNEL, PUBLISH_CHANNEL, type PublishAttempt } from './channels.ts'
 import { checkOptions } from './checked-options.ts'
@@ -60,7 +58,7 @@ const FORMS = { tracerProvider: 'object', destinationTemplate: 'function' }
 export function traceMessages(options: TraceOptions = {}): MessageTracing {
   checkOptions('traceMessages', options, FORMS)
   const { tracerProvider = trace.getTracerProvider(), destinationTemplate } = options
-  const tracer = tracerProvider.getTracer(SCOPE, VERSION, { schemaUrl: SCHEMA_URL })
+  const tracer = tracerProvider.getTracer(...SCOPE)
   return new ChannelTracing(tracer, safeTemplate(destinationTemplate ?? (() => undefined)))
 }
 
@@ -141,7 +139,7 @@ class ChannelTracing implements MessageTracing {
       ...operation,
       ...options.attributes,
       ...{ [HUB_NAME]: hub, [DESTINATION_NAME]: stream },
-      ...(template !== undefined && { [DESTINATION_TEMPLATE]: template }),
+      ...templateAttributes(template),
     }
     const verb = String(operation[OPERATION_NAME])
     const name = template === undefined ? verb : `${verb} ${template}`
