@@ -28,6 +28,7 @@ const entries = [
   ...packageFolders().map((folder) => `${folder}/src/index.ts`),
   'packages/websocket/src/relay.ts',
   'packages/otel/src/prometheus.ts',
+  'packages/gateway/src/command-line.ts',
 ]
 const docs = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)
 const manuals = ['README.md', ...docs, ...packageFolders().map((folder) => `${folder}/README.md`)]

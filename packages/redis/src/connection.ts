@@ -1,10 +1,11 @@
 import { ErrorReply } from '@redis/client'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Client, Dialled } from './dial.ts'
-import { faultOf, lossOf } from './refusal.ts'
+import { faultOf, lossOf, NO_PATTERNS } from './refusal.ts'
 import { readSlots, type SlotRange } from './slots.ts'
 
-type Listener = (frame: Buffer) => void
+/** Takes what comes of one `join` or `watch`. */
+type Listener = (frame: Buffer, channel: Buffer) => void
 
 const PING_INTERVAL_MS = 2_000
 /** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
@@ -18,7 +19,8 @@ export class Connection {
   readonly #host: TransportHost
   readonly #isSharded: boolean
   readonly #ranges: readonly SlotRange[] | undefined
-  readonly #joins = new Map<Topic, Listener>()
+  // By channel, and by the pattern of a watch, which ends in `*` as no topic does.
+  readonly #joins = new Map<string, Listener>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
@@ -50,27 +52,22 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    if (!this.#live) throw new Error(GONE)
-    const listener: Listener = (frame) => this.#receive(topic, listener, frame)
-    this.#joins.set(topic, listener)
-    try {
-      await this.#wait(() => this.#subscribe(topic, listener), signal)
-      if (this.#joins.get(topic) !== listener) throw new Error('left before the join was confirmed')
-    } catch (cause) {
-      if (isMoved(cause)) this.#end(cause)
-      if (this.#joins.get(topic) === listener) this.leave(topic)
-      throw cause
-    }
+    const listener = this.#begin(topic, topic, (frame) => this.#host.receive(topic, frame))
+    await this.#confirm(topic, listener, signal)
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    if (this.#isSharded) throw new Error(NO_PATTERNS)
+    // The name of a hub has `A-Z a-z 0-9 _ -` only, all of which stand for themselves in a pattern.
+    const pattern = `rivulet/${hub}/*`
+    const take: Listener = (frame, channel) => this.#host.watched(channel.toString(), frame)
+    const listener = this.#begin(pattern, undefined, take)
+    signal.addEventListener('abort', () => this.#leave(pattern, listener), { once: true })
+    await this.#confirm(pattern, listener, signal)
   }
 
   leave(topic: Topic): void {
-    const listener = this.#joins.get(topic)
-    this.#joins.delete(topic)
-    if (listener !== undefined && this.#live) this.#unsubscribe(topic, listener).catch(() => {})
+    this.#leave(topic, this.#joins.get(topic))
   }
 
   flush(signal: AbortSignal): Promise<void> {
@@ -88,24 +85,50 @@ export class Connection {
     return this.#wait(() => this.#client.sendCommand(['PING']), signal)
   }
 
-  #subscribe(topic: Topic, listener: Listener): Promise<void> {
-    if (this.#isSharded) return this.#client.sSubscribe(topic, listener, true)
-    return this.#client.subscribe(topic, listener, true)
-  }
-
-  #unsubscribe(topic: Topic, listener: Listener): Promise<void> {
-    if (this.#isSharded) return this.#client.sUnsubscribe(topic, listener, true)
-    return this.#client.unsubscribe(topic, listener, true)
-  }
-
-  #receive(topic: Topic, listener: Listener, frame: Buffer): void {
-    if (!this.#live || this.#joins.get(topic) !== listener) return
-    try {
-      this.#host.receive(topic, frame)
-    } catch (cause) {
-      // What is thrown here would lose the rest of what came with it (client 6.3).
-      this.#host.error(topic, faultOf('A frame from Redis was not taken', cause))
+  /** `told` is the topic that the host is told with a fault. */
+  #begin(name: string, told: Topic | undefined, take: Listener): Listener {
+    if (!this.#live) throw new Error(GONE)
+    const listener: Listener = (frame, channel) => {
+      if (!this.#live || this.#joins.get(name) !== listener) return
+      try {
+        take(frame, channel)
+      } catch (cause) {
+        // What is thrown here would lose the rest of what came with it (client 6.3).
+        this.#host.error(told, faultOf('A frame from Redis was not taken', cause))
+      }
     }
+    this.#joins.set(name, listener)
+    return listener
+  }
+
+  async #confirm(name: string, listener: Listener, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#wait(() => this.#subscribe(name, listener), signal)
+      if (this.#joins.get(name) !== listener) throw new Error('left before the join was confirmed')
+    } catch (cause) {
+      if (isMoved(cause)) this.#end(cause)
+      this.#leave(name, listener)
+      throw cause
+    }
+  }
+
+  /** Ends a join, unless it has ended. */
+  #leave(name: string, listener: Listener | undefined): void {
+    if (listener === undefined || this.#joins.get(name) !== listener) return
+    this.#joins.delete(name)
+    if (this.#live) this.#unsubscribe(name, listener).catch(() => {})
+  }
+
+  #subscribe(name: string, listener: Listener): Promise<void> {
+    if (name.endsWith('*')) return this.#client.pSubscribe(name, listener, true)
+    if (this.#isSharded) return this.#client.sSubscribe(name, listener, true)
+    return this.#client.subscribe(name, listener, true)
+  }
+
+  #unsubscribe(name: string, listener: Listener): Promise<void> {
+    if (name.endsWith('*')) return this.#client.pUnsubscribe(name, listener, true)
+    if (this.#isSharded) return this.#client.sUnsubscribe(name, listener, true)
+    return this.#client.unsubscribe(name, listener, true)
   }
 
   /** A publish that was rejected. One that only lost its connection is the core's to count. */

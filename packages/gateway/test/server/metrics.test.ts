@@ -131,5 +131,5 @@ test('the command serves no metrics unless it is told to, and ends when their po
   const { port } = other.address() as AddressInfo
   const refused = new GatewayProcess(['--port', '0', '--open', '--metrics-port', `${port}`])
   expect(await refused.ended()).toBe(1)
-  expect(refused.output).toContain('A port is taken; choose another one with --port or --metrics-port.')
+  expect(refused.output).toContain('The port is taken; choose another one with --port or --metrics-port.')
 })

@@ -1,0 +1,21 @@
+/** Why a command ends early: its user wants it, or nobody reads its output any more. */
+export class Interruption extends Error {}
+
+const SECOND_INTERRUPTION = 130
+
+/**
+ * Listens for Ctrl-C and SIGTERM, and aborts at the first one. The second one ends the process at once: whoever asks
+ * twice does not want to wait.
+ */
+export function interruptions(): AbortController {
+  const controller = new AbortController()
+  let count = 0
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      count += 1
+      if (count > 1) process.exit(SECOND_INTERRUPTION)
+      controller.abort(new Interruption(`It was ended by ${signal}.`))
+    })
+  }
+  return controller
+}

@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import type { CommonOptions } from './common-options.ts'
+import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts'
+import { Interruption, interruptions } from './interruption.ts'
+import { Output } from './output.ts'
+
+/** What a command works with. */
+export interface Run {
+  /**
+   * Aborts at Ctrl-C, at SIGTERM, and when whoever reads the output has left. The command then ends in good order: it
+   * sums up, and resolves to the exit code of its work so far.
+   */
+  readonly signal: AbortSignal
+  readonly output: Output
+}
+
+/** What a command does. Resolves to its exit code; rejects with what is to be told to the user. */
+export type Performance<Options, Args extends unknown[]> = (
+  run: Run,
+  options: Options & CommonOptions,
+  ...args: Args
+) => Promise<ExitCode>
+
+/** Whoever waits for so long wonders whether it was heard. */
+const LONG_ENDING_MS = 500
+/** The longest that a timer can be. */
+const LONG_MS = 2 ** 31 - 1
+
+/** Makes an action for commander of what a command does. It ends the process with the exit code. */
+export function perform<Options, Args extends unknown[]>(
+  work: Performance<Options, Args>,
+): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const command = given.at(-1) as Command
+    const options = command.optsWithGlobals<Options & CommonOptions>()
+    const controller = interruptions()
+    const output = new Output(options, () => controller.abort(new Interruption('Nobody reads its output.')))
+    const run = { signal: controller.signal, output }
+    run.signal.addEventListener('abort', () => setTimeout(() => sayThatItEnds(output), LONG_ENDING_MS))
+    // Timers of a hub do not keep a process alive, and a hub without a broker has no socket.
+    setInterval(() => {}, LONG_MS)
+    // Commander puts the options and the command behind the arguments.
+    const exitCode = await work(run, options, ...(given.slice(0, -2) as Args)).catch((error) =>
+      failed(run, error),
+    )
+    await output.drained()
+    process.exit(exitCode)
+  }
+}
+
+function sayThatItEnds(output: Output): void {
+  if (output.hasReader) output.say('It is ending; a second Ctrl-C ends it at once.')
+}
+
+function failed({ signal, output }: Run, error: unknown): ExitCode {
+  if (signal.aborted && error instanceof Interruption) {
+    output.say(error.message)
+    return EXIT.fine
+  }
+  output.warn(sentenceOf(error))
+  return exitCodeOf(error)
+}
+
+/** Says an error in one sentence; with DEBUG in the environment, with its stack and causes. */
+export function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (process.env.DEBUG && error.stack !== undefined) {
+    return `${error.stack}${error.cause === undefined ? '' : `\ncaused by ${sentenceOf(error.cause)}`}`
+  }
+  return error.message
+}

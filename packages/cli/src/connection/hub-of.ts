@@ -1,0 +1,64 @@
+import { createHub, type Hub, type HubConfigObject, openHub } from 'rivulet'
+import type { CommonOptions } from '../base/common-options.ts'
+import { CommandError } from '../base/exit-code.ts'
+import type { Run } from '../base/perform.ts'
+import { type Place, placeOf } from './place.ts'
+
+/** What a command asks of its hub. */
+export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
+  /** Whether a hub without a broker is of use. @default false */
+  readonly mayBeLocal?: boolean
+}
+
+/**
+ * Opens the hub that the options, the environment or the context name, gives it to `work`, and closes it afterwards,
+ * whatever happens. Errors of the hub, and the loss of its connection, are told to the user. Rejects when the broker is
+ * away or refuses, and with the signal's reason.
+ */
+export async function withHub<Result>(
+  run: Run,
+  options: CommonOptions,
+  { mayBeLocal = false, ...needs }: HubNeeds,
+  work: (hub: Hub, place: Place) => Promise<Result>,
+): Promise<Result> {
+  const place = placeOf(options)
+  if (place.urls.length === 0 && !mayBeLocal) {
+    throw new CommandError(
+      'There is no URL of a broker; give --url, RIVULET_URL, or a context: rivulet context add NAME URL.',
+    )
+  }
+  const hub = await openAt(run, options, place, needs)
+  tellOf(run, hub)
+  try {
+    return await work(hub, place)
+  } finally {
+    await hub.close()
+  }
+}
+
+async function openAt(
+  { signal }: Run,
+  { wait }: CommonOptions,
+  { urls, hub: name }: Place,
+  needs: Omit<HubNeeds, 'mayBeLocal'>,
+): Promise<Hub> {
+  const named = name === undefined ? needs : { ...needs, name }
+  if (urls.length === 0) return createHub(named)
+  return openHub({ ...named, transport: urls }, { signal, ...(wait !== undefined && { timeoutMs: wait }) })
+}
+
+/** Says each error once: a broker that is away gives the same one at each try. */
+function tellOf({ output }: Run, hub: Hub): void {
+  const told = new Set<string>()
+  let isUp = true
+  hub.on('error', ({ message }) => {
+    if (told.has(message)) return
+    told.add(message)
+    output.warn(message)
+  })
+  hub.on('status', (status) => {
+    if (status === 'down' && isUp) output.say('The connection is lost; trying again …')
+    if (status === 'up' && !isUp) output.say('Connected again.')
+    if (status === 'down' || status === 'up') isUp = status === 'up'
+  })
+}

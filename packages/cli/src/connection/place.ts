@@ -1,0 +1,34 @@
+import type { CommonOptions } from '../base/common-options.ts'
+import { CommandError } from '../base/exit-code.ts'
+import { type Context, contextOf, readContexts } from '../contexts/context-file.ts'
+import { resolveReferences } from '../contexts/secret-reference.ts'
+
+/** Where a hub is. */
+export interface Place {
+  /** URLs of the servers; none for a hub of this process only. */
+  readonly urls: readonly string[]
+  /** The hub's name; `undefined` for that in the URL, else `default`. */
+  readonly hub: string | undefined
+}
+
+/**
+ * Finds where the hub is. The URL is from `--url`, else `--context`, else RIVULET_URL, else RIVULET_CONTEXT, else the
+ * current context. The hub's name is from `--hub`, else `--context`, else RIVULET_HUB, else the context of the URL.
+ */
+export function placeOf({ url, hub, context: name }: CommonOptions): Place {
+  if (url !== undefined && name !== undefined) throw new CommandError('Give --url or --context, not both.')
+  const { RIVULET_URL = '', RIVULET_HUB } = process.env
+  const context = name === undefined ? undefined : contextOf(readContexts(), name)
+  const given = url ?? context?.urls ?? RIVULET_URL.split(/\s+/).filter(Boolean)
+  const fallback = given.length === 0 ? usualContext() : undefined
+  return {
+    urls: (fallback?.urls ?? given).map(resolveReferences),
+    hub: hub ?? context?.hub ?? (RIVULET_HUB || fallback?.hub),
+  }
+}
+
+function usualContext(): Context | undefined {
+  const contexts = readContexts()
+  const name = process.env.RIVULET_CONTEXT || contexts.current
+  return name === undefined ? undefined : contextOf(contexts, name)
+}

@@ -1,0 +1,1 @@
+export { type MessageRecord, readRecord, writeRecord } from './base/message-record.ts'

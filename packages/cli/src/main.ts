@@ -1,0 +1,43 @@
+import { Command, CommanderError } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import { addCommonOptions } from './base/common-options.ts'
+import { EXIT } from './base/exit-code.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContext } from './commands/context.ts'
+import { addPub } from './commands/pub.ts'
+import { addServe } from './commands/serve.ts'
+import { addSub } from './commands/sub.ts'
+
+const AFTER = `
+Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
+With DEBUG=1 in the environment, errors come with their stack.`
+
+/** Puts the whole command line together. */
+export function programOf(): Command {
+  const program = new Command('rivulet')
+    .description('Publish, subscribe and look at Rivulet streams.')
+    .version(manifest.version)
+    .configureHelp({ showGlobalOptions: true })
+    // Before any command is added: they take this over.
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addHelpText('after', AFTER)
+  addCommonOptions(program)
+  addPub(program)
+  addSub(program)
+  addServe(program)
+  addContext(program)
+  addCompletion(program)
+  return program
+}
+
+/** Runs a command line. A command ends the process itself; what is wrong with the line ends it here. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await programOf().parseAsync(argv)
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Commander has said it. Help and the version are no errors.
+    process.exitCode = error.exitCode === 0 ? EXIT.fine : EXIT.refused
+  }
+}

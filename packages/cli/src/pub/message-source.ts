@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { linesOf } from '../base/lines.ts'
+import { templateOf } from './template.ts'
+
+/** What makes the messages. */
+export interface SourceOptions {
+  /** The message's text with placeholders; without it, lines of standard input. */
+  readonly text: string | undefined
+  /** How many; without it one of a text, and all of an input. With `everyMs` a text has no end. */
+  readonly count: number | undefined
+  /** Milliseconds from one message to the next. */
+  readonly everyMs: number | undefined
+}
+
+/** A message's text. */
+export interface SourceText {
+  readonly text: string
+  /** Where it is from, for what is said about it; empty for the only one. */
+  readonly place: string
+}
+
+/** Gives the texts of messages as they are due. Ends when `signal` aborts. */
+export async function* messageTexts(
+  options: SourceOptions,
+  signal: AbortSignal,
+): AsyncGenerator<SourceText, void> {
+  const { text, everyMs, count } = options
+  const most = count ?? (text === undefined || everyMs !== undefined ? Number.POSITIVE_INFINITY : 1)
+  const texts = text === undefined ? inputTexts(signal) : templateTexts(text, most === 1)
+  let given = 0
+  for await (const next of paced(texts, everyMs, signal)) {
+    if (signal.aborted) return
+    yield next
+    given += 1
+    if (given >= most) return
+  }
+}
+
+async function* inputTexts(signal: AbortSignal): AsyncGenerator<SourceText, void> {
+  for await (const { text, number } of linesOf(process.stdin, signal)) yield { text, place: `line ${number}` }
+}
+
+function* templateTexts(text: string, isOne: boolean): Generator<SourceText, void> {
+  const template = templateOf(text)
+  for (let n = 1; ; n++) yield { text: template(n), place: isOne ? '' : `message ${n}` }
+}
+
+/** Waits before each but the first. A late one moves those after it: nothing is sent in a burst to catch up. */
+async function* paced(
+  texts: AsyncIterable<SourceText> | Iterable<SourceText>,
+  everyMs: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<SourceText, void> {
+  let dueMs: number | undefined
+  for await (const text of texts) {
+    const nowMs = performance.now()
+    if (everyMs !== undefined) {
+      dueMs = Math.max(nowMs, dueMs ?? nowMs)
+      // It rejects when it is aborted; the caller sees the signal.
+      if (dueMs > nowMs) await delay(dueMs - nowMs, undefined, { signal }).catch(() => {})
+      dueMs += everyMs
+    }
+    yield text
+  }
+}

@@ -1,0 +1,49 @@
+import { randomInt, randomUUID } from 'node:crypto'
+import { CommandError } from '../base/exit-code.ts'
+
+/** Makes the text of the n-th message, from 1. */
+export type Template = (n: number) => string
+
+type Part = string | ((n: number) => string)
+
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/
+const KNOWN = '{{n}}, {{now}}, {{uuid}} and {{random a b}}'
+/** Digits behind the point of a random number whose bounds have a point. */
+const DECIMALS = 6
+
+/**
+ * Reads a text with placeholders: `{{n}}` is the message's number, `{{now}}` milliseconds since 1970, `{{uuid}}` a
+ * random UUID, `{{random a b}}` a number from a to b: a whole one, unless a or b has a decimal point.
+ */
+export function templateOf(text: string): Template {
+  // Of a split by a pattern with a group, every second piece is the group.
+  const parts = text.split(PLACEHOLDER).map((piece, index): Part => (index % 2 === 0 ? piece : partOf(piece)))
+  return (n) => parts.map((part) => (typeof part === 'string' ? part : part(n))).join('')
+}
+
+function partOf(placeholder: string): Part {
+  const [name, ...args] = placeholder.trim().split(/\s+/)
+  if (name === 'random') return randomOf(args)
+  if (args.length === 0) {
+    if (name === 'n') return String
+    if (name === 'now') return () => String(Date.now())
+    if (name === 'uuid') return () => randomUUID()
+  }
+  throw new CommandError(
+    `There is no {{${placeholder}}}; there are ${KNOWN}. What comes from standard input is sent as it is.`,
+  )
+}
+
+function randomOf(args: readonly string[]): Part {
+  const [from = Number.NaN, to = Number.NaN] = args.map(Number)
+  if (args.length !== 2 || !(from <= to)) {
+    throw new CommandError('{{random a b}} has two numbers, the smaller one first.')
+  }
+  if (args.some((bound) => bound.includes('.'))) {
+    return () => (from + Math.random() * (to - from)).toFixed(DECIMALS)
+  }
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || to - from >= 2 ** 48 - 1) {
+    throw new CommandError('The numbers of {{random a b}} are less than 2⁴⁸ apart.')
+  }
+  return () => String(randomInt(from, to + 1))
+}
