@@ -23,7 +23,7 @@ const COUNTERS: Figures = {
  * asked. Throws `INVALID_OPTIONS` when the packages that this takes are not installed.
  */
 export async function metricsOf(gateway: Gateway): Promise<Registry> {
-  const [{ register }, { Counter, Gauge, Registry }] = await load()
+  const { register, Counter, Gauge, Registry } = await load()
   const registry = new Registry()
   for (const hub of gateway.hubs) register(hub, { registry })
   for (const [Metric, figures] of [
@@ -43,10 +43,12 @@ export async function metricsOf(gateway: Gateway): Promise<Registry> {
   return registry
 }
 
-/** Only here: a gateway without metrics needs neither. */
+/** Only here: a gateway without metrics needs neither. Bundlers let a package be missing whose import is awaited in `try`. */
 async function load() {
   try {
-    return await Promise.all([import('@rivulet/otel/prometheus'), import('prom-client')])
+    const { register } = await import('@rivulet/otel/prometheus')
+    const { Counter, Gauge, Registry } = await import('prom-client')
+    return { register, Counter, Gauge, Registry }
   } catch {
     throw invalid(
       'Metrics take two packages that are not installed; run: npm install @rivulet/otel prom-client',
