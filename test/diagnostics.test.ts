@@ -106,6 +106,11 @@ describe('rivulet.publish', () => {
     await hub.ready()
     const forms = [
       ...['', 'x', 7, {}, TRACEPARENT.toUpperCase(), `${TRACEPARENT}"`, TRACEPARENT.replace('00-', '01-')],
+      ...[
+        TRACEPARENT.replace(/-\w{32}/, `-${'0'.repeat(32)}`),
+        TRACEPARENT.replace(/-\w{16}-/, `-${'0'.repeat(16)}-`),
+      ],
+      ,
     ]
     for (const traceparent of forms) {
       const told = trace('rivulet.publish', (event) => Object.assign(event, { traceparent }))
@@ -198,7 +203,7 @@ describe('a frame with a trace', () => {
       .array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length })
       .map((all) => all.join(''))
   const traceparents = fc.option(
-    fc.tuple(hex(32), hex(16), hex(2)).map(([id, parent, flags]) => `00-${id}-${parent}-${flags}`),
+    fc.tuple(hex(31), hex(15), hex(2)).map(([id, parent, flags]) => `00-${id}1-${parent}1-${flags}`),
     { nil: undefined },
   )
 

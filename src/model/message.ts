@@ -2,7 +2,7 @@ const ORIGIN = Symbol('origin')
 const SEQUENCE = Symbol('sequence')
 const TRACEPARENT = Symbol('traceparent')
 /** Version 00 of W3C Trace Context: https://www.w3.org/TR/trace-context/#traceparent-header */
-const TRACEPARENT_FORM = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+const TRACEPARENT_FORM = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 // Its fields are only declared: one that is made is stored once, not first as undefined.
 /** A published value on its way to a subscriber. Frozen; `JSON.stringify` gives `{"sid":…,"data":…}`. */

@@ -83,7 +83,8 @@ const ENVIRONMENT = 'src/base/environment.ts'
 const MOST_LINES: Readonly<Record<string, number>> = {
   src: 4400,
   'packages/memory/src': 725,
-  'packages/mqtt/src': 500,
+  // Sixty are for watching: which subscription each copy of a frame comes by, and which brokers tell.
+  'packages/mqtt/src': 540,
   'packages/nats/src': 435,
   // Three parts: metrics of two systems, and spans.
   'packages/otel/src': 540,
@@ -94,7 +95,7 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 530,
   // A hundred are for the scan that finds whether a page's frame is what the library writes.
-  'packages/websocket/src': 2450,
+  'packages/websocket/src': 2480,
 }
 /** What one package may import of another: the gateway serves pages and metrics by them. */
 const RELAY = '@rivulet/websocket/relay'
