@@ -1,4 +1,10 @@
-import { errors, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node'
+import {
+  errors,
+  type Msg,
+  type NatsConnection,
+  type Status,
+  type Subscription,
+} from '@nats-io/transport-node'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Dialled } from './dial.ts'
 import { faultOf, isFatal, lossOf } from './refusal.ts'
@@ -9,7 +15,9 @@ const MAX_SUBJECTS = 8_192
 /** How long a server that shuts down may take to answer the last flush. */
 const LAST_FLUSH_MS = 2_000
 
+/** One `join`, or one `watch`. */
 interface Join {
+  readonly topic: Topic
   readonly subscription: Subscription
   isConfirmed: boolean
   refusal: Error | undefined
@@ -43,7 +51,7 @@ export class Connection {
     this.#prefix = prefix
     this.clusterServers = client.info?.connect_urls ?? []
     void client.closed().then((cause) => this.#down(lossOf(cause ?? this.#lastFault)))
-    void this.#watch()
+    void this.#follow()
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
@@ -57,32 +65,25 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    const join = this.#subscribe(topic)
-    const lastFault = this.#lastFault
-    try {
-      await this.flush(signal)
-      if (join.refusal) throw join.refusal
-      if (this.#lastFault !== lastFault) {
-        // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail; or it
-        // was a fault on which the server hangs up, and none of them is refused: then this flush is not answered.
-        await this.flush(signal)
-        throw this.#lastFault
-      }
-      if (this.#joins.get(topic) !== join) throw new Error('left before the join was confirmed')
-      join.isConfirmed = true
-    } catch (cause) {
-      if (this.#joins.get(topic) === join) this.leave(topic)
-      throw cause
-    }
+    await this.#confirm(
+      this.#subscribe(topic, topic, ({ data }) => this.#host.receive(topic, data)),
+      signal,
+    )
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    // No stream's topic ends like this, so it stands among the joins without being taken for one.
+    const everything = `rivulet/${hub}/>` as Topic
+    const join = this.#subscribe(everything, undefined, ({ subject, data }) =>
+      this.#host.watched(topicOf(subject, this.#prefix) ?? subject, data),
+    )
+    signal.addEventListener('abort', () => this.#end(join), { once: true })
+    await this.#confirm(join, signal)
   }
 
   leave(topic: Topic): void {
-    this.#joins.get(topic)?.subscription.unsubscribe()
-    this.#joins.delete(topic)
+    const join = this.#joins.get(topic)
+    if (join !== undefined) this.#end(join)
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -106,22 +107,49 @@ export class Connection {
     await this.#client.close()
   }
 
-  #subscribe(topic: Topic): Join {
+  /** `told` is the topic that the host is told with a refusal and a fault. */
+  #subscribe(topic: Topic, told: Topic | undefined, take: (message: Msg) => void): Join {
     const subscription = this.#client.subscribe(this.#subjectOf(topic), {
-      callback: (refusal, { data }) => {
+      callback: (refusal, message) => {
         if (!this.#live) return
-        if (refusal) return this.#refuse(topic, join, refusal)
+        if (refusal) return this.#refuse(join, told, refusal)
         try {
-          this.#host.receive(topic, data)
+          take(message)
         } catch (cause) {
           // What is thrown here would end the read loop of the whole connection, silently (nats.js 3.3).
-          this.#host.error(topic, faultOf('A frame from NATS was not taken', cause))
+          this.#host.error(told, faultOf('A frame from NATS was not taken', cause))
         }
       },
     })
-    const join: Join = { subscription, isConfirmed: false, refusal: undefined }
+    const join: Join = { topic, subscription, isConfirmed: false, refusal: undefined }
     this.#joins.set(topic, join)
     return join
+  }
+
+  async #confirm(join: Join, signal: AbortSignal): Promise<void> {
+    const lastFault = this.#lastFault
+    try {
+      await this.flush(signal)
+      if (join.refusal) throw join.refusal
+      if (this.#lastFault !== lastFault) {
+        // Which join is meant cannot be told (e.g. "maximum subscriptions exceeded"), so all under way fail; or it
+        // was a fault on which the server hangs up, and none of them is refused: then this flush is not answered.
+        await this.flush(signal)
+        throw this.#lastFault
+      }
+      if (this.#joins.get(join.topic) !== join) throw new Error('left before the join was confirmed')
+      join.isConfirmed = true
+    } catch (cause) {
+      this.#end(join)
+      throw cause
+    }
+  }
+
+  /** Ends a join, unless it has ended. */
+  #end(join: Join): void {
+    if (this.#joins.get(join.topic) !== join) return
+    this.#joins.delete(join.topic)
+    join.subscription.unsubscribe()
   }
 
   #subjectOf(topic: Topic): string {
@@ -133,14 +161,14 @@ export class Connection {
     return subject
   }
 
-  #refuse(topic: Topic, join: Join, refusal: Error): void {
+  #refuse(join: Join, told: Topic | undefined, refusal: Error): void {
     join.refusal = refusal
-    if (!join.isConfirmed || this.#joins.get(topic) !== join) return
-    this.#joins.delete(topic)
-    this.#host.left(topic, refusal)
+    if (!join.isConfirmed || this.#joins.get(join.topic) !== join) return
+    this.#joins.delete(join.topic)
+    this.#host.left(told, refusal)
   }
 
-  async #watch(): Promise<void> {
+  async #follow(): Promise<void> {
     for await (const status of this.#client.status()) {
       this.clusterServers = this.#client.info?.connect_urls ?? this.clusterServers
       if (this.#live) this.#take(status)

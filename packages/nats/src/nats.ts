@@ -18,7 +18,7 @@ export function nats(options: NatsOptions = {}): Transport {
     name: 'nats',
     capabilities: (last) => ({
       // Even a server on loopback may be part of a cluster or a leaf of one, and no client can tell.
-      ...({ scope: 'network', echoes: false, ordered: true, watch: false } as const),
+      ...({ scope: 'network', echoes: false, ordered: true, watch: true } as const),
       // The same for every topic: a server does not count the subject.
       maxFrameBytes: () => last?.maxFrameBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
     }),

@@ -2,6 +2,7 @@ import type { Topic, TransportHost } from 'rivulet'
 import { Connection } from './connection.ts'
 import { type Dialled, dialAny } from './dial.ts'
 import type { Server, Settings } from './options.ts'
+import { noPatterns } from './refusal.ts'
 import { type SlotRange, slotOf } from './slots.ts'
 
 /** How many topics are remembered with their connections: to find one anew costs more than to send. */
@@ -74,7 +75,7 @@ export class Cluster {
   }
 
   watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+    return Promise.reject(noPatterns())
   }
 
   leave(topic: Topic): void {

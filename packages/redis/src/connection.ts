@@ -1,10 +1,15 @@
 import { ErrorReply } from '@redis/client'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Client, Dialled } from './dial.ts'
-import { faultOf, lossOf } from './refusal.ts'
+import { faultOf, lossOf, noPatterns } from './refusal.ts'
 import { readSlots, type SlotRange } from './slots.ts'
 
-type Listener = (frame: Buffer) => void
+/** One `join`, or one `watch`. */
+interface Join {
+  /** The channel, or the pattern of a watch, which ends in `*` as no topic does. */
+  readonly name: string
+  readonly listener: (frame: Buffer, channel: Buffer) => void
+}
 
 const PING_INTERVAL_MS = 2_000
 /** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
@@ -18,7 +23,7 @@ export class Connection {
   readonly #host: TransportHost
   readonly #isSharded: boolean
   readonly #ranges: readonly SlotRange[] | undefined
-  readonly #joins = new Map<Topic, Listener>()
+  readonly #joins = new Map<string, Join>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
@@ -50,27 +55,25 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    if (!this.#live) throw new Error(GONE)
-    const listener: Listener = (frame) => this.#receive(topic, listener, frame)
-    this.#joins.set(topic, listener)
-    try {
-      await this.#wait(() => this.#subscribe(topic, listener), signal)
-      if (this.#joins.get(topic) !== listener) throw new Error('left before the join was confirmed')
-    } catch (cause) {
-      if (isMoved(cause)) this.#end(cause)
-      if (this.#joins.get(topic) === listener) this.leave(topic)
-      throw cause
-    }
+    await this.#confirm(
+      this.#begin(topic, topic, (frame) => this.#host.receive(topic, frame)),
+      signal,
+    )
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    if (this.#isSharded) throw noPatterns()
+    // The name of a hub has `A-Z a-z 0-9 _ -` only, all of which stand for themselves in a pattern.
+    const join = this.#begin(`rivulet/${hub}/*`, undefined, (frame, channel) =>
+      this.#host.watched(channel, frame),
+    )
+    signal.addEventListener('abort', () => this.#leave(join), { once: true })
+    await this.#confirm(join, signal)
   }
 
   leave(topic: Topic): void {
-    const listener = this.#joins.get(topic)
-    this.#joins.delete(topic)
-    if (listener !== undefined && this.#live) this.#unsubscribe(topic, listener).catch(() => {})
+    const join = this.#joins.get(topic)
+    if (join !== undefined) this.#leave(join)
   }
 
   flush(signal: AbortSignal): Promise<void> {
@@ -88,24 +91,53 @@ export class Connection {
     return this.#wait(() => this.#client.sendCommand(['PING']), signal)
   }
 
-  #subscribe(topic: Topic, listener: Listener): Promise<void> {
-    if (this.#isSharded) return this.#client.sSubscribe(topic, listener, true)
-    return this.#client.subscribe(topic, listener, true)
-  }
-
-  #unsubscribe(topic: Topic, listener: Listener): Promise<void> {
-    if (this.#isSharded) return this.#client.sUnsubscribe(topic, listener, true)
-    return this.#client.unsubscribe(topic, listener, true)
-  }
-
-  #receive(topic: Topic, listener: Listener, frame: Buffer): void {
-    if (!this.#live || this.#joins.get(topic) !== listener) return
-    try {
-      this.#host.receive(topic, frame)
-    } catch (cause) {
-      // What is thrown here would lose the rest of what came with it (client 6.3).
-      this.#host.error(topic, faultOf('A frame from Redis was not taken', cause))
+  /** `told` is the topic that the host is told with a fault. */
+  #begin(name: string, told: Topic | undefined, take: (frame: Buffer, channel: string) => void): Join {
+    if (!this.#live) throw new Error(GONE)
+    const listener = (frame: Buffer, channel: Buffer) => {
+      if (!this.#live || this.#joins.get(name) !== join) return
+      try {
+        take(frame, channel.toString())
+      } catch (cause) {
+        // What is thrown here would lose the rest of what came with it (client 6.3).
+        this.#host.error(told, faultOf('A frame from Redis was not taken', cause))
+      }
     }
+    const join = { name, listener }
+    this.#joins.set(name, join)
+    return join
+  }
+
+  async #confirm(join: Join, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#wait(() => this.#subscribe(join), signal)
+      if (this.#joins.get(join.name) !== join) throw new Error('left before the join was confirmed')
+    } catch (cause) {
+      if (isMoved(cause)) this.#end(cause)
+      this.#leave(join)
+      throw cause
+    }
+  }
+
+  /** Ends a join, unless it has ended. */
+  #leave(join: Join): void {
+    if (this.#joins.get(join.name) !== join) return
+    this.#joins.delete(join.name)
+    if (this.#live) this.#unsubscribe(join).catch(() => {})
+  }
+
+  #subscribe({ name, listener }: Join): Promise<void> {
+    if (isPattern(name)) return this.#client.pSubscribe(name, listener, true)
+    return this.#isSharded
+      ? this.#client.sSubscribe(name, listener, true)
+      : this.#client.subscribe(name, listener, true)
+  }
+
+  #unsubscribe({ name, listener }: Join): Promise<void> {
+    if (isPattern(name)) return this.#client.pUnsubscribe(name, listener, true)
+    return this.#isSharded
+      ? this.#client.sUnsubscribe(name, listener, true)
+      : this.#client.unsubscribe(name, listener, true)
   }
 
   /** A publish that was rejected. One that only lost its connection is the core's to count. */
@@ -168,6 +200,10 @@ export class Connection {
       this.#waits.delete(fail)
     })
   }
+}
+
+function isPattern(name: string): boolean {
+  return name.endsWith('*')
 }
 
 /** The channel belongs to another node by now, so all that is known of the slots is out of date. */

@@ -41,6 +41,12 @@ export function faultOf(what: string, cause: unknown): RivuletError {
   })
 }
 
+/** Makes the error that tells why no hub can be watched over sharded channels. */
+export function noPatterns(): RivuletError {
+  const advice = 'use ordinary channels, without the option "sharded", in all processes of the hub'
+  return new RivuletError('TRANSPORT_FAILED', `Sharded channels of Redis have no patterns; ${advice}.`)
+}
+
 /** Tells whether trying again soon is pointless. */
 function isFatal(cause: unknown): boolean {
   if (cause instanceof ErrorReply) return FATAL_ANSWER.test(cause.message)

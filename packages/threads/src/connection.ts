@@ -24,6 +24,8 @@ export class Connection {
   readonly #channel: Channel
   readonly #host: TransportHost
   readonly #joined = new Set<Topic>()
+  /** While a hub is watched: what its topics begin with. */
+  #watched: { readonly beginning: string } | undefined
   readonly #others = new Others()
   // Grows with each post by its bytes and one: where an ask stands, and how far behind it another transport is.
   #position = 0
@@ -94,11 +96,23 @@ export class Connection {
 
   /** The channel brings every topic already, so a join is heard from the call on. */
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (!this.#live) throw new Error('the channel is closed')
+    this.#assertLive(signal)
     this.#joined.add(topic)
     await undefined
     if (signal.aborted) this.#joined.delete(topic)
+    signal.throwIfAborted()
+  }
+
+  /** Of the frames that come anyway, those of the hub are handed over from the call on. */
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    this.#assertLive(signal)
+    const watched = { beginning: `rivulet/${hub}/` }
+    this.#watched = watched
+    const end = () => {
+      if (this.#watched === watched) this.#watched = undefined
+    }
+    signal.addEventListener('abort', end, { once: true })
+    await undefined
     signal.throwIfAborted()
   }
 
@@ -119,6 +133,11 @@ export class Connection {
     this.#live = false
     await this.#others.caughtUp(this.#position, signal).catch(() => {})
     this.#drop(new Error('the transport was closed'))
+  }
+
+  #assertLive(signal: AbortSignal): void {
+    signal.throwIfAborted()
+    if (!this.#live) throw new Error('the channel is closed')
   }
 
   #ask(): boolean {
@@ -160,16 +179,19 @@ export class Connection {
   #receiveAll(post: FramesPost): void {
     this.#others.heard(post[0], post[1])
     for (let index = 2; index < post.length; index += 2) {
-      this.#receive(post[index] as Topic, post[index + 1] as Uint8Array | string)
+      const [topic, frame] = [post[index] as Topic, post[index + 1] as Uint8Array | string]
+      if (this.#joined.has(topic)) this.#handOver('receive', topic, frame)
+      if (this.#watched !== undefined && topic.startsWith(this.#watched.beginning))
+        this.#handOver('watched', topic, frame)
     }
   }
 
-  #receive(topic: Topic, frame: Uint8Array | string): void {
-    if (!this.#live || !this.#joined.has(topic)) return
+  #handOver(to: 'receive' | 'watched', topic: Topic, frame: Uint8Array | string): void {
+    if (!this.#live) return
     try {
-      this.#host.receive(topic, frame)
+      this.#host[to](topic, frame)
     } catch (cause) {
-      this.#host.error(topic, faultOf('A frame was not taken', cause))
+      this.#host.error(to === 'receive' ? topic : undefined, faultOf('A frame was not taken', cause))
     }
   }
 

@@ -13,7 +13,7 @@ export function threads(options: string | ThreadsOptions = {}): Transport {
 class ThreadsTransport implements Transport {
   readonly name = 'threads'
   readonly capabilities = {
-    ...({ scope: 'host', echoes: false, ordered: true, watch: false } as const),
+    ...({ scope: 'host', echoes: false, ordered: true, watch: true } as const),
     maxFrameBytes: () => Number.POSITIVE_INFINITY,
   }
   readonly #options: ResolvedOptions
@@ -42,8 +42,8 @@ class ThreadsTransport implements Transport {
     return this.#connection?.join(topic, signal) ?? Promise.reject(new Error('not open'))
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  watch(hub: string, signal: AbortSignal): Promise<void> {
+    return this.#connection?.watch(hub, signal) ?? Promise.reject(new Error('not open'))
   }
 
   leave(topic: Topic): void {
