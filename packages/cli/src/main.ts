@@ -3,6 +3,7 @@ import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
 import { addPub } from './commands/pub.ts'
+import { addSub } from './commands/sub.ts'
 
 const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
@@ -20,6 +21,7 @@ export function programOf(): Command {
     .addHelpText('after', AFTER)
   addCommonOptions(program)
   addPub(program)
+  addSub(program)
   return program
 }
 

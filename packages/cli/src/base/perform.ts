@@ -46,7 +46,10 @@ export function perform<Options, Args extends unknown[]>(
 }
 
 function failed({ signal, output }: Run, error: unknown): ExitCode {
-  if (signal.aborted && error instanceof Interruption) return EXIT.fine
+  if (signal.aborted && error instanceof Interruption) {
+    output.say(error.message)
+    return EXIT.fine
+  }
   output.warn(sentenceOf(error))
   return exitCodeOf(error)
 }

@@ -63,9 +63,9 @@ export class CliProcess {
       .map((line) => JSON.parse(line))
   }
 
-  /** Writes to its standard input. */
-  type(text: string): void {
-    this.#child.stdin?.write(text)
+  /** Writes to its standard input. Resolves when the pipe has taken it; so long as the pipe is full, it does not. */
+  type(text: string): Promise<void> {
+    return new Promise((resolve) => this.#child.stdin?.write(text, () => resolve()))
   }
 
   /** Ends its standard input. */

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
+import type { StreamOptions } from 'rivulet'
+import { CommandError, EXIT } from '../base/exit-code.ts'
+
+/** A validator as streams take it. */
+export type Schema = NonNullable<StreamOptions['schema']>
+
+/** Makes a validator of a file with a JSON Schema: draft 7, 2019-09 or 2020-12, as its `$schema` says, else draft 7. */
+export function schemaOf(file: string): Schema {
+  const validate = compile(file)
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'rivulet-cli',
+      validate: (value) =>
+        validate(value) ? { value } : { issues: (validate.errors ?? []).map((error) => issueOf(error)) },
+    },
+  }
+}
+
+function compile(file: string) {
+  const schema = read(file)
+  try {
+    return validatorOf(schema).compile(schema)
+  } catch (cause) {
+    throw new CommandError(`${file} is not a JSON Schema: ${(cause as Error).message}.`, EXIT.refused, cause)
+  }
+}
+
+function read(file: string): AnySchemaObject {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new CommandError(
+      `The schema ${file} can't be read: ${(cause as Error).message}.`,
+      EXIT.refused,
+      cause,
+    )
+  }
+}
+
+function validatorOf({ $schema = '' }: AnySchemaObject): Ajv {
+  const options = { strict: false }
+  const ajv = String($schema).includes('2020-12')
+    ? new Ajv2020(options)
+    : String($schema).includes('2019-09')
+      ? new Ajv2019(options)
+      : new Ajv(options)
+  // Its types name the function a namespace when it is imported from an ES module.
+  return (formats as unknown as typeof formats.default)(ajv)
+}
+
+function issueOf({ message = 'does not fit', instancePath }: ErrorObject) {
+  const path = instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return { message, path }
+}

@@ -1,0 +1,75 @@
+import { CommandError } from '../base/exit-code.ts'
+import { type MessageRecord, writeRecord } from '../base/message-record.ts'
+import type { Output } from '../base/output.ts'
+
+/** Makes the line that is printed for a message. */
+export type MessageFormat = (record: MessageRecord) => string
+
+/** How messages are printed. */
+export interface FormatOptions {
+  /** Only the data. */
+  readonly raw?: true
+  /** A text with placeholders. */
+  readonly format?: string
+}
+
+/** Picks the format: what the options say, else for people on a terminal, else one record of NDJSON for each message. */
+export function formatOf({ raw, format }: FormatOptions, output: Output): MessageFormat {
+  if (raw === true && format !== undefined) throw new CommandError('Give --raw or --format, not both.')
+  if (format !== undefined) return formatted(format)
+  if (raw !== true && output.isTerminal && !output.isJson) return forPeople(output)
+  const write: MessageFormat = raw === true ? ({ data }) => JSON.stringify(data) : writeRecord
+  // In JSON only strings have such characters, and an escape is the same string.
+  return output.isTerminal ? (record) => printable(write(record)) : write
+}
+
+function forPeople(output: Output): MessageFormat {
+  return ({ stream, data, receivedAt }) => {
+    const time = output.styled(
+      'dim',
+      new Date(receivedAt).toTimeString().slice(0, 8) + receivedAt.slice(19, 23),
+    )
+    return `${time} ${output.styled('cyan', stream)} ${printable(JSON.stringify(data))}`
+  }
+}
+
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/
+const FIELDS = ['stream', 'sid', 'receivedAt', 'data'] as const
+
+function formatted(format: string): MessageFormat {
+  const parts = format.split(PLACEHOLDER).map((piece, index) => (index % 2 === 0 ? piece : pathOf(piece)))
+  return (record) =>
+    parts.map((part) => (typeof part === 'string' ? part : textOf(valueAt(record, part)))).join('')
+}
+
+function pathOf(placeholder: string): readonly string[] {
+  const path = placeholder.trim().split('.')
+  const [field = '', ...rest] = path
+  const isKnown = (FIELDS as readonly string[]).includes(field) && (field === 'data' || rest.length === 0)
+  if (isKnown) return path
+  throw new CommandError(
+    `There is no {{${placeholder}}}; there are {{stream}}, {{sid}}, {{receivedAt}}, {{data}}, and {{data.a.b}} for what is inside.`,
+  )
+}
+
+function valueAt(record: MessageRecord, path: readonly string[]): unknown {
+  let value: unknown = record
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = (value as Record<string, unknown>)[key]
+  }
+  return value
+}
+
+function textOf(value: unknown): string {
+  if (value === undefined) return ''
+  return printable(typeof value === 'string' ? value : JSON.stringify(value))
+}
+
+/** Shows control characters as escapes: a message must not move the cursor, or make lines of its own. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u001F\u007F-\u009F]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}

@@ -1,0 +1,244 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { openHub } from 'rivulet'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Broker, startMosquitto, startNats } from '../../../test/support/brokers.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
+import { heardOn } from './support/heard.ts'
+
+const BROKERS = [
+  { kind: 'NATS', start: () => startNats() },
+  { kind: 'MQTT', start: () => startMosquitto() },
+]
+
+describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
+  let broker: Broker
+  beforeAll(async () => {
+    broker = await start()
+  })
+  afterAll(() => broker.close())
+
+  test('publishes its argument, and ends with 0 when it is confirmed', async () => {
+    const heard = await heardOn(broker.url, 'positions')
+    const ending = await runCli(['pub', 'positions', '{"truck":7}', '--url', broker.url])
+    expect(ending).toEqual({ exitCode: 0, stdout: '', stderr: 'published 1: 1 confirmed\n' })
+    expect(await heard.take(1)).toEqual([{ truck: 7 }])
+  })
+
+  test('publishes lines as they come, each before the next one is there', async () => {
+    const heard = await heardOn(broker.url, 'lines')
+    const running = new CliProcess(['pub', 'lines', '--url', broker.url], { input: 'open' })
+    for (const n of [1, 2, 3]) {
+      running.type(`{"n":${n}}\n`)
+      expect(await heard.take(n)).toHaveLength(n)
+    }
+    running.type('\n{"n":4}')
+    running.endInput()
+    expect((await running.ended()).exitCode).toBe(0)
+    expect(await heard.take(4)).toEqual([1, 2, 3, 4].map((n) => ({ n })))
+  })
+
+  test('goes on after what is refused, says it line by line, and ends with 2', async () => {
+    const heard = await heardOn(broker.url, 'some')
+    const input = `{"n":1}\n[1]\n{"n":\n{"text":"${'x'.repeat(5000)}"}\n{"n":2}\n`
+    const { exitCode, stderr } = await runCli(['pub', 'some', '--url', broker.url], { input })
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/line 2: An array .*\n.*line 3: It is not JSON\.\n.*line 4: Payload is .* 4096/)
+    expect(stderr).toContain('published 2: 2 confirmed, 3 refused (1 invalidData, 1 tooLarge, 1 notJson)')
+    expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  test('ends in good order at Ctrl-C, with the exit code of its work so far', async () => {
+    const heard = await heardOn(broker.url, 'beats')
+    const args = ['pub', 'beats', '{"n":{{n}}}', '--every', '10ms', '--url', broker.url]
+    const terminal = new CliTerminal(args)
+    await heard.take(3)
+    terminal.type('\x03')
+    const { exitCode, screen } = await terminal.ended()
+    expect(screen).toMatch(/published (\d+): \1 confirmed/)
+    expect(exitCode).toBe(0)
+    expect((await heard.take(3)).slice(0, 3)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+  })
+
+  test('ends in good order at SIGTERM while it waits for a line', async () => {
+    const heard = await heardOn(broker.url, 'waiting')
+    const running = new CliProcess(['pub', 'waiting', '--json', '--url', broker.url], { input: 'open' })
+    running.type('{"n":1}\n')
+    await heard.take(1)
+    running.kill('SIGTERM')
+    expect((await running.ended()).exitCode).toBe(0)
+    expect(running.records).toMatchObject([{ stream: 'waiting', ledger: { accepted: 1, confirmed: 1 } }])
+  })
+})
+
+describe('rivulet pub', () => {
+  test('says what was lost when the broker goes away, and ends with 1', async () => {
+    const broker = await startNats()
+    const heard = await heardOn(broker.url, 'positions')
+    const running = new CliProcess(['pub', 'positions', '--url', broker.url], { input: 'open' })
+    running.type('{"n":1}\n')
+    await heard.take(1)
+    await heard.close()
+    await broker.close()
+    await running.says('The connection is lost; trying again')
+    running.type('{"n":2}\n')
+    running.endInput()
+    const { exitCode, stderr } = await running.ended()
+    expect(stderr).toContain('published 2: 1 confirmed, 1 lost (offline)')
+    expect(exitCode).toBe(1)
+  })
+
+  test('ends with 3 and one line when the broker is away', async () => {
+    const url = `nats://127.0.0.1:${await freePort()}`
+    const { exitCode, stdout, stderr } = await runCli(['pub', 'a', '{}', '--url', url, '--wait', '1s'])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' })
+    expect(stderr).toMatch(/^rivulet: The transport was not up within 1000 ms; .*connection refused.*\n$/)
+  })
+
+  test('ends with 0 when it is interrupted before the broker is there', async () => {
+    // It takes connections and says nothing.
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const url = `nats://127.0.0.1:${port}`
+    const terminal = new CliTerminal(['pub', 'a', '{}', '--url', url, '--wait', '1h'])
+    await once(silent, 'connection')
+    terminal.type('\x03')
+    const { exitCode, screen } = await terminal.ended()
+    expect(screen).toContain('It was ended by SIGINT.')
+    expect(exitCode).toBe(0)
+    silent.close()
+  })
+
+  test('ends with 2 when the broker refuses its credentials, and shows no password', async () => {
+    const broker = await startNats({ users: { fleet: 'right' } })
+    const url = broker.url.replace('//', '//fleet:swordfish@')
+    const { exitCode, stderr } = await runCli(['pub', 'a', '{}', '--url', url])
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/authorization violation/i)
+    expect(stderr).not.toContain('swordfish')
+    await broker.close()
+  })
+
+  test('ends with 1 when the broker refuses to let it publish, and says why', async () => {
+    const denies = 'permissions: { publish: { deny: "rivulet.default.secret" } }'
+    const config = `authorization { users: [ { user: "fleet", password: "right", ${denies} } ] }`
+    const broker = await startNats({ config })
+    const url = broker.url.replace('//', '//fleet:right@')
+    const { exitCode, stderr } = await runCli(['pub', 'secret', '{}', '--url', url])
+    expect(stderr).toMatch(/permissions violation/i)
+    expect(stderr).toContain('published 1: 1 unconfirmed')
+    expect(exitCode).toBe(1)
+    await broker.close()
+  })
+
+  test('fills in placeholders', async () => {
+    const broker = await startNats()
+    const heard = await heardOn(broker.url, 'made')
+    const text = '{"n":{{n}},"at":{{ now }},"id":"{{uuid}}","whole":{{random 5 7}},"part":{{random 0.0 1}}}'
+    await runCli(['pub', 'made', text, '--count', '20', '--url', broker.url])
+    const made = (await heard.take(20)) as {
+      n: number
+      at: number
+      id: string
+      whole: number
+      part: number
+    }[]
+    expect(made.map(({ n }) => n)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+    expect(made.every(({ at }) => Number.isInteger(at) && Math.abs(at - Date.now()) < 600_000)).toBe(true)
+    expect(new Set(made.map(({ id }) => id)).size).toBe(20)
+    expect(made.every(({ whole }) => [5, 6, 7].includes(whole))).toBe(true)
+    expect(made.every(({ part }) => part >= 0 && part <= 1)).toBe(true)
+    await broker.close()
+  })
+
+  test.each([
+    [['pub', 'a', '{{nn}}'], /There is no \{\{nn\}\}; there are \{\{n\}\}/],
+    [['pub', 'a', '{"r":{{random 3}}}'], /has two numbers, the smaller one first/],
+    [['pub', 'a', '{"r":{{random 3 1}}}'], /has two numbers, the smaller one first/],
+    [['pub', 'a', '{}', '--count', '0'], /--count .* It is a whole number from 1/],
+    [['pub', 'a', '{}', '--every', '10'], /--every .* It is a duration such as 500ms/],
+    [['pub', 'a', '{}', '--rate', 'fast'], /--rate .* It is a number a second/],
+    [['pub'], /missing required argument 'stream'/],
+    [['pub', '', '{}'], /name/],
+    [['pub', 'a', '{}', '--url', 'localhost:4222'], /has no scheme; did you mean nats/],
+    [['pub', 'a', '{}', 'b'], /too many arguments/],
+  ])('says what is wrong with %j, and ends with 2', async (args, sentence) => {
+    const { exitCode, stdout, stderr } = await runCli(args)
+    expect(stderr).toMatch(sentence)
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+  })
+
+  test('publishes in this process only when there is no URL, and says so', async () => {
+    const { exitCode, stderr } = await runCli(['pub', 'a', '{"n":{{n}}}', '--count', '3'])
+    expect(stderr).toContain('There is no URL of a broker')
+    expect(stderr).toContain('published 3: 3 local')
+    expect(exitCode).toBe(0)
+  })
+
+  test('changes the limit with --rate, says so, and publishes no faster', async () => {
+    const args = ['pub', 'a', '{"n":{{n}}}', '--url', 'memory:a']
+    const raised = await runCli([...args, '--count', '500', '--rate', '1000'])
+    expect(raised.stderr).toMatch(/limit is \{ ratePerSecond: 1000, burst: 100 \}.*give them the same/)
+    expect(raised.stderr).toContain('published 500: 500 confirmed')
+    expect(raised.exitCode).toBe(0)
+    const lowered = new CliProcess([...args, '--count', '9', '--rate', '1/h'])
+    await lowered.says('limit is')
+    lowered.kill('SIGINT')
+    const { exitCode, stderr } = await lowered.ended()
+    expect(stderr).toMatch(/published 1: 1 confirmed/)
+    expect(exitCode).toBe(0)
+  })
+
+  test('keeps only the newest message of a key while there is no room with --latest', async () => {
+    const rows = Array.from({ length: 200 }, (_, n) => JSON.stringify({ truck: n % 4, n }))
+    const args = ['pub', 'a', '--latest', 'truck', '--rate', '5', '--json', '--url', 'memory:a']
+    const running = new CliProcess(args, { input: rows.join('\n') })
+    expect((await running.ended()).exitCode).toBe(0)
+    const [{ ledger }] = running.records as [{ ledger: Record<string, number> }]
+    expect(ledger).toMatchObject({ attempts: 200, waiting: 0 })
+    expect(ledger.conflated).toBeGreaterThan(100)
+    expect(ledger.confirmed).toBe(200 - (ledger.conflated as number))
+  })
+
+  test('reads no more than it can publish', async () => {
+    const running = new CliProcess(['pub', 'a', '--rate', '1/h', '--url', 'memory:a'], { input: 'open' })
+    const line = `{"text":"${'x'.repeat(4000)}"}\n`
+    let taken = 0
+    const writing = (async () => {
+      for (; taken < 5000; taken++) await running.type(line)
+    })()
+    await running.says('limit is')
+    // The pipe and the process take some, and the rest stays with whoever writes.
+    expect(await settled(() => taken)).toBeLessThan(500)
+    running.kill('SIGINT')
+    expect((await running.ended()).exitCode).toBe(0)
+    // Writing to a process that has ended fails, and that is an answer, too.
+    await writing
+  })
+
+  test('takes the URL and the hub from the environment, where options do not say otherwise', async () => {
+    const broker = await startNats()
+    const hub = await openHub({ transport: broker.url, name: 'fleet' })
+    const heard: unknown[] = []
+    await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
+    const env = { RIVULET_URL: broker.url, RIVULET_HUB: 'other' }
+    await runCli(['pub', 'a', '{"n":1}'], { env })
+    await runCli(['--hub', 'fleet', 'pub', 'a', '{"n":2}'], { env })
+    await expect.poll(() => heard).toEqual([{ n: 2 }])
+    await hub.close()
+    await broker.close()
+  })
+})
+
+/** Resolves to a number once it has begun to move, and was then the same at ten looks. */
+async function settled(look: () => number): Promise<number> {
+  await expect.poll(look).toBeGreaterThan(0)
+  for (let last = look(), same = 0; ; last = look()) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    same = look() === last ? same + 1 : 0
+    // Early on a busy machine, which makes the test weaker and never wrong.
+    if (same === 10) return last
+  }
+}
