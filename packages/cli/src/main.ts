@@ -3,6 +3,8 @@ import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
 import { addPub } from './commands/pub.ts'
+import { addRecord } from './commands/record.ts'
+import { addReplay } from './commands/replay.ts'
 import { addSub } from './commands/sub.ts'
 
 const AFTER = `
@@ -22,6 +24,8 @@ export function programOf(): Command {
   addCommonOptions(program)
   addPub(program)
   addSub(program)
+  addRecord(program)
+  addReplay(program)
   return program
 }
 
