@@ -6,6 +6,7 @@ import { addPub } from './commands/pub.ts'
 import { addRecord } from './commands/record.ts'
 import { addReplay } from './commands/replay.ts'
 import { addSub } from './commands/sub.ts'
+import { addTap } from './commands/tap.ts'
 
 const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
@@ -24,6 +25,7 @@ export function programOf(): Command {
   addCommonOptions(program)
   addPub(program)
   addSub(program)
+  addTap(program)
   addRecord(program)
   addReplay(program)
   return program

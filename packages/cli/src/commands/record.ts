@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Hub, Tap } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
+import { countText } from '../base/count-text.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import { globOf } from '../base/glob.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { showProgress } from '../base/progress.ts'
 import { countFrom1, durationMs } from '../base/quantity.ts'
 import { sizeText } from '../base/size-text.ts'
+import { until } from '../base/until.ts'
 import { withHub } from '../connection/hub-of.ts'
 import { intakeOf, tapOf } from '../connection/hub-tap.ts'
 import { Recorder } from '../recording/recorder.ts'
@@ -79,7 +81,7 @@ async function recordFrom(hub: Hub, run: Run, options: RecordOptions, file: stri
   const progress = showProgress(options.quiet === true, '{messages} messages, {size}', 0, () => ({
     ...{ done: 0, messages: recorder.messages, size: sizeText(recorder.bytes) },
   }))
-  await ended(either, options.for)
+  await until(either, options.for)
   tap.unsubscribe()
   await recorder.finish()
   progress.stop()
@@ -89,16 +91,6 @@ async function recordFrom(hub: Hub, run: Run, options: RecordOptions, file: stri
 
 function writeSentence(file: string, failure: unknown): string {
   return `${file} can't be written any further: ${failure instanceof Error ? failure.message : failure}.`
-}
-
-async function ended(signal: AbortSignal, forMs: number | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    if (forMs !== undefined) timer = setTimeout(resolve, forMs)
-  })
-  clearTimeout(timer)
 }
 
 function summed(
@@ -111,8 +103,10 @@ function summed(
   const intake = intakeOf(tap, only === undefined ? undefined : globOf(only))
   const { messages, streams, bytes, dropped } = recorder
   const where = file === '-' ? '' : ` in ${file}`
-  output.say(`recorded ${messages} messages of ${streams} streams (${sizeText(bytes)})${where}`)
-  if (dropped > 0) output.warn(`${dropped} messages were dropped, since writing was too slow.`)
+  output.say(
+    `recorded ${countText(messages, 'message')} of ${countText(streams, 'stream')} (${sizeText(bytes)})${where}`,
+  )
+  if (dropped > 0) output.warn(`${countText(dropped, 'message')} dropped, since writing was too slow.`)
   if (intake.missed + dropSum(intake.dropped) > 0) output.say(sentenceOf(messages, intake))
   if (json === true && file !== '-') {
     output.line(JSON.stringify({ file, messages, streams, bytes, tooSlow: dropped, ...intake }))

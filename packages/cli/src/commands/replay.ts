@@ -2,6 +2,7 @@ import { Playback, type PlaybackOptions } from '@rivulet/replay'
 import type { Command } from 'commander'
 import type { Hub, RivuletError } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
+import { countText } from '../base/count-text.ts'
 import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
@@ -89,9 +90,9 @@ async function dryRun(
   await playback.check(signal, tell)
   const { streams, playedMs } = playback
   const { messages, skipped } = playback.progress
-  const bad = skipped === 0 ? '' : `, and ${skipped} bad lines`
+  const bad = skipped === 0 ? '' : `, and ${countText(skipped, 'bad line')}`
   output.say(
-    `${messages} messages of ${streams} streams in ${secondsText(playedMs)}${bad}; nothing was published`,
+    `${countText(messages, 'message')} of ${countText(streams, 'stream')} in ${secondsText(playedMs)}${bad}; nothing was published`,
   )
   if (json === true) output.line(JSON.stringify({ messages, streams, skipped, playedMs }))
   return EXIT.fine
@@ -116,9 +117,9 @@ function sumUp(output: Output, hub: Hub, playback: Playback): void {
   const { messages, skipped, passes } = playback.progress
   const ledger = hub.ledger()
   const more = [
-    `${playback.streams} streams`,
+    countText(playback.streams, 'stream'),
     ...(passes > 1 ? [`${passes} passes`] : []),
-    ...(skipped > 0 ? [`${skipped} bad lines left out`] : []),
+    ...(skipped > 0 ? [`${countText(skipped, 'bad line')} left out`] : []),
   ]
   output.say(`${sentenceOf({ stream: '', hub: hub.name, unreadable: 0, ledger })}; ${more.join(', ')}`)
   if (output.isJson) output.line(JSON.stringify({ hub: hub.name, messages, skipped, passes, ledger }))
