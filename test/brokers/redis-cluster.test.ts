@@ -2,6 +2,7 @@ import { redis } from '@rivulet/redis'
 import type { Hub } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Broker } from '../support/brokers.ts'
+import { expectLaws } from '../support/ledger-laws.ts'
 import { closeLawfully, eventually, makeLive } from '../support/live.ts'
 import { REDIS_PROGRAMS, redisCommand, startRedisCluster } from '../support/redis-servers.ts'
 
@@ -76,6 +77,31 @@ for (const server of REDIS_PROGRAMS) {
     },
   )
 }
+
+test.each(REDIS_PROGRAMS)('a tap on one node hears what is published on all of them, %s', async (server) => {
+  const brokers = await cluster(server)
+  const watcher = await openOn(brokers.slice(0, 1), false)
+  const heard: string[] = []
+  const tap = watcher.tap(({ data }, name) => void heard.push(`${name} ${JSON.stringify(data)}`))
+  await tap.ready
+  const publishers = await Promise.all(brokers.map((broker) => openOn([broker], false)))
+  for (const [by, hub] of publishers.entries()) for (const name of NAMES) hub.stream(name).publish({ by })
+  const expected = NAMES.flatMap((name) => publishers.map((_, by) => `${name} {"by":${by}}`))
+  await eventually(() => [...heard].sort()).toEqual(expected.sort())
+  expect(tap.ledger()).toMatchObject({ received: expected.length, missed: 0 })
+  expectLaws(tap.ledger())
+})
+
+test('with sharded channels no hub of a cluster can be watched, and the rejection says why', async () => {
+  const brokers = await cluster()
+  const transport = redis({ servers: brokers.map(({ url }) => url), sharded: true })
+  const hub = makeLive({ transport })
+  hub.on('error', () => {})
+  await hub.ready()
+  expect(transport.capabilities.watch).toBe(false)
+  await expect(transport.watch('default', new AbortController().signal)).rejects.toThrow('have no patterns')
+  await expect(hub.tap(() => {}).ready).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
+})
 
 test('a hub whose node is killed moves to another one by itself', async () => {
   const brokers = await cluster()
