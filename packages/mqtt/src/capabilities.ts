@@ -1,15 +1,27 @@
 import type { Capabilities, Topic } from 'rivulet'
 import type { Settings } from './options.ts'
 
-/** Tells what a broker can do that takes packets of at most `brokerBytes`, or names no limit. */
-export function capabilitiesOf(protocol: 4 | 5, settings: Settings, brokerBytes?: number): Capabilities {
+/** What a broker of MQTT 5 says of itself when it lets a client in. */
+interface BrokerClaims {
+  readonly maximumPacketSize?: number
+  /** Absent means yes, as with the next one (3.2.2.3). */
+  readonly subscriptionIdentifiersAvailable?: boolean
+  readonly wildcardSubscriptionAvailable?: boolean
+}
+
+/** Tells what a broker can do that says this of itself. */
+export function capabilitiesOf(protocol: 4 | 5, settings: Settings, broker: BrokerClaims = {}): Capabilities {
   const { prefix, maxPacketBytes } = settings
   // The length of the topic takes 2 bytes, and under MQTT 5 the properties, of which there are none, take 1.
   const besideFrame = Buffer.byteLength(prefix) + (protocol === 5 ? 3 : 2)
-  const room = largestRemainingLength(Math.min(maxPacketBytes, brokerBytes ?? maxPacketBytes)) - besideFrame
+  const packetBytes = Math.min(maxPacketBytes, broker.maximumPacketSize ?? maxPacketBytes)
+  const room = largestRemainingLength(packetBytes) - besideFrame
   const maxFrameBytes = (topic: Topic) => Math.max(0, room - Buffer.byteLength(topic))
+  const { subscriptionIdentifiersAvailable = true, wildcardSubscriptionAvailable = true } = broker
+  // Without them a frame of a topic that is joined, too, comes once or twice, and nothing tells which copy is which.
+  const watch = protocol === 5 && subscriptionIdentifiersAvailable && wildcardSubscriptionAvailable
   // Only MQTT 5 has a subscription without one's own frames (`No Local`).
-  return { scope: 'network', echoes: protocol === 4, ordered: true, watch: false, maxFrameBytes }
+  return { scope: 'network', echoes: protocol === 4, ordered: true, watch, maxFrameBytes }
 }
 
 /** Returns how much may follow the fixed header: a type and the remaining length, which takes 1 to 4 bytes (1.5.5). */

@@ -1,15 +1,14 @@
 import { connect as connectSocket, type Socket } from 'node:net'
-import { ErrorWithReasonCode, type MqttClient, ReasonCodes } from 'mqtt'
+import { ErrorWithReasonCode, type IConnackPacket, type MqttClient, ReasonCodes } from 'mqtt'
 import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
 import { capabilitiesOf } from './capabilities.ts'
 import { CONNECT_TIMEOUT_MS, startClient, type Target } from './dial.ts'
 import { codeOf, failed, openError, reasonOf, unavailable } from './refusal.ts'
+import { BY, Subscriptions, subscribeOptions } from './subscriptions.ts'
 import type { TakeOvers } from './take-overs.ts'
 
-// `nl`: not my own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
-const SUBSCRIPTION = { qos: 0, nl: true, rap: true, rh: 2 } as const
-// A SUBSCRIBE has an id and options where a PUBLISH of QoS 0 has its frame.
-const SUBSCRIBE_BYTES = 3
+// A SUBSCRIBE has an id, options and a subscription identifier where a PUBLISH of QoS 0 has its frame.
+const SUBSCRIBE_BYTES = 5
 
 /** What a connection is made of. The host is called from when the connection is open until `close`. */
 type Parts = Target & { takeOvers: TakeOvers; host: TransportHost }
@@ -22,7 +21,7 @@ export class Connection {
   readonly #parts: Readonly<Parts>
   readonly #socket: Socket
   #client: MqttClient | undefined
-  readonly #joins = new Map<string, { readonly topic: Topic }>()
+  readonly #subscriptions: Subscriptions
   /** How to reject each promise that waits for the broker. */
   readonly #waits = new Set<(error: unknown) => void>()
   /** What to do at the answer to each ping under way, those of the client's own keepalive included. */
@@ -35,8 +34,9 @@ export class Connection {
   #lost: RivuletError | undefined
 
   constructor(parts: Parts) {
-    const { server, settings, protocol } = parts
+    const { server, settings, protocol, host } = parts
     this.#parts = parts
+    this.#subscriptions = new Subscriptions(host, settings.prefix)
     this.capabilities = capabilitiesOf(protocol, settings)
     // A packet behind another would wait 40 ms for the broker to acknowledge that one: with a barrier every 500
     // frames that is 8 000 frames a second instead of 50 000.
@@ -69,35 +69,43 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    const client = this.#clientFor(signal)
-    if (this.capabilities.maxFrameBytes(topic) < SUBSCRIBE_BYTES) {
-      throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
-    }
+    const client = this.#subscriberFor(topic, signal)
+    const { joins } = this.#subscriptions
     const name = this.#parts.settings.prefix + topic
     const join = { topic }
-    this.#joins.set(name, join)
-    const answered = this.#outcome(signal, (done, fail) => {
-      client.subscribe(name, SUBSCRIPTION, (error, _, answer) => {
-        if (!error) done()
-        else if (answer !== undefined) fail(this.#rejected(topic, error))
-        else this.#giveUp(error) // the end of the connection ends the join
-      })
-    })
-    await answered.catch((error: unknown) => {
+    joins.set(name, join)
+    await this.#subscribe(client, topic, BY.join, signal).catch((error: unknown) => {
       // A later join of the same topic is not this one's to end.
-      if (this.#joins.get(name) === join) this.leave(topic)
+      if (joins.get(name) === join) this.leave(topic)
       throw error
     })
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    const topics = `rivulet/${hub}/#`
+    const client = this.#subscriberFor(topics, signal)
+    if (!this.capabilities.watch) {
+      throw failed(
+        `${this.#parts.server.label} does not tell by which subscription a frame comes; use MQTT 5.`,
+      )
+    }
+    this.#subscriptions.watch = signal
+    const end = () => {
+      if (this.#subscriptions.watch !== signal) return
+      this.#subscriptions.watch = undefined
+      this.#unsubscribe(this.#parts.settings.prefix + topics)
+    }
+    signal.addEventListener('abort', end)
+    await this.#subscribe(client, topics, BY.watch, signal).catch((error: unknown) => {
+      signal.removeEventListener('abort', end)
+      end()
+      throw error
+    })
   }
 
   leave(topic: Topic): void {
     const name = this.#parts.settings.prefix + topic
-    // Without a callback a client that is disconnecting would emit an error.
-    if (this.#joins.delete(name) && this.#isUp) this.#client?.unsubscribe(name, () => {})
+    if (this.#subscriptions.joins.delete(name)) this.#unsubscribe(name)
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -110,12 +118,36 @@ export class Connection {
     if (this.#lost !== undefined) return
     const [isUp, isClosing] = [this.#isUp, this.#isClosing]
     this.#isClosing = true
+    this.#subscriptions.end()
     this.#isUp = false
     const end = () => {
       if (signal.aborted || !(isUp || isClosing)) this.#giveUp(signal.reason)
       else if (isUp) this.#ping(() => this.#client?.end())
     }
     await this.#outcome(signal, end, this.#giveUp).catch(() => {})
+  }
+
+  /** Returns the client when it can be used to subscribe to a topic. */
+  #subscriberFor(topic: string, signal: AbortSignal): MqttClient {
+    const client = this.#clientFor(signal)
+    if (this.capabilities.maxFrameBytes(topic as Topic) >= SUBSCRIBE_BYTES) return client
+    throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
+  }
+
+  #subscribe(client: MqttClient, topic: string, by: number, signal: AbortSignal): Promise<void> {
+    const options = subscribeOptions(by, this.capabilities.watch)
+    return this.#outcome(signal, (done, fail) => {
+      client.subscribe(this.#parts.settings.prefix + topic, options, (error, _, answer) => {
+        if (!error) done()
+        else if (answer !== undefined) fail(this.#rejected(topic, error))
+        else this.#giveUp(error) // the end of the connection ends the join
+      })
+    })
+  }
+
+  #unsubscribe(name: string): void {
+    // Without a callback a client that is disconnecting would emit an error.
+    if (this.#isUp) this.#client?.unsubscribe(name, () => {})
   }
 
   /** Calls `done` at the broker's answer. */
@@ -133,8 +165,10 @@ export class Connection {
     const client = this.#client
     // Its own way of giving up would let the system send what the socket holds.
     client.onKeepaliveTimeout = () => this.#giveUp(new Error('Keepalive timeout'))
-    client.on('connect', ({ properties }) => this.#opened(properties?.maximumPacketSize))
-    client.on('message', (name, payload, { retain }) => retain || this.#receive(name, payload))
+    client.on('connect', ({ properties }) => this.#opened(properties))
+    client.on('message', (name, payload, { retain, properties }) => {
+      if (!retain) this.#subscriptions.receive(name, payload, properties?.subscriptionIdentifier)
+    })
     client.on('packetsend', ({ cmd }) => cmd === 'pingreq' && this.#pings.push(() => {}))
     // An answer that nobody asked for confirms nothing.
     client.on('packetreceive', ({ cmd }) => cmd === 'pingresp' && this.#pings.shift()?.())
@@ -145,26 +179,13 @@ export class Connection {
     client.on('close', () => this.#end())
   }
 
-  #opened(brokerBytes: number | undefined): void {
+  #opened(properties: IConnackPacket['properties']): void {
     if (this.#socket.destroyed) return
     const { protocol, settings } = this.#parts
-    this.capabilities = capabilitiesOf(protocol, settings, brokerBytes)
+    this.capabilities = capabilitiesOf(protocol, settings, properties)
     this.#openedMs = performance.now()
     this.#isUp = true
     this.#welcome()
-  }
-
-  #receive(name: string, payload: Uint8Array): void {
-    const join = this.#joins.get(name)
-    if (join === undefined || this.#isClosing) return
-    const { host } = this.#parts
-    try {
-      host.receive(join.topic, payload)
-    } catch (cause) {
-      // An exception in here would stop the client from reading, for good and silently.
-      const error = failed('What takes the received frames threw; report it to its maker.', cause)
-      queueMicrotask(() => this.#isClosing || host.error(join.topic, error))
-    }
   }
 
   /** Ends the connection at once, with a reset: nothing that the system still holds of it leaves late. */
@@ -180,7 +201,7 @@ export class Connection {
     const { server, protocol, host, takeOvers } = this.#parts
     this.#isUp = false
     this.#lost = this.#endError(server.label)
-    this.#joins.clear()
+    this.#subscriptions.end()
     for (const reject of this.#waits) reject(this.#lost)
     if (this.#openedMs === undefined || this.#isClosing) return
     const nowMs = performance.now()
@@ -194,7 +215,7 @@ export class Connection {
     return unavailable(`The connection to ${label} is gone: ${reasonOf(this.#cause)}.`, this.#cause)
   }
 
-  #rejected(topic: Topic, cause: unknown): RivuletError {
+  #rejected(topic: string, cause: unknown): RivuletError {
     return failed(`${this.#parts.server.label} refused to subscribe to ${topic}: ${reasonOf(cause)}.`, cause)
   }
 

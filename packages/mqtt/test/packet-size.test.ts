@@ -95,8 +95,8 @@ test('a name is joined up to the largest SUBSCRIBE, and rejected beyond it witho
   const broker = await ScriptedBroker.start()
   broker.maxPacketBytes = 127
   const { transport } = await open({ url: broker.url })
-  // Type, remaining length, id, properties, length of the name, options.
-  const longest = 'n'.repeat(127 - 1 - 1 - 2 - 1 - 2 - 1) as Topic
+  // Type, remaining length, id, properties with the subscription identifier, length of the name, options.
+  const longest = 'n'.repeat(127 - 1 - 1 - 2 - (1 + 2) - 2 - 1) as Topic
   await transport.join(longest, NEVER)
   expect(broker.packets.at(-1)?.length).toBe(127)
   await expect(transport.join(`${longest}n` as Topic, NEVER)).rejects.toMatchObject({

@@ -8,6 +8,7 @@ const UNSUBSCRIBE = 0xa2
 const PINGREQ = 0xc0
 const NOT_AUTHORIZED = 0x87
 const MAXIMUM_PACKET_SIZE = 0x27
+const SUBSCRIPTION_IDENTIFIER = 0x0b
 
 /** A broker that lets one MQTT 5 client in at a time and does what no real broker does when it is told to. */
 export class ScriptedBroker {
@@ -29,6 +30,8 @@ export class ScriptedBroker {
   subscribeMs = 0
   /** The largest packet that it says it takes. */
   maxPacketBytes: number | undefined
+  /** Further properties with which it lets clients in, byte by byte. */
+  claims: readonly number[] = []
   readonly #server: Server
   #client: Socket | undefined
 
@@ -61,6 +64,14 @@ export class ScriptedBroker {
 
   pong(): void {
     this.#client?.write(Buffer.of(0xd0, 0))
+  }
+
+  /** Hands a frame over by subscriptions of these identifiers, as one copy. */
+  publish(topic: string | Buffer, frame: string, ...identifiers: number[]): void {
+    const name = Buffer.from(topic as string)
+    const properties = identifiers.flatMap((identifier) => [SUBSCRIPTION_IDENTIFIER, identifier])
+    const body = [0, name.length, ...name, properties.length, ...properties, ...Buffer.from(frame)]
+    this.#client?.write(Buffer.of(PUBLISH, body.length, ...body))
   }
 
   /** Sends a DISCONNECT and leaves the connection to the client. */
@@ -114,10 +125,10 @@ export class ScriptedBroker {
   }
 
   #connack(): Buffer {
-    if (this.maxPacketBytes === undefined) return Buffer.of(0x20, 3, 0, 0, 0)
-    const connack = Buffer.of(0x20, 8, 0, 0, 5, MAXIMUM_PACKET_SIZE, 0, 0, 0, 0)
-    connack.writeUInt32BE(this.maxPacketBytes, 6)
-    return connack
+    const size = Buffer.of(MAXIMUM_PACKET_SIZE, 0, 0, 0, 0)
+    size.writeUInt32BE(this.maxPacketBytes ?? 0, 1)
+    const properties = [...(this.maxPacketBytes === undefined ? [] : size), ...this.claims]
+    return Buffer.of(0x20, 3 + properties.length, 0, 0, properties.length, ...properties)
   }
 }
 
@@ -145,8 +156,9 @@ function remainingLength(packet: Buffer): [length: number, at: number] {
 }
 
 function topicOf(subscribe: Buffer): string {
-  const [, at] = remainingLength(subscribe)
-  return subscribe.subarray(at + 5, at + 5 + subscribe.readUInt16BE(at + 3)).toString()
+  const [, idAt] = remainingLength(subscribe)
+  const at = idAt + 3 + subscribe.readUInt8(idAt + 2) // behind the id and the properties
+  return subscribe.subarray(at + 2, at + 2 + subscribe.readUInt16BE(at)).toString()
 }
 
 function acknowledgement(type: number, packet: Buffer, code: number): Buffer {

@@ -63,7 +63,8 @@ class WebSocketTransport implements Transport {
   }
 
   watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+    const advice = 'watch on a service, whose hub stands on a broker or on the relay'
+    return Promise.reject(new Error(`A page cannot hear every stream of a hub; ${advice}.`))
   }
 
   leave(topic: Topic): void {

@@ -1,5 +1,5 @@
 import type { LeakyBucket } from 'rivulet/transport'
-import type { RelayPort } from '../relay/relay.ts'
+import type { RelayPort } from '../relay/guest.ts'
 import { checkFrame, messagesOfSize } from './frame-check.ts'
 import type { Buckets } from './page-buckets.ts'
 import { type PageTopic, readPageTopic } from './page-topic.ts'

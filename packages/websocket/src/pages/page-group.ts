@@ -1,6 +1,7 @@
 import type { Topic } from 'rivulet'
 import { encodeTopical, KIND } from '../base/protocol.ts'
-import type { Relay, RelayGuest, RelayPort } from '../relay/relay.ts'
+import type { RelayGuest, RelayPort } from '../relay/guest.ts'
+import type { Relay } from '../relay/relay.ts'
 import type { MutableCounts } from './page-counts.ts'
 import type { Limits } from './pages-options.ts'
 import { RateGate } from './rate-gate.ts'

@@ -1,7 +1,7 @@
 import type { Capabilities, Transport } from 'rivulet'
 
 const ALONE: Capabilities = {
-  ...{ scope: 'network', echoes: false, ordered: true, watch: false },
+  ...{ scope: 'network', echoes: false, ordered: true, watch: true },
   maxFrameBytes: () => Number.POSITIVE_INFINITY,
 }
 
@@ -16,7 +16,9 @@ export function capabilitiesOver(upstream: Transport | undefined): Capabilities 
     get ordered() {
       return claimed().ordered
     },
-    watch: false,
+    get watch() {
+      return claimed().watch
+    },
     get prefixes() {
       return claimed().prefixes
     },

@@ -1,8 +1,10 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
 import { Barriers } from './barriers.ts'
 import { capabilitiesOver } from './capabilities.ts'
+import type { RelayGuest, RelayPort } from './guest.ts'
 import { JoinedTopics, type TopicUser } from './joined-topics.ts'
 import { Prefixes, prefixOf } from './prefixes.ts'
+import { Watch } from './watch.ts'
 
 /**
  * Carries frames between the hub that it is given to, the pages that `servePages` lets in, and a transport upstream.
@@ -11,38 +13,6 @@ import { Prefixes, prefixOf } from './prefixes.ts'
 export interface Relay extends Transport {
   /** Takes a group of pages in; `servePages` calls it, and nobody else needs to. */
   attach(guest: RelayGuest): RelayPort
-}
-
-/** A group of pages, as a relay sees it. */
-export interface RelayGuest extends TopicUser {
-  /** The relay is open, and upstream with it. */
-  opened(): void
-  /** Upstream is gone, or the relay was closed: nothing that was joined is joined any more. */
-  ended(reason: 'away' | 'closed'): void
-  /** Upstream refused something on a topic. */
-  failed(topic: Topic): void
-}
-
-/** What a group of pages can do with a relay. */
-export interface RelayPort {
-  /** Whether the relay is open, and upstream with it. */
-  readonly isOpen: boolean
-  /** Those of the relay. */
-  readonly capabilities: Capabilities
-  /** Asks for a topic; the guest is told what becomes of it, perhaps before this returns. */
-  join(topic: Topic): void
-  /** Ends a join. */
-  leave(topic: Topic): void
-  /** Gives a page its prefixes. `takenOver` is called when another connection of the same page has them. */
-  hold(prefixes: readonly string[], takenOver: () => void): void
-  /** The page is gone. `takenOver` is the same function as before. */
-  release(prefixes: readonly string[], takenOver: () => void): void
-  /** Hands a frame of a page upstream, to the hub and to the other pages. Nobody gets one that is `'offline'`. */
-  send(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline'
-  /** Calls `answer` when upstream has everything that was sent before; never when upstream fails. */
-  barrier(answer: () => void): void
-  /** Takes the group out, once it has left its topics. */
-  detach(): void
 }
 
 /**
@@ -62,6 +32,7 @@ class RelayTransport implements Relay {
   readonly #topics: JoinedTopics
   readonly #prefixes = new Prefixes()
   readonly #barriers: Barriers
+  readonly #watch: Watch
   readonly #guests = new Set<RelayGuest>()
   #host: TransportHost | undefined
   /** Aborted while the relay is not open. */
@@ -80,6 +51,7 @@ class RelayTransport implements Relay {
     this.#upstream = upstream
     this.#topics = new JoinedTopics(upstream)
     this.#barriers = new Barriers(async (signal) => upstream?.flush(signal))
+    this.#watch = new Watch(upstream)
     this.capabilities = capabilitiesOver(upstream)
   }
 
@@ -109,7 +81,7 @@ class RelayTransport implements Relay {
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#isOpen) return 'offline'
-    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
+    const bytes = bytesOf(frame)
     if (this.capabilities.echoes) this.#prefixes.noteOwn(bytes)
     if (this.#upstream?.send(topic, bytes) === 'offline') return 'offline'
     this.#toPages(topic, bytes)
@@ -135,8 +107,10 @@ class RelayTransport implements Relay {
     }
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error('This transport can not watch a hub.'))
+  async watch(hub: string, signal: AbortSignal): Promise<void> {
+    if (!this.#isOpen) throw new Error('not connected')
+    if (!this.capabilities.watch) throw new Error(`${this.name} cannot hear every stream of a hub`)
+    await this.#watch.begin(hub, signal)
   }
 
   leave(topic: Topic): void {
@@ -195,26 +169,41 @@ class RelayTransport implements Relay {
       },
       left: (topic, cause) => {
         if (signal.aborted) return
-        if (topic === undefined) host.left(topic, cause)
-        else this.#topics.left(topic, cause)
+        if (topic !== undefined) return this.#topics.left(topic, cause)
+        this.#watch.end()
+        host.left(topic, cause)
       },
-      watched: (topic, frame) => (signal.aborted ? undefined : host.watched(topic, frame)),
+      watched: (topic, frame) => {
+        if (!signal.aborted && !this.#isEchoOfPage(this.#echoPrefixOf(bytesOf(frame))))
+          host.watched(topic, frame)
+      },
     }
   }
 
   #fromUpstream(topic: Topic, frame: Uint8Array | string): void {
-    const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
-    const prefix = this.capabilities.echoes ? prefixOf(bytes) : undefined
-    // Echoes of pages' frames were delivered here already. Echoes of the hub's frames go to the hub, which counts them.
-    if (prefix !== undefined && this.#prefixes.isHeld(prefix)) return
+    const bytes = bytesOf(frame)
+    const prefix = this.#echoPrefixOf(bytes)
+    // Echoes of the hub's frames go to the hub, which counts them.
+    if (this.#isEchoOfPage(prefix)) return
     if (prefix === undefined || !this.#prefixes.isOwn(prefix)) this.#toPages(topic, bytes)
     this.#toHub(topic, bytes)
+  }
+
+  /** Reads the prefix of a frame that may be an echo. */
+  #echoPrefixOf(frame: Uint8Array): string | undefined {
+    return this.capabilities.echoes ? prefixOf(frame) : undefined
+  }
+
+  /** What pages send was delivered here already. */
+  #isEchoOfPage(prefix: string | undefined): boolean {
+    return prefix !== undefined && this.#prefixes.isHeld(prefix)
   }
 
   #fromPage(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline' {
     if (!this.#isOpen || this.#upstream?.send(topic, frame) === 'offline') return 'offline'
     this.#toPages(topic, frame, sender)
     this.#toHub(topic, frame)
+    if (this.#watch.hears(topic)) this.#tell(topic, (host) => host.watched(topic, frame))
     return 'sent'
   }
 
@@ -225,9 +214,12 @@ class RelayTransport implements Relay {
   }
 
   #toHub(topic: Topic, frame: Uint8Array): void {
-    if (!this.#topics.usersOf(topic)?.has(this.#hub)) return
+    if (this.#topics.usersOf(topic)?.has(this.#hub)) this.#tell(topic, (host) => host.receive(topic, frame))
+  }
+
+  #tell(topic: Topic, tell: (host: TransportHost) => void): void {
     try {
-      this.#host?.receive(topic, frame)
+      if (this.#host !== undefined) tell(this.#host)
     } catch (cause) {
       this.#host?.error(topic, cause instanceof Error ? cause : new Error(String(cause)))
     }
@@ -239,8 +231,13 @@ class RelayTransport implements Relay {
     for (const guest of [...this.#guests]) guest.ended(reason)
     for (const { reject } of [...this.#joining.values()]) reject(ended)
     this.#barriers.stop()
+    this.#watch.end()
     this.#topics.disconnect(reason === 'away' ? ended : undefined)
   }
+}
+
+function bytesOf(frame: Uint8Array | string): Uint8Array {
+  return typeof frame === 'string' ? encoder.encode(frame) : frame
 }
 
 function abortedController(): AbortController {

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { memoryBus } from '@rivulet/memory'
+import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
-import type { Topic } from 'rivulet'
+import type { Topic, Transport } from 'rivulet'
 import type { ContractBackend } from 'rivulet/testing'
 import { hubNameOf } from 'rivulet/transport'
 import { WebSocket } from 'ws'
-import { startNats } from '../../../../test/support/brokers.ts'
+import { type Broker, startMosquitto, startNats } from '../../../../test/support/brokers.ts'
 import { websocket } from '../../src/index.ts'
 import { type Relay, relay, servePages } from '../../src/relay.ts'
 import { PageServer } from './page-server.ts'
@@ -44,9 +45,19 @@ export async function relayBackend(): Promise<ContractBackend> {
 export async function relayOverNatsBackend(): Promise<ContractBackend> {
   const broker = await startNats()
   const address = `127.0.0.1:${new URL(broker.url).port}`
-  const server = await serveRelays(() => relay(nats({ servers: address })))
+  return relayOver(broker, () => nats({ servers: address }))
+}
+
+/** The same over a mosquitto. */
+export async function relayOverMqttBackend(): Promise<ContractBackend> {
+  const broker = await startMosquitto({ config: 'set_tcp_nodelay true' })
+  return relayOver(broker, () => mqtt({ url: broker.url }))
+}
+
+async function relayOver(broker: Broker, upstream: () => Transport): Promise<ContractBackend> {
+  const server = await serveRelays(() => relay(upstream()))
   return {
-    transport: () => relay(nats({ servers: address })),
+    transport: () => relay(upstream()),
     elsewhere: (topic, frame) => sendElsewhere(server.url, topic, frame),
     down: () => broker.kill(),
     up: () => broker.restart(),

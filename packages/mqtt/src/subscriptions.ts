@@ -1,0 +1,59 @@
+import type { IClientSubscribeOptions } from 'mqtt'
+import type { Topic, TransportHost } from 'rivulet'
+import { failed } from './refusal.ts'
+
+// `nl`: not my own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
+const OPTIONS = { qos: 0, nl: true, rap: true, rh: 2 } as const
+
+/**
+ * Identifies a subscription as a join's or the watch's. A frame that both match comes as one copy with two identifiers
+ * or as two copies with one each, as the broker likes (MQTT 5, 3.3.4). Without identifiers nothing tells which is which.
+ */
+export const BY = { join: 1, watch: 2 } as const
+
+/** Returns what to subscribe with. */
+export function subscribeOptions(by: number, hasIdentifiers: boolean): IClientSubscribeOptions {
+  return hasIdentifiers ? { ...OPTIONS, properties: { subscriptionIdentifier: by } } : OPTIONS
+}
+
+/** Knows what one connection listens to, and hands the frames that come to its host. */
+export class Subscriptions {
+  /** What is joined, by the name of the topic at the broker. */
+  readonly joins = new Map<string, { readonly topic: Topic }>()
+  /** The signal of the watch, while there is one. */
+  watch: AbortSignal | undefined
+  readonly #host: TransportHost
+  readonly #prefix: string
+  #isOver = false
+
+  constructor(host: TransportHost, prefix: string) {
+    this.#host = host
+    this.#prefix = prefix
+  }
+
+  /** Ends everything, for good: the host is told nothing any more. */
+  end(): void {
+    this.#isOver = true
+    this.joins.clear()
+    this.watch = undefined
+  }
+
+  /** Takes a frame. `by`: the identifiers of the subscriptions that it comes by; without one it is a join's. */
+  receive(name: string, frame: Uint8Array, by: number | readonly number[] = BY.join): void {
+    const isBy = (id: number) => by === id || (typeof by !== 'number' && by.includes(id))
+    const join = isBy(BY.join) ? this.joins.get(name) : undefined
+    if (join !== undefined) this.#hand(join.topic, () => this.#host.receive(join.topic, frame))
+    if (this.watch === undefined || !isBy(BY.watch)) return
+    this.#hand(undefined, () => this.#host.watched(name.slice(this.#prefix.length), frame))
+  }
+
+  #hand(topic: Topic | undefined, take: () => void): void {
+    try {
+      take()
+    } catch (cause) {
+      // An exception in here would stop the client from reading, for good and silently.
+      const error = failed('What takes the received frames threw; report it to its maker.', cause)
+      queueMicrotask(() => this.#isOver || this.#host.error(topic, error))
+    }
+  }
+}
