@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Hub, Tap } from 'rivulet'
+import type { Tap, TapListener } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
 import { countText } from '../base/count-text.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
@@ -10,8 +10,7 @@ import { showProgress } from '../base/progress.ts'
 import { countFrom1, durationMs } from '../base/quantity.ts'
 import { sizeText } from '../base/size-text.ts'
 import { until } from '../base/until.ts'
-import { withHub } from '../connection/hub-of.ts'
-import { intakeOf, tapOf } from '../connection/hub-tap.ts'
+import { intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Recorder } from '../recording/recorder.ts'
 import { sinkOf } from '../recording/sink.ts'
 import { exitCodeOf, sentenceOf } from '../sub/summary.ts'
@@ -56,37 +55,30 @@ async function record(run: Run, options: RecordOptions, file: string): Promise<E
   if (file !== '-' && options.force !== true && existsSync(file)) {
     throw new CommandError(`${file} is there already; give another name, or --force to replace it.`)
   }
-  return withHub(run, options, {}, (hub) => recordFrom(hub, run, options, file))
-}
-
-async function recordFrom(hub: Hub, run: Run, options: RecordOptions, file: string): Promise<ExitCode> {
-  const { signal, output } = run
   const isWanted = globOf(options.only)
   const enough = new AbortController()
-  let failure: unknown
   const sink = sinkOf(file, options.force === true)
-  const recorder = new Recorder(sink, options.count ?? Number.POSITIVE_INFINITY, (error) => {
-    failure ??= error
-    enough.abort()
-  })
-  const either = AbortSignal.any([signal, enough.signal])
-  const listener = ({ sid, data }: { sid: string; data: unknown }, stream: string) => {
+  const recorder = new Recorder(sink, options.count ?? Number.POSITIVE_INFINITY, () => enough.abort())
+  const take: TapListener = ({ sid, data }, stream) => {
     if (!isWanted(stream)) return
     recorder.take({ stream, sid, data, receivedAt: new Date().toISOString() })
     if (recorder.isFull) enough.abort()
   }
-  const tap = await tapOf(hub, listener, either)
-  await recorder.open()
-  if (!signal.aborted) output.say(`recording hub ${hub.name}`)
-  const progress = showProgress(options.quiet === true, '{messages} messages, {size}', 0, () => ({
-    ...{ done: 0, messages: recorder.messages, size: sizeText(recorder.bytes) },
-  }))
-  await until(either, options.for)
-  tap.unsubscribe()
-  await recorder.finish()
-  progress.stop()
-  if (failure !== undefined) throw new CommandError(writeSentence(file, failure), EXIT.failed, failure)
-  return summed(run, options, recorder, tap, file)
+  return withTap(run, options, take, async (hub, tap) => {
+    await recorder.open()
+    if (!run.signal.aborted) run.output.say(`recording hub ${hub.name}`)
+    const progress = showProgress(options.quiet === true, '{messages} messages, {size}', 0, () => ({
+      ...{ done: 0, messages: recorder.messages, size: sizeText(recorder.bytes) },
+    }))
+    await until(AbortSignal.any([run.signal, enough.signal]), options.for)
+    tap.unsubscribe()
+    await recorder.finish()
+    progress.stop()
+    if (recorder.failure !== undefined) {
+      throw new CommandError(writeSentence(file, recorder.failure), EXIT.failed, recorder.failure)
+    }
+    return summed(run, options, recorder, tap, file)
+  })
 }
 
 function writeSentence(file: string, failure: unknown): string {

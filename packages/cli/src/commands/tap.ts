@@ -8,8 +8,7 @@ import type { Output } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { durationMs } from '../base/quantity.ts'
 import { until } from '../base/until.ts'
-import { withHub } from '../connection/hub-of.ts'
-import { intakeOf, tapOf } from '../connection/hub-tap.ts'
+import { intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Activity } from '../tap/activity.ts'
 import { showLiveTable } from '../tap/live-table.ts'
 
@@ -50,8 +49,8 @@ export function addTap(program: Command): void {
 }
 
 async function tap(run: Run, options: TapOptions): Promise<ExitCode> {
-  return withHub(run, options, {}, async (hub) => {
-    const tapped = await tapOf(hub, () => {}, run.signal)
+  const ignore = () => {}
+  return withTap(run, options, ignore, async (hub, tapped) => {
     if (run.signal.aborted) return EXIT.fine
     run.output.say(`watching hub ${hub.name}`)
     const isTable = run.output.isTerminal && !run.output.isJson && options.ndjson !== true

@@ -11,7 +11,7 @@ const MAX_WAITING_LENGTH = 16 * 1024 * 1024
 export class Recorder {
   readonly #sink: Sink
   readonly #most: number
-  readonly #failed: (error: unknown) => void
+  readonly #failed: () => void
   readonly #streams = new Set<string>()
   #waiting: string[] = []
   #waitingLength = 0
@@ -22,11 +22,14 @@ export class Recorder {
   #dropped = 0
 
   /** `most`: after so many messages it takes no more. `failed` is called when the disk does not take any more. */
-  constructor(sink: Sink, most: number, failed: (error: unknown) => void) {
+  constructor(sink: Sink, most: number, failed: () => void) {
     this.#sink = sink
     this.#most = most
     this.#failed = failed
   }
+
+  /** Why the disk does not take any more; `undefined` while it does. */
+  failure: unknown
 
   /** Messages that were taken, those included that wait for the disk. */
   get messages(): number {
@@ -62,7 +65,7 @@ export class Recorder {
 
   /** Takes a record. */
   take(record: MessageRecord): void {
-    if (this.isFull) return
+    if (this.isFull || this.failure !== undefined) return
     const line = `${writeRecord(record)}\n`
     if (this.#waitingLength + line.length > MAX_WAITING_LENGTH) {
       this.#dropped += 1
@@ -84,7 +87,10 @@ export class Recorder {
   #write(): void {
     if (!this.#isOpen || this.#writing !== undefined || this.#waiting.length === 0) return
     this.#writing = this.#writeAll()
-      .catch(this.#failed)
+      .catch((error) => {
+        this.failure ??= error
+        this.#failed()
+      })
       .then(() => {
         this.#writing = undefined
       })
