@@ -19,6 +19,7 @@ class RecordingFile implements Sink {
   readonly #path: string
   readonly #isForced: boolean
   #handle: FileHandle | undefined
+  #bytes = 0
 
   constructor(path: string, isForced: boolean) {
     this.#path = path
@@ -38,9 +39,16 @@ class RecordingFile implements Sink {
     }
   }
 
-  /** It goes on from where the last one ended. */
+  /** It goes on from where the last one ended. What is written of a text that the disk does not take is taken back. */
   async write(text: string): Promise<void> {
-    await this.#handle?.writeFile(text)
+    try {
+      await this.#handle?.writeFile(text)
+      this.#bytes += Buffer.byteLength(text)
+    } catch (error) {
+      // What is no file, such as a pipe, can't be cut.
+      await this.#handle?.truncate(this.#bytes).catch(() => {})
+      throw error
+    }
   }
 
   async close(): Promise<void> {
