@@ -19,6 +19,10 @@ export interface Hubs {
   readonly publisher: Hub
   /** How the quakes travel. */
   readonly way: string
+  /** Where the broker is, without credentials; `undefined` without a broker. */
+  readonly address?: string
+  /** Opens one more hub, to watch the others. Closed with them. */
+  openWatcher(): Promise<Hub>
   /** Closes the publisher first, then the readers once they have everything; resolves to their accounts. */
   finish(): Promise<readonly ReaderAccount[]>
   /** Closes what is still open, in bounded time. May be called again. */
@@ -37,8 +41,14 @@ export async function openOnBroker(
   const name = `earthquakes-${randomBytes(4).toString('hex')}`
   const readers: ReaderProcess[] = []
   let publisher: Hub | undefined
+  let watcher: Hub | undefined
+  const openWatcher = async () => {
+    watcher = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
+    watcher.on('error', () => {})
+    return watcher
+  }
   const close = async () => {
-    await publisher?.close()
+    await Promise.all([publisher?.close(), watcher?.close()])
     await Promise.all(readers.map((reader) => reader.end()))
     await broker?.close()
   }
@@ -56,8 +66,9 @@ export async function openOnBroker(
       return Promise.all(readers.map((reader) => reader.finish()))
     }
     const { protocol, host } = new URL(url)
-    const way = `this process publishes, three others read over ${protocol}//${host}`
-    return { publisher: hub, way, finish, close }
+    const address = `${protocol}//${host}`
+    const way = `this process publishes, three others read over ${address}`
+    return { publisher: hub, way, address, openWatcher, finish, close }
   } catch (error) {
     await close()
     throw error

@@ -77,7 +77,9 @@ async function replay(run: Run, options: ReplayCommandOptions, file: string): Pr
       await hub.flush()
       sumUp(run.output, hub, playback)
     }
-    return exitCodeOf({ stream: '', hub: hub.name, unreadable: 0, ledger: hub.ledger() }, run.signal.aborted)
+    const summary = { stream: '', hub: hub.name, unreadable: 0, ledger: hub.ledger() }
+    // What was refused was left out on purpose, or has ended the playback.
+    return exitCodeOf(summary, run.signal.aborted) === EXIT.failed ? EXIT.failed : EXIT.fine
   })
 }
 
