@@ -57,9 +57,19 @@ const CLI = 'packages/cli/src'
 const CLI_FOLDERS: FolderOrder = {
   downwards: [
     CLI,
-    ...['commands', 'pub', 'sub', 'tap', 'recording', 'bench', 'check', 'connection', 'contexts', 'base'].map(
-      (folder) => `${CLI}/${folder}`,
-    ),
+    ...[
+      'commands',
+      'pub',
+      'sub',
+      'tap',
+      'recording',
+      'bench',
+      'check',
+      'completion',
+      'connection',
+      'contexts',
+      'base',
+    ].map((folder) => `${CLI}/${folder}`),
     'packages/cli',
   ],
   apart: [],
@@ -88,6 +98,8 @@ const MOST_LINES: Readonly<Record<string, number>> = {
 const RELAY = '@rivulet/websocket/relay'
 /** The command records, and replays by it. */
 const REPLAY = '@rivulet/replay'
+/** As above: the command serves by it. */
+const GATEWAY_COMMAND = '@rivulet/gateway/command-line'
 const MOST_MEMORY_FILES = 8
 const OWNERLESS_NAMES = /^(utils?|helpers?|common|types?)\.ts$/
 
@@ -205,6 +217,7 @@ function isCoreByName(specifier: string): boolean {
 function leaves(folder: string, file: SourceFile, specifier: string): boolean {
   if (specifier === RELAY) return folder !== 'packages/gateway'
   if (specifier === REPLAY) return folder !== 'packages/cli'
+  if (specifier === GATEWAY_COMMAND) return folder !== 'packages/cli'
   if (specifier.startsWith('@rivulet/')) return true
   if (specifier === 'rivulet/transport') return false
   if (specifier.startsWith('rivulet/')) return true

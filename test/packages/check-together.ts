@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { execa } from 'execa'
 import { devDependencies } from '../../package.json' with { type: 'json' }
 import type { CheckList } from './check-list.ts'
 import { checkValues } from './check-values.ts'
@@ -34,6 +36,15 @@ export async function checkTogether(
   await list.check('import, and the two builds of the core meet', () => checkImport(project))
   await list.check('require', async () => expectOutput(await project.run('require.cjs'), ARRIVED))
   await checkTypes(list, project, packages)
+  await list.check('the command publishes', () => checkCommand(project))
+}
+
+async function checkCommand(project: EmptyProject): Promise<undefined> {
+  const program = join(project.folder, 'node_modules/.bin/rivulet')
+  const args = ['pub', 'positions', '{"truck":{{n}}}', '--count', '3', '--url', 'memory:check', '--json']
+  const { stdout } = await execa(program, args, { cwd: project.folder, timeout: 60_000 })
+  assert.equal(JSON.parse(stdout).ledger.confirmed, 3)
+  return undefined
 }
 
 async function checkImport(project: EmptyProject): Promise<undefined> {

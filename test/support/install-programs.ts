@@ -4,6 +4,7 @@ import { isInstalled } from './find-executable.ts'
 // The programs that the tests start, and Debian's package of each.
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   chromium: 'chromium',
+  fish: 'fish',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
@@ -11,6 +12,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   'redis-cli': 'redis-tools',
   'redis-server': 'redis-server',
+  zsh: 'zsh',
 }
 // Not every Debian has these. Tests over one that cannot be had do not run, and the setup says so.
 const OPTIONAL = ['valkey-server']

@@ -2,9 +2,12 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
 import { addRecord } from './commands/record.ts'
 import { addReplay } from './commands/replay.ts'
+import { addServe } from './commands/serve.ts'
 import { addSub } from './commands/sub.ts'
 import { addTap } from './commands/tap.ts'
 
@@ -28,6 +31,9 @@ export function programOf(): Command {
   addTap(program)
   addRecord(program)
   addReplay(program)
+  addServe(program)
+  addContext(program)
+  addCompletion(program)
   return program
 }
 

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { version } from '../package.json' with { type: 'json' }
+import { placesOf } from '../src/completion/words.ts'
+import { programOf } from '../src/main.ts'
 import { CliTerminal, runCli } from './support/cli-process.ts'
 
 test('the command says its version and its commands', async () => {
@@ -20,12 +24,12 @@ test('the command guesses what was meant', async () => {
 })
 
 test('an error is one line, and with DEBUG it has its stack', async () => {
-  const plain = await runCli(['pub', 'positions', '{"a":1', '--url', 'memory:x'])
-  expect(plain).toEqual({ exitCode: 2, stdout: '', stderr: 'rivulet: The message is not JSON.\n' })
-  const debugged = await runCli(['pub', 'positions', '{"a":1', '--url', 'memory:x'], { env: { DEBUG: '1' } })
-  expect(debugged.stderr).toMatch(
-    /CommandError: The message is not JSON\.\n\s+at [\s\S]+caused by SyntaxError/,
-  )
+  const line = ['sub', 'positions', '--url', 'memory:x', '--schema', 'no-such-file.json']
+  const plain = await runCli(line)
+  expect(plain.stderr).toMatch(/^rivulet: The schema no-such-file.json can't be read: .*\n$/)
+  expect(plain).toMatchObject({ exitCode: 2, stdout: '' })
+  const debugged = await runCli(line, { env: { DEBUG: '1' } })
+  expect(debugged.stderr).toMatch(/CommandError: The schema .*\n\s+at [\s\S]+caused by Error: ENOENT/)
 })
 
 test('words go to standard error, and are left out with --quiet', async () => {
@@ -40,7 +44,7 @@ test('a terminal shows colours, unless it is told not to', async () => {
   const line = ['pub', 'positions', 'no JSON', '--url', 'memory:x']
   const coloured = await new CliTerminal(line).ended()
   expect(coloured.exitCode).toBe(2)
-  expect(coloured.screen).toContain('\x1b[33mrivulet:\x1b[39m The message')
+  expect(coloured.screen).toContain('\x1b[33mrivulet:\x1b[39m The message is not JSON.')
   const told: [args: string[], env: Record<string, string>][] = [
     [[...line, '--no-color'], {}],
     [line, { NO_COLOR: '1' }],
@@ -52,4 +56,24 @@ test('a terminal shows colours, unless it is told not to', async () => {
   }
   const forced = await runCli(line, { env: { FORCE_COLOR: '1' } })
   expect(forced.stderr).toContain('\x1b[33m')
+})
+
+test('the README names every command and every option', () => {
+  const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
+  const places = placesOf(programOf())
+  expect(places.length).toBeGreaterThan(5)
+  const commands = places.map(({ path }) => path).filter((path) => path !== '' && !path.endsWith('help'))
+  expect(commands.filter((path) => !readme.includes(`rivulet ${path}`))).toEqual([])
+  const options = new Set(places.flatMap(({ options }) => options.map(({ text }) => text)))
+  expect([...options].filter((text) => !readme.includes(text) && text !== '--version')).toEqual([])
+})
+
+test('every command has a help of its own, with examples where it does something', async () => {
+  for (const args of [['pub'], ['sub'], ['context'], ['completion'], ['serve']]) {
+    const { exitCode, stdout } = await runCli([...args, '--help'])
+    expect(stdout).toContain('Examples:')
+    expect(exitCode).toBe(0)
+  }
+  const add = await runCli(['context', 'add', '--help'])
+  expect(add.stdout).toContain('--use')
 })

@@ -44,7 +44,9 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     const input = `{"n":1}\n[1]\n{"n":\n{"text":"${'x'.repeat(5000)}"}\n{"n":2}\n`
     const { exitCode, stderr } = await runCli(['pub', 'some', '--url', broker.url], { input })
     expect(exitCode).toBe(2)
-    expect(stderr).toMatch(/line 2: An array .*\n.*line 3: It is not JSON\.\n.*line 4: Payload is .* 4096/)
+    expect(stderr).toMatch(
+      /line 2: An array .*\n.*line 3: The message is not JSON\.\n.*line 4: Payload is .* 4096/,
+    )
     expect(stderr).toContain('published 2: 2 confirmed, 3 refused (1 invalidData, 1 tooLarge, 1 notJson)')
     expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
   })
@@ -87,6 +89,29 @@ describe('rivulet pub', () => {
     const { exitCode, stderr } = await running.ended()
     expect(stderr).toContain('published 2: 1 confirmed, 1 lost (offline)')
     expect(exitCode).toBe(1)
+  })
+
+  test('ends at once at a second Ctrl-C, while it waits for a broker that does not answer', async () => {
+    const broker = await startNats()
+    const terminal = new CliTerminal(['pub', 'positions', '{}', '--every', '10ms', '--url', broker.url])
+    const heard = await heardOn(broker.url, 'positions')
+    await heard.take(1)
+    await broker.stop()
+    terminal.type('\x03')
+    await terminal.shows(/a second Ctrl-C ends it at once/)
+    terminal.type('\x03')
+    expect((await terminal.ended()).exitCode).toBe(130)
+    broker.cont()
+    await broker.close()
+  })
+
+  test('publishes what is typed on a terminal', async () => {
+    const terminal = new CliTerminal(['pub', 'a', '--url', 'memory:a'])
+    await terminal.shows(/Type a JSON object in each line; Ctrl-D ends/)
+    terminal.type('{"n":1}\n{"n":2}\n\x04')
+    const { exitCode, screen } = await terminal.ended()
+    expect(screen).toContain('published 2: 2 confirmed')
+    expect(exitCode).toBe(0)
   })
 
   test('ends with 3 and one line when the broker is away', async () => {

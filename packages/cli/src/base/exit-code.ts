@@ -30,9 +30,15 @@ export class CommandError extends Error {
 /** Tells which exit code an error stands for. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
+  if (isOfCommandLine(error)) return EXIT.refused
   if (!RivuletError.is(error)) return EXIT.failed
   if (error.code === 'TRANSPORT_UNAVAILABLE') return EXIT.away
   return FAILURES.includes(error.code) ? EXIT.failed : EXIT.refused
 }
 
 const FAILURES: readonly string[] = ['LISTENER_FAILED', 'STREAM_CLOSED', 'HUB_CLOSED']
+
+/** Commander's errors say so in their code; by the class they are not known, when there are two copies of it. */
+function isOfCommandLine(error: unknown): boolean {
+  return String((error as { code?: unknown } | undefined)?.code).startsWith('commander.')
+}

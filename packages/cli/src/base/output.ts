@@ -30,6 +30,11 @@ export class Output {
     onEnd(process.stderr, () => {})
   }
 
+  /** Whether somebody still reads standard output. */
+  get hasReader(): boolean {
+    return !this.#isLeft
+  }
+
   /** Prints a line of data. */
   line(text: string): void {
     this.write(`${text}\n`)

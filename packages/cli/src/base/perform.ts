@@ -21,6 +21,8 @@ export type Performance<Options, Args extends unknown[]> = (
   ...args: Args
 ) => Promise<ExitCode>
 
+/** Whoever waits for so long wonders whether it was heard. */
+const LONG_ENDING_MS = 500
 /** The longest that a timer can be. */
 const LONG_MS = 2 ** 31 - 1
 
@@ -34,6 +36,7 @@ export function perform<Options, Args extends unknown[]>(
     const controller = interruptions()
     const output = new Output(options, () => controller.abort(new Interruption('Nobody reads its output.')))
     const run = { signal: controller.signal, output }
+    run.signal.addEventListener('abort', () => setTimeout(() => sayThatItEnds(output), LONG_ENDING_MS))
     // Timers of a hub do not keep a process alive, and a hub without a broker has no socket.
     setInterval(() => {}, LONG_MS)
     // Commander puts the options and the command behind the arguments.
@@ -43,6 +46,10 @@ export function perform<Options, Args extends unknown[]>(
     await output.drained()
     process.exit(exitCode)
   }
+}
+
+function sayThatItEnds(output: Output): void {
+  if (output.hasReader) output.say('It is ending; a second Ctrl-C ends it at once.')
 }
 
 function failed({ signal, output }: Run, error: unknown): ExitCode {

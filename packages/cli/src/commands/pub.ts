@@ -66,6 +66,7 @@ async function publish(
     const { rate, latest, count, every } = options
     const publisher = new Publisher(hub, name, output, { ratePerSecond: rate, latestBy: latest })
     if (rate !== undefined) output.say(limitSentence(rate))
+    if (text === undefined && process.stdin.isTTY) output.say('Type a JSON object in each line; Ctrl-D ends.')
     const texts = messageTexts({ text, count, everyMs: every }, signal)
     try {
       for await (const next of texts) await publisher.publish(next, signal)

@@ -1,4 +1,7 @@
 import type { CommonOptions } from '../base/common-options.ts'
+import { CommandError } from '../base/exit-code.ts'
+import { type Context, contextOf, readContexts } from '../contexts/context-file.ts'
+import { resolveReferences } from '../contexts/secret-reference.ts'
 
 /** Where a hub is. */
 export interface Place {
@@ -8,11 +11,24 @@ export interface Place {
   readonly hub: string | undefined
 }
 
-/** Finds where the hub is: by the options, else by the environment. */
-export function placeOf({ url, hub }: CommonOptions): Place {
+/**
+ * Finds where the hub is. The URL is from `--url`, else `--context`, else RIVULET_URL, else RIVULET_CONTEXT, else the
+ * current context. The hub's name is from `--hub`, else `--context`, else RIVULET_HUB, else the context of the URL.
+ */
+export function placeOf({ url, hub, context: name }: CommonOptions): Place {
+  if (url !== undefined && name !== undefined) throw new CommandError('Give --url or --context, not both.')
   const { RIVULET_URL = '', RIVULET_HUB } = process.env
+  const context = name === undefined ? undefined : contextOf(readContexts(), name)
+  const given = url ?? context?.urls ?? RIVULET_URL.split(/\s+/).filter(Boolean)
+  const fallback = given.length === 0 ? usualContext() : undefined
   return {
-    urls: url ?? RIVULET_URL.split(/\s+/).filter(Boolean),
-    hub: hub ?? (RIVULET_HUB || undefined),
+    urls: (fallback?.urls ?? given).map(resolveReferences),
+    hub: hub ?? context?.hub ?? (RIVULET_HUB || fallback?.hub),
   }
+}
+
+function usualContext(): Context | undefined {
+  const contexts = readContexts()
+  const name = process.env.RIVULET_CONTEXT || contexts.current
+  return name === undefined ? undefined : contextOf(contexts, name)
 }

@@ -15,7 +15,7 @@ export interface SourceOptions {
 /** A message's text. */
 export interface SourceText {
   readonly text: string
-  /** Where it is from, for what is said about it. */
+  /** Where it is from, for what is said about it; empty for the only one. */
   readonly place: string
 }
 
@@ -25,8 +25,8 @@ export async function* messageTexts(
   signal: AbortSignal,
 ): AsyncGenerator<SourceText, void> {
   const { text, everyMs, count } = options
-  const texts = text === undefined ? inputTexts(signal) : templateTexts(text)
   const most = count ?? (text === undefined || everyMs !== undefined ? Number.POSITIVE_INFINITY : 1)
+  const texts = text === undefined ? inputTexts(signal) : templateTexts(text, most === 1)
   let given = 0
   for await (const next of paced(texts, everyMs, signal)) {
     if (signal.aborted) return
@@ -40,9 +40,9 @@ async function* inputTexts(signal: AbortSignal): AsyncGenerator<SourceText, void
   for await (const { text, number } of linesOf(process.stdin, signal)) yield { text, place: `line ${number}` }
 }
 
-function* templateTexts(text: string): Generator<SourceText, void> {
+function* templateTexts(text: string, isOne: boolean): Generator<SourceText, void> {
   const template = templateOf(text)
-  for (let n = 1; ; n++) yield { text: template(n), place: `message ${n}` }
+  for (let n = 1; ; n++) yield { text: template(n), place: isOne ? '' : `message ${n}` }
 }
 
 /** Waits before each but the first. A late one moves those after it: nothing is sent in a burst to catch up. */

@@ -41,7 +41,7 @@ export class Publisher {
     } catch (error) {
       if (!RivuletError.is(error) && !(error instanceof CommandError)) throw error
       if (error instanceof CommandError) this.unreadable += 1
-      this.#tell(`${place}: ${error.message}`)
+      this.#tell(place === '' ? error.message : `${place}: ${error.message}`)
     }
   }
 
@@ -73,7 +73,7 @@ function parse(text: string): Record<string, unknown> {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new CommandError('It is not JSON.', EXIT.refused, cause)
+    throw new CommandError('The message is not JSON.', EXIT.refused, cause)
   }
 }
 

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { LIMIT_DEFAULTS, type LimitName } from '../gateway/gateway-options.ts'
 import type { CommandOptions } from './settings.ts'
 
+const NAME = 'rivulet-gateway'
 const EXAMPLES = `
 Examples:
   rivulet-gateway --open --playground
@@ -53,10 +54,10 @@ const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
   ],
 ]
 
-/** Describes the command line. */
-export function commandLine(run: (options: CommandOptions) => Promise<void>): Command {
+/** Describes the command line. `name` is what it is called by. */
+export function commandLine(run: (options: CommandOptions) => Promise<void>, name = NAME): Command {
   const list = (value: string, before: readonly string[] = []) => [...before, value]
-  const command = new Command('rivulet-gateway')
+  const command = new Command(name)
     .description(
       "Puts a hub behind Twilio Sync Streams' HTTP API, with Server-Sent Events, Twilio's client SDKs and pages of Rivulet itself.",
     )
@@ -87,10 +88,10 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>): Co
       '--config <file>',
       'a JSON file with services, keys and their grants, and options by their names in camelCase',
     )
-  for (const [name, flag, what] of LIMITS) {
-    command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[name]})`, limitOf)
+  for (const [limit, flag, what] of LIMITS) {
+    command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[limit]})`, limitOf)
   }
-  return command.addHelpText('after', EXAMPLES).action(run)
+  return command.addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
 }
 
 function limitOf(value: string): number {

@@ -1,0 +1,58 @@
+import type { Command } from 'commander'
+import type { CommonOptions } from '../base/common-options.ts'
+import { CommandError, EXIT, exitCodeOf } from '../base/exit-code.ts'
+import { Output } from '../base/output.ts'
+import { sentenceOf } from '../base/perform.ts'
+import { placeOf } from '../connection/place.ts'
+
+/** Options of the gateway that say where its hubs are. */
+const PLACES = ['--transport', '--config']
+
+/** Adds `rivulet serve`: the gateway's own command line. Its options are read there, and its help is from there. */
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .summary('serve a hub by HTTP, Server-Sent Events and WebSockets (needs @rivulet/gateway)')
+    .argument('[options...]', 'those of the gateway')
+    .helpOption(false)
+    .allowUnknownOption()
+    .addHelpText('after', '\nAll options of the gateway, with examples: rivulet serve --help')
+    .action(async (args: string[], _: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>()
+      // The gateway has its own way to end at signals, and takes over those of the process.
+      await serve(args, options).catch((error) => {
+        new Output(options, () => {}).warn(sentenceOf(error))
+        process.exit(exitCodeOf(error))
+      })
+    })
+}
+
+async function serve(args: readonly string[], options: CommonOptions): Promise<void> {
+  const { runCommandLine } = await load()
+  const isGiven = (name: string) => args.some((arg) => arg === name || arg.startsWith(`${name}=`))
+  if (isGiven('--help') || isGiven('-h') || PLACES.some(isGiven)) {
+    return runCommandLine(args, { name: 'rivulet serve', exitCodeOf })
+  }
+  const { urls, hub } = placeOf(options)
+  const name = hub === undefined || isGiven('--name') ? [] : ['--name', hub]
+  const environment = {
+    ...process.env,
+    // In the environment and not in the arguments: there is no list of processes that shows it.
+    ...(urls.length > 0 && { RIVULET_GATEWAY_TRANSPORT: urls.join(' ') }),
+  }
+  return runCommandLine([...args, ...name], { name: 'rivulet serve', environment, exitCodeOf })
+}
+
+async function load(): Promise<typeof import('@rivulet/gateway/command-line')> {
+  try {
+    return await import('@rivulet/gateway/command-line')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes("'@rivulet/gateway'")) throw cause
+    throw new CommandError(
+      '@rivulet/gateway is not installed; run: npm install --global @rivulet/gateway (without --global in a project).',
+      EXIT.refused,
+      cause,
+    )
+  }
+}

@@ -1,0 +1,141 @@
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startNats } from '../../../test/support/brokers.ts'
+import { runCli } from './support/cli-process.ts'
+import { heardOn } from './support/heard.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+
+/** A user's folder of configurations, and the command with it. */
+function userWith(env: Record<string, string> = {}) {
+  const folder = temporaryFolder()
+  const file = join(folder, 'rivulet', 'contexts.json')
+  const run = (...args: string[]) => runCli(args, { env: { ...env, XDG_CONFIG_HOME: folder } })
+  const context = (...args: string[]) => run('context', ...args)
+  return { folder, file, run, context }
+}
+
+test('contexts are added, listed, used and removed', async () => {
+  const { context, file } = userWith()
+  expect(await context('ls')).toMatchObject({ exitCode: 0, stdout: '' })
+  expect((await context('add', 'local', 'nats://127.0.0.1:4222')).stderr).toBe(
+    'kept local, the current context\n',
+  )
+  await context('add', 'fleet', 'mqtt://a:1883', 'mqtt://b:1883', '--hub', 'fleet')
+  expect((await context('ls')).stdout).toBe(
+    '  fleet  mqtt://a:1883 mqtt://b:1883  hub fleet\n* local  nats://127.0.0.1:4222\n',
+  )
+  expect((await context('use', 'fleet')).exitCode).toBe(0)
+  expect(JSON.parse((await context('ls', '--json')).stdout)).toEqual([
+    { name: 'fleet', isCurrent: true, urls: ['mqtt://a:1883', 'mqtt://b:1883'], hub: 'fleet' },
+    { name: 'local', isCurrent: false, urls: ['nats://127.0.0.1:4222'] },
+  ])
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700)
+  expect((await context('rm', 'fleet')).stderr).toBe('removed fleet; there is no current context now\n')
+  expect((await context('ls')).stdout).toBe('  local  nats://127.0.0.1:4222\n')
+  await context('add', 'third', 'nats://c:4222', '--use')
+  expect(JSON.parse(readFileSync(file, 'utf8')).current).toBe('third')
+})
+
+test('a URL with a secret in it is refused and not kept, one with a reference is', async () => {
+  const { context, file } = userWith()
+  const secrets = [
+    'nats://ann:swordfish@host',
+    'nats://swordfish@host',
+    'redis://:swordfish@host',
+    `mqtt://ann:\${NAME}swordfish@host`,
+    'mqtt://ann:sword@fish@host',
+    'ws://host/rivulet?a=b&token=swordfish',
+  ]
+  for (const url of secrets) {
+    const { exitCode, stdout, stderr } = await context('add', 'a', url)
+    expect(stderr, url).toContain(`secrets are not kept; write \${NAME} in its place`)
+    expect(stderr).not.toMatch(/sword|fish/)
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+  }
+  expect(existsSync(file)).toBe(false)
+  const kept = [
+    `nats://\${TOKEN}@host`,
+    'mqtt://ann@host',
+    `redis://ann:\${file:/run/secrets/redis}@host:6379`,
+  ]
+  for (const url of kept) expect((await context('add', 'a', url)).exitCode, url).toBe(0)
+})
+
+test('a context is where a hub is found, and its references are resolved', async () => {
+  const password = 'p@ss/w:rd'
+  const broker = await startNats({ users: { ann: password } })
+  const url = broker.url.replace('//', '//ann:$@')
+  const full = (secret: string) => url.replace('$', () => encodeURIComponent(secret))
+  const heard = await heardOn(full(password), 'a', 'fleet')
+  const { context, run, folder } = userWith({ THE_PASSWORD: password, RIVULET_HUB: 'other' })
+  const secretFile = join(folder, 'secret')
+  writeFileSync(secretFile, `${password}\n`)
+  await context('add', 'by-name', url.replace('$', `\${THE_PASSWORD}`), '--hub', 'fleet')
+  await context(
+    'add',
+    'by-file',
+    url.replace('$', () => `\${file:${secretFile}}`),
+    '--hub',
+    'fleet',
+  )
+  await context('add', 'wrong', url.replace('$', `\${NO_SUCH_VARIABLE}`))
+  for (const name of ['by-name', 'by-file']) {
+    const { exitCode, stderr } = await run('pub', 'a', `{"by":"${name}"}`, '--context', name)
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'published 1: 1 confirmed\n' })
+  }
+  expect((await run('pub', 'a', '{"by":"current"}', '--hub', 'fleet')).exitCode).toBe(0)
+  expect(await heard.take(3)).toEqual(['by-name', 'by-file', 'current'].map((by) => ({ by })))
+  const wrong = await run('pub', 'a', '{}', '--context', 'wrong')
+  expect(wrong.stderr).toBe(
+    `rivulet: The URL names \${NO_SUCH_VARIABLE}, and the environment has no NO_SUCH_VARIABLE.\n`,
+  )
+  expect(wrong.exitCode).toBe(2)
+  await broker.close()
+})
+
+test('the environment comes before the current context, and options before both', async () => {
+  const folder = userWith({ RIVULET_URL: 'memory:environment', RIVULET_CONTEXT: 'third' })
+  await folder.context('add', 'first', 'nope://current')
+  const named = await folder.run('pub', 'a', '{}')
+  expect(named).toMatchObject({ exitCode: 0 })
+  const byOption = await folder.run('pub', 'a', '{}', '--context', 'first')
+  expect(byOption.stderr).toContain('not nope:')
+  const other = userWith({ RIVULET_CONTEXT: 'third' })
+  await other.context('add', 'first', 'memory:a')
+  expect((await other.run('pub', 'a', '{}')).stderr).toContain(
+    'There is no context "third"; there are first.',
+  )
+  const both = await other.run('pub', 'a', '{}', '--context', 'first', '--url', 'memory:b')
+  expect(both).toMatchObject({ exitCode: 2, stderr: 'rivulet: Give --url or --context, not both.\n' })
+})
+
+test.each([
+  [['use', 'nowhere'], /There is no context "nowhere"; make one with/],
+  [['rm', '__proto__'], /There is no context "__proto__"/],
+  [['add', 'a'], /Give the URL of a broker/],
+  [['add', 'a b', 'nats://host'], /A context's name has/],
+  [['add', 'a', 'host'], /A URL is such as/],
+  [['lst'], /Did you mean ls\?|unknown command/],
+  [['add', 'a', 'nats://host', '--used'], /Did you mean --use\?/],
+])('context %j is refused with what to do', async (args, sentence) => {
+  const { context, file } = userWith()
+  const { exitCode, stderr } = await context(...args)
+  expect(stderr).toMatch(sentence)
+  expect(exitCode).toBe(2)
+  expect(existsSync(file)).toBe(false)
+})
+
+test.each(['{', '[]', '{"contexts":{"a":{"urls":"nats://host"}}}'])(
+  'a file with %s in it is left as it is',
+  async (text) => {
+    const { context, file } = userWith()
+    mkdirSync(join(file, '..'))
+    writeFileSync(file, text)
+    const { exitCode, stderr } = await context('add', 'a', 'nats://host')
+    expect(stderr).toContain('mend the file, or remove it')
+    expect(exitCode).toBe(1)
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  },
+)

@@ -1,0 +1,1 @@
+export { type CommandLineOptions, runCommandLine } from './command/run-command-line.ts'
