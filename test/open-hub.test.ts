@@ -165,7 +165,7 @@ describe('openHub', () => {
   test.each<[unknown, string]>([
     [
       'http://h',
-      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: redis: rediss: valkey: valkeys: threads: ws: wss:, not http:",
+      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: redis: rediss: valkey: valkeys: replay: threads: ws: wss:, not http:",
     ],
     ['ftp://h', 'not ftp:'],
     ['constructor:x', 'not constructor:'], // RELIABILITY 52

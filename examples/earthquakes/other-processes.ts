@@ -41,22 +41,15 @@ export async function openOnBroker(
   const name = `earthquakes-${randomBytes(4).toString('hex')}`
   const readers: ReaderProcess[] = []
   let publisher: Hub | undefined
-  let watcher: Hub | undefined
-  const openWatcher = async () => {
-    watcher = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
-    watcher.on('error', () => {})
-    return watcher
-  }
+  const watchers: Hub[] = []
   const close = async () => {
-    await Promise.all([publisher?.close(), watcher?.close()])
+    await Promise.all([publisher, ...watchers].map((hub) => hub?.close()))
     await Promise.all(readers.map((reader) => reader.end()))
     await broker?.close()
   }
   try {
-    const hub = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
+    const hub = await openQuietly(url, name, signal)
     publisher = hub
-    // An outage is in the ledgers; no need to tell of it twice.
-    hub.on('error', () => {})
     for (const reader of READER_NAMES) readers.push(startReader(reader, name, url, pauseMs))
     await Promise.race([Promise.all(readers.map(({ joined }) => joined)), once(signal, 'abort')])
     const finish = async () => {
@@ -64,6 +57,10 @@ export async function openOnBroker(
       hub.stream('quakes').remove()
       await hub.close()
       return Promise.all(readers.map((reader) => reader.finish()))
+    }
+    const openWatcher = async () => {
+      watchers.push(await openQuietly(url, name, signal))
+      return watchers.at(-1) as Hub
     }
     const { protocol, host } = new URL(url)
     const address = `${protocol}//${host}`
@@ -73,6 +70,13 @@ export async function openOnBroker(
     await close()
     throw error
   }
+}
+
+async function openQuietly(url: string, name: string, signal: AbortSignal): Promise<Hub> {
+  const hub = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
+  // An outage is in the ledgers; no need to tell of it twice.
+  hub.on('error', () => {})
+  return hub
 }
 
 /** Starts a broker for this run, on a free port of this machine. */

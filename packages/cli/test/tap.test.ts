@@ -124,6 +124,15 @@ describe('rivulet tap', () => {
     expect(stderr).not.toContain('secret')
   })
 
+  test('says that the transport can not hear all streams, and exits with 2', async () => {
+    // Over MQTT nats-server speaks 3.1.1 only.
+    const broker = await startNats({ mqtt: true })
+    onTestFinished(() => broker.close())
+    const { exitCode, stderr } = await runCli(['tap', '--url', `mqtt://127.0.0.1:${broker.portOf('mqtt')}`])
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/^rivulet: Hub default can't be watched: .*mqtt.*\n$/)
+  })
+
   test('says that the broker is away, and that there is no broker', async () => {
     const away = await runCli(['tap', '--wait', '300ms', '--url', `nats://127.0.0.1:${await freePort()}`])
     expect(away.exitCode).toBe(3)
