@@ -40,32 +40,31 @@ export async function openOnBroker(
   // A name of its own, so that two demos on one broker do not meet.
   const name = `earthquakes-${randomBytes(4).toString('hex')}`
   const readers: ReaderProcess[] = []
-  let publisher: Hub | undefined
-  const watchers: Hub[] = []
+  const hubs: Hub[] = []
+  const open = async () => {
+    const hub = await openQuietly(url, name, signal)
+    hubs.push(hub)
+    return hub
+  }
   const close = async () => {
-    await Promise.all([publisher, ...watchers].map((hub) => hub?.close()))
+    await Promise.all(hubs.map((hub) => hub.close()))
     await Promise.all(readers.map((reader) => reader.end()))
     await broker?.close()
   }
   try {
-    const hub = await openQuietly(url, name, signal)
-    publisher = hub
+    const publisher = await open()
     for (const reader of READER_NAMES) readers.push(startReader(reader, name, url, pauseMs))
     await Promise.race([Promise.all(readers.map(({ joined }) => joined)), once(signal, 'abort')])
     const finish = async () => {
       // Ends the stream for the readers too; the number of that tells them whether they missed the last quakes.
-      hub.stream('quakes').remove()
-      await hub.close()
+      publisher.stream('quakes').remove()
+      await publisher.close()
       return Promise.all(readers.map((reader) => reader.finish()))
-    }
-    const openWatcher = async () => {
-      watchers.push(await openQuietly(url, name, signal))
-      return watchers.at(-1) as Hub
     }
     const { protocol, host } = new URL(url)
     const address = `${protocol}//${host}`
     const way = `this process publishes, three others read over ${address}`
-    return { publisher: hub, way, address, openWatcher, finish, close }
+    return { publisher, way, address, openWatcher: open, finish, close }
   } catch (error) {
     await close()
     throw error
