@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { abortable } from './base/deadline.ts'
 import { deferred } from './base/deferred.ts'
+import { hubs, statuses } from './base/diagnostics.ts'
 import { makeDisposable } from './base/disposable.ts'
 import { Clock, type Environment, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
@@ -23,7 +24,7 @@ import { Refusal } from './model/refusal.ts'
 import { log, report } from './model/report.ts'
 import type { MessageData, Snapshot } from './model/snapshot-type.ts'
 import type { HubState, StreamEvents, StreamState } from './model/stream-state.ts'
-import { checkStreamName, streamNameOf, type Topic } from './model/topic.ts'
+import { checkStreamName, nameIn, type Topic } from './model/topic.ts'
 import type { Transport } from './model/transport.ts'
 import { Inboxes } from './receive/inboxes.ts'
 import { Outboxes } from './send/outbox.ts'
@@ -97,6 +98,7 @@ export class Hub {
       report: (error) => this.#report(error),
     }
     this.#remote = transport && this.#connect(transport)
+    if (hubs.hasSubscribers) hubs.publish({ hub: this })
     void this.#remote?.connection.run()
   }
 
@@ -179,16 +181,8 @@ export class Hub {
     checkFunction('listener', listener)
     this.#assertOpen()
     const remote = this.#remote
-    if (remote === undefined)
-      throw invalid('Without a transport nobody else is there to hear; give the hub one.')
-    const { connection, taps } = remote
-    const listen = (tap: Tap, isWanted: boolean) => {
-      if (isWanted) taps.add(tap)
-      else taps.delete(tap)
-      if (isWanted) connection.joins.want(connection.everything)
-      else if (taps.size === 0) connection.joins.unwant(connection.everything)
-    }
-    return new Tap(this.#state, connection, listener, listen).enter(ignore, signal)
+    if (remote === undefined) throw invalid('A tap hears other processes; give the hub a transport.')
+    return new Tap(this.#state, remote.connection, remote.taps, listener).enter(ignore, signal)
   }
 
   /** Returns where every attempt and received message of all streams ended, closed ones included. */
@@ -302,6 +296,7 @@ export class Hub {
   #emitStatus(status: HubStatus): void {
     if (this.#state.isClosed && status !== 'closed') return
     const failedAttempts = this.#remote?.connection.failedAttempts ?? 0
+    if (statuses.hasSubscribers) statuses.publish({ hub: this.name, status, failedAttempts })
     this.#events.emit('status', status, { failedAttempts })
   }
 
@@ -343,15 +338,6 @@ export class Hub {
 }
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
-
-/** Reads the stream's name in a topic that a transport told, which may be that of none. */
-function nameIn(topic: Topic): string | undefined {
-  try {
-    return streamNameOf(topic) || undefined
-  } catch {
-    return undefined
-  }
-}
 
 /** Resolves when everything published before is confirmed, unconfirmed or lost. */
 async function flush({ connection, outboxes }: Remote): Promise<void> {

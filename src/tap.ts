@@ -3,11 +3,11 @@ import type { JoinChange } from './connection/joins.ts'
 import { deliver } from './deliver/delivery.ts'
 import { addListener, removeAllListeners } from './deliver/fan-out.ts'
 import { Subscription } from './deliver/subscription.ts'
-import { Counters, type Ledger } from './model/ledger.ts'
+import { Counters, type DropReason, type Ledger } from './model/ledger.ts'
 import type { Message } from './model/message.ts'
 import { DEFAULT_OPTIONS, LARGEST_MAX_BYTES } from './model/options.ts'
 import { type HubState, StreamState } from './model/stream-state.ts'
-import { readTopic, streamNameOf, type Topic } from './model/topic.ts'
+import { nameIn, topicOf } from './model/topic.ts'
 import { Inbox } from './receive/inbox.ts'
 import { HubPublishers, Publishers } from './receive/publishers.ts'
 
@@ -44,21 +44,22 @@ export class Tap extends Subscription {
   readonly #connection: Connection
   readonly #listener: TapListener
   readonly #publishers = new HubPublishers()
-  readonly #followed = new Map<Topic, Followed>()
+  readonly #followed = new Map<string, Followed>()
 
-  /** Made by the hub. `listen` is told when it begins and when it ends. */
-  constructor(
-    hub: HubState,
-    connection: Connection,
-    listener: TapListener,
-    listen: (tap: Tap, isWanted: boolean) => void,
-  ) {
+  /** Made by the hub. `taps` has those that hear. */
+  constructor(hub: HubState, connection: Connection, taps: Set<Tap>, listener: TapListener) {
+    const { joins, everything } = connection
     const own = {
       totals: new Counters(),
       acceptsRemoval: false,
       listen: (_root: StreamState, isWanted: boolean) => {
-        if (!isWanted) for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
-        listen(this, isWanted)
+        if (isWanted) {
+          taps.add(this)
+          return joins.want(everything)
+        }
+        taps.delete(this)
+        for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
+        if (taps.size === 0) joins.unwant(everything)
       },
     }
     const root = new StreamState('*', Object.assign(Object.create(hub) as HubState, own), OPTIONS)
@@ -85,12 +86,9 @@ export class Tap extends Subscription {
   }
 
   /** Takes a frame. For the hub. */
-  receive(text: string, frame: Uint8Array | string): void {
-    const topic = readTopic(text)
-    const { totals } = this.#root.state.hub
-    if (topic === undefined) return totals.drop('malformed')
+  receive(topic: string, frame: Uint8Array | string): void {
     const followed = this.#followed.get(topic) ?? this.#follow(topic)
-    if (followed === undefined) return totals.drop('notJoined')
+    if (typeof followed === 'string') return this.#root.state.hub.totals.drop(followed)
     followed.bytes += frame.length
     followed.inbox.receive(frame)
   }
@@ -101,13 +99,16 @@ export class Tap extends Subscription {
     this.#root.joinChanged(change)
   }
 
-  #follow(topic: Topic): Followed | undefined {
-    if (this.#followed.size >= MAX_STREAMS) return undefined
-    const state = new StreamState(streamNameOf(topic), this.#root.state.hub, OPTIONS)
+  /** Follows one more stream, or returns why the frame is dropped. */
+  #follow(topic: string): Followed | DropReason {
+    const { hub } = this.#root.state
+    const name = nameIn(topic)
+    if (name === undefined || topicOf(hub.name, name) !== topic) return 'malformed'
+    if (this.#followed.size >= MAX_STREAMS) return 'notJoined'
+    const state = new StreamState(name, hub, OPTIONS)
     state.hasToldDrop = true // it has no option that whoever taps could change
-    addListener(state, { index: -1, joined: ignore, ended: ignore }, (message) =>
-      this.#listener(message, state.name),
-    )
+    const subscriber = { index: -1, joined: ignore, ended: ignore }
+    addListener(state, subscriber, (message) => this.#listener(message, name))
     const followed = { inbox: this.#inboxOf(state), bytes: 0 }
     this.#followed.set(topic, followed)
     return followed

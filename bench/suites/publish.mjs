@@ -1,4 +1,5 @@
 import { deepStrictEqual } from 'node:assert'
+import { tracingChannel } from 'node:diagnostics_channel'
 import * as z from 'zod'
 import { HIGH_LIMIT, maxBytesFor } from '../limit.mjs'
 import { timedCase } from '../measure.mjs'
@@ -8,6 +9,8 @@ import { rivulet } from '../rivals/rivulet.mjs'
 
 const PAYLOADS = [SMALL_BYTES, 200, 700, 2_000, 4_000]
 const SCHEMA = z.object({ x: z.number(), y: z.number(), user: z.string().max(40), t: z.number().int() })
+const MANY = 1_000
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 export const suite = {
   title: 'Publish messages of different sizes and shapes',
@@ -20,7 +23,7 @@ export const suite = {
     if (payload) return { cases: bySize }
     const shapes = Object.entries(SHAPES).map(([name, shape]) => caseOf(name, shape))
     const withSchema = caseOf(`${SMALL_BYTES} bytes, with a schema (zod)`, messagesOf(SMALL_BYTES)[0], SCHEMA)
-    return { cases: [...bySize, withSchema, ...(isQuick ? shapes.slice(0, 2) : shapes)] }
+    return { cases: [...bySize, withSchema, traced(), ...(isQuick ? shapes.slice(0, 2) : shapes)] }
   },
 }
 
@@ -60,6 +63,45 @@ function publishing({ name, group, open: openHub, subscribe, publish }, message,
       }
     },
   }
+}
+
+/** What tracing costs. The channels are the process's, so each call listens, publishes many times, and stops. */
+function traced() {
+  const message = messagesOf(SMALL_BYTES)[0]
+  const listen = (name, start) => {
+    const channel = tracingChannel(name).start
+    return [() => channel.subscribe(start), () => channel.unsubscribe(start)]
+  }
+  const heard = [listen('rivulet.publish', () => {}), listen('rivulet.process', () => {})]
+  const named = [
+    listen('rivulet.publish', (event) => {
+      event.traceparent = TRACEPARENT
+    }),
+    listen('rivulet.process', () => {}),
+  ]
+  const many = ({ name, group }, channels) => ({
+    ...{ name, group },
+    open() {
+      const { run, ...rest } = publishing(rivulet, message).open()
+      return {
+        operations: MANY,
+        run() {
+          for (const [begin] of channels) begin()
+          for (let count = 0; count < MANY; count++) run()
+          for (const [, end] of channels) end()
+        },
+        ...rest,
+      }
+    },
+  })
+  return timedCase({
+    ...{ name: `${SMALL_BYTES} bytes, traced`, parameters: { bytes: jsonBytes(message) }, unit: 'a publish' },
+    contenders: [
+      many({ name: 'Rivulet', group: 'rivulet' }, []),
+      many({ name: 'Rivulet, publish and process traced', group: 'contract' }, heard),
+      many({ name: 'Rivulet, traced and each given a trace', group: 'contract' }, named),
+    ],
+  })
 }
 
 const jsonCopy = (message) =>

@@ -1,5 +1,6 @@
 import { abortable, withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
+import { connecting } from '../base/diagnostics.ts'
 import { invalid, named, RivuletError } from '../model/errors.ts'
 import type { LossReason } from '../model/ledger.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
@@ -54,11 +55,13 @@ export class Connection {
     this.#transport = transport
     this.#events = events
     this.everything = topicOf(hub.name, '')
-    const watched = this.everything
-    const join = (topic: Topic, signal: AbortSignal) =>
-      topic === watched ? this.#startWatch(signal) : transport.join(topic, signal)
-    const leave = (topic: Topic) => (topic === watched ? this.#watch.abort() : transport.leave(topic))
-    this.joins = new Joins(hub, { join, leave }, events)
+    const isWatch = (topic: Topic) => topic === this.everything
+    const joining = {
+      join: (topic: Topic, signal: AbortSignal) =>
+        isWatch(topic) ? this.#startWatch(signal) : transport.join(topic, signal),
+      leave: (topic: Topic) => (isWatch(topic) ? this.#watch.abort() : transport.leave(topic)),
+    }
+    this.joins = new Joins(hub, joining, events)
     this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, this.joins)
   }
 
@@ -137,7 +140,11 @@ export class Connection {
     this.#current = current
     const { signal } = current
     const host = this.#hostOf(current)
-    const open = (deadline: AbortSignal) => this.#transport.open(host, deadline)
+    const open = (deadline: AbortSignal) => {
+      const task = () => this.#transport.open(host, deadline)
+      if (!connecting.hasSubscribers) return task()
+      return connecting.tracePromise(task, { hub: this.#hub.name, transport: this.#transport.name })
+    }
     let upSinceMs = Number.POSITIVE_INFINITY
     let cause: unknown
     try {
@@ -175,12 +182,10 @@ export class Connection {
 
   /** `signal` is that of the request; it does not abort once the watch is confirmed. */
   #startWatch(signal: AbortSignal): Promise<void> {
-    if (!this.#transport.capabilities.watch)
-      throw new Error(`${this.#transport.name} cannot hear every stream of a hub`)
-    this.#watch = new AbortController()
-    const { signal: watch } = this.#watch
-    signal.addEventListener('abort', () => this.#watch.abort(signal.reason))
-    return this.#transport.watch(this.#hub.name, watch)
+    const watch = new AbortController()
+    this.#watch = watch
+    signal.addEventListener('abort', () => watch.abort(signal.reason))
+    return this.#transport.watch(this.#hub.name, watch.signal)
   }
 
   #rise(connection: AbortController): void {

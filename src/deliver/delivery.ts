@@ -1,5 +1,6 @@
+import { processing } from '../base/diagnostics.ts'
 import { Fifo } from '../base/fifo.ts'
-import type { Message } from '../model/message.ts'
+import { type Message, traceparentOf } from '../model/message.ts'
 import type { StreamState } from '../model/stream-state.ts'
 import { closeUp, fanOut } from './fan-out.ts'
 
@@ -44,8 +45,11 @@ function deliverQueue(state: StreamState): void {
 }
 
 function deliverOne(state: StreamState, message: Message, wire: object | undefined, nowMs: number): void {
-  fanOut(state, message)
   const { hub, events } = state
+  if (processing.hasSubscribers && state.counters.subscribers > 0) {
+    const event = { hub: hub.name, stream: state.name, message, traceparent: traceparentOf(message) }
+    processing.traceSync(() => fanOut(state, message), event)
+  } else fanOut(state, message)
   if (wire !== undefined && hub.send !== undefined) hub.send(state, message, wire, nowMs)
   if (events?.has('messagePublished')) {
     events.emit('messagePublished', { message, isLocal: message.isLocal })

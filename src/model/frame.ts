@@ -1,6 +1,14 @@
 import { decodeUtf8 } from '../base/utf8.ts'
 import { canonicalJson, type Shape } from './canonical-json.ts'
-import { type Message, parseSid, SID_LENGTH, type Sid, sequenceAt } from './message.ts'
+import {
+  type Message,
+  parseSid,
+  SID_LENGTH,
+  type Sid,
+  sequenceAt,
+  traceparentIn,
+  traceparentOf,
+} from './message.ts'
 import { isRecord, MAX_DEPTH } from './snapshot.ts'
 
 /** How many messages a frame holds at the most. */
@@ -20,6 +28,8 @@ export interface FrameEntry {
   readonly sid: Sid | undefined
   /** Milliseconds on the publisher's clock since its origin began. */
   readonly tMs: number | undefined
+  /** The trace that the publisher named, if it did. */
+  readonly traceparent: string | undefined
 }
 
 /** What a frame says: messages, with `undefined` in the place of each malformed one, or that the stream ends. */
@@ -38,7 +48,9 @@ export interface Removal {
  * what `canonicalJson` remembers.
  */
 export function encodeMessage(message: Message, wire: object, tMs: number, shapes?: Shape[]): string {
-  return `{"data":${canonicalJson(wire, shapes)},"sid":"${message.sid}","t":${tMs}}`
+  const traceparent = traceparentOf(message)
+  const trace = traceparent === undefined ? '' : `${TRACE_START}${traceparent}"`
+  return `{"data":${canonicalJson(wire, shapes)}${trace},"sid":"${message.sid}","t":${tMs}}`
 }
 
 /** Writes the frame that ends a stream in the other processes. */
@@ -66,6 +78,9 @@ export function decodeFrame(bytes: Uint8Array, lastOrigin?: string): DecodedFram
 
 const REMOVAL_START = '{"removed":true'
 const DATA_START = '{"data":{'
+const TRACE_START = ',"tp":"'
+/** With the 55 characters of a traceparent and the quote after them. */
+const TRACE_LENGTH = TRACE_START.length + 56
 const SID_START = ',"sid":"'
 const T_START = '","t":'
 
@@ -113,17 +128,23 @@ function readCanonical(text: string, lastOrigin: string | undefined): FrameEntry
   let at = isArray ? 1 : 0
   let origin = lastOrigin
   while (entries.length < MAX_MESSAGES_PER_FRAME && text.startsWith(DATA_START, at)) {
-    const dataEnd = text.indexOf(SID_START, at)
-    const sidAt = dataEnd + SID_START.length
+    const traceEnd = text.indexOf(SID_START, at)
+    const traceAt = traceEnd - TRACE_LENGTH
+    const isTraced = text.startsWith(TRACE_START, traceAt)
+    const traceparent = isTraced
+      ? traceparentIn(text.slice(traceAt + TRACE_START.length, traceEnd - 1))
+      : undefined
+    const dataEnd = isTraced ? traceAt : traceEnd
+    const sidAt = traceEnd + SID_START.length
     const sidEnd = sidAt + SID_LENGTH
     const sid = parseSid(text, sidAt, origin)
-    if (dataEnd < 0 || sid === undefined || !text.startsWith(T_START, sidEnd)) return undefined
+    if (traceEnd < 0 || sid === undefined || !text.startsWith(T_START, sidEnd)) return undefined
     const end = text.indexOf('}', sidEnd)
     const digits = text.slice(sidEnd + T_START.length, end)
     const tMs = Number(digits)
     const data = parse(text.slice(at + DATA_START.length - 1, dataEnd), MAX_DEPTH) as object | undefined
     if (data === undefined || !isTime(tMs) || String(tMs) !== digits) return undefined
-    entries.push({ data, sid, tMs })
+    entries.push({ data, sid, tMs, traceparent })
     if (!isArray || text[end + 1] !== ',')
       return text.slice(end + 1) === (isArray ? ']' : '') ? entries : undefined
     origin = sid.origin
@@ -155,11 +176,12 @@ function read(root: unknown): DecodedFrame | undefined {
 }
 
 function readEntry(value: unknown): FrameEntry | undefined {
-  const { data, sid: text, t: tMs } = membersOf(value)
+  const { data, sid: text, t: tMs, tp } = membersOf(value)
   if (!isRecord(data) || !isTime(tMs)) return undefined
-  if (text === undefined) return { data, sid: undefined, tMs: undefined }
+  const traceparent = traceparentIn(tp)
+  if (text === undefined) return { data, sid: undefined, tMs: undefined, traceparent }
   const sid = sidOfMember(text)
-  return sid && { data, sid, tMs }
+  return sid && { data, sid, tMs, traceparent }
 }
 
 /** The own members of an object, none of anything else: what a polluted prototype has does not count. */

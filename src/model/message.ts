@@ -1,5 +1,8 @@
 const ORIGIN = Symbol('origin')
 const SEQUENCE = Symbol('sequence')
+const TRACEPARENT = Symbol('traceparent')
+/** Version 00 of W3C Trace Context: https://www.w3.org/TR/trace-context/#traceparent-header */
+const TRACEPARENT_FORM = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 // Its fields are only declared: one that is made is stored once, not first as undefined.
 /** A published value on its way to a subscriber. Frozen; `JSON.stringify` gives `{"sid":…,"data":…}`. */
@@ -10,13 +13,21 @@ export class Message<Data = unknown> {
   declare readonly isLocal: boolean
   declare readonly [ORIGIN]: string
   declare readonly [SEQUENCE]: number
+  declare readonly [TRACEPARENT]?: string
 
-  /** Made by the library. `origin`: 16 hex digits; `sequence`: its number there, from 1. */
-  constructor(data: Data, isLocal: boolean, origin: string, sequence: number) {
+  /** Made by the library. `origin`: 16 hex digits; `sequence`: its number there, from 1; `traceparent`: while traced. */
+  constructor(
+    data: Data,
+    isLocal: boolean,
+    origin: string,
+    sequence: number,
+    traceparent: string | undefined,
+  ) {
     this.data = data
     this.isLocal = isLocal
     this[ORIGIN] = origin
     this[SEQUENCE] = sequence
+    if (traceparent !== undefined) this[TRACEPARENT] = traceparent
     Object.freeze(this)
   }
 
@@ -34,6 +45,16 @@ export class Message<Data = unknown> {
   [Symbol.for('nodejs.util.inspect.custom')](): object {
     return { sid: this.sid, data: this.data, isLocal: this.isLocal }
   }
+}
+
+/** Returns the trace that a message belongs to, if it was traced when it was published. */
+export function traceparentOf(message: Message): string | undefined {
+  return message[TRACEPARENT]
+}
+
+/** Returns a value that has the form of a traceparent, `undefined` for any other. */
+export function traceparentIn(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT_FORM.test(value) ? value : undefined
 }
 
 /** Identifies a message by its publisher's origin and its number there. */

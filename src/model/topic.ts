@@ -12,8 +12,6 @@ export type Topic = string & { readonly [topicBrand]: true }
 // Twilio Sync keeps this form for its own identifiers; a name of that form could not be told from one.
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
 const HUB_NAME = /^[A-Za-z0-9_-]{1,64}$/
-// The longest name has 320 units of three bytes each, every byte written as %XX.
-const TOPIC_FORM = /^rivulet\/([A-Za-z0-9_-]{1,64})\/([A-Za-z0-9_%-]{1,2880})$/
 const LONE_SURROGATE = /\p{Surrogate}/u
 // What `encodeURIComponent` leaves alone although it is outside `[A-Za-z0-9_-]`.
 const LEFT_BARE = /[.!~*'()]/g
@@ -34,11 +32,17 @@ export function hubNameOf(topic: Topic): string {
  * takes topics from strangers.
  */
 export function readTopic(text: string): Topic | undefined {
-  const [, hubName, name] = TOPIC_FORM.exec(text) ?? []
-  if (hubName === undefined || name === undefined) return undefined
+  const hubName = hubNameOf(text as Topic)
+  const name = nameIn(text)
+  return HUB_NAME.test(hubName) && name !== undefined && topicOf(hubName, name) === text
+    ? (text as Topic)
+    : undefined
+}
+
+/** Returns the stream's name in a text that may be a topic, or not. */
+export function nameIn(text: string): string | undefined {
   try {
-    const streamName = checkStreamName(decodeURIComponent(name))
-    return topicOf(hubName, streamName) === text ? (text as Topic) : undefined
+    return checkStreamName(streamNameOf(text as Topic))
   } catch {
     return undefined
   }

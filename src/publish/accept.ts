@@ -1,11 +1,38 @@
+import { publishing, refusals } from '../base/diagnostics.ts'
 import { deliver } from '../deliver/delivery.ts'
-import { Message } from '../model/message.ts'
+import { Message, traceparentIn } from '../model/message.ts'
 import type { Refusal } from '../model/refusal.ts'
 import { originOf, type StreamState } from '../model/stream-state.ts'
 
+/** What is told of an attempt to publish. */
+interface PublishEvent {
+  readonly hub: string
+  readonly stream: string
+  readonly data: unknown
+  /** Set by who traces, when the attempt starts. */
+  traceparent?: unknown
+  /** Set at the end. */
+  message?: Message
+}
+
 /** Numbers a message for which room was taken, delivers it, and returns it. `wire` is the snapshot that is sent. */
 export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message {
-  const message = new Message(data, true, originOf(state), ++state.sequence)
+  if (!publishing.hasSubscribers) return admit(state, wire, data, nowMs, undefined)
+  const event: PublishEvent = { hub: state.hub.name, stream: state.name, data }
+  return publishing.traceSync(() => {
+    event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent))
+    return event.message
+  }, event)
+}
+
+function admit(
+  state: StreamState,
+  wire: object,
+  data: unknown,
+  nowMs: number,
+  traceparent: string | undefined,
+): Message {
+  const message = new Message(data, true, originOf(state), ++state.sequence, traceparent)
   const { counters, hub } = state
   counters.attempts++
   counters.accepted++
@@ -19,7 +46,14 @@ export function accept(state: StreamState, wire: object, data: unknown, nowMs: n
 
 /** Counts a refusal, tells the stream's listeners, and returns it. */
 export function refuse(state: StreamState, refusal: Refusal): Refusal {
-  state.counters.refuse(refusal.code)
+  const { name, hub } = state
+  const { code } = refusal
+  state.counters.refuse(code)
+  if (refusals.hasSubscribers) refusals.publish({ hub: hub.name, stream: name, code })
+  if (publishing.hasSubscribers) {
+    const event = { hub: hub.name, stream: name, error: refusal.error }
+    for (const channel of ['start', 'error', 'end'] as const) publishing[channel].publish(event)
+  }
   if (state.events?.has('refused')) state.events.emit('refused', refusal)
   return refusal
 }

@@ -1,3 +1,4 @@
+import { drops } from '../base/diagnostics.ts'
 import type { RivuletError } from '../model/errors.ts'
 import type { DropReason } from '../model/ledger.ts'
 import type { ResolvedOptions } from '../model/options.ts'
@@ -14,6 +15,7 @@ const BY_OPTION = {
 /** Counts a received message that is not delivered, and tells who listens, gathered for a tick. */
 export function drop(state: StreamState, reason: DropReason): void {
   state.counters.drop(reason)
+  if (drops.hasSubscribers) drops.publish({ hub: state.hub.name, stream: state.name, reason, count: 1 })
   if (!state.events?.has('dropped')) return
   if (state.drops === undefined) {
     state.drops = new Map()
@@ -42,7 +44,7 @@ export function reportOnce(state: StreamState, error: RivuletError): void {
 }
 
 function tellDrops(state: StreamState): void {
-  const drops = state.drops ?? []
+  const gathered = state.drops ?? []
   state.drops = undefined
-  for (const [reason, count] of drops) state.events?.emit('dropped', { reason, count })
+  for (const [reason, count] of gathered) state.events?.emit('dropped', { reason, count })
 }

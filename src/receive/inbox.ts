@@ -130,7 +130,7 @@ export class Inbox {
   }
 
   /** Freezes the data, applies the schema, and takes room. A validator or a polluted prototype may throw. */
-  #check({ data, sid }: FrameEntry): Message | DropReason {
+  #check({ data, sid, traceparent }: FrameEntry): Message | DropReason {
     const state = this.state
     const { schema, maxBytes, limit } = state.options
     let output: unknown = data
@@ -152,7 +152,7 @@ export class Inbox {
     }
     if (state.counters.subscribers === 0) return 'notJoined' // the validator or the clock may have ended the stream
     const { origin, sequence } = sid ?? this.#foreignSid()
-    return new Message(output, false, origin, sequence)
+    return new Message(output, false, origin, sequence, traceparent)
   }
 
   #foreignSid(): Sid {

@@ -1,3 +1,4 @@
+import { losses } from '../base/diagnostics.ts'
 import { Utf8Writer } from '../base/utf8.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Shape } from '../model/canonical-json.ts'
@@ -73,7 +74,10 @@ export class Outboxes {
       lost = this.#send(state, outbox, messages)
     } else lost = [{ reason: 'offline', count: waiting.length }]
     for (const { reason, count } of lost) state.counters.lose(reason, count)
-    for (const loss of lost) if (state.events?.has('lost')) state.events.emit('lost', loss)
+    for (const loss of lost) {
+      if (losses.hasSubscribers) losses.publish({ hub: state.hub.name, stream: state.name, ...loss })
+      if (state.events?.has('lost')) state.events.emit('lost', loss)
+    }
   }
 
   /** Sends messages as one frame, or halves them until each part is within the limit. Returns what is lost. */

@@ -77,12 +77,14 @@ const CLI_FOLDERS: FolderOrder = {
 const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
-// What the contract takes; more than this needs a reason. The core's hundred and sixty last are `rivulet/transport`,
-// for a transport that takes pages in and for adapters, and the schemes of three more packages.
+// What the contract takes; more than this needs a reason. The core's hundred and sixty before the last are
+// `rivulet/transport`, for a transport that takes pages in and for adapters, and the schemes of three more packages; the
+// last two hundred and seventy are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4350,
+  src: 4400,
   'packages/memory/src': 725,
-  'packages/mqtt/src': 500,
+  // Sixty are for watching: which subscription each copy of a frame comes by, and which brokers tell.
+  'packages/mqtt/src': 540,
   'packages/nats/src': 435,
   // A hundred and twenty are for sharded channels, which take a connection to each node of a cluster.
   'packages/redis/src': 580,
@@ -93,7 +95,7 @@ const MOST_LINES: Readonly<Record<string, number>> = {
   // Both ends of a protocol of its own: the page's end, and the server's, which trusts nothing.
   'packages/websocket/src/client': 530,
   // A hundred are for the scan that finds whether a page's frame is what the library writes.
-  'packages/websocket/src': 2450,
+  'packages/websocket/src': 2480,
 }
 /** What one package may import of another: the gateway serves pages by it. */
 const RELAY = '@rivulet/websocket/relay'

@@ -25,7 +25,7 @@ const frame = fc.record({ origin: hex16, messages: fc.array(message, { minLength
 function encode({ origin, messages }: typeof frame extends fc.Arbitrary<infer F> ? F : never): Uint8Array {
   const texts = messages.map(({ data, sequence, tMs }) => {
     const copy = snapshot(data, 1e9)
-    return encodeMessage(new Message(copy, true, origin, sequence), copy, tMs)
+    return encodeMessage(new Message(copy, true, origin, sequence, undefined), copy, tMs)
   })
   return toBytes(joinMessages(texts))
 }

@@ -89,7 +89,7 @@ describe('a snapshot', () => {
     check(nearlyJson, (data) => {
       const copy = outcome(data, NO_LIMIT)
       if (typeof copy === 'string') return
-      const frame = encodeMessage(new Message(copy, true, ORIGIN, 1), copy, 0)
+      const frame = encodeMessage(new Message(copy, true, ORIGIN, 1, undefined), copy, 0)
       const decoded = decodeFrame(new TextEncoder().encode(frame))
       const entry = Array.isArray(decoded) ? decoded[0] : undefined
       assert.deepStrictEqual(entry?.data, copy)
@@ -191,7 +191,7 @@ describe('the canonical bytes', () => {
   test('are what stands in the frame, and their number is the size that the limit is about', () => {
     check(jsonRecord, (data) => {
       const copy = snapshot(data, NO_LIMIT)
-      const frame = encodeMessage(new Message(copy, true, ORIGIN, 1), copy, 0)
+      const frame = encodeMessage(new Message(copy, true, ORIGIN, 1, undefined), copy, 0)
       assert.ok(frame.startsWith(`{"data":${canonical(copy)},"sid":`))
       assert.strictEqual(Buffer.byteLength(canonical(copy)), byteLength(data))
     })

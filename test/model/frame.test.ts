@@ -15,7 +15,7 @@ const SID = sidOf(ORIGIN, 26)
 const FROM = { origin: ORIGIN, sequence: 26 }
 const bytes = (text: string) => new TextEncoder().encode(text)
 const decode = (text: string) => decodeFrame(bytes(text))
-const message = (data: object, sequence = 26) => new Message(data, true, ORIGIN, sequence)
+const message = (data: object, sequence = 26) => new Message(data, true, ORIGIN, sequence, undefined)
 const nested = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`
 
 describe('a frame that is written', () => {

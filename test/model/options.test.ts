@@ -176,7 +176,7 @@ describe('the options of a hub', () => {
     [{ transport: { ...new ScriptedTransport(), open() {}, flush: 5 } }, 'The transport has no send, join,'],
     [
       { transport: Object.assign(new ScriptedTransport(), { capabilities: { maxFrameBytes() {} } }) },
-      'The transport has no capabilities.scope, capabilities.echoes, capabilities.ordered;',
+      'The transport has no capabilities.scope, capabilities.echoes, capabilities.ordered, capabilities.watch;',
     ],
     [new Map(), 'The hub options are an object, not an object'],
     [{ streamDefaults: { maxBytes: 0 } }, 'maxBytes is'],

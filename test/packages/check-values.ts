@@ -7,7 +7,16 @@ import type { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
 /** What a program can import from the core and use at run time, no more and no less. */
-const CORE_VALUES = ['Hub', 'Message', 'RivuletError', 'Stream', 'Subscription', 'createHub', 'openHub']
+const CORE_VALUES = [
+  'Hub',
+  'Message',
+  'RivuletError',
+  'Stream',
+  'Subscription',
+  'Tap',
+  'createHub',
+  'openHub',
+]
 
 /** The packages that run in a browser. */
 const ON_THE_WEB = ['rivulet', '@rivulet/memory', '@rivulet/threads', '@rivulet/websocket']

@@ -42,9 +42,9 @@ export const SCHEMES = {
   '@rivulet/websocket': ['ws:', 'wss:'],
 } as const
 
-const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | largest frame |
-|---|---|---|---|---|---|
-| none | none | this process | no | yes | none |`
+const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | whole hub heard | largest frame |
+|---|---|---|---|---|---|---|
+| none | none | this process | no | yes | no | none |`
 
 /** Opens every transport on real brokers, and writes the table of what they then claim. */
 export async function transportTable(): Promise<string> {
@@ -132,6 +132,7 @@ function lineOf({ name, schemes, claims, mostBytes, reaches }: Row): string {
     reaches ?? perProtocol(claims, ({ scope }) => REACHES[scope]),
     perProtocol(claims, ({ echoes }) => (echoes ? 'yes, filtered' : 'no')),
     perProtocol(claims, ({ ordered }) => (ordered ? 'yes' : 'no')),
+    perProtocol(claims, ({ watch }) => (watch ? 'yes' : 'no')),
     largestFrame(claims, mostBytes),
   ]
   return `| ${cells.join(' | ')} |`

@@ -1,22 +1,19 @@
+import type { IConnackPacket } from 'mqtt'
 import type { Capabilities, Topic } from 'rivulet'
 import type { Settings } from './options.ts'
 
-/** What a broker of MQTT 5 says of itself when it lets a client in. */
-interface BrokerClaims {
-  readonly maximumPacketSize?: number
-  /** Absent means yes, as with the next one (3.2.2.3). */
-  readonly subscriptionIdentifiersAvailable?: boolean
-  readonly wildcardSubscriptionAvailable?: boolean
-}
+/** What a broker says of itself when it lets a client in. */
+type Claims = NonNullable<IConnackPacket['properties']>
 
 /** Tells what a broker can do that says this of itself. */
-export function capabilitiesOf(protocol: 4 | 5, settings: Settings, broker: BrokerClaims = {}): Capabilities {
+export function capabilitiesOf(protocol: 4 | 5, settings: Settings, broker: Claims = {}): Capabilities {
   const { prefix, maxPacketBytes } = settings
   // The length of the topic takes 2 bytes, and under MQTT 5 the properties, of which there are none, take 1.
   const besideFrame = Buffer.byteLength(prefix) + (protocol === 5 ? 3 : 2)
   const packetBytes = Math.min(maxPacketBytes, broker.maximumPacketSize ?? maxPacketBytes)
   const room = largestRemainingLength(packetBytes) - besideFrame
   const maxFrameBytes = (topic: Topic) => Math.max(0, room - Buffer.byteLength(topic))
+  // What a broker does not name it has (MQTT 5, 3.2.2.3).
   const { subscriptionIdentifiersAvailable = true, wildcardSubscriptionAvailable = true } = broker
   // Without them a frame of a topic that is joined, too, comes once or twice, and nothing tells which copy is which.
   const watch = protocol === 5 && subscriptionIdentifiersAvailable && wildcardSubscriptionAvailable

@@ -4,7 +4,7 @@ import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
 import { capabilitiesOf } from './capabilities.ts'
 import { CONNECT_TIMEOUT_MS, startClient, type Target } from './dial.ts'
 import { codeOf, failed, openError, reasonOf, unavailable } from './refusal.ts'
-import { BY, Subscriptions, subscribeOptions } from './subscriptions.ts'
+import { BY, type Subscription, Subscriptions, subscribeOptions } from './subscriptions.ts'
 import type { TakeOvers } from './take-overs.ts'
 
 // A SUBSCRIBE has an id, options and a subscription identifier where a PUBLISH of QoS 0 has its frame.
@@ -68,44 +68,22 @@ export class Connection {
     return 'sent'
   }
 
-  async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    const client = this.#subscriberFor(topic, signal)
-    const { joins } = this.#subscriptions
-    const name = this.#parts.settings.prefix + topic
-    const join = { topic }
-    joins.set(name, join)
-    await this.#subscribe(client, topic, BY.join, signal).catch((error: unknown) => {
-      // A later join of the same topic is not this one's to end.
-      if (joins.get(name) === join) this.leave(topic)
-      throw error
-    })
+  join(topic: Topic, signal: AbortSignal): Promise<void> {
+    return this.#subscribe(topic, { by: BY.join, topic }, signal)
   }
 
   async watch(hub: string, signal: AbortSignal): Promise<void> {
-    const topics = `rivulet/${hub}/#`
-    const client = this.#subscriberFor(topics, signal)
     if (!this.capabilities.watch) {
-      throw failed(
-        `${this.#parts.server.label} does not tell by which subscription a frame comes; use MQTT 5.`,
-      )
+      const { label } = this.#parts.server
+      throw failed(`${label} does not tell by which subscription a frame comes; use MQTT 5.`)
     }
-    this.#subscriptions.watch = signal
-    const end = () => {
-      if (this.#subscriptions.watch !== signal) return
-      this.#subscriptions.watch = undefined
-      this.#unsubscribe(this.#parts.settings.prefix + topics)
-    }
-    signal.addEventListener('abort', end)
-    await this.#subscribe(client, topics, BY.watch, signal).catch((error: unknown) => {
-      signal.removeEventListener('abort', end)
-      end()
-      throw error
-    })
+    const [topics, watch] = [`rivulet/${hub}/#`, { by: BY.watch }]
+    signal.addEventListener('abort', () => this.#unsubscribe(topics, watch))
+    await this.#subscribe(topics, watch, signal)
   }
 
   leave(topic: Topic): void {
-    const name = this.#parts.settings.prefix + topic
-    if (this.#subscriptions.joins.delete(name)) this.#unsubscribe(name)
+    this.#unsubscribe(topic)
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -127,27 +105,33 @@ export class Connection {
     await this.#outcome(signal, end, this.#giveUp).catch(() => {})
   }
 
-  /** Returns the client when it can be used to subscribe to a topic. */
-  #subscriberFor(topic: string, signal: AbortSignal): MqttClient {
+  async #subscribe(topic: string, subscription: Subscription, signal: AbortSignal): Promise<void> {
     const client = this.#clientFor(signal)
-    if (this.capabilities.maxFrameBytes(topic as Topic) >= SUBSCRIBE_BYTES) return client
-    throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
-  }
-
-  #subscribe(client: MqttClient, topic: string, by: number, signal: AbortSignal): Promise<void> {
-    const options = subscribeOptions(by, this.capabilities.watch)
-    return this.#outcome(signal, (done, fail) => {
-      client.subscribe(this.#parts.settings.prefix + topic, options, (error, _, answer) => {
+    if (this.capabilities.maxFrameBytes(topic as Topic) < SUBSCRIBE_BYTES) {
+      throw this.#rejected(topic, 'the name alone is larger than the packets that it takes')
+    }
+    const name = this.#parts.settings.prefix + topic
+    this.#subscriptions.add(name, subscription)
+    const options = subscribeOptions(subscription, this.capabilities.watch)
+    const answered = this.#outcome(signal, (done, fail) => {
+      client.subscribe(name, options, (error, _, answer) => {
         if (!error) done()
         else if (answer !== undefined) fail(this.#rejected(topic, error))
         else this.#giveUp(error) // the end of the connection ends the join
       })
     })
+    await answered.catch((error: unknown) => {
+      this.#unsubscribe(topic, subscription)
+      throw error
+    })
   }
 
-  #unsubscribe(name: string): void {
+  /** Ends a subscription; when one is given, no later one of the same topic. */
+  #unsubscribe(topic: string, subscription?: Subscription): void {
+    const name = this.#parts.settings.prefix + topic
     // Without a callback a client that is disconnecting would emit an error.
-    if (this.#isUp) this.#client?.unsubscribe(name, () => {})
+    if (this.#subscriptions.remove(name, subscription) && this.#isUp)
+      this.#client?.unsubscribe(name, () => {})
   }
 
   /** Calls `done` at the broker's answer. */

@@ -11,19 +11,24 @@ const OPTIONS = { qos: 0, nl: true, rap: true, rh: 2 } as const
  */
 export const BY = { join: 1, watch: 2 } as const
 
+/** A join, with its topic, or the watch. */
+export interface Subscription {
+  readonly by: number
+  readonly topic?: Topic
+}
+
 /** Returns what to subscribe with. */
-export function subscribeOptions(by: number, hasIdentifiers: boolean): IClientSubscribeOptions {
+export function subscribeOptions({ by }: Subscription, hasIdentifiers: boolean): IClientSubscribeOptions {
   return hasIdentifiers ? { ...OPTIONS, properties: { subscriptionIdentifier: by } } : OPTIONS
 }
 
-/** Knows what one connection listens to, and hands the frames that come to its host. */
+/** Knows the subscriptions of one connection, and hands the frames that come by them to its host. */
 export class Subscriptions {
-  /** What is joined, by the name of the topic at the broker. */
-  readonly joins = new Map<string, { readonly topic: Topic }>()
-  /** The signal of the watch, while there is one. */
-  watch: AbortSignal | undefined
+  /** By the name of the topic at the broker. */
+  readonly #byName = new Map<string, Subscription>()
   readonly #host: TransportHost
   readonly #prefix: string
+  #watch: Subscription | undefined
   #isOver = false
 
   constructor(host: TransportHost, prefix: string) {
@@ -31,19 +36,31 @@ export class Subscriptions {
     this.#prefix = prefix
   }
 
+  add(name: string, subscription: Subscription): void {
+    this.#byName.set(name, subscription)
+    if (subscription.by === BY.watch) this.#watch = subscription
+  }
+
+  /** Returns whether there was one; when one is given, whether it was that. */
+  remove(name: string, subscription = this.#byName.get(name)): boolean {
+    if (subscription === undefined || this.#byName.get(name) !== subscription) return false
+    if (subscription === this.#watch) this.#watch = undefined
+    return this.#byName.delete(name)
+  }
+
   /** Ends everything, for good: the host is told nothing any more. */
   end(): void {
     this.#isOver = true
-    this.joins.clear()
-    this.watch = undefined
+    this.#byName.clear()
+    this.#watch = undefined
   }
 
   /** Takes a frame. `by`: the identifiers of the subscriptions that it comes by; without one it is a join's. */
   receive(name: string, frame: Uint8Array, by: number | readonly number[] = BY.join): void {
     const isBy = (id: number) => by === id || (typeof by !== 'number' && by.includes(id))
-    const join = isBy(BY.join) ? this.joins.get(name) : undefined
-    if (join !== undefined) this.#hand(join.topic, () => this.#host.receive(join.topic, frame))
-    if (this.watch === undefined || !isBy(BY.watch)) return
+    const topic = isBy(BY.join) ? this.#byName.get(name)?.topic : undefined
+    if (topic !== undefined) this.#hand(topic, () => this.#host.receive(topic, frame))
+    if (this.#watch === undefined || !isBy(BY.watch)) return
     this.#hand(undefined, () => this.#host.watched(name.slice(this.#prefix.length), frame))
   }
 

@@ -145,7 +145,7 @@ test.each([
   await hub.ready()
   await expect(hub.tap(() => {}).ready).rejects.toMatchObject({
     code: 'TRANSPORT_FAILED',
-    message: expect.stringContaining('cannot hear every stream'),
+    message: expect.stringContaining('use MQTT 5'),
   })
 })
 

@@ -1,10 +1,4 @@
-import {
-  errors,
-  type Msg,
-  type NatsConnection,
-  type Status,
-  type Subscription,
-} from '@nats-io/transport-node'
+import { errors, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Dialled } from './dial.ts'
 import { faultOf, isFatal, lossOf } from './refusal.ts'
@@ -65,16 +59,14 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    await this.#confirm(
-      this.#subscribe(topic, topic, ({ data }) => this.#host.receive(topic, data)),
-      signal,
-    )
+    const join = this.#subscribe(topic, topic, (_subject, data) => this.#host.receive(topic, data))
+    await this.#confirm(join, signal)
   }
 
   async watch(hub: string, signal: AbortSignal): Promise<void> {
     // No stream's topic ends like this, so it stands among the joins without being taken for one.
     const everything = `rivulet/${hub}/>` as Topic
-    const join = this.#subscribe(everything, undefined, ({ subject, data }) =>
+    const join = this.#subscribe(everything, undefined, (subject, data) =>
       this.#host.watched(topicOf(subject, this.#prefix) ?? subject, data),
     )
     signal.addEventListener('abort', () => this.#end(join), { once: true })
@@ -82,8 +74,7 @@ export class Connection {
   }
 
   leave(topic: Topic): void {
-    const join = this.#joins.get(topic)
-    if (join !== undefined) this.#end(join)
+    this.#end(this.#joins.get(topic))
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -108,13 +99,13 @@ export class Connection {
   }
 
   /** `told` is the topic that the host is told with a refusal and a fault. */
-  #subscribe(topic: Topic, told: Topic | undefined, take: (message: Msg) => void): Join {
+  #subscribe(topic: Topic, told: Topic | undefined, take: (subject: string, data: Uint8Array) => void): Join {
     const subscription = this.#client.subscribe(this.#subjectOf(topic), {
       callback: (refusal, message) => {
         if (!this.#live) return
         if (refusal) return this.#refuse(join, told, refusal)
         try {
-          take(message)
+          take(message.subject, message.data)
         } catch (cause) {
           // What is thrown here would end the read loop of the whole connection, silently (nats.js 3.3).
           this.#host.error(told, faultOf('A frame from NATS was not taken', cause))
@@ -146,8 +137,8 @@ export class Connection {
   }
 
   /** Ends a join, unless it has ended. */
-  #end(join: Join): void {
-    if (this.#joins.get(join.topic) !== join) return
+  #end(join: Join | undefined): void {
+    if (join === undefined || this.#joins.get(join.topic) !== join) return
     this.#joins.delete(join.topic)
     join.subscription.unsubscribe()
   }

@@ -52,18 +52,27 @@ test('needs no permission but that for the subjects of the hub', async () => {
   expect(host).toMatchObject({ errors: [], lefts: [], downs: [] })
 })
 
-test('rejects a watch that the server does not permit, and keeps what is joined', async () => {
-  const broker = await server({ config: permitted('subscribe: { allow: "rivulet.fleet.positions" }') })
-  const { transport, host } = await opened(broker, ANN)
-  await transport.join(POSITIONS, within())
-  const error = await rejection(transport.watch('fleet', within()))
-  expect(error.message).toContain('Permissions Violation for Subscription to "rivulet.fleet.>"')
-  const client = await bareClient(broker, { user: 'ann', pass: 'right' })
-  client.publish('rivulet.fleet.positions', 'x')
-  await client.flush()
-  await transport.flush(within())
-  expect(host).toMatchObject({ frames: [{ text: 'x' }], watchedFrames: [], errors: [], lefts: [], downs: [] })
-})
+test.each(['"rivulet.fleet.positions"', '["rivulet.fleet.positions", "rivulet.fleet.alarms.>"]'])(
+  'rejects a watch where %s is permitted only, and keeps what is joined',
+  async (allowed) => {
+    const broker = await server({ config: permitted(`subscribe: { allow: ${allowed} }`) })
+    const { transport, host } = await opened(broker, ANN)
+    await transport.join(POSITIONS, within())
+    const error = await rejection(transport.watch('fleet', within()))
+    expect(error.message).toContain('Permissions Violation for Subscription to "rivulet.fleet.>"')
+    const client = await bareClient(broker, { user: 'ann', pass: 'right' })
+    client.publish('rivulet.fleet.positions', 'x')
+    await client.flush()
+    await transport.flush(within())
+    expect(host).toMatchObject({
+      frames: [{ text: 'x' }],
+      watchedFrames: [],
+      errors: [],
+      lefts: [],
+      downs: [],
+    })
+  },
+)
 
 test('hears nothing of what is denied within the hub', async () => {
   const permissions = 'subscribe: { allow: "rivulet.fleet.>", deny: "rivulet.fleet.secret" }'

@@ -2,7 +2,7 @@ import type { Topic, TransportHost } from 'rivulet'
 import { Connection } from './connection.ts'
 import { type Dialled, dialAny } from './dial.ts'
 import type { Server, Settings } from './options.ts'
-import { noPatterns } from './refusal.ts'
+import { NO_PATTERNS } from './refusal.ts'
 import { type SlotRange, slotOf } from './slots.ts'
 
 /** How many topics are remembered with their connections: to find one anew costs more than to send. */
@@ -75,7 +75,7 @@ export class Cluster {
   }
 
   watch(): Promise<void> {
-    return Promise.reject(noPatterns())
+    return Promise.reject(new Error(NO_PATTERNS))
   }
 
   leave(topic: Topic): void {

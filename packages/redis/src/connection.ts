@@ -1,15 +1,11 @@
 import { ErrorReply } from '@redis/client'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Client, Dialled } from './dial.ts'
-import { faultOf, lossOf, noPatterns } from './refusal.ts'
+import { faultOf, lossOf, NO_PATTERNS } from './refusal.ts'
 import { readSlots, type SlotRange } from './slots.ts'
 
-/** One `join`, or one `watch`. */
-interface Join {
-  /** The channel, or the pattern of a watch, which ends in `*` as no topic does. */
-  readonly name: string
-  readonly listener: (frame: Buffer, channel: Buffer) => void
-}
+/** Takes what comes of one `join` or `watch`. */
+type Listener = (frame: Buffer, channel: Buffer) => void
 
 const PING_INTERVAL_MS = 2_000
 /** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
@@ -23,7 +19,8 @@ export class Connection {
   readonly #host: TransportHost
   readonly #isSharded: boolean
   readonly #ranges: readonly SlotRange[] | undefined
-  readonly #joins = new Map<string, Join>()
+  // By channel, and by the pattern of a watch, which ends in `*` as no topic does.
+  readonly #joins = new Map<string, Listener>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
@@ -55,25 +52,22 @@ export class Connection {
   }
 
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
-    await this.#confirm(
-      this.#begin(topic, topic, (frame) => this.#host.receive(topic, frame)),
-      signal,
-    )
+    const listener = this.#begin(topic, topic, (frame) => this.#host.receive(topic, frame))
+    await this.#confirm(topic, listener, signal)
   }
 
   async watch(hub: string, signal: AbortSignal): Promise<void> {
-    if (this.#isSharded) throw noPatterns()
+    if (this.#isSharded) throw new Error(NO_PATTERNS)
     // The name of a hub has `A-Z a-z 0-9 _ -` only, all of which stand for themselves in a pattern.
-    const join = this.#begin(`rivulet/${hub}/*`, undefined, (frame, channel) =>
-      this.#host.watched(channel, frame),
-    )
-    signal.addEventListener('abort', () => this.#leave(join), { once: true })
-    await this.#confirm(join, signal)
+    const pattern = `rivulet/${hub}/*`
+    const take: Listener = (frame, channel) => this.#host.watched(channel.toString(), frame)
+    const listener = this.#begin(pattern, undefined, take)
+    signal.addEventListener('abort', () => this.#leave(pattern, listener), { once: true })
+    await this.#confirm(pattern, listener, signal)
   }
 
   leave(topic: Topic): void {
-    const join = this.#joins.get(topic)
-    if (join !== undefined) this.#leave(join)
+    this.#leave(topic, this.#joins.get(topic))
   }
 
   flush(signal: AbortSignal): Promise<void> {
@@ -92,52 +86,49 @@ export class Connection {
   }
 
   /** `told` is the topic that the host is told with a fault. */
-  #begin(name: string, told: Topic | undefined, take: (frame: Buffer, channel: string) => void): Join {
+  #begin(name: string, told: Topic | undefined, take: Listener): Listener {
     if (!this.#live) throw new Error(GONE)
-    const listener = (frame: Buffer, channel: Buffer) => {
-      if (!this.#live || this.#joins.get(name) !== join) return
+    const listener: Listener = (frame, channel) => {
+      if (!this.#live || this.#joins.get(name) !== listener) return
       try {
-        take(frame, channel.toString())
+        take(frame, channel)
       } catch (cause) {
         // What is thrown here would lose the rest of what came with it (client 6.3).
         this.#host.error(told, faultOf('A frame from Redis was not taken', cause))
       }
     }
-    const join = { name, listener }
-    this.#joins.set(name, join)
-    return join
+    this.#joins.set(name, listener)
+    return listener
   }
 
-  async #confirm(join: Join, signal: AbortSignal): Promise<void> {
+  async #confirm(name: string, listener: Listener, signal: AbortSignal): Promise<void> {
     try {
-      await this.#wait(() => this.#subscribe(join), signal)
-      if (this.#joins.get(join.name) !== join) throw new Error('left before the join was confirmed')
+      await this.#wait(() => this.#subscribe(name, listener), signal)
+      if (this.#joins.get(name) !== listener) throw new Error('left before the join was confirmed')
     } catch (cause) {
       if (isMoved(cause)) this.#end(cause)
-      this.#leave(join)
+      this.#leave(name, listener)
       throw cause
     }
   }
 
   /** Ends a join, unless it has ended. */
-  #leave(join: Join): void {
-    if (this.#joins.get(join.name) !== join) return
-    this.#joins.delete(join.name)
-    if (this.#live) this.#unsubscribe(join).catch(() => {})
+  #leave(name: string, listener: Listener | undefined): void {
+    if (listener === undefined || this.#joins.get(name) !== listener) return
+    this.#joins.delete(name)
+    if (this.#live) this.#unsubscribe(name, listener).catch(() => {})
   }
 
-  #subscribe({ name, listener }: Join): Promise<void> {
-    if (isPattern(name)) return this.#client.pSubscribe(name, listener, true)
-    return this.#isSharded
-      ? this.#client.sSubscribe(name, listener, true)
-      : this.#client.subscribe(name, listener, true)
+  #subscribe(name: string, listener: Listener): Promise<void> {
+    if (name.endsWith('*')) return this.#client.pSubscribe(name, listener, true)
+    if (this.#isSharded) return this.#client.sSubscribe(name, listener, true)
+    return this.#client.subscribe(name, listener, true)
   }
 
-  #unsubscribe({ name, listener }: Join): Promise<void> {
-    if (isPattern(name)) return this.#client.pUnsubscribe(name, listener, true)
-    return this.#isSharded
-      ? this.#client.sUnsubscribe(name, listener, true)
-      : this.#client.unsubscribe(name, listener, true)
+  #unsubscribe(name: string, listener: Listener): Promise<void> {
+    if (name.endsWith('*')) return this.#client.pUnsubscribe(name, listener, true)
+    if (this.#isSharded) return this.#client.sUnsubscribe(name, listener, true)
+    return this.#client.unsubscribe(name, listener, true)
   }
 
   /** A publish that was rejected. One that only lost its connection is the core's to count. */
@@ -200,10 +191,6 @@ export class Connection {
       this.#waits.delete(fail)
     })
   }
-}
-
-function isPattern(name: string): boolean {
-  return name.endsWith('*')
 }
 
 /** The channel belongs to another node by now, so all that is known of the slots is out of date. */

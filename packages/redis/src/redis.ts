@@ -16,9 +16,8 @@ export function redis(options: RedisOptions = {}): Transport {
     name: 'redis',
     capabilities: () => ({
       // Even a server on loopback may have replicas or be a node of a cluster.
-      ...({ scope: 'network', echoes: true, ordered: true } as const),
-      // There are no patterns for sharded channels.
-      watch: !settings.sharded,
+      // And sharded channels have no patterns.
+      ...({ scope: 'network', echoes: true, ordered: true, watch: !settings.sharded } as const),
       // A server names none. What it enforces unasked (`proto-max-bulk-len`) cannot be set below 1 MB, which is four
       // times the largest frame of the core.
       maxFrameBytes: () => Number.POSITIVE_INFINITY,

@@ -9,6 +9,10 @@ const FATAL_ANSWER = /^(WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|ERR (unknown comm
 // A server that does not know a command repeats its arguments: those of HELLO hold the password, of others the data.
 const REPEATED_ARGUMENTS = /,? with args beginning with.*/s
 
+/** Why no hub can be watched over sharded channels. */
+export const NO_PATTERNS =
+  'Sharded channels of Redis have no patterns; leave out the option "sharded" in all processes of the hub.'
+
 /** Makes an `INVALID_OPTIONS` error. The message must hold nothing that could be a secret. */
 export function invalid(message: string): RivuletError {
   return new RivuletError('INVALID_OPTIONS', message)
@@ -39,12 +43,6 @@ export function faultOf(what: string, cause: unknown): RivuletError {
   return new RivuletError('TRANSPORT_FAILED', `${what}: ${reasonOf(cause)}.`, {
     cause: withoutArguments(cause),
   })
-}
-
-/** Makes the error that tells why no hub can be watched over sharded channels. */
-export function noPatterns(): RivuletError {
-  const advice = 'use ordinary channels, without the option "sharded", in all processes of the hub'
-  return new RivuletError('TRANSPORT_FAILED', `Sharded channels of Redis have no patterns; ${advice}.`)
 }
 
 /** Tells whether trying again soon is pointless. */

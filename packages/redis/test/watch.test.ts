@@ -146,7 +146,7 @@ test('no hub can be watched over sharded channels, and the rejection says why', 
   const { transport, host } = await opened(broker, { sharded: true })
   expect(transport.capabilities.watch).toBe(false)
   const error = await rejection(transport.watch('fleet', within()))
-  expect(error.message).toMatch(/Sharded channels of Redis have no patterns; .*without the option "sharded"/)
+  expect(error.message).toMatch(/Sharded channels of Redis have no patterns; leave out the option "sharded"/)
   expect(await redisCommand(broker, 'PUBSUB', 'NUMPAT')).toBe('0')
   expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
   const hub = makeLive({ transport: transportTo(broker, { sharded: true }) })

@@ -10,15 +10,22 @@ interface CheckedFrame {
   readonly isRemoval: boolean
 }
 
-/** Bytes around the data of a message: sid, age and keys. */
-const AROUND_DATA_BYTES = 128
+/** Bytes around the data of a message, rounded up: the trace that it belongs to, sid, age and keys. */
+const AROUND_DATA_BYTES = 192
 /** A list in a frame has no more messages. */
 const MAX_MESSAGES = 64
 const LIST = 0x5b
 
 const DATA_START = '{"data":'
 const REMOVAL_START = '{"removed":true'
-/** What follows the data: a sid with a number from 1 to 2⁵³−1, and whole milliseconds. */
+/**
+ * What follows the data while the publisher traces: a `traceparent` of W3C Trace Context, version 00, whose two ids are
+ * not all zeros.
+ */
+const TRACE = /^,"tp":"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"$/
+const TRACE_START = ',"tp":'
+const TRACE_BYTES = 63
+/** What follows that, or the data: a sid with a number from 1 to 2⁵³−1, and whole milliseconds. */
 const END = /^,"sid":"TZ([0-9a-f]{12})[0-9a-f]{4}(?!0{16})00[01][0-9a-f]{13}","t":(?:0|[1-9][0-9]{0,14})\}/
 const MAX_END_BYTES = 64
 
@@ -51,7 +58,7 @@ function checkMessages(frame: Uint8Array, maxBytes: number): CheckedFrame | stri
   for (let messages = 1, at = last.length; messages <= MAX_MESSAGES; messages++) {
     const dataAt = at + DATA_START.length
     const dataEnd = hasAt(frame, at, DATA_START) ? endOfObject(frame, dataAt) : -1
-    const end = dataEnd < 0 ? undefined : endAfter(frame, dataEnd)
+    const end = dataEnd < 0 ? undefined : endAfter(frame, endOfTrace(frame, dataEnd))
     if (end === undefined) return OTHER_FORM
     if (dataEnd - dataAt > maxBytes) return undefined
     prefix ??= end.prefix
@@ -65,7 +72,13 @@ function checkMessages(frame: Uint8Array, maxBytes: number): CheckedFrame | stri
   return OTHER_FORM
 }
 
-/** Reads what follows the data of a message, or the beginning of a removal: the prefix, and where it ends. */
+/** Returns where the trace of a message ends: where it would begin when there is none of the right form. */
+function endOfTrace(frame: Uint8Array, at: number): number {
+  if (!hasAt(frame, at, TRACE_START)) return at
+  return TRACE.test(latin1At(frame, at, at + TRACE_BYTES)) ? at + TRACE_BYTES : at
+}
+
+/** Reads what follows the data of a message and its trace, or the beginning of a removal: the prefix, and where it ends. */
 function endAfter(
   frame: Uint8Array,
   at: number,

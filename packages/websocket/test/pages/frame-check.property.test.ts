@@ -5,6 +5,7 @@ import { canonicalJson } from '../../../../src/model/canonical-json.ts'
 import { encodeRemoval, joinMessages } from '../../../../src/model/frame.ts'
 import { sidOf } from '../../../../src/model/message.ts'
 import { checkFrame } from '../../src/pages/frame-check.ts'
+import { TRACE } from '../support/frames.ts'
 
 const MAX_BYTES = 65_536
 const MAX_DEPTH = 100
@@ -31,6 +32,17 @@ function writtenAgain(frame: Uint8Array): string | undefined {
 /** Whole milliseconds, of 30 000 years at the most. */
 function isAge(tMs: number | undefined): tMs is number {
   return Number.isInteger(tMs) && (tMs as number) < 1e15
+}
+
+/** As W3C Trace Context has it, in version 00. */
+function isTrace(text: string): boolean {
+  const parts = text.split('-')
+  const isHex = (part: string | undefined, length: number) =>
+    part?.length === length && /^[0-9a-f]*$/.test(part)
+  const isId = (part: string | undefined, length: number) => isHex(part, length) && /[^0]/.test(part ?? '')
+  return (
+    parts.length === 4 && parts[0] === '00' && isId(parts[1], 32) && isId(parts[2], 16) && isHex(parts[3], 2)
+  )
 }
 
 function depthOf(value: unknown): number {
@@ -158,6 +170,40 @@ describe('the check of a frame', () => {
         expect(checkFrame(toBytes(text), MAX_BYTES)).toMatchObject({ prefix: PREFIX, isRemoval: false })
         expectAgreement(text)
       }),
+      RUNS,
+    )
+  })
+
+  test('takes a message that is traced just as the same one that is not, and no strange trace', () => {
+    const edits = fc.array(fc.tuple(fc.nat({ max: TRACE.length }), fc.constantFrom(...'0f-gA" ', '')), {
+      maxLength: 2,
+    })
+    const zeros = fc.constantFrom(
+      TRACE.replace(/-\w{32}/, `-${'0'.repeat(32)}`),
+      TRACE.replace(/-\w{16}-/, `-${'0'.repeat(16)}-`),
+    )
+    fc.assert(
+      fc.property(
+        messageText,
+        fc.oneof(fc.constant(TRACE), zeros),
+        edits,
+        fc.nat({ max: 80 }),
+        (text, whole, edits, at) => {
+          let trace = whole
+          for (const [start, piece] of edits) trace = trace.slice(0, start) + piece + trace.slice(start + 1)
+          const sidAt = text.lastIndexOf(',"sid":')
+          const member = `,"tp":"${trace}"`
+          const traced = text.slice(0, sidAt) + member + text.slice(sidAt)
+          const checked = checkFrame(toBytes(traced), MAX_BYTES)
+          if (isTrace(trace)) expect(checked).toEqual(checkFrame(toBytes(text), MAX_BYTES))
+          else expect(checked).toBeTypeOf('string')
+          // At any other place it is refused, unless that is inside of the data.
+          const other = sidAt + 1 + (at % (text.length - sidAt))
+          expect(
+            checkFrame(toBytes(text.slice(0, other) + member + text.slice(other)), MAX_BYTES),
+          ).toBeTypeOf('string')
+        },
+      ),
       RUNS,
     )
   })

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
-import { frameOf, prefix, prefixesOf, prefixOf, removalOf, sidOf, topicOf } from '../support/frames.ts'
+import {
+  frameOf,
+  prefix,
+  prefixesOf,
+  prefixOf,
+  removalOf,
+  sidOf,
+  TRACE,
+  topicOf,
+  tracedFrameOf,
+} from '../support/frames.ts'
 import { serve } from '../support/scene.ts'
 
 const MINE = prefixOf('mallory')
@@ -78,6 +88,39 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
   ['a list of one message', TOPIC, () => `[${frameOf(MINE)}]`, FORM],
   ['a message without an age', TOPIC, () => `{"data":{},"sid":"${sidOf(MINE)}"}`, FORM],
   ['an age with a fraction', TOPIC, () => frameOf(MINE).replace('"t":1', '"t":1.5'), FORM],
+  ['a trace of another length', TOPIC, () => tracedFrameOf(MINE, 1, {}, `${TRACE}-0`), FORM],
+  ['a trace in capitals', TOPIC, () => tracedFrameOf(MINE, 1, {}, TRACE.toUpperCase()), FORM],
+  ['a trace of another version', TOPIC, () => tracedFrameOf(MINE, 1, {}, TRACE.replace('00', 'ff')), FORM],
+  [
+    'a trace without an id',
+    TOPIC,
+    () => tracedFrameOf(MINE, 1, {}, TRACE.replace(/4bf\w+/, '0'.repeat(32))),
+    FORM,
+  ],
+  [
+    'a trace without a parent',
+    TOPIC,
+    () => tracedFrameOf(MINE, 1, {}, TRACE.replace(/00f\w+/, '0'.repeat(16))),
+    FORM,
+  ],
+  ['a trace with a quote', TOPIC, () => tracedFrameOf(MINE, 1, {}, TRACE.replace('-01', '"-1')), FORM],
+  ['a trace that is no text', TOPIC, () => tracedFrameOf(MINE).replace(`"${TRACE}"`, '1'), FORM],
+  [
+    'a trace twice',
+    TOPIC,
+    () => tracedFrameOf(MINE).replace(`"tp":"${TRACE}"`, `"tp":"${TRACE}","tp":"${TRACE}"`),
+    FORM,
+  ],
+  ['a trace before the data', TOPIC, () => `{"tp":"${TRACE}",${frameOf(MINE).slice(1)}`, FORM],
+  ['a trace behind the sid', TOPIC, () => frameOf(MINE).replace(',"t":', `,"tp":"${TRACE}","t":`), FORM],
+  ['a trace behind the age', TOPIC, () => frameOf(MINE).replace(/\}$/, `,"tp":"${TRACE}"}`), FORM],
+  ['a trace in a removal', TOPIC, () => removalOf(MINE).replace(',"sid"', `,"tp":"${TRACE}","sid"`), FORM],
+  [
+    'a large message that is traced',
+    TOPIC,
+    () => tracedFrameOf(MINE, 1, { text: 'x'.repeat(4_086) }),
+    /than 4096 b/,
+  ],
   ['a removal without a grant', TOPIC, () => removalOf(MINE), /no permission to remove/],
   [
     'a removal in the form of a message',
@@ -145,6 +188,33 @@ test('takes the largest message, and any data that the library writes', async ()
   for (const frame of frames) mallory.topical('frame', TOPIC, frame)
   await mallory.barrier()
   expect(upstream.sent.map(({ text }) => text)).toEqual(frames)
+})
+
+test('takes messages that are traced, the largest and lists of them too', async () => {
+  const upstream = new ScriptedTransport()
+  const { welcomed } = await serve({ upstream, burst: 100, maxMessagesPerSecond: 1_000 })
+  const [bob, mallory] = [await welcomed('bob'), await welcomed('mallory')]
+  await bob.join(TOPIC)
+  const largest = (nth: number) =>
+    tracedFrameOf(MINE, 2 ** 53 - 1 - nth, { text: 'x'.repeat(4_085) }).replace(
+      /"t":\d+/,
+      `"t":${10 ** 15 - 1}`,
+    )
+  const listOf = (length: number, frame: (nth: number) => string) =>
+    `[${Array.from({ length }, (_, nth) => frame(nth))}]`
+  const frames = [
+    tracedFrameOf(MINE),
+    largest(100),
+    `[${tracedFrameOf(MINE, 2)},${frameOf(MINE, 3)},${tracedFrameOf(MINE, 4, { sid: 'TZ', t: 1, tp: TRACE })}]`,
+    listOf(64, (nth) => tracedFrameOf(MINE, 5 + nth)),
+    listOf(64, largest),
+  ]
+  for (const [nth, frame] of frames.entries()) mallory.topical('frame', topicOf(`traced-${nth}`), frame)
+  mallory.topical('frame', TOPIC, tracedFrameOf(MINE, 100))
+  await mallory.barrier()
+  expect(mallory.all('fault')).toEqual([])
+  expect(upstream.sent.map(({ text }) => text)).toEqual([...frames, tracedFrameOf(MINE, 100)])
+  expect((await bob.next('frame')).text).toBe(tracedFrameOf(MINE, 100))
 })
 
 test('takes frames of several messages, and removals where they are granted', async () => {

@@ -222,7 +222,7 @@ test('a page cannot watch, and is told what can', async () => {
   const ann = await page('ann')
   await expect(ann.tap(() => {}).ready).rejects.toMatchObject({
     code: 'TRANSPORT_FAILED',
-    message: expect.stringContaining('websocket cannot hear every stream of a hub'),
+    message: expect.stringContaining('A page cannot hear every stream of a hub'),
   })
   const transport = websocket({ url: server.url, WebSocket })
   expect(transport.capabilities.watch).toBe(false)

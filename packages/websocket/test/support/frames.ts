@@ -34,6 +34,14 @@ export function frameOf(sender: string, sequence = 1, data: object = { n: sequen
   return `{"data":${JSON.stringify(data)},"sid":"${sidOf(sender, sequence)}","t":${sequence}}`
 }
 
+/** A mark of a trace, as a publisher writes it that traces. */
+export const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+
+/** A frame of one message of a publisher that traces. */
+export function tracedFrameOf(sender: string, sequence = 1, data?: object, trace = TRACE): string {
+  return frameOf(sender, sequence, data).replace(',"sid":', `,"tp":"${trace}","sid":`)
+}
+
 /** A frame that ends a stream. */
 export function removalOf(sender: string, sequence = 1): string {
   return `{"removed":true,"sid":"${sidOf(sender, sequence)}","t":${sequence}}`

@@ -1,0 +1,39 @@
+/** What is used of a channel of `node:diagnostics_channel`. */
+interface Channel {
+  readonly hasSubscribers: boolean
+  publish(event: object): void
+}
+
+/** What is used of a tracing channel: five channels that follow one call. */
+interface TracingChannel {
+  readonly hasSubscribers: boolean
+  readonly start: Channel
+  readonly error: Channel
+  readonly end: Channel
+  traceSync<Result>(task: () => Result, event: object): Result
+  tracePromise<Result>(task: () => Promise<Result>, event: object): Promise<Result>
+}
+
+interface Diagnostics {
+  channel(name: string): Channel
+  tracingChannel(name: string): TracingChannel
+}
+
+type Runtime = { process?: { getBuiltinModule?(name: string): unknown } }
+
+/** Where the runtime has no such channels nobody listens, and nothing but `hasSubscribers` is read. */
+const nobody = () => ({ hasSubscribers: false }) as TracingChannel & Channel
+const builtIn = (globalThis as Runtime).process?.getBuiltinModule?.('node:diagnostics_channel')
+const { channel = nobody, tracingChannel = nobody } = (builtIn ?? {}) as Partial<Diagnostics>
+
+/** The traced calls; `docs/operating.md` says what each event carries. Look at `hasSubscribers` before building one. */
+export const publishing = tracingChannel('rivulet.publish')
+export const processing = tracingChannel('rivulet.process')
+export const connecting = tracingChannel('rivulet.connect')
+
+/** The events that are no calls, told alike. */
+export const hubs = channel('rivulet:hub')
+export const refusals = channel('rivulet:refused')
+export const losses = channel('rivulet:lost')
+export const drops = channel('rivulet:dropped')
+export const statuses = channel('rivulet:status')
