@@ -7,8 +7,11 @@ import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
+import { addRecord } from './commands/record.ts'
+import { addReplay } from './commands/replay.ts'
 import { addServe } from './commands/serve.ts'
 import { addSub } from './commands/sub.ts'
+import { addTap } from './commands/tap.ts'
 
 const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
@@ -29,6 +32,9 @@ export function programOf(): Command {
   addBench(program)
   addCheck(program)
   addSub(program)
+  addTap(program)
+  addRecord(program)
+  addReplay(program)
   addServe(program)
   addContext(program)
   addCompletion(program)
