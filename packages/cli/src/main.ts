@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { addBench } from './commands/bench.ts'
+import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
@@ -27,6 +29,8 @@ export function programOf(): Command {
     .addHelpText('after', AFTER)
   addCommonOptions(program)
   addPub(program)
+  addBench(program)
+  addCheck(program)
   addSub(program)
   addTap(program)
   addRecord(program)
