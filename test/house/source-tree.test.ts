@@ -101,9 +101,9 @@ const MOST_LINES: Readonly<Record<string, number>> = {
 }
 /** What one package may import of another: the gateway serves pages and metrics by them. */
 const RELAY = '@rivulet/websocket/relay'
+const PROMETHEUS = '@rivulet/otel/prometheus'
 /** The command records, and replays by it. */
 const REPLAY = '@rivulet/replay'
-const PROMETHEUS = '@rivulet/otel/prometheus'
 /** As above: the command serves by it. */
 const GATEWAY_COMMAND = '@rivulet/gateway/command-line'
 const MOST_MEMORY_FILES = 8
@@ -160,7 +160,7 @@ describe('the source tree', () => {
     expect(offences(others, timeAndChanceOf)).toEqual([])
   })
 
-  test('lets a package name the core as rivulet and rivulet/transport, and no other but those that it serves or replays by', () => {
+  test('lets a package name the core as rivulet and rivulet/transport, and no other but those that it stands on', () => {
     for (const { folder, files } of packages) {
       const strays = (file: SourceFile) =>
         importsOf(file).filter((specifier) => leaves(folder, file, specifier))
