@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHistogram } from 'node:perf_hooks'
+import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { replay, writeRecord } from '@rivulet/replay'
 import { createHub } from 'rivulet'
 
@@ -72,6 +72,9 @@ async function measurePace(file) {
   const lateMicroseconds = createHistogram()
   let earliestMs = 0
   let first
+  // What the machine takes away from the whole process can't be kept by any pace.
+  const stalls = monitorEventLoopDelay({ resolution: 1 })
+  stalls.enable()
   await play({ file }, ({ data: { n } }) => {
     const nowMs = performance.now()
     first ??= nowMs
@@ -80,8 +83,13 @@ async function measurePace(file) {
     earliestMs = Math.min(earliestMs, lateMs)
     lateMicroseconds.record(Math.max(1, Math.round(lateMs * 1000)))
   })
+  stalls.disable()
   const late = (percent) => (lateMicroseconds.percentile(percent) / 1000).toFixed(1)
   console.log(`${PER_SECOND} messages a second for ${seconds} s, against their recorded times:`)
   const most = (lateMicroseconds.max / 1000).toFixed(1)
   console.log(`late by ms: p50 ${late(50)}, p99 ${late(99)}, most ${most}; earliest ${earliestMs.toFixed(1)}`)
+  const longest = (stalls.max / 1e6).toFixed(1)
+  console.log(
+    `the process stood still for ms: p99 ${(stalls.percentile(99) / 1e6).toFixed(1)}, longest ${longest}`,
+  )
 }
