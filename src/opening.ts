@@ -127,8 +127,8 @@ interface TransportUrl {
   readonly name: string | undefined
 }
 
-/** Schemes with a name in the place of a host. */
-const WITHOUT_HOST: readonly string[] = ['memory:', 'threads:']
+/** Schemes with a name or a path in the place of a host. */
+const WITHOUT_HOST: readonly string[] = ['memory:', 'replay:', 'threads:']
 
 /** Takes `?name=` out of a URL; the rest is the transport's. Of the rest nothing goes into an error: it may be a secret. */
 function parse(packages: readonly TransportPackage[], given: unknown): TransportUrl {

@@ -57,9 +57,37 @@ describe('the demo', () => {
     expect(rowOf(stdout, 'publishLatest')[2]).toBeGreaterThan(0)
   })
 
+  test('shows with --tap what each stream has done, and says where to look next', async () => {
+    const { stdout, stderr, exitCode } = await startDemo('--seconds', '1', '--tap')
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
+    expect(stdout).toMatch(/^stream +msg\/s +bytes\/s +publishers +messages +missed +reordered +dropped$/m)
+    expect(stdout).toMatch(new RegExp(`^quakes .* 1 +${QUAKES} +0 +0 +0$`, 'm'))
+    expect(stdout).toMatch(
+      /All \d+ laws hold\.\n\nWhere to look next: npm run demo -- --tap .*\nnpx rivulet tap --url URL /,
+    )
+  })
+
+  test('shows the table on a terminal while it runs, and leaves the terminal as it was', async () => {
+    const line = [process.execPath, ...ARGS, '--seconds', '2', '--tap'].join(' ')
+    const { stdout, exitCode } = await execa(
+      'script',
+      ['-qefc', `stty cols 100 rows 30; ${line}`, '/dev/null'],
+      {
+        cwd: ROOT,
+        reject: false,
+      },
+    )
+    expect(exitCode).toBe(0)
+    const [before = '', after = ''] = stdout.split('\u001B[?25h\u001B[?1049l')
+    expect(before).toContain('hub earthquakes: 1 stream, ')
+    expect(after).toMatch(/^stream +msg\/s/)
+    expect(after).not.toContain('\u001B')
+    expect(after).toMatch(/All \d+ laws hold\./)
+  })
+
   test('lists its options with --help', async () => {
     const { stdout, exitCode } = await startDemo('--help')
-    for (const option of ['--seconds', '--loss', '--seed', '--quiet', '--help'])
+    for (const option of ['--seconds', '--loss', '--seed', '--tap', '--quiet', '--help'])
       expect(stdout).toContain(option)
     expect(exitCode).toBe(0)
   })

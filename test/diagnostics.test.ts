@@ -104,13 +104,11 @@ describe('rivulet.publish', () => {
     const transport = new ScriptedTransport()
     const hub = hubOn({ transport })
     await hub.ready()
+    const zeros = (length: number) => '0'.repeat(length)
     const forms = [
       ...['', 'x', 7, {}, TRACEPARENT.toUpperCase(), `${TRACEPARENT}"`, TRACEPARENT.replace('00-', '01-')],
-      ...[
-        TRACEPARENT.replace(/-\w{32}/, `-${'0'.repeat(32)}`),
-        TRACEPARENT.replace(/-\w{16}-/, `-${'0'.repeat(16)}-`),
-      ],
-      ,
+      TRACEPARENT.replace(/-\w{32}/, `-${zeros(32)}`),
+      TRACEPARENT.replace(/-\w{16}-/, `-${zeros(16)}-`),
     ]
     for (const traceparent of forms) {
       const told = trace('rivulet.publish', (event) => Object.assign(event, { traceparent }))

@@ -165,7 +165,7 @@ describe('openHub', () => {
   test.each<[unknown, string]>([
     [
       'http://h',
-      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: redis: rediss: valkey: valkeys: threads: ws: wss:, not http:",
+      "A transport's URL starts with memory: mqtt: mqtts: mqtt+ws: mqtt+wss: nats: tls: redis: rediss: valkey: valkeys: replay: threads: ws: wss:, not http:",
     ],
     ['ftp://h', 'not ftp:'],
     ['constructor:x', 'not constructor:'], // RELIABILITY 52
@@ -181,7 +181,7 @@ describe('openHub', () => {
     [null, 'openHub takes a URL, a list of URLs, or { transport, … }, not null.'],
     [{}, 'The configuration has no transport: a URL, a list of URLs, or a Transport.'],
     [{ transport: 5 }, 'The configuration has no transport'],
-    [{ transport: {} }, 'The transport has no open, send, join, leave, flush, close, name'],
+    [{ transport: {} }, 'The transport has no open, send, join, leave, watch, flush, close, name'],
     [{ transport: 'nats://a', nmae: 'x' }, 'There is no hub option "nmae"'],
   ])('rejects INVALID_OPTIONS for %j', async (config, message) => {
     await expect(openHub(config as HubConfig)).rejects.toMatchObject({

@@ -1,5 +1,6 @@
 // One hub publishes a week of earthquakes, three hubs read it, and at the end every message is accounted for.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type LiveTable, showLiveTable } from '@rivulet/cli'
 import { memoryBus } from '@rivulet/memory'
 import { createHub, type Hub } from 'rivulet'
 import { lawsOf, lawTable, ledgerTable, type ReaderAccount } from './ledger.ts'
@@ -44,22 +45,30 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
   const quakes = await readQuakes()
   const perSecond = quakes.length / options.seconds
   const limit = { ratePerSecond: Math.ceil(perSecond * HEADROOM), burst: BURST }
-  const { publisher, way, finish, close } = await openHubs(options, (SLOWNESS * 1000) / perSecond, signal)
+  const hubs = await openHubs(options, (SLOWNESS * 1000) / perSecond, signal)
+  const { publisher, way, finish, close } = hubs
   // One frame a quake: the bus loses frames, so a seed loses the same quakes whatever shares a tick.
   const stream = publisher.stream<Quake>('quakes', { limit, batch: false })
   tell(`${quakes.length} earthquakes, a week of them, in ${options.seconds} s: ${way}.
 They come in swarms, ${Math.round(perSecond)} a second on average. The limit is just over the average:
 ${limit.ratePerSecond} a second and bursts of ${limit.burst}, so a swarm has to wait its turn.
 `)
-  const progress = options.quiet ? undefined : showProgress(stream, quakes.length)
+  const table = options.tap ? await openTable(hubs) : undefined
+  // A table has the terminal for itself.
+  const hasBar = !options.quiet && !(options.tap && process.stdout.isTTY)
+  const progress = hasBar ? showProgress(stream, quakes.length) : undefined
   try {
     const replayed = await replay(stream, quakes, options.seconds, signal)
     progress?.stop()
+    if (table !== undefined) console.log(table.stop().join('\n'))
     tell(storyOf(replayed))
     tell(await showRefusals(publisher, quakes, signal))
-    return report(publisher, await finish(), replayed.published)
+    const holds = report(publisher, await finish(), replayed.published)
+    tell(nextSteps(hubs))
+    return holds
   } catch (error) {
     progress?.stop()
+    table?.stop()
     const { accepted, confirmed } = await publisher.close()
     if (signal.aborted) console.log(`\nInterrupted: ${accepted} messages published, ${confirmed} confirmed.`)
     throw error
@@ -92,19 +101,38 @@ async function openOnBus({ loss, seed }: DemoOptions, pauseMs: number): Promise<
     return { hub, finish }
   }
 
+  let watcher: Hub | undefined
   const fate = loss > 0 ? `; it loses ${loss * 100} % of what it carries (seed ${seed})` : ''
   return {
     publisher,
     way: `one hub publishes, three read over a memory bus${fate}`,
+    async openWatcher() {
+      watcher = createHub({ name: 'earthquakes', transport: bus.transport() })
+      return watcher
+    },
     async finish() {
       await publisher.close()
       while (bus.counts().inFlight > 0) await sleep(1)
       return Promise.all(readers.map((reader) => reader.finish()))
     },
     async close() {
-      await Promise.all([publisher, ...readers.map(({ hub }) => hub)].map((hub) => hub.close()))
+      await Promise.all([publisher, watcher, ...readers.map(({ hub }) => hub)].map((hub) => hub?.close()))
     },
   }
+}
+
+/** Shows what every stream of the hubs does, by a hub of its own. */
+async function openTable({ openWatcher }: Hubs): Promise<LiveTable> {
+  const watcher = await openWatcher()
+  const tap = watcher.tap(() => {})
+  await tap.ready
+  return showLiveTable(watcher, tap)
+}
+
+function nextSteps({ address }: Hubs): string {
+  const live = 'npm run demo -- --tap shows the streams live, in a table;'
+  const anywhere = `npx rivulet tap --url ${address ?? 'URL'} does so for any hub on a broker.`
+  return `\nWhere to look next: ${live}\n${anywhere} npx rivulet --help lists what else there is.`
 }
 
 function storyOf({ published, waited, longestDelayMs }: Replay): string {

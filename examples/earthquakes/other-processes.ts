@@ -19,6 +19,10 @@ export interface Hubs {
   readonly publisher: Hub
   /** How the quakes travel. */
   readonly way: string
+  /** Where the broker is, without credentials; `undefined` without a broker. */
+  readonly address?: string
+  /** Opens one more hub, to watch the others. Closed with them. */
+  openWatcher(): Promise<Hub>
   /** Closes the publisher first, then the readers once they have everything; resolves to their accounts. */
   finish(): Promise<readonly ReaderAccount[]>
   /** Closes what is still open, in bounded time. May be called again. */
@@ -36,32 +40,42 @@ export async function openOnBroker(
   // A name of its own, so that two demos on one broker do not meet.
   const name = `earthquakes-${randomBytes(4).toString('hex')}`
   const readers: ReaderProcess[] = []
-  let publisher: Hub | undefined
+  const hubs: Hub[] = []
+  const open = async () => {
+    const hub = await openQuietly(url, name, signal)
+    hubs.push(hub)
+    return hub
+  }
   const close = async () => {
-    await publisher?.close()
+    await Promise.all(hubs.map((hub) => hub.close()))
     await Promise.all(readers.map((reader) => reader.end()))
     await broker?.close()
   }
   try {
-    const hub = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
-    publisher = hub
-    // An outage is in the ledgers; no need to tell of it twice.
-    hub.on('error', () => {})
+    const publisher = await open()
     for (const reader of READER_NAMES) readers.push(startReader(reader, name, url, pauseMs))
     await Promise.race([Promise.all(readers.map(({ joined }) => joined)), once(signal, 'abort')])
     const finish = async () => {
       // Ends the stream for the readers too; the number of that tells them whether they missed the last quakes.
-      hub.stream('quakes').remove()
-      await hub.close()
+      publisher.stream('quakes').remove()
+      await publisher.close()
       return Promise.all(readers.map((reader) => reader.finish()))
     }
     const { protocol, host } = new URL(url)
-    const way = `this process publishes, three others read over ${protocol}//${host}`
-    return { publisher: hub, way, finish, close }
+    const address = `${protocol}//${host}`
+    const way = `this process publishes, three others read over ${address}`
+    return { publisher, way, address, openWatcher: open, finish, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+async function openQuietly(url: string, name: string, signal: AbortSignal): Promise<Hub> {
+  const hub = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
+  // An outage is in the ledgers; no need to tell of it twice.
+  hub.on('error', () => {})
+  return hub
 }
 
 /** Starts a broker for this run, on a free port of this machine. */

@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly transport?: string
   /** The broker to start for this run. */
   readonly broker?: BrokerName
+  /** Whether to show what the streams do, as `rivulet tap` does. */
+  readonly tap: boolean
   /** Whether to print the results only. */
   readonly quiet: boolean
 }
@@ -44,6 +46,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
         .choices(['nats', 'mosquitto', 'redis'])
         .conflicts(['loss', 'seed']),
     )
+    .option('--tap', 'show what the streams do, live, as "npx rivulet tap" does', false)
     .option('--quiet', 'print the results only', false)
     .addHelpText(
       'after',

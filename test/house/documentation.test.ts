@@ -27,6 +27,7 @@ const entries = [
   'src/testing/index.ts',
   ...packageFolders().map((folder) => `${folder}/src/index.ts`),
   'packages/websocket/src/relay.ts',
+  'packages/otel/src/prometheus.ts',
   'packages/gateway/src/command-line.ts',
 ]
 const docs = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)

@@ -3,7 +3,7 @@ import { ROOT } from '../support/source-files.ts'
 import type { CheckList } from './check-list.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-const NOT_TO_BE_PUBLISHED = /(^|\/)(test|tests|coverage|node_modules|bench|examples)\/|\.test\.ts$|\.tgz$/
+const NOT_TO_BE_PUBLISHED = /^bench\/|(^|\/)(test|tests|coverage|node_modules|examples)\/|\.test\.ts$|\.tgz$/
 
 /** Looks at what each tarball holds, then lets publint and are-the-types-wrong look. */
 export async function checkTarballs(list: CheckList, packages: readonly PackedPackage[]): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { devDependencies } from '../../package.json' with { type: 'json' }
+import otel from '../../packages/otel/package.json' with { type: 'json' }
 import type { CheckList } from './check-list.ts'
 import { checkValues } from './check-values.ts'
 import { EmptyProject } from './empty-project.ts'
@@ -28,6 +29,8 @@ export async function checkTogether(
     await project.install([
       ...packages.map(({ tarball }) => tarball),
       `@types/node@${devDependencies['@types/node']}`,
+      // What an entry needs that an optional peer dependency does not bring along.
+      `prom-client@${otel.peerDependencies['prom-client']}`,
     ])
     return undefined
   })

@@ -2,6 +2,7 @@ import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import { redis } from '@rivulet/redis'
+import { replay } from '@rivulet/replay'
 import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
 import { WebSocket } from 'ws'
@@ -23,7 +24,12 @@ interface Row {
   readonly claims: ReadonlyMap<string, { readonly usual: Capabilities; readonly limited: Capabilities }>
   /** The largest frame on any broker, in bytes. */
   readonly mostBytes?: number
+  /** What to say of how far frames travel, in place of what the scope says. */
+  readonly reaches?: string
 }
+
+/** A transport of a file that can be read; it is not played for the table. */
+const RECORDING = replay({ file: import.meta.filename })
 
 /** The schemes of each package, as `openHub` knows them. */
 export const SCHEMES = {
@@ -31,6 +37,7 @@ export const SCHEMES = {
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
   '@rivulet/redis': ['redis:', 'rediss:', 'valkey:', 'valkeys:'],
+  '@rivulet/replay': ['replay:'],
   '@rivulet/threads': ['threads:'],
   '@rivulet/websocket': ['ws:', 'wss:'],
 } as const
@@ -76,6 +83,10 @@ async function rowsOf([nats1, nats2, mosquitto1, mosquitto2, redis1, redis2]: Br
     }),
     await rowOf('@rivulet/nats', { '': [overNats(nats1), overNats(nats2)] }),
     await rowOf('@rivulet/redis', { '': [redis1, redis2].map(overRedis) as [Transport, Transport] }),
+    {
+      ...(await rowOf('@rivulet/replay', { '': [RECORDING, RECORDING] })),
+      reaches: 'nowhere: it plays a recording',
+    },
     await rowOf('@rivulet/threads', { '': [threads('table'), threads('table')] }),
     await rowOfPages(nats1, nats2),
   ]
@@ -114,11 +125,11 @@ async function claimOf(transport: Transport): Promise<Capabilities> {
   return claim
 }
 
-function lineOf({ name, schemes, claims, mostBytes }: Row): string {
+function lineOf({ name, schemes, claims, mostBytes, reaches }: Row): string {
   const cells = [
     `\`${name}\``,
     schemes.map((scheme) => `\`${scheme}\``).join(' '),
-    perProtocol(claims, ({ scope }) => REACHES[scope]),
+    reaches ?? perProtocol(claims, ({ scope }) => REACHES[scope]),
     perProtocol(claims, ({ echoes }) => (echoes ? 'yes, filtered' : 'no')),
     perProtocol(claims, ({ ordered }) => (ordered ? 'yes' : 'no')),
     perProtocol(claims, ({ watch }) => (watch ? 'yes' : 'no')),

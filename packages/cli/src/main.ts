@@ -2,11 +2,16 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { addCommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { addBench } from './commands/bench.ts'
+import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addPub } from './commands/pub.ts'
+import { addRecord } from './commands/record.ts'
+import { addReplay } from './commands/replay.ts'
 import { addServe } from './commands/serve.ts'
 import { addSub } from './commands/sub.ts'
+import { addTap } from './commands/tap.ts'
 
 const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
@@ -24,7 +29,12 @@ export function programOf(): Command {
     .addHelpText('after', AFTER)
   addCommonOptions(program)
   addPub(program)
+  addBench(program)
+  addCheck(program)
   addSub(program)
+  addTap(program)
+  addRecord(program)
+  addReplay(program)
   addServe(program)
   addContext(program)
   addCompletion(program)

@@ -28,5 +28,6 @@ export type {
 export type { StreamRecord } from './registry/stream-record.ts'
 export { type NodeHandler, toNodeHandler } from './server/node-handler.ts'
 export { type GatewayServer, type ServeOptions, serve } from './server/serve.ts'
+export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './server/serve-metrics.ts'
 export { attachWebSockets } from './server/upgrade.ts'
 export type { TwilsockHandler, TwilsockSocket } from './twilsock/socket.ts'

@@ -8,6 +8,8 @@ import { type Place, placeOf } from './place.ts'
 export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
   /** Whether a hub without a broker is of use. @default false */
   readonly mayBeLocal?: boolean
+  /** Whether the command tells the errors of the hub itself now. @default false */
+  readonly tellsItself?: () => boolean
 }
 
 /**
@@ -18,7 +20,7 @@ export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
 export async function withHub<Result>(
   run: Run,
   options: CommonOptions,
-  { mayBeLocal = false, ...needs }: HubNeeds,
+  { mayBeLocal = false, tellsItself = () => false, ...needs }: HubNeeds,
   work: (hub: Hub, place: Place) => Promise<Result>,
 ): Promise<Result> {
   const place = placeOf(options)
@@ -28,7 +30,7 @@ export async function withHub<Result>(
     )
   }
   const hub = await openAt(run, options, place, needs)
-  tellOf(run, hub)
+  tellOf(run, hub, tellsItself)
   try {
     return await work(hub, place)
   } finally {
@@ -40,7 +42,7 @@ async function openAt(
   { signal }: Run,
   { wait }: CommonOptions,
   { urls, hub: name }: Place,
-  needs: Omit<HubNeeds, 'mayBeLocal'>,
+  needs: Omit<HubNeeds, 'mayBeLocal' | 'tellsItself'>,
 ): Promise<Hub> {
   const named = name === undefined ? needs : { ...needs, name }
   if (urls.length === 0) return createHub(named)
@@ -48,11 +50,11 @@ async function openAt(
 }
 
 /** Says each error once: a broker that is away gives the same one at each try. */
-function tellOf({ output }: Run, hub: Hub): void {
+function tellOf({ output }: Run, hub: Hub, tellsItself: () => boolean): void {
   const told = new Set<string>()
   let isUp = true
   hub.on('error', ({ message }) => {
-    if (told.has(message)) return
+    if (told.has(message) || tellsItself()) return
     told.add(message)
     output.warn(message)
   })

@@ -1,6 +1,7 @@
 import { CommandError } from '../base/exit-code.ts'
 import { type MessageRecord, writeRecord } from '../base/message-record.ts'
 import type { Output } from '../base/output.ts'
+import { printable } from '../base/printable.ts'
 
 /** Makes the line that is printed for a message. */
 export type MessageFormat = (record: MessageRecord) => string
@@ -64,12 +65,4 @@ function valueAt(record: MessageRecord, path: readonly string[]): unknown {
 function textOf(value: unknown): string {
   if (value === undefined) return ''
   return printable(typeof value === 'string' ? value : JSON.stringify(value))
-}
-
-/** Shows control characters as escapes: a message must not move the cursor, or make lines of its own. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001F\u007F-\u009F]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
 }

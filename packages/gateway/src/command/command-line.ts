@@ -91,7 +91,17 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>, nam
   for (const [limit, flag, what] of LIMITS) {
     command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[limit]})`, limitOf)
   }
-  return command.addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
+  return withMetrics(command).addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
+}
+
+function withMetrics(command: Command): Command {
+  return command
+    .option(
+      '--metrics-port <number>',
+      "serve /metrics for Prometheus on that port, without keys; 0 takes a free one (default: it isn't served)",
+      portOf,
+    )
+    .option('--metrics-host <address>', 'the address for it to listen on (default: 127.0.0.1)')
 }
 
 function limitOf(value: string): number {

@@ -68,6 +68,6 @@ async function run(
 function sentenceOf(error: unknown): string {
   if (RivuletError.is(error)) return error.message
   const { code, syscall } = error as { code?: unknown; syscall?: unknown }
-  if (code === 'EADDRINUSE') return 'The port is taken; choose another one with --port.'
+  if (code === 'EADDRINUSE') return 'The port is taken; choose another one with --port or --metrics-port.'
   return `It failed${typeof code === 'string' ? ` with ${code}` : ''}${syscall ? ` in ${syscall}` : ''}.`
 }

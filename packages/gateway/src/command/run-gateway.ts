@@ -12,6 +12,7 @@ import type { NatsRegistryOptions } from '../registry/nats-bucket.ts'
 import { openNatsRegistry } from '../registry/nats-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { serve } from '../server/serve.ts'
+import { type MetricsServer, serveMetrics } from '../server/serve-metrics.ts'
 import { nameOf, type ServiceSettings } from './service-settings.ts'
 import type { Settings } from './settings.ts'
 
@@ -39,18 +40,19 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   const log = pino({ level: settings.logLevel, base: undefined }, pino.destination({ sync: true }))
   const hubs: Hub[] = []
   let registry: StreamRegistry | undefined
+  let metrics: MetricsServer | undefined
   try {
     const { services, relays } = await openServices(settings, hubs)
     registry = await registryOf(settings)
     const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
-    const server = await serve(gateway, {
-      port: settings.port,
-      hostname: settings.host,
-    })
+    metrics = await metricsServerOf(settings, gateway)
+    if (metrics !== undefined) log.info({ url: metrics.url }, 'serving metrics')
+    const server = await serve(gateway, { port: settings.port, hostname: settings.host })
     log.info({ url: server.url, pid: process.pid }, 'listening')
     const close = async () => {
       log.info({}, 'closing')
       await server.close()
+      await metrics?.close()
       await Promise.all(hubs.map((hub) => hub.close()))
       log.info({}, 'closed')
     }
@@ -62,9 +64,15 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
       close,
     }
   } catch (error) {
-    await Promise.all([registry?.close(), ...hubs.map((hub) => hub.close())])
+    await Promise.all([metrics?.close(), registry?.close(), ...hubs.map((hub) => hub.close())])
     throw error
   }
+}
+
+async function metricsServerOf(settings: Settings, gateway: Gateway): Promise<MetricsServer | undefined> {
+  const { metricsPort, metricsHost } = settings
+  if (metricsPort === undefined) return undefined
+  return serveMetrics(gateway, { port: metricsPort, hostname: metricsHost })
 }
 
 /** Opens the hub of each service, with a relay where pages are served. `hubs` has what is open when one fails. */

@@ -24,6 +24,9 @@ export interface Settings extends Limits {
   /** Whether pages of Rivulet's browser client may join the hubs. */
   readonly pages: boolean
   readonly logLevel: string
+  /** Where metrics are served, if they are. */
+  readonly metricsPort?: number
+  readonly metricsHost: string
   readonly accountSid?: string
   readonly publicUrl?: string
   readonly twilsock?: boolean
@@ -49,23 +52,39 @@ export interface CommandOptions extends Limits {
   /** As above. */
   readonly pages?: boolean
   readonly logLevel?: string
+  readonly metricsPort?: number
+  readonly metricsHost?: string
   readonly config?: string
 }
 
+type Form = { fits(value: unknown): boolean; what: string }
 type Config = Record<string, unknown>
 type Environment = Readonly<Record<string, string | undefined>>
 
 const CONFIG_FIELDS = [
   ...['port', 'host', 'services', 'keys', 'open', 'allowedHosts', 'cors', 'registry', 'playground'],
-  ...['pages', 'logLevel', 'accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES],
+  ...[
+    'pages',
+    'logLevel',
+    'metricsPort',
+    'metricsHost',
+    'accountSid',
+    'publicUrl',
+    'twilsock',
+    ...LIMIT_NAMES,
+  ],
 ]
 
+const PORT: Form = {
+  fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+  what: 'a number from 0 to 65535',
+}
+
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
-const CONFIG_FORMS: Readonly<Record<string, { fits(value: unknown): boolean; what: string }>> = {
-  port: {
-    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
-    what: 'a number from 0 to 65535',
-  },
+const CONFIG_FORMS: Readonly<Record<string, Form>> = {
+  port: PORT,
+  metricsPort: PORT,
+  metricsHost: { fits: (value) => typeof value === 'string', what: 'an address' },
   host: { fits: (value) => typeof value === 'string', what: 'an address' },
   services: {
     fits: (value) => isObject(value) && Object.values(value).every(isObject),
@@ -92,6 +111,8 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     registry: options.registry,
     playground: options.playground,
     logLevel: options.logLevel,
+    metricsPort: options.metricsPort,
+    metricsHost: options.metricsHost,
     publicUrl: options.publicUrl,
     twilsock: options.twilsock === false ? false : undefined,
     pages: options.pages === false ? false : undefined,
@@ -99,7 +120,7 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
   }
   const defaults = {
     ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
-    ...{ playground: false, pages: true, logLevel: 'info' },
+    ...{ playground: false, pages: true, logLevel: 'info', metricsHost: '127.0.0.1' },
   }
   return {
     ...defaults,

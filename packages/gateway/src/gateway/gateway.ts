@@ -34,6 +34,8 @@ export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
 export interface Gateway {
   /** Whether it lets everybody on this machine ask. A server must then take connections on loopback only. */
   readonly isOpen: boolean
+  /** The hubs behind it, one for each service. */
+  readonly hubs: readonly Hub[]
   /**
    * How many listen, and what became of what was for them. `sent` and `dropped` add messages to listeners and client SDKs,
    * and frames to pages: a frame holds up to 64 messages.
@@ -133,6 +135,10 @@ class HttpGateway implements Gateway {
 
   get isOpen(): boolean {
     return this.#options.isOpen
+  }
+
+  get hubs(): readonly Hub[] {
+    return [...this.#options.services.values()]
   }
 
   get counts(): GatewayCounts {

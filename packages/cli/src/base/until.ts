@@ -1,0 +1,10 @@
+/** Resolves when `signal` aborts, or after `forMs` milliseconds where they are given. */
+export async function until(signal: AbortSignal, forMs: number | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (forMs !== undefined) timer = setTimeout(resolve, forMs)
+  })
+  clearTimeout(timer)
+}

@@ -1,0 +1,77 @@
+import type { BenchData } from './payload.ts'
+
+/** A connection that the bench publishes and subscribes with: a hub, or a bare client of the same broker. */
+export interface BenchClient {
+  /** Gives the function that publishes on a stream. */
+  publisher(stream: string): (data: BenchData) => void
+  /** Resolves when what is published from then on arrives. Rejects when the broker refuses. */
+  subscribe(stream: string, listener: (data: BenchData) => void): Promise<void>
+  /** A barrier: resolves when the broker has everything that was published before. */
+  flush(): Promise<void>
+  /** Closes the connection, and resolves to what it has counted since it was opened. */
+  close(): Promise<ClientCounts>
+}
+
+/** Where messages ended, as a client tells it: `undefined` where it tells nothing. */
+export interface ClientCounts {
+  readonly published: number
+  readonly received: number
+  readonly confirmed?: number | undefined
+  readonly unconfirmed?: number | undefined
+  readonly lost?: Counts | undefined
+  readonly refused?: Counts | undefined
+  readonly delivered?: number | undefined
+  readonly dropped?: Counts | undefined
+  readonly missed?: number | undefined
+  readonly reordered?: number | undefined
+  /** How often the connection was lost. */
+  readonly disconnected?: number | undefined
+  /** What the broker refused, in words. */
+  readonly refusals: readonly string[]
+}
+
+/** Numbers by their reason. */
+export type Counts = Readonly<Record<string, number>>
+
+/** How to connect. */
+export interface BenchPlace {
+  readonly urls: readonly string[]
+  readonly hub: string | undefined
+  /** How long to wait for the broker. */
+  readonly timeoutMs: number | undefined
+}
+
+/** Adds what several clients counted. What none of them tells stays `undefined`. */
+export function sumOfCounts(all: readonly ClientCounts[]): ClientCounts {
+  const plain = (name: PlainName) => added(all.map((counts) => counts[name]))
+  const grouped = (name: GroupName) => addedGroups(all.map((counts) => counts[name]))
+  return {
+    published: plain('published') ?? 0,
+    received: plain('received') ?? 0,
+    confirmed: plain('confirmed'),
+    unconfirmed: plain('unconfirmed'),
+    lost: grouped('lost'),
+    refused: grouped('refused'),
+    delivered: plain('delivered'),
+    dropped: grouped('dropped'),
+    missed: plain('missed'),
+    reordered: plain('reordered'),
+    disconnected: plain('disconnected'),
+    refusals: [...new Set(all.flatMap(({ refusals }) => refusals))],
+  }
+}
+
+type GroupName = 'lost' | 'refused' | 'dropped'
+type PlainName = Exclude<keyof ClientCounts, GroupName | 'refusals'>
+
+function added(numbers: readonly (number | undefined)[]): number | undefined {
+  const told = numbers.filter((number) => number !== undefined)
+  return told.length === 0 ? undefined : told.reduce((sum, number) => sum + number, 0)
+}
+
+function addedGroups(groups: readonly (Counts | undefined)[]): Counts | undefined {
+  const told = groups.filter((group) => group !== undefined)
+  if (told.length === 0) return undefined
+  const reasons = new Set(told.flatMap((group) => Object.keys(group)))
+  return Object.fromEntries([...reasons].map((reason) => [reason, added(told.map((g) => g[reason])) ?? 0]))
+}

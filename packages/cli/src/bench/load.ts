@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import type { BenchPlace } from './bench-client.ts'
+import { type Contender, receiversOf, type SideOrder } from './side-order.ts'
+
+/** What the bench measures. */
+export type BenchKind = 'pub' | 'sub' | 'latency' | 'fanout'
+
+/** The load of a bench, as its user wants it. */
+export interface Load {
+  readonly kind: BenchKind
+  readonly place: BenchPlace
+  /** Publishers, subscribers, or pairs of them. */
+  readonly clients: number
+  /** Streams, for each pair where there are pairs. */
+  readonly streams: number
+  /** What the names of the streams begin with. */
+  readonly streamPrefix: string
+  readonly sizeBytes: number
+  /** Messages a second of all publishers together; without it as many as possible. */
+  readonly ratePerSecond: number | undefined
+  readonly warmupMs: number
+  readonly forMs: number
+  /** Child processes that the clients are in; 0 for none. */
+  readonly processes: number
+  readonly isRoundTrip: boolean
+}
+
+/** The orders of one run: that of this process, if there is one, and those of child processes. */
+export interface Orders {
+  readonly here: SideOrder | undefined
+  readonly children: readonly SideOrder[]
+}
+
+/** Splits a load among processes. */
+export function ordersOf(load: Load, contender: Contender): Orders {
+  const { kind, clients, processes } = load
+  const shares = processes === 0 ? [clients] : sharesOf(clients, Math.min(processes, clients))
+  const streams = streamsOf(load, contender)
+  const orders = shares.map((share, index) => orderOf(load, { contender, streams, share, name: `${index}` }))
+  if (processes === 0) return { here: orders[0], children: [] }
+  if (kind !== 'fanout') return { here: undefined, children: orders }
+  const receivers = orders.flatMap(receiversOf)
+  const publisher = orderOf(load, { contender, streams, share: 0, name: 'publisher' })
+  return {
+    here: { ...publisher, publishers: 1, receivers },
+    children: orders.map((order) => ({ ...order, publishers: 0, receivers, isTimed: false })),
+  }
+}
+
+interface Share {
+  readonly contender: Contender
+  readonly streams: readonly string[]
+  readonly share: number
+  readonly name: string
+}
+
+function orderOf(load: Load, { contender, streams, share, name }: Share): SideOrder {
+  const { kind, place, clients, sizeBytes, ratePerSecond, warmupMs, forMs, isRoundTrip } = load
+  const isPaired = kind === 'latency'
+  const publishers = { pub: share, sub: 0, latency: share, fanout: 1 }[kind]
+  const subscribers = kind === 'pub' ? 0 : share
+  const publishersInAll = kind === 'fanout' ? 1 : clients
+  return {
+    ...{ contender, place, name, publishers, subscribers, isPaired, isRoundTrip, streams, sizeBytes },
+    ...{ warmupMs, forMs, isTimed: kind === 'latency' || kind === 'fanout' },
+    ratePerSecond: ratePerSecond === undefined ? undefined : ratePerSecond / publishersInAll,
+    receivers: kind === 'fanout' ? receiversOf({ name, subscribers }) : [],
+  }
+}
+
+/** `bench pub` and `bench sub` meet by the names; the others have streams that nobody else uses. */
+function streamsOf({ kind, streams, streamPrefix }: Load, contender: Contender): string[] {
+  const isOpen = kind === 'pub' || kind === 'sub'
+  const own = isOpen ? '' : `-${randomBytes(4).toString('hex')}`
+  const bare = contender === 'bare' ? '-bare' : ''
+  return Array.from({ length: streams }, (_, index) => `${streamPrefix}${own}${bare}-${index + 1}`)
+}
+
+function sharesOf(clients: number, processes: number): number[] {
+  return Array.from({ length: processes }, (_, index) => {
+    return Math.floor(((index + 1) * clients) / processes) - Math.floor((index * clients) / processes)
+  })
+}

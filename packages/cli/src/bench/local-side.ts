@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { openBareClient } from './bare-clients.ts'
+import { type BenchClient, sumOfCounts } from './bench-client.ts'
+import { Durations } from './durations.ts'
+import { ConfirmedFlow, type Flow, FREE_FLOW, ReceivedFlow } from './flow.ts'
+import type { BenchData } from './payload.ts'
+import { type Published, Publisher } from './publisher.ts'
+import { Receiver } from './receiver.ts'
+import { openRivuletClient } from './rivulet-client.ts'
+import { receiversOf, type Side, type SideOrder, type SideReport } from './side-order.ts'
+
+/** Of what is not confirmed at most that many bytes, and messages. */
+const CONFIRMED_WINDOW = { bytes: 2 ** 21, most: 16_384, least: 64 }
+/** The same for what has not arrived. Mosquitto drops what is over 1000 for one subscriber. */
+const RECEIVED_WINDOW = { bytes: 2 ** 20, most: 512, least: 16 }
+const REPORTS_A_WINDOW = 8
+/** When nothing has come for five seconds, what has not arrived is lost. */
+const QUIET_POLLS = 250
+const POLL_MS = 20
+
+/** The part of the bench that one process does. */
+export class LocalSide implements Side {
+  readonly #order: SideOrder
+  readonly #signal: AbortSignal
+  readonly #progress: (receiver: string, count: number) => void
+  readonly #clients: BenchClient[] = []
+  readonly #publishers: Publisher[] = []
+  readonly #receivers: Receiver[] = []
+  readonly #ways = new Durations()
+  #published: Published[] = []
+  #received: ReceivedFlow | undefined
+
+  /** `progress` is told how far each receiver has come. */
+  constructor(order: SideOrder, signal: AbortSignal, progress: (receiver: string, count: number) => void) {
+    this.#order = order
+    this.#signal = signal
+    this.#progress = progress
+    if (order.receivers.length > 0)
+      this.#received = new ReceivedFlow(windowOf(order, RECEIVED_WINDOW), order.receivers)
+  }
+
+  async open(): Promise<void> {
+    const { isPaired, publishers } = this.#order
+    if (isPaired) {
+      for (let index = 0; index < publishers; index++) await this.#openPair(index)
+      return
+    }
+    for (const receiver of receiversOf(this.#order)) await this.#openReceiver(receiver)
+    for (let index = 0; index < publishers; index++) await this.#openPublisher()
+  }
+
+  async run(): Promise<void> {
+    const { warmupMs, forMs, publishers } = this.#order
+    if (publishers === 0) return this.#listen(forMs)
+    const running = this.#publishers.map((publisher) => publisher.run(warmupMs, forMs, this.#signal))
+    this.#published = await Promise.all(running)
+  }
+
+  acknowledge(receiver: string, count: number): void {
+    this.#received?.acknowledge(receiver, count)
+  }
+
+  async finish(): Promise<SideReport> {
+    const { publishers } = this.#order
+    // Whoever hears publishers from elsewhere has ended when its time was over.
+    if (publishers > 0 || this.#order.receivers.length > 0) await this.#arrivals()
+    const counts = sumOfCounts(await Promise.all(this.#clients.splice(0).map((client) => client.close())))
+    return {
+      published: this.#published,
+      arrived: this.#receivers.map((receiver) => receiver.arrived()),
+      publishedInAll: sumOf(this.#publishers.map(({ count }) => count)),
+      arrivedInAll: sumOf(this.#receivers.map(({ count }) => count)),
+      calls: this.#publishers.flatMap(({ calls }) => calls.counted()),
+      ways: this.#ways.counted(),
+      counts,
+    }
+  }
+
+  stop(): void {
+    for (const client of this.#clients.splice(0)) void client.close()
+  }
+
+  async #connect(): Promise<BenchClient> {
+    const { contender, place } = this.#order
+    const client = await (contender === 'bare'
+      ? openBareClient(place)
+      : openRivuletClient(place, this.#signal))
+    this.#clients.push(client)
+    return client
+  }
+
+  async #openReceiver(name: string): Promise<void> {
+    const client = await this.#connect()
+    const receiver = this.#receiver(name)
+    for (const stream of this.#order.streams) await client.subscribe(stream, (data) => receiver.take(data))
+  }
+
+  async #openPublisher(): Promise<void> {
+    const client = await this.#connect()
+    this.#addPublisher(client, this.#order.streams)
+  }
+
+  /** The streams of a pair are its own. For a round trip the subscriber publishes what it gets on further ones. */
+  async #openPair(index: number): Promise<void> {
+    const { streams, isRoundTrip, name } = this.#order
+    const own = streams.map((stream) => `${stream}-${name}-${index}`)
+    const [near, far] = [await this.#connect(), await this.#connect()]
+    const receiver = this.#receiver(`${name}-${index}`)
+    const take = (data: BenchData) => receiver.take(data)
+    for (const stream of own) {
+      const back = `${stream}-back`
+      if (isRoundTrip) await near.subscribe(back, take)
+      await far.subscribe(stream, isRoundTrip ? far.publisher(back) : take)
+    }
+    this.#addPublisher(near, own)
+  }
+
+  #receiver(name: string): Receiver {
+    const { isTimed } = this.#order
+    const every = Math.ceil(windowOf(this.#order, RECEIVED_WINDOW) / REPORTS_A_WINDOW)
+    const receiver = new Receiver(isTimed ? this.#ways : undefined, every, (count) => {
+      this.#progress(name, count)
+    })
+    this.#receivers.push(receiver)
+    return receiver
+  }
+
+  #addPublisher(client: BenchClient, streams: readonly string[]): void {
+    const { sizeBytes, ratePerSecond } = this.#order
+    const publish = streams.map((stream) => client.publisher(stream))
+    const flush = () => client.flush()
+    const options = { publish, flush, flow: this.#flow(flush), sizeBytes, ratePerSecond }
+    this.#publishers.push(new Publisher(options))
+  }
+
+  #flow(flush: () => Promise<void>): Flow {
+    if (this.#order.ratePerSecond !== undefined) return FREE_FLOW
+    return this.#received ?? new ConfirmedFlow(windowOf(this.#order, CONFIRMED_WINDOW), flush)
+  }
+
+  /** From the first message on, for the time that was asked for. */
+  async #listen(forMs: number): Promise<void> {
+    const aborted = new Promise((resolve) => this.#signal.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([...this.#receivers.map(({ first }) => first), aborted])
+    await delay(forMs, undefined, { signal: this.#signal }).catch(() => {})
+  }
+
+  async #arrivals(): Promise<void> {
+    const count = () => sumOf(this.#receivers.map((receiver) => receiver.count))
+    const isDone = () => this.#receivers.every(({ ends }) => ends >= this.#order.streams.length)
+    let [seen, quiet] = [count(), 0]
+    // Not by a clock: a process that stood still has not read what is there.
+    while (!isDone() && quiet < QUIET_POLLS) {
+      await delay(POLL_MS)
+      quiet = count() > seen ? 0 : quiet + 1
+      seen = count()
+    }
+  }
+}
+
+function windowOf({ sizeBytes }: SideOrder, { bytes, most, least }: typeof RECEIVED_WINDOW): number {
+  return Math.max(least, Math.min(most, Math.floor(bytes / sizeBytes)))
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0)
+}

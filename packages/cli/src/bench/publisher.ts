@@ -1,0 +1,89 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { Durations } from './durations.ts'
+import type { Flow } from './flow.ts'
+import { type BenchData, nowNs, PHASE, type Phase, payloads } from './payload.ts'
+
+/** How a publisher of the bench publishes. */
+export interface PublisherOptions {
+  /** One function for each stream; they take turns. */
+  readonly publish: readonly ((data: BenchData) => void)[]
+  readonly flush: () => Promise<void>
+  readonly flow: Flow
+  readonly sizeBytes: number
+  /** Messages a second; without it as many as the flow lets through. */
+  readonly ratePerSecond: number | undefined
+}
+
+/** What a publisher did while it was measured. */
+export interface Published {
+  readonly messages: number
+  readonly seconds: number
+}
+
+/** As many are published in one turn of the event loop. */
+const TURN = 64
+/** One call in so many is timed: reading a clock takes about as long as publishing. */
+const TIMED_CALLS = 16
+
+/** Publishes messages of one size, as fast as it may or at a rate. */
+export class Publisher {
+  /** How long calls of publish took. */
+  readonly calls = new Durations()
+  readonly #options: PublisherOptions
+  readonly #make: ReturnType<typeof payloads>
+  #count = 0
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#make = payloads(options.sizeBytes)
+  }
+
+  /** How many it has published, the last ones of the streams included. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Warms up, measures, and publishes one last message on each stream. What is measured ends with a barrier. */
+  async run(warmupMs: number, forMs: number, signal: AbortSignal): Promise<Published> {
+    const { publish, flush } = this.#options
+    await this.#publishFor(warmupMs, PHASE.warm, signal)
+    await flush()
+    const [before, startMs] = [this.#count, performance.now()]
+    await this.#publishFor(forMs, PHASE.timed, signal)
+    await flush()
+    const [messages, seconds] = [this.#count - before, (performance.now() - startMs) / 1000]
+    for (const end of publish) end(this.#make(this.#count++, PHASE.end))
+    await flush()
+    return { messages, seconds }
+  }
+
+  async #publishFor(durationMs: number, phase: Phase, signal: AbortSignal): Promise<void> {
+    const { ratePerSecond, flow } = this.#options
+    const [before, startMs] = [this.#count, performance.now()]
+    for (;;) {
+      const elapsedMs = performance.now() - startMs
+      if (elapsedMs >= durationMs || signal.aborted) return
+      const due =
+        ratePerSecond === undefined ? TURN : dueBy(elapsedMs, ratePerSecond) - (this.#count - before)
+      const most = Math.min(due, flow.room(this.#count))
+      for (let sent = 0; sent < most; sent++) this.#publishOne(phase)
+      if (flow.room(this.#count) <= 0) await flow.wait(this.#count)
+      else await (ratePerSecond === undefined ? nextTurn() : delay(1))
+    }
+  }
+
+  #publishOne(phase: Phase): void {
+    const { publish } = this.#options
+    const [n, data] = [this.#count, this.#make(this.#count, phase)]
+    this.#count += 1
+    const isTimed = phase === PHASE.timed && n % TIMED_CALLS === 0
+    const startNs = isTimed ? nowNs() : 0
+    publish[n % publish.length]?.(data)
+    if (isTimed) this.calls.record(nowNs() - startNs)
+  }
+}
+
+/** Counts the first one at once, and each other when its time has come, however late the timers are. */
+function dueBy(elapsedMs: number, ratePerSecond: number): number {
+  return 1 + Math.floor((elapsedMs * ratePerSecond) / 1000)
+}

@@ -1,0 +1,45 @@
+import { type Hub, openHub } from 'rivulet'
+import type { BenchClient, BenchPlace } from './bench-client.ts'
+import { isBenchData, LARGEST_BYTES } from './payload.ts'
+
+/** What the bench opens its streams with, so that it measures the transport and not the limit of a stream. */
+export const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
+
+/** Opens a hub for the bench. Rejects when the broker is away or refuses. */
+export async function openRivuletClient(
+  { urls, hub: name, timeoutMs }: BenchPlace,
+  signal: AbortSignal,
+): Promise<BenchClient> {
+  const config = { transport: urls, streamDefaults: STREAM_OPTIONS, ...(name !== undefined && { name }) }
+  const hub = await openHub(config, { signal, ...(timeoutMs !== undefined && { timeoutMs }) })
+  return clientOf(hub)
+}
+
+function clientOf(hub: Hub): BenchClient {
+  const refusals = new Set<string>()
+  let disconnected = 0
+  hub.on('error', ({ code, message }) => {
+    if (code === 'TRANSPORT_FAILED') refusals.add(message)
+  })
+  hub.on('status', (status) => {
+    if (status === 'down') disconnected += 1
+  })
+  return {
+    publisher(name) {
+      const stream = hub.stream(name)
+      // A refusal is counted by the ledger.
+      return (data) => void stream.tryPublish(data)
+    },
+    async subscribe(name, listener) {
+      const subscription = hub.stream(name).subscribe(({ data }) => {
+        if (isBenchData(data)) listener(data)
+      })
+      await subscription.ready
+    },
+    flush: () => hub.flush(),
+    async close() {
+      const ledger = await hub.close()
+      return { ...ledger, published: ledger.accepted, disconnected, refusals: [...refusals] }
+    },
+  }
+}

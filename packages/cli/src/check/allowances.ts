@@ -1,0 +1,45 @@
+import type { Topic } from 'rivulet'
+import { leftOut, ok, type Point, warning } from './point.ts'
+import type { Probe } from './probe.ts'
+
+/** A message of the largest default size, with what a frame adds to it. */
+const MESSAGE_FRAME_BYTES = 4096 + 128
+
+const REACH = Object.freeze({
+  process: 'within this process',
+  host: 'on this machine',
+  network: 'over the network',
+})
+
+/** Tells what the broker and its protocol allow, as the transport knows it. */
+export function allowancePoints({ transport }: Probe, topic: Topic, urls: readonly string[]): Point[] {
+  const { scope, echoes, ordered } = transport.capabilities
+  const isMqtt = urls[0]?.startsWith('mqtt') === true
+  return [
+    ok('reach', `frames travel ${REACH[scope]}`),
+    frameSize(transport.capabilities.maxFrameBytes(topic)),
+    ok(
+      'own frames',
+      echoes ? 'the broker sends them back, and hubs drop them' : 'the broker does not send them back',
+    ),
+    ordered
+      ? ok('order', "a publisher's messages keep their order")
+      : warning(
+          'order',
+          "a publisher's messages may change their order",
+          'Count on `reordered` in the ledger.',
+        ),
+    ...(isMqtt ? [leftOut('retained', 'the transport does not tell whether the broker keeps messages')] : []),
+  ]
+}
+
+function frameSize(maxBytes: number): Point {
+  if (maxBytes === Number.POSITIVE_INFINITY) return ok('largest frame', 'the broker names no limit')
+  const text = `${maxBytes.toLocaleString('en')} bytes`
+  if (maxBytes >= MESSAGE_FRAME_BYTES) return ok('largest frame', text)
+  return warning(
+    'largest frame',
+    text,
+    'A message of 4096 bytes does not fit: raise the limit of the broker, or lower maxBytes of the streams.',
+  )
+}

@@ -1,0 +1,81 @@
+import type { Topic } from 'rivulet'
+import { failed, leftOut, ok, type Point, refused, warning, wordsOf } from './point.ts'
+import type { Probe } from './probe.ts'
+
+/** What a subscriber of that stream gets, should there be one. */
+const FRAME = '{"data":{"check":true}}'
+
+/** Two connections, and a stream that they may use. */
+export interface PermissionScene {
+  readonly sender: Probe
+  readonly receiver: Probe
+  readonly hub: string
+  readonly topic: Topic
+}
+
+/** Tries whether the broker lets this user subscribe, publish, and hear the whole hub. */
+export async function permissionPoints(scene: PermissionScene): Promise<Point[]> {
+  const watch = await watchPoint(scene)
+  const subscribe = await subscribePoint(scene)
+  const publish = await publishPoint(scene, subscribe.state === 'ok', watch.state === 'ok')
+  const { receiver, topic } = scene
+  if (publish.state !== 'ok' || watch.state !== 'ok' || receiver.watched.includes(topic)) {
+    return [subscribe, publish, watch]
+  }
+  const silent = warning('watch', 'allowed, yet nothing is heard', watchAdvice(scene.hub))
+  return [subscribe, publish, silent]
+}
+
+async function subscribePoint({ receiver, topic, hub }: PermissionScene): Promise<Point> {
+  try {
+    await receiver.transport.join(topic, receiver.step())
+    return ok('subscribe', `on ${topic}`)
+  } catch (error) {
+    return refused(
+      'subscribe',
+      wordsOf(error),
+      `Let this user subscribe to rivulet/${hub}/#, in the broker's own form.`,
+    )
+  }
+}
+
+async function publishPoint(scene: PermissionScene, isJoined: boolean, isWatched: boolean): Promise<Point> {
+  const { sender, receiver, topic, hub } = scene
+  const advice = `Let this user publish to rivulet/${hub}/#, in the broker's own form.`
+  const sent = sender.transport.send(topic, FRAME)
+  try {
+    if (sent === 'offline') throw new Error('The connection is gone.')
+    await sender.transport.flush(sender.step())
+  } catch (error) {
+    return failed('publish', wordsOf(sender.errors[0] ?? error), advice)
+  }
+  const [error] = sender.errors
+  if (error !== undefined) return refused('publish', wordsOf(error), advice)
+  if (!isJoined) return ok('publish', `on ${topic}, confirmed`)
+  const hasArrived = () =>
+    receiver.received.includes(topic) && (!isWatched || receiver.watched.includes(topic))
+  await receiver.until(() => hasArrived() || receiver.errors.length > 0)
+  if (receiver.received.includes(topic)) return ok('publish', `on ${topic}, confirmed and heard`)
+  return refused(
+    'publish',
+    'confirmed, yet it did not arrive: the broker drops it in silence, at the publisher or at the subscriber',
+    `${advice} The same goes for subscribing.`,
+  )
+}
+
+async function watchPoint({ receiver, hub }: PermissionScene): Promise<Point> {
+  if (!receiver.transport.capabilities.watch) {
+    return leftOut('watch', 'this transport cannot hear every stream of a hub')
+  }
+  try {
+    // It lasts until the connection is closed.
+    await receiver.transport.watch(hub, new AbortController().signal)
+    return ok('watch', `on every stream of ${hub}`)
+  } catch (error) {
+    return warning('watch', wordsOf(error), watchAdvice(hub))
+  }
+}
+
+function watchAdvice(hub: string): string {
+  return `rivulet tap and record need it: let this user subscribe to rivulet/${hub}/#, in the broker's own form.`
+}

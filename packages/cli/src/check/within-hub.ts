@@ -1,0 +1,55 @@
+import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import { hubNameOf, readTopic } from 'rivulet/transport'
+
+const SEPARATOR = '%2F'
+
+/**
+ * Puts every hub that is used on a transport into one hub: its streams become streams of that one, with the name of
+ * their hub in front. So whoever may use one hub only can use any number of hubs in it.
+ */
+export function withinHub(hub: string, inner: Transport): Transport {
+  const prefix = `rivulet/${hub}/`
+  const innerOf = (topic: Topic) => {
+    const name = topic.slice(topic.lastIndexOf('/') + 1)
+    return `${prefix}${hubNameOf(topic)}${SEPARATOR}${name}` as Topic
+  }
+  return {
+    name: inner.name,
+    get capabilities(): Capabilities {
+      const { capabilities } = inner
+      return { ...capabilities, maxFrameBytes: (topic) => capabilities.maxFrameBytes(innerOf(topic)) }
+    },
+    open: (host, signal) => inner.open(hostWithin(prefix, hub, host), signal),
+    send: (topic, frame) => inner.send(innerOf(topic), frame),
+    join: (topic, signal) => inner.join(innerOf(topic), signal),
+    leave: (topic) => inner.leave(innerOf(topic)),
+    watch: (_, signal) => inner.watch(hub, signal),
+    flush: (signal) => inner.flush(signal),
+    close: (signal) => inner.close(signal),
+  }
+}
+
+function hostWithin(prefix: string, hub: string, host: TransportHost): TransportHost {
+  const outerOf = (topic: string): Topic | undefined => {
+    const rest = topic.slice(prefix.length)
+    const end = rest.indexOf(SEPARATOR)
+    if (end < 0) return undefined
+    return readTopic(`rivulet/${rest.slice(0, end)}/${rest.slice(end + SEPARATOR.length)}`)
+  }
+  const outer = (topic: Topic | undefined) => (topic === undefined ? undefined : outerOf(topic))
+  return {
+    hub,
+    receive(topic, frame) {
+      const mine = outerOf(topic)
+      if (mine !== undefined) host.receive(mine, frame)
+    },
+    watched(topic, frame) {
+      const mine = outerOf(topic)
+      // The hub has streams of others, too.
+      if (mine !== undefined && hubNameOf(mine) === host.hub) host.watched(mine, frame)
+    },
+    down: (cause) => host.down(cause),
+    error: (topic, cause) => host.error(outer(topic), cause),
+    left: (topic, cause) => host.left(outer(topic), cause),
+  }
+}

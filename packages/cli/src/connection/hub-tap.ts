@@ -1,0 +1,64 @@
+import { type Hub, type Ledger, RivuletError, type Tap, type TapListener } from 'rivulet'
+import type { CommonOptions } from '../base/common-options.ts'
+import { CommandError, EXIT } from '../base/exit-code.ts'
+import type { Run } from '../base/perform.ts'
+import { withHub } from './hub-of.ts'
+
+/** What of a ledger tells whether everything came. */
+export type Intake = Pick<Ledger, 'missed' | 'reordered' | 'dropped'>
+
+/**
+ * Opens a hub as `withHub` does, hears every stream of it, and gives both to `work` once the broker has confirmed it, or
+ * the run was interrupted. Rejects when the broker denies it or the transport can't.
+ */
+export function withTap<Result>(
+  run: Run,
+  options: CommonOptions,
+  listener: TapListener,
+  work: (hub: Hub, tap: Tap) => Promise<Result>,
+): Promise<Result> {
+  let isReady = false
+  return withHub(run, options, { tellsItself: () => !isReady }, async (hub) => {
+    const tap = hub.tap(listener)
+    await Promise.race([tap.ready, abortOf(run.signal)]).catch((error) => {
+      throw denied(hub, error)
+    })
+    isReady = true
+    return work(hub, tap)
+  })
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** The core would try again; a command says why, and ends. */
+function denied({ name }: Hub, error: unknown): unknown {
+  if (!RivuletError.is(error) || error.code === 'HUB_CLOSED') return error
+  const reason = error.cause instanceof Error ? error.cause.message : error.message
+  return new CommandError(`Hub ${name} can't be watched: ${reason}`, EXIT.refused, error)
+}
+
+/** Sums up what became of the messages of the streams that are wanted; of all, with what belongs to no stream. */
+export function intakeOf(tap: Tap, isWanted: ((name: string) => boolean) | undefined): Intake {
+  const { missed, reordered, dropped } = tap.ledger()
+  if (isWanted === undefined) return { missed, reordered, dropped }
+  const sum = { missed: 0, reordered: 0, dropped: mapped(dropped, () => 0) }
+  for (const { name, ledger } of tap.streams()) {
+    if (!isWanted(name)) continue
+    sum.missed += ledger.missed
+    sum.reordered += ledger.reordered
+    sum.dropped = mapped(sum.dropped, (count, reason) => count + ledger.dropped[reason])
+  }
+  return sum
+}
+
+type Dropped = Ledger['dropped']
+
+function mapped(dropped: Dropped, change: (count: number, reason: keyof Dropped) => number): Dropped {
+  const entries = Object.entries(dropped) as [keyof Dropped, number][]
+  return Object.fromEntries(entries.map(([reason, count]) => [reason, change(count, reason)])) as Dropped
+}

@@ -1,0 +1,71 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { CommandError, EXIT } from '../base/exit-code.ts'
+
+/** Where a recording goes. */
+export interface Sink {
+  /** Opens it. Rejects when the file is there already, or can't be written. */
+  open(): Promise<void>
+  /** Writes text behind all that was written. Resolves when it was taken. */
+  write(text: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Makes the sink of a file, or of standard output for `-`. A file that is there is replaced only with `isForced`. */
+export function sinkOf(file: string, isForced: boolean): Sink {
+  return file === '-' ? new StandardOutput() : new RecordingFile(file, isForced)
+}
+
+class RecordingFile implements Sink {
+  readonly #path: string
+  readonly #isForced: boolean
+  #handle: FileHandle | undefined
+  #bytes = 0
+
+  constructor(path: string, isForced: boolean) {
+    this.#path = path
+    this.#isForced = isForced
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#handle = await open(this.#path, this.#isForced ? 'w' : 'wx')
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException
+      const reason =
+        code === 'EEXIST'
+          ? `${this.#path} is there already; give another name, or --force to replace it.`
+          : `${this.#path} can't be written: ${message}.`
+      throw new CommandError(reason, EXIT.refused, cause)
+    }
+  }
+
+  /** It goes on from where the last one ended. What is written of a text that the disk does not take is taken back. */
+  async write(text: string): Promise<void> {
+    try {
+      await this.#handle?.writeFile(text)
+      this.#bytes += Buffer.byteLength(text)
+    } catch (error) {
+      // What is no file, such as a pipe, can't be cut.
+      await this.#handle?.truncate(this.#bytes).catch(() => {})
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close()
+  }
+}
+
+class StandardOutput implements Sink {
+  async open(): Promise<void> {}
+
+  write(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      // Whoever has left wants no more, which the command notices by itself.
+      if (process.stdout.destroyed) resolve()
+      else process.stdout.write(text, () => resolve())
+    })
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,56 @@
+import Table from 'cli-table3'
+import { countText } from '../base/count-text.ts'
+import type { StreamActivity } from './activity.ts'
+import { NAME, NUMBERS } from './columns.ts'
+
+const MIN_NAME_WIDTH = 8
+const GAP = '  '
+
+// Nothing but room between the columns: a row is a line.
+const LOOK = {
+  style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  chars: {
+    ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+    ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+    ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: GAP },
+  },
+}
+
+/**
+ * Draws the table, a line for its heads and one for each stream. What is wider than `width` is cut, and so are the streams
+ * that do not fit into `height` lines: the last line then says how many.
+ */
+export function activityLines(
+  activities: readonly StreamActivity[],
+  width: number,
+  height: number,
+): readonly string[] {
+  const room = Math.max(1, height - 1)
+  const isCut = activities.length > room
+  const shown = isCut ? activities.slice(0, room - 1) : activities
+  const lines = tableLines(shown, width)
+  const rest = activities.length - shown.length
+  return isCut ? [...lines, `… and ${countText(rest, 'more stream')}`.slice(0, width)] : lines
+}
+
+function tableLines(activities: readonly StreamActivity[], width: number): readonly string[] {
+  const cells = activities.map((activity) => NUMBERS.map(({ text }) => text(activity)))
+  const widths = NUMBERS.map(({ title }, column) =>
+    Math.max(title.length, ...cells.map((row) => (row[column] as string).length)),
+  )
+  const taken = widths.reduce((sum, width) => sum + width + GAP.length, 0)
+  const nameWidth = Math.max(MIN_NAME_WIDTH, width - taken)
+  const table = new Table({
+    ...LOOK,
+    head: [NAME.title, ...NUMBERS.map(({ title }) => title)],
+    colWidths: [nameWidth, ...widths],
+    colAligns: ['left', ...NUMBERS.map(() => 'right' as const)],
+  })
+  for (const [index, activity] of activities.entries()) {
+    table.push([NAME.text(activity), ...(cells[index] as string[])])
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.slice(0, width).trimEnd())
+}

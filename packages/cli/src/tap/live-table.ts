@@ -1,0 +1,63 @@
+import type { Hub, Tap } from 'rivulet'
+import { countText } from '../base/count-text.ts'
+import { Activity, type StreamActivity } from './activity.ts'
+import { activityLines } from './activity-table.ts'
+import { rateText } from './columns.ts'
+import { LiveScreen } from './live-screen.ts'
+
+/** Where a table of streams is shown, and how. */
+export interface LiveTableOptions {
+  /** Tells whether a stream of that name is shown. @default all */
+  readonly isWanted?: (name: string) => boolean
+  /** Milliseconds from one look to the next. @default 1000 */
+  readonly everyMs?: number
+  /** The terminal. On anything else nothing is shown before the end. @default standard output */
+  readonly terminal?: NodeJS.WriteStream
+}
+
+/** A table that shows what the streams of a hub do. */
+export interface LiveTable {
+  /** Takes the table away, and returns it as lines of text: as it is now, as wide as the terminal, with every stream. */
+  stop(): readonly string[]
+}
+
+const EVERY_MS = 1000
+/** Where there is no terminal. */
+const USUAL_WIDTH = 100
+const HEAD_LINES = 2
+
+/** Shows what a tap hears, on a screen of its own, until it is stopped. The tap stays. */
+export function showLiveTable(hub: Hub, tap: Tap, options: LiveTableOptions = {}): LiveTable {
+  const { isWanted = () => true, everyMs = EVERY_MS, terminal = process.stdout } = options
+  const activity = new Activity(tap, isWanted, performance.now())
+  const beganMs = performance.now()
+  let activities = activity.look(beganMs)
+  const draw = () => screen?.draw(screenLines(hub, activities, screen))
+  const screen = terminal.isTTY === true ? new LiveScreen(terminal, draw) : undefined
+  const timer = setInterval(() => {
+    activities = activity.look(performance.now())
+    draw()
+  }, everyMs)
+  draw()
+  return {
+    stop() {
+      clearInterval(timer)
+      screen?.close()
+      // At the end the rates are those of the whole time.
+      const whole = new Activity(tap, isWanted, beganMs).look(performance.now())
+      return activityLines(whole, terminal.columns || USUAL_WIDTH, Number.POSITIVE_INFINITY)
+    },
+  }
+}
+
+function screenLines(
+  hub: Hub,
+  activities: readonly StreamActivity[],
+  { width, height }: LiveScreen,
+): readonly string[] {
+  const rate = activities.reduce((sum, { messagesPerSecond }) => sum + messagesPerSecond, 0)
+  const messages = activities.reduce((sum, activity) => sum + activity.messages, 0)
+  const status = hub.status === 'up' ? '' : ` (${hub.status})`
+  const title = `hub ${hub.name}${status}: ${countText(activities.length, 'stream')}, ${countText(messages, 'message')}, ${rateText(rate)}/s. Ctrl-C ends.`
+  return [title.slice(0, width), '', ...activityLines(activities, width, height - HEAD_LINES)]
+}

@@ -1,0 +1,204 @@
+import { hostname } from 'node:os'
+import { describe, expect, test } from 'vitest'
+import { type Broker, startMosquitto, startNats } from '../../../test/support/brokers.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { ending } from '../../../test/support/live.ts'
+import { startRedis } from '../../../test/support/redis-servers.ts'
+import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
+
+interface Point {
+  readonly name: string
+  readonly state: string
+  readonly text: string
+  readonly advice?: string
+  readonly isRefused?: boolean
+}
+
+/** Runs a check with JSON, and gives its points by their names. */
+async function checked(args: readonly string[]) {
+  const { exitCode, stdout, stderr } = await runCli(['check', ...args, '--json'])
+  const { broker, points } = JSON.parse(stdout) as {
+    readonly broker: string
+    readonly points: readonly Point[]
+  }
+  const states = Object.fromEntries(points.map(({ name, state }) => [name, state]))
+  const point = (name: string) => points.find((each) => each.name === name)
+  return { exitCode, stdout, stderr, broker, points, states, point }
+}
+
+const BROKERS = [
+  { kind: 'NATS', start: () => startNats(), echoes: 'does not send them back' },
+  { kind: 'MQTT', start: () => startMosquitto(), echoes: 'does not send them back' },
+  { kind: 'Redis', start: () => startRedis(), echoes: 'sends them back' },
+]
+
+describe.each(BROKERS)('rivulet check over $kind', ({ start, echoes }) => {
+  test('finds everything fine, the contract included, and ends with 0', async () => {
+    const { url } = await ending(start())
+    const { exitCode, broker, points, point, stderr } = await checked([url, '--hub', 'fleet'])
+    expect(points.filter(({ state }) => state === 'warning' || state === 'failed')).toEqual([])
+    expect({ exitCode, broker, stderr }).toEqual({ exitCode: 0, broker: url, stderr: '' })
+    expect(point('connection')?.text).toBe(`${url}, hub fleet`)
+    expect(point('round trip')?.text).toMatch(/p50 [\d.]+ ms, p99 [\d.]+ ms, .* of 50 barriers/)
+    expect(point('reach')?.text).toBe('frames travel over the network')
+    expect(point('own frames')?.text).toContain(echoes)
+    expect(point('subscribe')?.text).toMatch(/^on rivulet\/fleet\/rivulet-check-[0-9a-f]{12}$/)
+    expect(point('publish')?.text).toContain('confirmed and heard')
+    expect(point('clock')?.text).toMatch(/another process, on this machine, is .* give or take [\d.]+ ms/)
+    const [, passed, all] = /^(\d+) of (\d+) checks/.exec(point('contract')?.text ?? '') ?? []
+    expect(passed).toBe(all)
+    expect(Number(passed)).toBeGreaterThan(20)
+    expect(point('contract')?.text).toContain('left out, since they need control over the broker')
+  })
+})
+
+describe('rivulet check', () => {
+  test('prints a line for each point on a pipe', async () => {
+    const { url } = await ending(startNats())
+    const { exitCode, stdout } = await runCli(['check', '--url', url, '--no-contract'])
+    expect(exitCode).toBe(0)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[0]).toBe(`ok        connection     ${url}, hub default`)
+    for (const line of lines) expect(line).toMatch(/^(ok|left out) {2,}[a-z ]+ {2,}\S/)
+    expect(stdout).not.toContain('contract')
+  })
+
+  test('colours the states in a terminal', async () => {
+    const { exitCode, screen } = await new CliTerminal(['check', 'memory:check', '--no-contract']).ended()
+    expect(exitCode).toBe(0)
+    expect(screen).toContain('\x1b[32mok       \x1b[39m connection     memory:check, hub default')
+    expect(screen).toContain('\x1b[90mleft out \x1b[39m clock')
+  })
+
+  test('checks a hub of one process, with a watch and without another clock', async () => {
+    const { exitCode, states, point } = await checked(['memory:check'])
+    expect(exitCode).toBe(0)
+    expect(states).toMatchObject({ watch: 'ok', clock: 'left out', contract: 'ok' })
+    expect(point('reach')?.text).toBe('frames travel within this process')
+  })
+
+  test('ends with 3 when the broker is away', async () => {
+    const url = `nats://ann:secret@127.0.0.1:${await freePort()}`
+    const { exitCode, points, stdout, stderr } = await checked([url, '--wait', '300ms'])
+    expect(exitCode).toBe(3)
+    expect(points).toMatchObject([{ name: 'connection', state: 'failed' }])
+    expect(points[0]?.text).toContain('was not up within 300 ms')
+    expect(`${stdout}${stderr}`).not.toContain('secret')
+  })
+
+  test('ends with 2 when the command line is wrong', async () => {
+    const nowhere = await runCli(['check'])
+    expect(nowhere).toMatchObject({ exitCode: 2, stdout: '' })
+    expect(nowhere.stderr).toContain('There is no URL of a broker')
+    const strange = await runCli(['check', 'http://127.0.0.1:1', '--json'])
+    expect(strange).toMatchObject({ exitCode: 2, stdout: '' })
+    expect(strange.stderr).toContain("A transport's URL starts with")
+    const stream = await runCli(['check', 'memory:check', '--stream', ''])
+    expect(stream.exitCode).toBe(2)
+    expect(stream.stderr).toContain('no name for a stream')
+  })
+
+  test('ends with 1 when the broker drops what it should pass', async () => {
+    // A broker of MQTT 3.1.1 does not tell its limit.
+    const { url } = await ending(startMosquitto({ config: 'message_size_limit 2000' }))
+    const { exitCode, points } = await checked([`${url}?protocol=4`])
+    expect(exitCode).toBe(1)
+    const broken = points.filter(({ state }) => state === 'failed')
+    expect(broken[0]).toMatchObject({ name: 'contract', advice: 'See below.' })
+    expect(broken[1]?.text).toContain(
+      'it breaks "takes frames up to maxFrameBytes and survives a larger one"',
+    )
+  })
+
+  test('ends with 1 when it cannot go on, and says so', async () => {
+    const { url } = await ending(startNats({ config: 'max_connections: 2' }))
+    const { exitCode, points } = await checked([url])
+    expect(exitCode).toBe(1)
+    expect(points.at(-1)).toMatchObject({ name: 'check', state: 'failed' })
+    expect(points.at(-1)?.text).toContain('No NATS server took the connection')
+  })
+
+  test('ends at Ctrl-C', async () => {
+    const { url } = await ending(startNats())
+    const running = new CliProcess(['check', url])
+    await running.prints('round trip')
+    running.kill('SIGINT')
+    expect((await running.ended()).exitCode).toBe(0)
+  })
+})
+
+describe('the clock of rivulet check', () => {
+  test('is compared with that of a process that answers', async () => {
+    const { url } = await ending(startNats())
+    const answering = new CliProcess(['check', '--answer', '--url', url])
+    await answering.says('Answering')
+    const { exitCode, point } = await checked(['--peer', '--no-contract', '--url', url])
+    expect(exitCode).toBe(0)
+    expect(point('clock')).toMatchObject({ state: 'ok' })
+    expect(point('clock')?.text).toContain(`the clock of ${hostname()} is `)
+    expect(point('clock')?.text).toContain('of 20 answers')
+    answering.kill('SIGINT')
+    const ended = await answering.ended()
+    expect(ended.exitCode).toBe(0)
+    expect(ended.stderr).toMatch(/answered \d\d/)
+  })
+
+  test('is a warning when nobody answers', async () => {
+    const { url } = await ending(startNats())
+    const { exitCode, point } = await checked(['--peer', '--no-contract', '--url', url])
+    expect(exitCode).toBe(0)
+    expect(point('clock')).toMatchObject({ state: 'warning', text: 'nobody answered' })
+  })
+})
+
+describe('rivulet check for a user who may not', () => {
+  const user = (permissions: string) =>
+    `authorization { users: [ { user: ann, password: secret, permissions: { ${permissions} } } ] }`
+  const urlOf = (broker: Broker, password = 'secret') => broker.url.replace('//', `//ann:${password}@`)
+
+  test('connect ends with 2, and prints no password', async () => {
+    const broker = await ending(startNats({ config: user('') }))
+    const { exitCode, points, stdout, stderr } = await checked([urlOf(broker, 'wrong')])
+    expect(exitCode).toBe(2)
+    expect(points).toMatchObject([{ name: 'connection', state: 'failed', isRefused: true }])
+    expect(`${stdout}${stderr}`).not.toMatch(/wrong|secret/)
+  })
+
+  test.each([
+    ['publish', /Permissions Violation for Publish/],
+    ['subscribe', /Permissions Violation for Subscription/],
+  ])('%s ends with 2, and leaves out what needs it', async (denied, words) => {
+    const broker = await ending(startNats({ config: user(`${denied}: { deny: "rivulet.>" }`) }))
+    const { exitCode, point, states } = await checked([urlOf(broker)])
+    expect(exitCode).toBe(2)
+    expect(point(denied)).toMatchObject({ state: 'failed', isRefused: true })
+    expect(point(denied)?.text).toMatch(words)
+    expect(point(denied)?.advice).toContain('rivulet/default/#')
+    expect(states).toMatchObject({ clock: 'left out', contract: 'left out' })
+  })
+
+  test('do so and is not told ends with 2', async () => {
+    const broker = await ending(
+      startMosquitto({
+        files: { acl: 'topic readwrite rivulet/fleet/#\n' },
+        config: (folder) => `acl_file ${folder}/acl`,
+      }),
+    )
+    const open = await checked([broker.url, '--hub', 'fleet', '--stream', 'open', '--no-contract'])
+    expect(open).toMatchObject({ exitCode: 0, states: { publish: 'ok', clock: 'ok' } })
+    const { exitCode, point } = await checked([broker.url])
+    expect(exitCode).toBe(2)
+    expect(point('publish')).toMatchObject({ state: 'failed', isRefused: true })
+    expect(point('publish')?.text).toContain('the broker drops it in silence')
+  })
+
+  test('leave its own hub runs all checks in that hub', async () => {
+    const own = 'publish: { allow: "rivulet.fleet.>" }, subscribe: { allow: "rivulet.fleet.>" }'
+    const broker = await ending(startNats({ config: user(own) }))
+    const { exitCode, points } = await checked([urlOf(broker), '--hub', 'fleet'])
+    expect(points.filter(({ state }) => state === 'warning' || state === 'failed')).toEqual([])
+    expect(exitCode).toBe(0)
+    const other = await checked([urlOf(broker)])
+    expect(other.exitCode).toBe(2)
+  })
+})

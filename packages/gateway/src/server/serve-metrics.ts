@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
+import type { Gateway } from '../gateway/gateway.ts'
+import { metricsOf } from './metrics.ts'
+
+/** Where metrics are served. */
+export interface ServeMetricsOptions {
+  /** 0 takes a free one. @default 9464 */
+  readonly port?: number
+  /**
+   * The address to listen on. Nobody is asked for a key here: let only what collects the metrics reach it.
+   * @default '127.0.0.1'
+   */
+  readonly hostname?: string
+}
+
+/** A server of metrics. */
+export interface MetricsServer {
+  /** Where they are, e.g. `http://127.0.0.1:9464/metrics`. */
+  readonly url: string
+  /** The port that it got. */
+  readonly port: number
+  /** Closes the server. Any number of times. */
+  close(): Promise<void>
+}
+
+// Of those that OpenTelemetry and Prometheus know, the one for a program's own exporter.
+const DEFAULT_PORT = 9464
+const PATH = '/metrics'
+const MAX_CONNECTIONS = 50
+const TIMEOUT_MS = 10_000
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+/**
+ * Serves the metrics of a gateway and of its hubs on Node, for Prometheus, on a port of its own. Needs the packages
+ * `@rivulet/otel` and `prom-client`. There are numbers and names of hubs in them; no names of streams, no data, no
+ * keys. Rejects `INVALID_OPTIONS`, or with what Node says when the port is taken.
+ */
+export async function serveMetrics(
+  gateway: Gateway,
+  options: ServeMetricsOptions = {},
+): Promise<MetricsServer> {
+  const { port = DEFAULT_PORT, hostname = '127.0.0.1' } = options
+  const registry = await metricsOf(gateway)
+  const { createServer } = await import('node:http')
+  const timeouts = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS }
+  const server = createServer(timeouts, (request, response) => {
+    request.resume()
+    void answer(registry, request, response)
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host: hostname.replace(/^\[|\]$/g, '') }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address() as AddressInfo
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  let closing: Promise<void> | undefined
+  return {
+    url: `http://${host}:${address.port}${PATH}`,
+    port: address.port,
+    close() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+      return closing
+    },
+  }
+}
+
+async function answer(registry: Registry, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = '', url = '' } = request
+  if (url.split('?', 1)[0] !== PATH) return void response.writeHead(404, HEADERS).end()
+  if (method !== 'GET' && method !== 'HEAD') {
+    return void response.writeHead(405, { ...HEADERS, allow: 'GET, HEAD' }).end()
+  }
+  const text = await registry.metrics()
+  response.writeHead(200, { ...HEADERS, 'content-type': registry.contentType }).end(text)
+}

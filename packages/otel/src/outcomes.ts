@@ -1,0 +1,29 @@
+import type { Ledger } from 'rivulet'
+
+/** Counts by outcome, named as in the ledger: `confirmed`, `lost.offline`, … */
+export type Outcomes = Readonly<Record<string, number>>
+
+/**
+ * Gives how attempts ended. None of it ever falls. What has not ended stands in `inFlight` and `waiting`; with these
+ * the sum is `attempts`.
+ */
+export function publishedOutcomes(ledger: Ledger): Outcomes {
+  const { local, confirmed, unconfirmed, conflated, lost, refused } = ledger
+  return {
+    local,
+    confirmed,
+    unconfirmed,
+    conflated,
+    ...grouped('lost', lost),
+    ...grouped('refused', refused),
+  }
+}
+
+/** Gives how received messages ended. None of it ever falls, and the sum is `received`. */
+export function receivedOutcomes({ delivered, dropped }: Ledger): Outcomes {
+  return { delivered, ...grouped('dropped', dropped) }
+}
+
+function grouped(group: string, counts: Readonly<Record<string, number>>): Outcomes {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${group}.${name}`, count]))
+}

@@ -1,0 +1,171 @@
+import { tracingChannel } from 'node:diagnostics_channel'
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  SpanStatusCode,
+  type Tracer,
+  type TracerProvider,
+  trace,
+} from '@opentelemetry/api'
+import { type Message, RivuletError } from 'rivulet'
+import {
+  DESTINATION_NAME,
+  type DestinationTemplate,
+  ERROR_TYPE,
+  HUB_NAME,
+  MESSAGE_ID,
+  OPERATION_NAME,
+  PROCESS,
+  PUBLISH,
+  SCOPE,
+  templateAttributes,
+} from './attributes.ts'
+import { type Delivery, PROCESS_CHANNEL, PUBLISH_CHANNEL, type PublishAttempt } from './channels.ts'
+import { checkOptions } from './checked-options.ts'
+import { safeTemplate } from './safe-template.ts'
+import { spanContextOf, traceparentOf } from './traceparent.ts'
+
+/** Options of `traceMessages`. */
+export interface TraceOptions {
+  /** Where the spans go. @default the global one, `trace.getTracerProvider()` */
+  readonly tracerProvider?: TracerProvider
+  /** Gives the second word of the spans' names: `publish orders/{id}`. @default none, so that names are few */
+  readonly destinationTemplate?: DestinationTemplate
+}
+
+/** The spans that `traceMessages` makes. */
+export interface MessageTracing {
+  /**
+   * Gives the context of the span `process` of a message, for spans of what a subscriber does with it:
+   * `context.with(tracing.contextOf(message), work)`. The root context for a message that was delivered before.
+   */
+  contextOf(message: Message): Context
+  /** Makes no more spans, and ends those that have begun. Any number of times. */
+  stop(): void
+}
+
+const FORMS = { tracerProvider: 'object', destinationTemplate: 'function' }
+
+/**
+ * Makes spans of the messages of all hubs in this process: one for each attempt to publish, one for each delivery to
+ * a stream's subscribers. The message carries the first one's identity, between processes too: a delivery in the same
+ * process is its child, one in another process is linked to it. Throws `INVALID_OPTIONS`.
+ */
+export function traceMessages(options: TraceOptions = {}): MessageTracing {
+  checkOptions('traceMessages', options, FORMS)
+  const { tracerProvider = trace.getTracerProvider(), destinationTemplate } = options
+  const tracer = tracerProvider.getTracer(...SCOPE)
+  return new ChannelTracing(tracer, safeTemplate(destinationTemplate ?? (() => undefined)))
+}
+
+class ChannelTracing implements MessageTracing {
+  readonly #tracer: Tracer
+  readonly #template: DestinationTemplate
+  /** Spans that have begun, by what their channel carries. Few: an attempt and a delivery end before they return. */
+  readonly #open = new Map<object, Span>()
+  readonly #contexts = new WeakMap<Message, Context>()
+  readonly #unsubscribe: readonly (() => void)[]
+
+  constructor(tracer: Tracer, template: DestinationTemplate) {
+    this.#tracer = tracer
+    this.#template = template
+    this.#unsubscribe = [
+      listen<PublishAttempt>(PUBLISH_CHANNEL, {
+        start: (attempt) => this.#publish(attempt),
+        error: (attempt) => this.#refuse(attempt),
+        end: (attempt) => this.#end(attempt, attempt.message),
+      }),
+      listen<Delivery>(PROCESS_CHANNEL, {
+        start: (delivery) => this.#process(delivery),
+        end: (delivery) => this.#end(delivery),
+      }),
+    ]
+  }
+
+  contextOf(message: Message): Context {
+    return this.#contexts.get(message) ?? ROOT_CONTEXT
+  }
+
+  stop(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    for (const span of this.#open.values()) span.end()
+    this.#open.clear()
+  }
+
+  #publish(attempt: PublishAttempt): void {
+    const span = this.#start(attempt, PUBLISH, { kind: SpanKind.PRODUCER })
+    // What another subscriber has set stays.
+    if (attempt.traceparent !== undefined) return
+    const traceparent = traceparentOf(span.spanContext())
+    if (traceparent !== undefined) attempt.traceparent = traceparent
+  }
+
+  #refuse(attempt: PublishAttempt): void {
+    const span = this.#open.get(attempt)
+    if (span === undefined) return
+    const { error } = attempt
+    const code = RivuletError.is(error) ? error.code : '_OTHER'
+    span.setAttribute(ERROR_TYPE, code)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: RivuletError.is(error) ? error.message : code })
+  }
+
+  /** Never in the active context: that of a socket is the one in which it was opened. */
+  #process(delivery: Delivery): void {
+    const { message, traceparent } = delivery
+    const creation = spanContextOf(traceparent)
+    const options = { kind: SpanKind.CONSUMER, attributes: { [MESSAGE_ID]: message.sid } }
+    const isChild = message.isLocal && creation !== undefined
+    const parent = isChild
+      ? trace.setSpanContext(ROOT_CONTEXT, { ...creation, isRemote: false })
+      : ROOT_CONTEXT
+    const links = isChild || creation === undefined ? [] : [{ context: creation }]
+    const span = this.#start(delivery, PROCESS, { ...options, links }, parent)
+    this.#contexts.set(message, trace.setSpan(ROOT_CONTEXT, span))
+  }
+
+  #start(
+    carried: PublishAttempt | Delivery,
+    operation: Attributes,
+    options: SpanOptions,
+    parent?: Context,
+  ): Span {
+    const { hub, stream } = carried
+    const template = this.#template(stream)
+    const attributes = {
+      ...operation,
+      ...options.attributes,
+      ...{ [HUB_NAME]: hub, [DESTINATION_NAME]: stream },
+      ...templateAttributes(template),
+    }
+    const verb = String(operation[OPERATION_NAME])
+    const name = template === undefined ? verb : `${verb} ${template}`
+    const span = this.#tracer.startSpan(name, { ...options, attributes }, parent)
+    this.#open.set(carried, span)
+    return span
+  }
+
+  #end(carried: object, message?: Message): void {
+    const span = this.#open.get(carried)
+    if (message !== undefined) span?.setAttribute(MESSAGE_ID, message.sid)
+    span?.end()
+    this.#open.delete(carried)
+  }
+}
+
+interface Handlers<Carried> {
+  readonly start: (carried: Carried) => void
+  readonly end: (carried: Carried) => void
+  readonly error?: (carried: Carried) => void
+}
+
+/** Listens to the synchronous events of a tracing channel, until the function that it gives is called. */
+function listen<Carried extends object>(name: string, { start, end, error }: Handlers<Carried>): () => void {
+  const channel = tracingChannel<unknown, Carried>(name)
+  const subscribers = { start, end, ...(error && { error }) } as Parameters<typeof channel.subscribe>[0]
+  channel.subscribe(subscribers)
+  return () => channel.unsubscribe(subscribers)
+}

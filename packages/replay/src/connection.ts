@@ -1,0 +1,104 @@
+import { setImmediate } from 'node:timers/promises'
+import { createHub, RivuletError, type Topic, type TransportHost } from 'rivulet'
+import type { TransportConnection } from 'rivulet/transport'
+import { feedTransport } from './feed.ts'
+import type { PlaybackEnd, ReplayOptions } from './options.ts'
+import { Playback } from './playback.ts'
+
+/** Plays a recording once to whoever joins or watches: it begins with the first of them, since nobody hears before. */
+export class Connection implements TransportConnection {
+  readonly #host: TransportHost
+  readonly #options: ReplayOptions
+  readonly #joined = new Set<Topic>()
+  readonly #closed = new AbortController()
+  #watch: AbortSignal | undefined
+  #playing: Promise<void> | undefined
+
+  constructor(host: TransportHost, options: ReplayOptions) {
+    this.#host = host
+    this.#options = options
+  }
+
+  /** A recording takes nothing. */
+  send(): 'offline' {
+    return 'offline'
+  }
+
+  async join(topic: Topic, signal: AbortSignal): Promise<void> {
+    this.#throwIfOver(signal)
+    this.#joined.add(topic)
+    this.#playing ??= this.#play()
+  }
+
+  leave(topic: Topic): void {
+    this.#joined.delete(topic)
+  }
+
+  async watch(_hub: string, signal: AbortSignal): Promise<void> {
+    this.#throwIfOver(signal)
+    this.#watch = signal
+    this.#playing ??= this.#play()
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    this.#throwIfOver(signal)
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#playing
+  }
+
+  #throwIfOver(signal: AbortSignal): void {
+    signal.throwIfAborted()
+    if (this.#closed.signal.aborted) {
+      throw new RivuletError('TRANSPORT_UNAVAILABLE', 'The replay was closed.')
+    }
+  }
+
+  /** The frames are those of a hub: it numbers and times them as any publisher does, with new origins each pass. */
+  async #play(): Promise<void> {
+    const { file, end, ended: _, ...playbackOptions } = this.#options
+    const { signal } = this.#closed
+    const hub = createHub({
+      name: this.#host.hub,
+      transport: feedTransport((topic, frame) => this.#hand(topic, frame)),
+    })
+    hub.on('error', ignore)
+    const playback = new Playback(file, playbackOptions)
+    let error: RivuletError | undefined
+    try {
+      await hub.ready()
+      // Who subscribes to several streams one after the other hears the first message of each.
+      await setImmediate()
+      await playback.play(hub, signal)
+      if (end === 'remove' && !signal.aborted) playback.removeStreams(hub)
+    } catch (cause) {
+      error = failureOf(cause)
+      this.#host.error(undefined, error)
+    }
+    await hub.close()
+    if (!signal.aborted) this.#tell({ ...playback.progress, error })
+  }
+
+  #tell(end: PlaybackEnd): void {
+    try {
+      this.#options.ended?.(end)
+    } catch (cause) {
+      this.#host.error(undefined, failureOf(cause))
+    }
+  }
+
+  #hand(topic: Topic, frame: Uint8Array | string): void {
+    if (this.#closed.signal.aborted) return
+    if (this.#joined.has(topic)) this.#host.receive(topic, frame)
+    if (this.#watch?.aborted === false) this.#host.watched(topic, frame)
+  }
+}
+
+function failureOf(cause: unknown): RivuletError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new RivuletError('TRANSPORT_FAILED', reason, { cause })
+}
+
+function ignore(): void {}

@@ -1,0 +1,5 @@
+export { type MessageRecord, readRecord, writeRecord } from './message-record.ts'
+export type { PlaybackEnd, PlaybackOptions, RecordedTime, ReplayOptions } from './options.ts'
+export { Playback, type RecordingSource } from './playback.ts'
+export { replay } from './replay.ts'
+export { transportFromUrls } from './url.ts'

@@ -1,0 +1,43 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+
+/** The longest that a timer can be. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** Between two passes, in time of the recording. */
+const PAUSE_MS = 1000
+
+/** Says when each message of a recording is due. Every moment counts from one beginning, so that no error adds up. */
+export class Pace {
+  readonly #speed: number
+  #beginning: { readonly atMs: number; readonly nowMs: number } | undefined
+  #lastAtMs = 0
+
+  constructor(speed: number | 'max') {
+    this.#speed = speed === 'max' ? Number.POSITIVE_INFINITY : speed
+  }
+
+  /** Returns how long from `nowMs` a message that was recorded at `atMs` has to wait; 0 when it is due. */
+  waitMs(atMs: number, nowMs: number): number {
+    this.#lastAtMs = atMs
+    this.#beginning ??= { atMs, nowMs }
+    const dueMs = this.#beginning.nowMs + (atMs - this.#beginning.atMs) / this.#speed
+    return Math.max(0, dueMs - nowMs)
+  }
+
+  /** Resolves when a message that was recorded at `atMs` is due. Rejects when `signal` aborts. */
+  async until(atMs: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const waitMs = this.waitMs(atMs, performance.now())
+      if (waitMs === 0) return
+      await sleep(Math.min(waitMs, LONGEST_MS), undefined, { signal })
+    }
+  }
+
+  /** Resolves when the next pass may begin, which then sets the time anew. Rejects when `signal` aborts. */
+  async restart(signal: AbortSignal): Promise<void> {
+    await this.until(this.#lastAtMs + PAUSE_MS, signal)
+    // Without a pause, other work must still get its turn.
+    await setImmediate(undefined, { signal })
+    this.#beginning = undefined
+  }
+}

@@ -1,0 +1,99 @@
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { pipeline, type Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { RivuletError } from 'rivulet'
+import { invalid } from './options.ts'
+
+/** Far more than a record may have, and little enough for a stream without line ends to be noticed soon. */
+const MAX_LINE_LENGTH = 1024 * 1024
+
+/** A line of a recording, with its number from 1. */
+export interface RecordingLine {
+  readonly text: string
+  readonly number: number
+}
+
+/** Reads a recording, never more of it than is asked for. A file can be read again and again, a stream once. */
+export class Recording {
+  /** What it is called in messages. */
+  readonly name: string
+  readonly #source: string | Readable
+  #input: (Readable & { readonly bytesRead?: number }) | undefined
+
+  constructor(source: string | Readable) {
+    this.#source = source
+    this.name = typeof source === 'string' ? source : 'standard input'
+  }
+
+  /** Whether it can be read again. */
+  get isFile(): boolean {
+    return typeof this.#source === 'string'
+  }
+
+  /** Bytes of the file that were read in this pass. */
+  get bytesRead(): number {
+    return this.#input?.bytesRead ?? 0
+  }
+
+  /** Resolves to the size in bytes, `undefined` for a stream. Rejects `INVALID_OPTIONS` when it can't be read. */
+  async size(): Promise<number | undefined> {
+    if (typeof this.#source !== 'string') return undefined
+    try {
+      const handle = await open(this.#source)
+      const stats = await handle.stat().finally(() => handle.close())
+      if (stats.isDirectory()) throw new Error('it is a folder')
+      return stats.size
+    } catch (cause) {
+      throw this.#unreadable(cause)
+    }
+  }
+
+  /**
+   * Iterates the lines, without empty ones; ends early when `signal` aborts. Rejects `INVALID_DATA` when a line is longer
+   * than 1 MiB or a compressed file is damaged.
+   */
+  async *lines(signal: AbortSignal): AsyncGenerator<RecordingLine, void> {
+    const input = this.#open()
+    const leave = () => void input.destroy()
+    signal.addEventListener('abort', leave, { once: true })
+    let rest = ''
+    let number = 0
+    try {
+      for await (const chunk of input) {
+        const texts = `${rest}${chunk}`.split('\n')
+        rest = texts.pop() as string
+        for (const text of texts) {
+          number += 1
+          if (signal.aborted) return
+          if (text.trim() !== '') yield { text, number }
+        }
+        if (rest.length > MAX_LINE_LENGTH) throw tooLong(this.name, number + 1)
+      }
+      if (rest.trim() !== '') yield { text: rest, number: number + 1 }
+    } catch (error) {
+      // A stream that is destroyed while it is read says that it closed too early.
+      if (signal.aborted) return
+      throw RivuletError.is(error) ? error : this.#unreadable(error)
+    } finally {
+      signal.removeEventListener('abort', leave)
+      this.#input?.destroy()
+    }
+  }
+
+  #open(): Readable {
+    const input = typeof this.#source === 'string' ? createReadStream(this.#source) : this.#source
+    this.#input = input
+    if (!this.name.endsWith('.gz')) return input.setEncoding('utf8')
+    return pipeline(input, createGunzip(), () => {}).setEncoding('utf8')
+  }
+
+  #unreadable(cause: unknown): RivuletError {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return invalid(`The recording ${this.name} can't be read: ${reason}.`)
+  }
+}
+
+function tooLong(name: string, number: number): RivuletError {
+  return new RivuletError('INVALID_DATA', `${name}, line ${number}: It is longer than 1 MiB; is it NDJSON?`)
+}

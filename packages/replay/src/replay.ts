@@ -1,0 +1,34 @@
+import { RivuletError, type Transport } from 'rivulet'
+import { makeTransport } from 'rivulet/transport'
+import { Connection } from './connection.ts'
+import { checkReplay, type ReplayOptions } from './options.ts'
+import { Recording } from './recording.ts'
+
+/**
+ * Makes a transport of a recording: its messages come as if their publishers published them now. Each `open` plays it from
+ * its beginning, once somebody joins a stream or watches the hub. What a hub publishes goes nowhere, and counts as
+ * `lost.offline`. Throws `INVALID_OPTIONS`; opening rejects `TRANSPORT_FAILED` when the file can't be read.
+ */
+export function replay(options: ReplayOptions): Transport {
+  const checked = checkReplay(options)
+  return makeTransport<Connection>({
+    name: 'replay',
+    capabilities: () => ({
+      ...{ scope: 'process', echoes: false, ordered: true, watch: true },
+      maxFrameBytes: () => Number.POSITIVE_INFINITY,
+    }),
+    async connect(host, signal) {
+      await readable(checked.file)
+      signal.throwIfAborted()
+      return new Connection(host, checked)
+    },
+  })
+}
+
+async function readable(file: string): Promise<void> {
+  try {
+    await new Recording(file).size()
+  } catch (cause) {
+    throw new RivuletError('TRANSPORT_FAILED', (cause as Error).message, { cause })
+  }
+}

@@ -1,0 +1,73 @@
+import { openHub, RivuletError } from 'rivulet'
+import { expect, test } from 'vitest'
+import { Playback, type ReplayOptions, replay, transportFromUrls } from '../src/index.ts'
+import { recordingFile } from './support/recording-file.ts'
+
+const file = 'recording.ndjson'
+const refusal = (message: RegExp | string) =>
+  expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringMatching(message) })
+
+test.each<[unknown, string]>([
+  [undefined, 'an object { speed'],
+  ['recording.ndjson', 'an object { speed'],
+  [{}, 'needs the path'],
+  [{ file: '' }, '"file" of a replay is the path'],
+  [{ file, speed: 0 }, '"speed" of a replay is a number from 0.001 to 1000'],
+  [{ file, speed: 'fast' }, '"speed"'],
+  [{ file, loop: 1 }, '"loop" of a replay is true or false'],
+  [{ file, rename: { a: 1 } }, '"rename"'],
+  [{ file, from: -1 }, '"from" of a replay is a number of milliseconds from 0, or a date'],
+  [{ file, to: new Date('noon') }, '"to"'],
+  [{ file, end: 'stop' }, "\"end\" of a replay is 'stay' or 'remove'"],
+  [{ file, ended: true }, '"ended" of a replay is a function'],
+  [{ file, toString: 1 }, 'no option "toString"'],
+  [{ file, sped: 2 }, 'no option "sped" of a replay; there are speed, loop'],
+])('an option that is wrong is refused: %j', (options, message) => {
+  expect(() => replay(options as ReplayOptions)).toThrow(refusal(message))
+})
+
+test.each([
+  ['replay:a.ndjson?sped=2', 'no "sped" in the URL of a replay; there are speed'],
+  ['replay:a.ndjson?speed=', '"speed"'],
+  ['replay:a.ndjson?speed=2&speed=3', '"speed" twice'],
+  ['replay:a.ndjson?loop=yes', '"loop"'],
+  ['replay:a.ndjson?rename=a', 'rename=before=after'],
+  ['replay:a.ndjson?from=noon', '"from"'],
+  ['replay:?speed=2', '"file"'],
+  ['replay:a%ndjson', 'percent-encoded'],
+])('a URL that is wrong is refused: %s', async (url, message) => {
+  expect(() => transportFromUrls([url])).toThrow(refusal(message))
+  await expect(openHub(url)).rejects.toThrow(refusal(message))
+})
+
+test('a replay has one URL', () => {
+  expect(() => transportFromUrls(['replay:a', 'replay:b'])).toThrow(refusal('one URL'))
+})
+
+test('a playback has no options of a transport, and a text that is read once does not loop', async () => {
+  expect(() => new Playback(file, { file } as never)).toThrow(refusal('no option "file"'))
+  const { Readable } = await import('node:stream')
+  expect(() => new Playback(Readable.from(['']), { loop: true })).toThrow(refusal('read once'))
+})
+
+test.each(['gone.ndjson', '/', recordingless()])(
+  'a file that can not be read is told at once: %s',
+  async (path) => {
+    const error = await openHub(`replay:${path}`).catch((reason) => reason)
+    expect(RivuletError.is(error) && error.code).toBe('TRANSPORT_FAILED')
+    expect(error.message).toContain(`The recording ${path} can't be read`)
+  },
+)
+
+function recordingless(): string {
+  return 'no/such/folder/recording.ndjson'
+}
+
+test('a path may have any character, percent-encoded in a URL', async () => {
+  const path = recordingFile([['a', { n: 1 }]], 'of 1 % = ?.ndjson')
+  const hub = await openHub(`replay:${encodeURIComponent(path)}?name=fleet`)
+  expect(hub.name).toBe('fleet')
+  const { value } = await hub.stream('a').iterate().next()
+  expect(value?.data).toEqual({ n: 1 })
+  await hub.close()
+})
