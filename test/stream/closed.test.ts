@@ -65,6 +65,7 @@ const hubCalls: Calls<Hub> = {
   once: { refuses: (hub) => hub.once('error', noop) },
   off: { works: (hub) => expect(hub.off('error', noop)).toBe(hub) },
   streams: { works: (hub) => expect([...hub.streams()]).toEqual([]) },
+  tap: { refuses: (hub) => hub.tap(() => {}) },
   ledger: { works: (hub) => expectLaws(hub.ledger()) },
   close: { works: async (hub) => expect(await hub.close()).toEqual(hub.ledger()) },
   asyncDispose: {
