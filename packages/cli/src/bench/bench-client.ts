@@ -1,3 +1,5 @@
+import { sumOf } from '../base/sum.ts'
+import type { Place } from '../connection/place.ts'
 import type { BenchData } from './payload.ts'
 
 /** A connection that the bench publishes and subscribes with: a hub, or a bare client of the same broker. */
@@ -34,9 +36,7 @@ export interface ClientCounts {
 export type Counts = Readonly<Record<string, number>>
 
 /** How to connect. */
-export interface BenchPlace {
-  readonly urls: readonly string[]
-  readonly hub: string | undefined
+export interface BenchPlace extends Place {
   /** How long to wait for the broker. */
   readonly timeoutMs: number | undefined
 }
@@ -66,7 +66,7 @@ type PlainName = Exclude<keyof ClientCounts, GroupName | 'refusals'>
 
 function added(numbers: readonly (number | undefined)[]): number | undefined {
   const told = numbers.filter((number) => number !== undefined)
-  return told.length === 0 ? undefined : told.reduce((sum, number) => sum + number, 0)
+  return told.length === 0 ? undefined : sumOf(told)
 }
 
 function addedGroups(groups: readonly (Counts | undefined)[]): Counts | undefined {

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { sumOf } from '../base/sum.ts'
+import { until } from '../base/until.ts'
 import { openBareClient } from './bare-clients.ts'
 import { type BenchClient, sumOfCounts } from './bench-client.ts'
 import { Durations } from './durations.ts'
@@ -140,8 +142,7 @@ export class LocalSide implements Side {
 
   /** From the first message on, for the time that was asked for. */
   async #listen(forMs: number): Promise<void> {
-    const aborted = new Promise((resolve) => this.#signal.addEventListener('abort', resolve, { once: true }))
-    await Promise.race([...this.#receivers.map(({ first }) => first), aborted])
+    await Promise.race([...this.#receivers.map(({ first }) => first), until(this.#signal)])
     await delay(forMs, undefined, { signal: this.#signal }).catch(() => {})
   }
 
@@ -160,8 +161,4 @@ export class LocalSide implements Side {
 
 function windowOf({ sizeBytes }: SideOrder, { bytes, most, least }: typeof RECEIVED_WINDOW): number {
   return Math.max(least, Math.min(most, Math.floor(bytes / sizeBytes)))
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
 }

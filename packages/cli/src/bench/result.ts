@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sum.ts'
 import { type ClientCounts, type Counts, sumOfCounts } from './bench-client.ts'
 import { percentilesOf } from './durations.ts'
 import type { Load } from './load.ts'
@@ -50,7 +51,7 @@ export const FIGURES = Object.freeze({
 export type FigureName = keyof typeof FIGURES
 
 /** Those that are compared; the others are counts. */
-export const COMPARED: readonly FigureName[] = [
+const COMPARED: readonly FigureName[] = [
   ...(['publishedPerSecond', 'arrivedPerSecond', 'megabytesPerSecond'] as const),
   ...(['p50Ms', 'p90Ms', 'p99Ms', 'p999Ms', 'maxMs', 'callP50Us', 'callP99Us'] as const),
 ]
@@ -100,7 +101,7 @@ function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pic
 function rateOf(done: readonly Published[]): number | undefined {
   const measured = done.filter(({ messages, seconds }) => messages > 0 && seconds > 0)
   if (measured.length === 0) return undefined
-  return measured.reduce((sum, { messages, seconds }) => sum + messages / seconds, 0)
+  return sumOf(measured.map(({ messages, seconds }) => messages / seconds))
 }
 
 type DurationName = 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms' | 'maxMs' | 'callP50Us' | 'callP99Us'
@@ -159,8 +160,4 @@ export function ratiosOf(first: Figures, second: Figures): Partial<Record<Figure
 
 function totalOf(counts: Counts | undefined): number | undefined {
   return counts && sumOf(Object.values(counts))
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
 }

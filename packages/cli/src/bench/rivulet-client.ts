@@ -1,4 +1,5 @@
-import { type Hub, openHub } from 'rivulet'
+import type { Hub } from 'rivulet'
+import { openAt } from '../connection/open-at.ts'
 import type { BenchClient, BenchPlace } from './bench-client.ts'
 import { isBenchData, LARGEST_BYTES } from './payload.ts'
 
@@ -6,13 +7,9 @@ import { isBenchData, LARGEST_BYTES } from './payload.ts'
 export const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
 
 /** Opens a hub for the bench. Rejects when the broker is away or refuses. */
-export async function openRivuletClient(
-  { urls, hub: name, timeoutMs }: BenchPlace,
-  signal: AbortSignal,
-): Promise<BenchClient> {
-  const config = { transport: urls, streamDefaults: STREAM_OPTIONS, ...(name !== undefined && { name }) }
-  const hub = await openHub(config, { signal, ...(timeoutMs !== undefined && { timeoutMs }) })
-  return clientOf(hub)
+export async function openRivuletClient(place: BenchPlace, signal: AbortSignal): Promise<BenchClient> {
+  const { timeoutMs } = place
+  return clientOf(await openAt(place, { timeoutMs, signal }, { streamDefaults: STREAM_OPTIONS }))
 }
 
 function clientOf(hub: Hub): BenchClient {

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { hostname } from 'node:os'
 import type { Hub } from 'rivulet'
+import { until } from '../base/until.ts'
 import { leftOut, ok, type Point, warning } from './point.ts'
 
 /** The stream on which "rivulet check --answer" answers, unless it is told another one. */
 export const CLOCK_STREAM = 'rivulet-check-clock'
 
 /** The command that answers, as a child process of this one. */
-export const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
+const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
 
 const SAMPLES = 20
 /** A process of one's own has to start first. */
@@ -46,12 +47,8 @@ export async function answerClocks(
   })
   await subscription.ready
   ready()
-  if (!signal.aborted) await aborted(signal)
+  await until(signal)
   return answered
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** Where the other clock is, and how it is asked. */

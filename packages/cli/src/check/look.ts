@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Hub, openHub, RivuletError, type Topic } from 'rivulet'
+import { type Hub, RivuletError, type Topic } from 'rivulet'
 import { EXIT, type ExitCode, exitCodeOf } from '../base/exit-code.ts'
+import { openAt, type Patience } from '../connection/open-at.ts'
 import type { Place } from '../connection/place.ts'
 import { allowancePoints } from './allowances.ts'
 import { clockPoint } from './clock.ts'
@@ -21,12 +22,6 @@ export interface Look {
   readonly hasContract: boolean
 }
 
-/** How long the broker is waited for. */
-export interface Patience {
-  readonly timeoutMs: number | undefined
-  readonly signal: AbortSignal
-}
-
 type Add = (point: Point) => void
 
 /**
@@ -34,15 +29,13 @@ type Add = (point: Point) => void
  * code. Rejects when the options are wrong, and when the signal aborts.
  */
 export async function lookAtBroker(look: Look, patience: Patience, add: Add): Promise<ExitCode> {
-  const { urls, hub: name } = look.place
-  const { timeoutMs, signal } = patience
+  const { signal } = patience
   const stream = look.stream ?? `rivulet-check-${randomBytes(6).toString('hex')}`
   // What is wrong with the name is said before anything is opened.
   topicOf('default', stream)
   let hub: Hub
   try {
-    const config = { transport: urls, ...(name !== undefined && { name }) }
-    hub = await openHub(config, { signal, ...(timeoutMs !== undefined && { timeoutMs }) })
+    hub = await openAt(look.place, patience)
   } catch (error) {
     if (signal.aborted || !RivuletError.is(error) || !NOT_CONNECTED.includes(error.code)) throw error
     add(connectionPoint(error))
@@ -56,7 +49,7 @@ export async function lookAtBroker(look: Look, patience: Patience, add: Add): Pr
     points.push(point)
     add(point)
   }
-  addOne(ok('connection', `${placeWords(urls)}, hub ${hub.name}`))
+  addOne(ok('connection', `${placeWords(look.place.urls)}, hub ${hub.name}`))
   try {
     await lookInside(look, hub, topicOf(hub.name, stream), { signal, add: addOne })
   } catch (error) {

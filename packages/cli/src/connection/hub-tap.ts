@@ -2,6 +2,7 @@ import { type Hub, type Ledger, RivuletError, type Tap, type TapListener } from 
 import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 import type { Run } from '../base/perform.ts'
+import { until } from '../base/until.ts'
 import { withHub } from './hub-of.ts'
 
 /** What of a ledger tells whether everything came. */
@@ -20,18 +21,11 @@ export function withTap<Result>(
   let isReady = false
   return withHub(run, options, { tellsItself: () => !isReady }, async (hub) => {
     const tap = hub.tap(listener)
-    await Promise.race([tap.ready, abortOf(run.signal)]).catch((error) => {
+    await Promise.race([tap.ready, until(run.signal)]).catch((error) => {
       throw denied(hub, error)
     })
     isReady = true
     return work(hub, tap)
-  })
-}
-
-function abortOf(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 

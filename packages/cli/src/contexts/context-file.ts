@@ -22,7 +22,7 @@ const NOBODY_ELSE_ENTERS = 0o700
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
 /** Where the contexts are: in the user's folder of configurations. */
-export function contextFile(): string {
+function contextFile(): string {
   const { XDG_CONFIG_HOME } = process.env
   return join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'rivulet', 'contexts.json')
 }

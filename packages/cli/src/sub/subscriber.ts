@@ -1,5 +1,6 @@
+import type { MessageRecord } from '@rivulet/replay'
 import type { Hub, Ledger, Message, StreamOptions } from 'rivulet'
-import type { MessageRecord } from '../base/message-record.ts'
+import { until } from '../base/until.ts'
 import type { Schema } from './json-schema.ts'
 
 /** When a subscriber has enough. */
@@ -53,11 +54,7 @@ export class Subscriber {
         this.#take(name, message, take)
       }),
     )
-    const ended = new Promise<void>((resolve) => {
-      // Aborted already, it would never tell.
-      if (signal.aborted) resolve()
-      for (const end of [signal, this.#enough.signal]) end.addEventListener('abort', () => resolve())
-    })
+    const ended = until(AbortSignal.any([signal, this.#enough.signal]))
     try {
       await Promise.race([Promise.all(subscriptions.map(({ ready }) => ready)), ended])
       if (!signal.aborted) subscribed()
