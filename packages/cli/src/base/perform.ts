@@ -5,7 +5,7 @@ import { Interruption, interruptions } from './interruption.ts'
 import { Output } from './output.ts'
 import { stayAlive } from './stay-alive.ts'
 
-/** What a command works with. */
+/** One run of a command: how it is interrupted, and where its output goes. */
 export interface Run {
   /**
    * Aborts at Ctrl-C, at SIGTERM, and when whoever reads the output has left. The command then ends in good order: it
@@ -15,14 +15,14 @@ export interface Run {
   readonly output: Output
 }
 
-/** What a command does. Resolves to its exit code; rejects with what is to be told to the user. */
+/** The work of a command. Resolves to its exit code; rejects with an error whose message is for the user. */
 export type Performance<Options, Args extends unknown[]> = (
   run: Run,
   options: Options & CommonOptions,
   ...args: Args
 ) => Promise<ExitCode>
 
-/** Whoever waits for so long wonders whether it was heard. */
+/** An interrupted command that takes longer than this says that it is ending. */
 const LONG_ENDING_MS = 500
 
 /** Makes an action for commander of what a command does. It ends the process with the exit code. */

@@ -10,11 +10,11 @@ export interface BenchClient {
   subscribe(stream: string, listener: (data: BenchData) => void): Promise<void>
   /** A barrier: resolves when the broker has everything that was published before. */
   flush(): Promise<void>
-  /** Closes the connection, and resolves to what it has counted since it was opened. */
+  /** Closes the connection, and resolves to its counts since it was opened. */
   close(): Promise<ClientCounts>
 }
 
-/** Where messages ended, as a client tells it: `undefined` where it tells nothing. */
+/** The counts of one client; `undefined` for what it does not count. */
 export interface ClientCounts {
   readonly published: number
   readonly received: number
@@ -41,7 +41,7 @@ export interface BenchPlace extends Place {
   readonly timeoutMs: number | undefined
 }
 
-/** Adds what several clients counted. What none of them tells stays `undefined`. */
+/** Adds the counts of several clients. A count that none of them has stays `undefined`. */
 export function sumOfCounts(all: readonly ClientCounts[]): ClientCounts {
   const plain = (name: PlainName) => added(all.map((counts) => counts[name]))
   const grouped = (name: GroupName) => addedGroups(all.map((counts) => counts[name]))

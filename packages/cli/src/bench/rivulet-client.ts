@@ -3,7 +3,7 @@ import { openAt } from '../connection/open-at.ts'
 import type { BenchClient, BenchPlace } from './bench-client.ts'
 import { isBenchData, LARGEST_BYTES } from './payload.ts'
 
-/** What the bench opens its streams with, so that it measures the transport and not the limit of a stream. */
+/** Options of the bench's streams: they measure the transport, not the limit of a stream. */
 export const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
 
 /** Opens a hub for the bench. Rejects when the broker is away or refuses. */

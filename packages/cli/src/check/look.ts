@@ -11,7 +11,7 @@ import { failed, leftOut, ok, type Point, refused, wordsOf } from './point.ts'
 import { Probe, topicOf } from './probe.ts'
 import { roundTripPoint } from './round-trip.ts'
 
-/** What is looked at. */
+/** Options of a check. */
 export interface Look {
   readonly place: Place
   /** The stream to publish one message on; a new name without it. */
@@ -41,7 +41,7 @@ export async function lookAtBroker(look: Look, patience: Patience, add: Add): Pr
     add(connectionPoint(error))
     return exitCodeOf(error)
   }
-  // What is refused is a point.
+  // Refusals are points of the check.
   hub.on('error', () => {})
   const points: Point[] = []
   const addOne = (point: Point) => {
@@ -103,7 +103,7 @@ interface ProbeScene extends Progress {
   readonly urls: readonly string[]
 }
 
-/** Looks at what one connection sees, and then at what two may do; resolves to the points about the latter. */
+/** Checks one connection, then the permissions with a second one; resolves to the points of the permissions. */
 async function lookWith(sender: Probe, { hub, topic, urls, signal, add }: ProbeScene): Promise<Point[]> {
   add(await roundTripPoint(sender))
   for (const point of allowancePoints(sender, topic, urls)) add(point)
@@ -114,7 +114,7 @@ async function lookWith(sender: Probe, { hub, topic, urls, signal, add }: ProbeS
   return permissions
 }
 
-/** Names brokers without what a URL may hold of a user. */
+/** Names brokers without the users and secrets in their URLs. */
 export function placeWords(urls: readonly string[]): string {
   return urls.map(withoutSecrets).join(' ')
 }

@@ -4,11 +4,11 @@ import type { Run } from '../base/perform.ts'
 import { openAt } from './open-at.ts'
 import { brokerPlaceOf, type Place, placeOf } from './place.ts'
 
-/** What a command asks of its hub. */
+/** Options of a command's hub. */
 export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
   /** Whether a hub without a broker is of use. @default false */
   readonly mayBeLocal?: boolean
-  /** Whether the command tells the errors of the hub itself now. @default false */
+  /** Tells whether the command itself reports the hub's errors at the moment. @default it does not */
   readonly tellsItself?: () => boolean
 }
 

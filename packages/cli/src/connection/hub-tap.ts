@@ -5,7 +5,7 @@ import type { Run } from '../base/perform.ts'
 import { until } from '../base/until.ts'
 import { withHub } from './hub-of.ts'
 
-/** What of a ledger tells whether everything came. */
+/** The counts of a ledger that show whether everything arrived. */
 export type Intake = Pick<Ledger, 'missed' | 'reordered' | 'dropped'>
 
 /**
@@ -36,7 +36,7 @@ function denied({ name }: Hub, error: unknown): unknown {
   return new CommandError(`Hub ${name} can't be watched: ${reason}`, EXIT.refused, error)
 }
 
-/** Sums up what became of the messages of the streams that are wanted; of all, with what belongs to no stream. */
+/** Sums the counts of the wanted streams. Without `isWanted`: of the whole tap, frames of no stream included. */
 export function intakeOf(tap: Tap, isWanted: ((name: string) => boolean) | undefined): Intake {
   const { missed, reordered, dropped } = tap.ledger()
   if (isWanted === undefined) return { missed, reordered, dropped }

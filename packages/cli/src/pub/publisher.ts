@@ -48,7 +48,7 @@ export class Publisher {
       const { retryAfterMs } = this.#stream.budget()
       await delay(Math.max(1, retryAfterMs), undefined, { signal }).catch(() => {})
     }
-    // What still waits is refused by it, and what was accepted goes out.
+    // It refuses the attempts that still wait; accepted messages go out.
     this.#stream.close()
     await hub.flush()
     return this.#stream.ledger()
