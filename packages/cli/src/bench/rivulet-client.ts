@@ -4,7 +4,7 @@ import type { BenchClient, BenchPlace } from './bench-client.ts'
 import { isBenchData, LARGEST_BYTES } from './payload.ts'
 
 /** Options of the bench's streams: they measure the transport, not the limit of a stream. */
-export const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
+const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
 
 /** Opens a hub for the bench. Rejects when the broker is away or refuses. */
 export async function openRivuletClient(place: BenchPlace, signal: AbortSignal): Promise<BenchClient> {
