@@ -19,7 +19,8 @@ Examples:
   rivulet check --hub fleet --stream positions --no-contract --json
   rivulet check --answer          on one machine, and on another: rivulet check --peer
 
-Exit codes: 0 fine, with warnings or not; 1 something does not work; 2 the broker refuses something; 3 it is away.`
+Exit codes: 0 fine, with warnings or not; 1 something does not work; 2 the broker refuses the user, subscribing or
+publishing; 3 it is away.`
 
 interface CheckOptions extends CommonOptions {
   readonly stream?: string
