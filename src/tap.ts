@@ -15,7 +15,7 @@ const MAX_STREAMS = 4_096
 /** A tap does not know with which options others opened a stream: what any of them lets in is heard. */
 const OPTIONS = { ...DEFAULT_OPTIONS, maxBytes: LARGEST_MAX_BYTES, limit: false, maxAgeMs: false } as const
 
-/** Takes a message that a tap heard, and the name of its stream. What it returns or throws counts as of a subscriber. */
+/** Takes a message that a tap heard, and the name of its stream. Throws and rejections count as those of a subscriber. */
 export type TapListener = (message: Message, stream: string) => unknown
 
 /** One stream as a tap hears it. */
@@ -69,7 +69,7 @@ export class Tap extends Subscription {
     this.#root = this.#inboxOf(root)
   }
 
-  /** Returns what became of everything heard so far; `subscribers` is the number of streams that are followed. */
+  /** Returns where everything heard so far ended; `subscribers` is the number of streams that are followed. */
   ledger(): Ledger {
     const sum = new Counters()
     this.#root.state.hub.totals.addTo(sum)
@@ -93,7 +93,7 @@ export class Tap extends Subscription {
     followed.inbox.receive(frame)
   }
 
-  /** Takes what became of the watch. For the hub. */
+  /** Takes a change of the watch: confirmed, refused or lost. For the hub. */
   joinChanged(change: JoinChange): void {
     for (const { inbox } of this.#followed.values()) inbox.joinChanged(change)
     this.#root.joinChanged(change)

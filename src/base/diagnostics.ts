@@ -1,10 +1,10 @@
-/** What is used of a channel of `node:diagnostics_channel`. */
+/** The part of a `node:diagnostics_channel` channel that is used. */
 interface Channel {
   readonly hasSubscribers: boolean
   publish(event: object): void
 }
 
-/** What is used of a tracing channel: five channels that follow one call. */
+/** The part of a tracing channel that is used: channels that follow one call. */
 interface TracingChannel {
   readonly hasSubscribers: boolean
   readonly start: Channel
@@ -31,7 +31,7 @@ export const publishing = tracingChannel('rivulet.publish')
 export const processing = tracingChannel('rivulet.process')
 export const connecting = tracingChannel('rivulet.connect')
 
-/** The events that are no calls, told alike. */
+/** Channels for single events. Look at `hasSubscribers` before building one, too. */
 export const hubs = channel('rivulet:hub')
 export const refusals = channel('rivulet:refused')
 export const losses = channel('rivulet:lost')

@@ -60,8 +60,8 @@ export interface Transport {
   leave(topic: Topic): void
 
   /**
-   * Asks for the frames of every topic of a hub, joined or not, beside what is joined: each that another one sends is
-   * handed to `watched` once. Resolves when the backend has confirmed; ends with the connection, or when `signal`
+   * Asks for the frames of every topic of a hub, joined or not. Each frame that another transport sends is handed to
+   * `watched` once; joined topics get theirs by `receive` as well. Resolves when the backend has confirmed; ends with the connection, or when `signal`
    * aborts: after that nothing is handed over. Rejects with the backend's reason when it refuses, when `signal` aborts,
    * and always when the capability `watch` is false. The core never watches twice at a time.
    */

@@ -4,14 +4,14 @@ import { Message, traceparentIn } from '../model/message.ts'
 import type { Refusal } from '../model/refusal.ts'
 import { originOf, type StreamState } from '../model/stream-state.ts'
 
-/** What is told of an attempt to publish. */
+/** The event of an attempt to publish. */
 interface PublishEvent {
   readonly hub: string
   readonly stream: string
   readonly data: unknown
-  /** Set by who traces, when the attempt starts. */
+  /** May be set by a subscriber of `start`. */
   traceparent?: unknown
-  /** Set at the end. */
+  /** Set once the message was accepted. */
   message?: Message
 }
 

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
@@ -30,7 +31,7 @@ export interface Limits {
   readonly seed?: number | undefined
 }
 
-/** What came of a run. */
+/** The result of a run. */
 export interface FuzzResult {
   /** How many inputs were run. */
   readonly runs: number
@@ -42,7 +43,7 @@ export interface FuzzResult {
   readonly output: string
 }
 
-/** Less common things about a run. */
+/** Further options of a run. */
 export interface FuzzOptions {
   readonly plant?: Plant | undefined
   /** Told each line that the fuzzer writes. */
@@ -142,7 +143,7 @@ async function bundleTarget(target: string, folder: string, plant: Plant | undef
   return outfile
 }
 
-/** Other people's packages are neither bundled nor instrumented. */
+/** Leaves packages of others out of the bundle, so that they are not instrumented. */
 const othersStayOutside: Plugin = {
   name: 'others stay outside',
   setup(build) {
@@ -157,7 +158,6 @@ function planting({ file, from, to }: Plant): Plugin {
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (!path.endsWith(file)) return undefined
-        const { readFile } = await import('node:fs/promises')
         const text = await readFile(path, 'utf8')
         if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
         return { contents: text.replace(from, to), loader: 'ts' }

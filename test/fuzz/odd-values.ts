@@ -7,7 +7,7 @@ const elsewhere = vm.runInNewContext(
   '({ record: () => ({}), list: () => [], box: (value) => Object(value), map: () => new Map([[1, 2]]) })',
 ) as { record(): object; list(): unknown[]; box(value: unknown): object; map(): object }
 
-/** Of which JSON keeps nothing of use: a snapshot refuses them. */
+/** Built-ins of which JSON keeps nothing useful, so a snapshot refuses them. */
 const FORBIDDEN: readonly (() => unknown)[] = [
   ...[() => new Map([[1, 2]]), () => new Set([1]), () => new WeakMap(), () => /x/, () => new Error('x')],
   ...[() => Promise.resolve(1), () => new ArrayBuffer(2), () => new Uint8Array(2), () => new Headers()],
@@ -93,7 +93,7 @@ export class OddValues {
     }
   }
 
-  /** Has a method `toJSON`, on an object, a function, or what is no function at all. */
+  /** Makes an object or a function with a member `toJSON`, which need not be a function. */
   #replacing(): unknown {
     const from = this.#from
     const value = this.value()

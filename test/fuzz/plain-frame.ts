@@ -4,7 +4,7 @@ const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
 const TRACE = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads a frame as `docs/protocol` has it, by `JSON.parse` and checks alone: what `decodeFrame` has to give. */
+/** Reads a frame by `JSON.parse` and plain checks alone. `decodeFrame` must give the same. */
 export function plainReading(bytes: Uint8Array): DecodedFrame | undefined {
   const root = parsed(bytes)
   if (Array.isArray(root)) {

@@ -5,7 +5,7 @@ interface Timer {
   readonly action: () => void
 }
 
-/** Time that passes when a target says so, in which timers run at once; the same numbers by chance each time. */
+/** An environment whose time passes by `pass` only, and whose random numbers are the same in each run. */
 export class SteppedEnvironment implements Environment {
   #nowMs = 1_000
   #seed = 1

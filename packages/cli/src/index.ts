@@ -1,2 +1,2 @@
-export { type MessageRecord, readRecord, writeRecord } from './base/message-record.ts'
+export { type MessageRecord, readRecord, writeRecord } from '@rivulet/replay'
 export { type LiveTable, type LiveTableOptions, showLiveTable } from './tap/live-table.ts'

@@ -17,7 +17,7 @@ export interface Delivery {
   readonly hub: string
   readonly stream: string
   readonly message: Message
-  /** What the message carried. */
+  /** That of the message. */
   readonly traceparent?: string
 }
 

@@ -7,7 +7,7 @@ export class GroupedLedgers {
   readonly #template: DestinationTemplate
   /** Streams that were seen, with their groups; those that have ended, until the last message is settled. */
   readonly #streams = new Map<Stream, string | undefined>()
-  /** What the others had counted. */
+  /** Sums of the streams that have ended, by group. */
   readonly #ended = new Map<string, Ledger>()
 
   constructor(hub: Hub, template: DestinationTemplate) {

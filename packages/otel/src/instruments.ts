@@ -41,10 +41,10 @@ export function instrumentsOf(meter: Meter) {
   } satisfies Record<string, Observable>
 }
 
-/** All instruments, by what they tell. */
+/** All instruments by name. */
 export type Instruments = ReturnType<typeof instrumentsOf>
 
-/** Observes the numbers of a ledger. With a `sent` of each kind, each attempt and each message is in one figure. */
+/** Observes the numbers of a ledger. Each attempt, and each received message, is in exactly one figure. */
 export function observeLedger(
   result: BatchObservableResult,
   to: Instruments,

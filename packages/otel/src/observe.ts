@@ -5,6 +5,7 @@ import { checkOptions } from './checked-options.ts'
 import { GroupedLedgers } from './grouped-ledgers.ts'
 import { Highest } from './highest.ts'
 import { instrumentsOf, observeLedger } from './instruments.ts'
+import { isUp } from './is-up.ts'
 import { safeTemplate } from './safe-template.ts'
 
 /** Options of `observe`. */
@@ -37,7 +38,7 @@ export function observe(hub: Hub, options: ObserveOptions = {}): () => void {
       const counted = { ...ledger, missed: missed.of(group, ledger.missed) }
       observeLedger(result, instruments, counted, { ...ofHub, ...templateAttributes(group) })
     }
-    result.observe(instruments.hubUp, Number(hub.status === 'up' || hub.status === 'local'), ofHub)
+    result.observe(instruments.hubUp, Number(isUp(hub)), ofHub)
   }
   const observables = Object.values(instruments)
   meter.addBatchObservableCallback(collect, observables)

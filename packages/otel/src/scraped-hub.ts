@@ -1,5 +1,6 @@
 import type { Hub, Ledger } from 'rivulet'
 import { Highest } from './highest.ts'
+import { isUp } from './is-up.ts'
 
 /** A hub as the metrics of one collection see it. */
 export class ScrapedHub {
@@ -25,8 +26,7 @@ export class ScrapedHub {
     return this.#ledger
   }
 
-  /** Whether messages reach everybody whom they should: `up`, or without a transport. */
   get isUp(): boolean {
-    return this.#hub.status === 'up' || this.#hub.status === 'local'
+    return isUp(this.#hub)
   }
 }

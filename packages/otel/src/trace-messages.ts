@@ -41,7 +41,7 @@ export interface TraceOptions {
 export interface MessageTracing {
   /**
    * Gives the context of the span `process` of a message, for spans of what a subscriber does with it:
-   * `context.with(tracing.contextOf(message), work)`. The root context for a message that was delivered before.
+   * `context.with(tracing.contextOf(message), work)`. The root context for a message without such a span.
    */
   contextOf(message: Message): Context
   /** Makes no more spans, and ends those that have begun. Any number of times. */
@@ -98,7 +98,7 @@ class ChannelTracing implements MessageTracing {
 
   #publish(attempt: PublishAttempt): void {
     const span = this.#start(attempt, PUBLISH, { kind: SpanKind.PRODUCER })
-    // What another subscriber has set stays.
+    // A traceparent of another subscriber stays.
     if (attempt.traceparent !== undefined) return
     const traceparent = traceparentOf(span.spanContext())
     if (traceparent !== undefined) attempt.traceparent = traceparent

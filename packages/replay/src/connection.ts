@@ -5,7 +5,7 @@ import { feedTransport } from './feed.ts'
 import type { PlaybackEnd, ReplayOptions } from './options.ts'
 import { Playback } from './playback.ts'
 
-/** Plays a recording once to whoever joins or watches: it begins with the first of them, since nobody hears before. */
+/** Plays a recording once. Begins at the first join or watch, since nobody would hear it before. */
 export class Connection implements TransportConnection {
   readonly #host: TransportHost
   readonly #options: ReplayOptions
@@ -19,7 +19,7 @@ export class Connection implements TransportConnection {
     this.#options = options
   }
 
-  /** A recording takes nothing. */
+  /** Sends nothing: a recording has no receivers. */
   send(): 'offline' {
     return 'offline'
   }
@@ -69,7 +69,7 @@ export class Connection implements TransportConnection {
     let error: RivuletError | undefined
     try {
       await hub.ready()
-      // Who subscribes to several streams one after the other hears the first message of each.
+      // A program that subscribes to several streams in one go then hears the first message of each.
       await setImmediate()
       await playback.play(hub, signal)
       if (end === 'remove' && !signal.aborted) playback.removeStreams(hub)

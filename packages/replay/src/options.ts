@@ -32,12 +32,12 @@ export interface PlaybackOptions {
   readonly skipBad?: boolean
 }
 
-/** Which recording is a transport, and how it is played. */
+/** Options of `replay`: the recording, and how it is played. */
 export interface ReplayOptions extends PlaybackOptions {
   /** The path of the recording: NDJSON, or with `.gz` at its end, gzip of that. */
   readonly file: string
   /**
-   * What becomes of the streams at the end. `'stay'`: nothing more comes. `'remove'`: each is removed, as by a publisher
+   * The fate of the streams at the end. `'stay'`: nothing more comes. `'remove'`: each is removed, as by a publisher
    * that calls `remove()`, so that iterators and pipelines end.
    *
    * @default 'stay'

@@ -3,7 +3,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 /** The longest that a timer can be. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** Between two passes, in time of the recording. */
+/** The pause between two passes, in time of the recording. */
 const PAUSE_MS = 1000
 
 /** Says when each message of a recording is due. Every moment counts from one beginning, so that no error adds up. */

@@ -13,10 +13,10 @@ export type RecordingSource = string | Readable
  */
 const STREAM_OPTIONS = { limit: false, batch: false, maxBytes: 65_536 } as const
 
-/** Text that may be on its way at once: far less than a hub gives up as congested. */
+/** Characters published before the next flush: far fewer than a hub gives up as congested. */
 const MAX_UNCONFIRMED_LENGTH = 1024 * 1024
 
-/** What the record is to blame for. */
+/** Codes of refusals that are the record's fault, not the hub's. */
 const BAD_RECORD: readonly string[] = ['INVALID_DATA', 'PAYLOAD_TOO_LARGE', 'INVALID_NAME']
 
 interface TimedRecord extends MessageRecord {
@@ -86,7 +86,7 @@ export class Playback {
     await this.#run(({ stream }) => void this.#names.add(this.#nameOf(stream)), undefined, signal, bad)
   }
 
-  /** Removes the streams of the last pass instead of closing them. */
+  /** Removes every stream that was played so far, in any pass: their subscribers end. Call it once `play` has resolved. */
   removeStreams(hub: Hub): void {
     for (const name of this.#names) hub.stream(name, STREAM_OPTIONS).remove()
   }
@@ -102,7 +102,7 @@ export class Playback {
         const before = this.#messages
         this.#passes += 1
         await this.#pass(take, hub, signal, bad)
-        // Nothing, again and again, would never end.
+        // A pass without a message would be repeated for ever, without a pause.
         if (!this.#options.loop || hub === undefined || this.#messages === before || signal.aborted) return
         await this.#pace.restart(signal)
       }

@@ -3,10 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { decodeFrame, isRemoval, lastSid } from '../../../src/model/frame.ts'
 import { plainReading } from '../plain-frame.ts'
 
-/** Two origins as who spoke last: one that seeds are from, and a stranger's. */
+/** Values for the origin of the last frame: none, that of the seeds, and a stranger's. */
 const ORIGINS = [undefined, '0123456789abcdef', 'feedfacecafebeef']
 
-/** A frame is read as a plain reader reads it, whoever spoke last, and the looks at its ends agree with that. */
+/** Reads a frame as a plain reader does, whatever the last origin was; the quick looks at its ends agree with that. */
 export function fuzz(bytes: Buffer): void {
   const plain = plainReading(bytes)
   for (const origin of ORIGINS) {

@@ -16,6 +16,7 @@ const PARSERS: readonly ((urls: readonly string[]) => Transport)[] = [
   threads,
   memory,
 ]
+
 /** Each adapter makes a transport of its URLs, or says in a sentence what is wrong, without the password. */
 export function fuzz(bytes: Buffer): void {
   const given = urlCaseIn(bytes)

@@ -1,6 +1,6 @@
 import { RivuletError } from 'rivulet'
 
-/** What the command's process ends with. */
+/** The exit codes of the command. */
 export const EXIT = Object.freeze({
   /** All went well, or it was interrupted and nothing was lost. */
   fine: 0,
@@ -18,7 +18,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 /** Ends the command with a sentence for its user, and an exit code. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
-  /** What the process ends with. */
+  /** The exit code of the process. */
   readonly exitCode: ExitCode
 
   constructor(message: string, exitCode: ExitCode = EXIT.refused, cause?: unknown) {

@@ -1,11 +1,11 @@
-/** Why a command ends early: its user wants it, or nobody reads its output any more. */
+/** The reason of an early end: a signal, or the end of the output's reader. */
 export class Interruption extends Error {}
 
 const SECOND_INTERRUPTION = 130
 
 /**
- * Listens for Ctrl-C and SIGTERM, and aborts at the first one. The second one ends the process at once: whoever asks
- * twice does not want to wait.
+ * Listens for Ctrl-C and SIGTERM, and aborts at the first one. The second one ends the process at once,
+ * with 130.
  */
 export function interruptions(): AbortController {
   const controller = new AbortController()

@@ -4,7 +4,7 @@ import type { CommonOptions } from './common-options.ts'
 /** A style of `util.styleText`. */
 export type Style = Parameters<typeof styleText>[0]
 
-/** Writes what a command has to say: data to standard output, words about it to standard error. */
+/** Writes the output of a command: data to standard output, words about it to standard error. */
 export class Output {
   /** Whether standard output is a terminal. */
   readonly isTerminal = process.stdout.isTTY === true
@@ -14,7 +14,7 @@ export class Output {
   readonly #hasColors: { readonly data: boolean; readonly words: boolean }
   #isLeft = false
 
-  /** `left` is called when whoever reads the output has left, as `head` does. */
+  /** `left` is called when the reader of the output has left, as `head` does. */
   constructor(options: CommonOptions, left: () => void) {
     this.isJson = options.json === true
     this.#isQuiet = options.quiet === true

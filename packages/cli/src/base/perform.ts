@@ -3,8 +3,9 @@ import type { CommonOptions } from './common-options.ts'
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts'
 import { Interruption, interruptions } from './interruption.ts'
 import { Output } from './output.ts'
+import { stayAlive } from './stay-alive.ts'
 
-/** What a command works with. */
+/** One run of a command: how it is interrupted, and where its output goes. */
 export interface Run {
   /**
    * Aborts at Ctrl-C, at SIGTERM, and when whoever reads the output has left. The command then ends in good order: it
@@ -14,17 +15,15 @@ export interface Run {
   readonly output: Output
 }
 
-/** What a command does. Resolves to its exit code; rejects with what is to be told to the user. */
+/** The work of a command. Resolves to its exit code; rejects with an error whose message is for the user. */
 export type Performance<Options, Args extends unknown[]> = (
   run: Run,
   options: Options & CommonOptions,
   ...args: Args
 ) => Promise<ExitCode>
 
-/** Whoever waits for so long wonders whether it was heard. */
+/** An interrupted command that takes longer than this says that it is ending. */
 const LONG_ENDING_MS = 500
-/** The longest that a timer can be. */
-const LONG_MS = 2 ** 31 - 1
 
 /** Makes an action for commander of what a command does. It ends the process with the exit code. */
 export function perform<Options, Args extends unknown[]>(
@@ -37,8 +36,7 @@ export function perform<Options, Args extends unknown[]>(
     const output = new Output(options, () => controller.abort(new Interruption('Nobody reads its output.')))
     const run = { signal: controller.signal, output }
     run.signal.addEventListener('abort', () => setTimeout(() => sayThatItEnds(output), LONG_ENDING_MS))
-    // Timers of a hub do not keep a process alive, and a hub without a broker has no socket.
-    setInterval(() => {}, LONG_MS)
+    stayAlive()
     // Commander puts the options and the command behind the arguments.
     const exitCode = await work(run, options, ...(given.slice(0, -2) as Args)).catch((error) =>
       failed(run, error),

@@ -1,5 +1,5 @@
 /** Resolves when `signal` aborts, or after `forMs` milliseconds where they are given. */
-export async function until(signal: AbortSignal, forMs: number | undefined): Promise<void> {
+export async function until(signal: AbortSignal, forMs?: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()

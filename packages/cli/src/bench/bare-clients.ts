@@ -5,7 +5,7 @@ import { CommandError } from '../base/exit-code.ts'
 import type { BenchClient, BenchPlace } from './bench-client.ts'
 import type { BenchData } from './payload.ts'
 
-/** What a bare client has to do: the rest is the same for all. */
+/** The part of a bare client that differs by broker. */
 interface BareConnection {
   publish(topic: string, text: string): void
   subscribe(topic: string, listener: (text: string) => void): Promise<unknown>
@@ -26,7 +26,7 @@ const KINDS: readonly BareKind[] = [
   { name: '@redis/client', schemes: /^(redis|valkey)s?:$/, connect: redis },
 ]
 
-/** Names the bare client for a broker's URL. Throws where there is none, or where it can't be told all that the URL says. */
+/** Names the bare client for a broker's URL. Throws when there is none, or when it can't take a parameter of the URL. */
 export function bareClientName(urls: readonly string[]): string {
   const url = urlOf(urls)
   const { name } = kindOf(url)

@@ -1,3 +1,5 @@
+import { sumOf } from '../base/sum.ts'
+import type { Place } from '../connection/place.ts'
 import type { BenchData } from './payload.ts'
 
 /** A connection that the bench publishes and subscribes with: a hub, or a bare client of the same broker. */
@@ -8,11 +10,11 @@ export interface BenchClient {
   subscribe(stream: string, listener: (data: BenchData) => void): Promise<void>
   /** A barrier: resolves when the broker has everything that was published before. */
   flush(): Promise<void>
-  /** Closes the connection, and resolves to what it has counted since it was opened. */
+  /** Closes the connection, and resolves to its counts since it was opened. */
   close(): Promise<ClientCounts>
 }
 
-/** Where messages ended, as a client tells it: `undefined` where it tells nothing. */
+/** The counts of one client; `undefined` for what it does not count. */
 export interface ClientCounts {
   readonly published: number
   readonly received: number
@@ -34,14 +36,12 @@ export interface ClientCounts {
 export type Counts = Readonly<Record<string, number>>
 
 /** How to connect. */
-export interface BenchPlace {
-  readonly urls: readonly string[]
-  readonly hub: string | undefined
+export interface BenchPlace extends Place {
   /** How long to wait for the broker. */
   readonly timeoutMs: number | undefined
 }
 
-/** Adds what several clients counted. What none of them tells stays `undefined`. */
+/** Adds the counts of several clients. A count that none of them has stays `undefined`. */
 export function sumOfCounts(all: readonly ClientCounts[]): ClientCounts {
   const plain = (name: PlainName) => added(all.map((counts) => counts[name]))
   const grouped = (name: GroupName) => addedGroups(all.map((counts) => counts[name]))
@@ -66,7 +66,7 @@ type PlainName = Exclude<keyof ClientCounts, GroupName | 'refusals'>
 
 function added(numbers: readonly (number | undefined)[]): number | undefined {
   const told = numbers.filter((number) => number !== undefined)
-  return told.length === 0 ? undefined : told.reduce((sum, number) => sum + number, 0)
+  return told.length === 0 ? undefined : sumOf(told)
 }
 
 function addedGroups(groups: readonly (Counts | undefined)[]): Counts | undefined {

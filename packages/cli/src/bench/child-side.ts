@@ -5,13 +5,13 @@ import type { Side, SideOrder, SideReport } from './side-order.ts'
 /** The command that a child process runs. It is not for users, so no help names it. */
 export const SIDE_COMMAND = 'bench-side'
 
-/** What the parent tells a child. */
+/** A message from the parent to a child. */
 export type SideRequest =
   | { readonly ask: 'open'; readonly order: SideOrder }
   | { readonly ask: 'run' | 'finish' | 'stop' }
   | { readonly ask: 'acknowledge'; readonly receiver: string; readonly count: number }
 
-/** What a child tells its parent. */
+/** A message from a child to its parent. */
 export type SideAnswer =
   | { readonly done: 'open' | 'run' | 'finish'; readonly report?: SideReport }
   | { readonly failed: string; readonly exitCode: ExitCode }
@@ -28,7 +28,7 @@ export class ChildSide implements Side {
   constructor(order: SideOrder, progress: (receiver: string, count: number) => void) {
     this.#order = order
     this.#progress = progress
-    // What it is told may have secrets in it, so that goes through the channel and not into its arguments.
+    // The order may hold secrets, so it goes through the channel, not into the arguments.
     this.#child = fork(process.argv[1] as string, [SIDE_COMMAND], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
@@ -54,12 +54,12 @@ export class ChildSide implements Side {
     return (answer as { readonly report: SideReport }).report
   }
 
-  /** It ends when it is alone. */
+  /** Closes the channel; the child then ends by itself. */
   stop(): void {
     if (this.#child.connected) this.#child.disconnect()
   }
 
-  /** Ends what its publishers and its waiting do, in good order. */
+  /** Ends its publishing and waiting early; it can still finish. */
   interrupt(): void {
     this.#tell({ ask: 'stop' })
   }
@@ -73,7 +73,7 @@ export class ChildSide implements Side {
   }
 
   #tell(request: SideRequest): void {
-    // Whether it is gone is known from its end.
+    // A child that has just ended is known by its event `exit`.
     if (this.#child.connected) this.#child.send(request, () => {})
   }
 

@@ -68,7 +68,7 @@ function orderOf(load: Load, { contender, streams, share, name }: Share): SideOr
   }
 }
 
-/** `bench pub` and `bench sub` meet by the names; the others have streams that nobody else uses. */
+/** Names the streams: `bench pub` and `bench sub` share theirs, the other benches take new ones. */
 function streamsOf({ kind, streams, streamPrefix }: Load, contender: Contender): string[] {
   const isOpen = kind === 'pub' || kind === 'sub'
   const own = isOpen ? '' : `-${randomBytes(4).toString('hex')}`

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { sumOf } from '../base/sum.ts'
+import { until } from '../base/until.ts'
 import { openBareClient } from './bare-clients.ts'
 import { type BenchClient, sumOfCounts } from './bench-client.ts'
 import { Durations } from './durations.ts'
@@ -9,12 +11,12 @@ import { Receiver } from './receiver.ts'
 import { openRivuletClient } from './rivulet-client.ts'
 import { receiversOf, type Side, type SideOrder, type SideReport } from './side-order.ts'
 
-/** Of what is not confirmed at most that many bytes, and messages. */
+/** The most bytes, and messages, that may be unconfirmed at a time. */
 const CONFIRMED_WINDOW = { bytes: 2 ** 21, most: 16_384, least: 64 }
-/** The same for what has not arrived. Mosquitto drops what is over 1000 for one subscriber. */
+/** The same for messages that have not arrived. Mosquitto queues 1000 for one subscriber, and drops further ones. */
 const RECEIVED_WINDOW = { bytes: 2 ** 20, most: 512, least: 16 }
 const REPORTS_A_WINDOW = 8
-/** When nothing has come for five seconds, what has not arrived is lost. */
+/** After so many polls without an arrival, five seconds, the missing messages are lost. */
 const QUIET_POLLS = 250
 const POLL_MS = 20
 
@@ -62,7 +64,7 @@ export class LocalSide implements Side {
 
   async finish(): Promise<SideReport> {
     const { publishers } = this.#order
-    // Whoever hears publishers from elsewhere has ended when its time was over.
+    // A side that hears publishers from elsewhere knows no end but that of its time.
     if (publishers > 0 || this.#order.receivers.length > 0) await this.#arrivals()
     const counts = sumOfCounts(await Promise.all(this.#clients.splice(0).map((client) => client.close())))
     return {
@@ -138,10 +140,9 @@ export class LocalSide implements Side {
     return this.#received ?? new ConfirmedFlow(windowOf(this.#order, CONFIRMED_WINDOW), flush)
   }
 
-  /** From the first message on, for the time that was asked for. */
+  /** Listens for the given time, from the first message on. */
   async #listen(forMs: number): Promise<void> {
-    const aborted = new Promise((resolve) => this.#signal.addEventListener('abort', resolve, { once: true }))
-    await Promise.race([...this.#receivers.map(({ first }) => first), aborted])
+    await Promise.race([...this.#receivers.map(({ first }) => first), until(this.#signal)])
     await delay(forMs, undefined, { signal: this.#signal }).catch(() => {})
   }
 
@@ -149,7 +150,7 @@ export class LocalSide implements Side {
     const count = () => sumOf(this.#receivers.map((receiver) => receiver.count))
     const isDone = () => this.#receivers.every(({ ends }) => ends >= this.#order.streams.length)
     let [seen, quiet] = [count(), 0]
-    // Not by a clock: a process that stood still has not read what is there.
+    // Counts polls, not time: after a standstill this process first has to read what has arrived.
     while (!isDone() && quiet < QUIET_POLLS) {
       await delay(POLL_MS)
       quiet = count() > seen ? 0 : quiet + 1
@@ -160,8 +161,4 @@ export class LocalSide implements Side {
 
 function windowOf({ sizeBytes }: SideOrder, { bytes, most, least }: typeof RECEIVED_WINDOW): number {
   return Math.max(least, Math.min(most, Math.floor(bytes / sizeBytes)))
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
 }

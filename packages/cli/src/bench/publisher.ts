@@ -14,13 +14,13 @@ export interface PublisherOptions {
   readonly ratePerSecond: number | undefined
 }
 
-/** What a publisher did while it was measured. */
+/** Messages of a publisher in the measured time. */
 export interface Published {
   readonly messages: number
   readonly seconds: number
 }
 
-/** As many are published in one turn of the event loop. */
+/** Messages in one turn of the event loop. */
 const TURN = 64
 /** One call in so many is timed: reading a clock takes about as long as publishing. */
 const TIMED_CALLS = 16

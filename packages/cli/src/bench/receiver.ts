@@ -1,7 +1,7 @@
 import type { Durations } from './durations.ts'
 import { type BenchData, nowNs, PHASE } from './payload.ts'
 
-/** What a receiver got while it was measured. */
+/** Messages of a receiver in the measured time. */
 export interface Arrived {
   readonly messages: number
   /** From the first of them to the last one. */

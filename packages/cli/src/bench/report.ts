@@ -8,9 +8,9 @@ export type Form = 'table' | 'json' | 'csv'
 
 const NAMES = Object.keys(FIGURES) as FigureName[]
 const NOT_TOLD = '–'
-/** A figure has at least so many digits that count. */
+/** The significant digits of a figure, at least. */
 const DIGITS = 3
-/** Worse than nothing, when it is not zero. */
+/** Counts that mean a loss when they are not zero. */
 const LOSSES: readonly FigureName[] = ['unconfirmed', 'lost', 'refused', 'missed', 'dropped', 'disconnected']
 
 /** Prints what was measured. Of two results the ratio of the first to the second is printed, too. */
@@ -26,7 +26,7 @@ function jsonOf(load: Load, results: readonly BenchResult[]) {
   return { bench: load.kind, load: settingsOf(load), results, ...(ratios && { ratios }) }
 }
 
-/** What was asked for, without what a URL may hold. */
+/** The settings of a load, without the URL, which may hold secrets. */
 function settingsOf({ clients, streams, sizeBytes, ratePerSecond, forMs, warmupMs, processes, place }: Load) {
   const scheme = place.urls[0]?.split(':')[0]
   return {
@@ -71,7 +71,7 @@ function cellOf(output: Output, { figures, reasons }: BenchResult, name: FigureN
   return LOSSES.includes(name) && figure > 0 ? output.styled('red', cell) : cell
 }
 
-/** Whole numbers and large ones without a fraction, small ones with the digits that count. */
+/** Formats a figure: whole and large numbers without a fraction, small ones with their significant digits. */
 function shown(figure: number): string {
   if (Number.isInteger(figure) || figure >= 1000) return Math.round(figure).toLocaleString('en')
   const fraction = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(Math.abs(figure))))

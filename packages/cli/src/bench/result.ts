@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sum.ts'
 import { type ClientCounts, type Counts, sumOfCounts } from './bench-client.ts'
 import { percentilesOf } from './durations.ts'
 import type { Load } from './load.ts'
@@ -7,7 +8,7 @@ import type { Contender, SideReport } from './side-order.ts'
 /** Numbers of a result by their names, which say their units; `undefined` for what was not measured or is not told. */
 export type Figures = Readonly<Record<FigureName, number | undefined>>
 
-/** What one contender did under the load. */
+/** The result of one contender under the load. */
 export interface BenchResult {
   readonly contender: Contender
   /** How it is called in a table. */
@@ -49,8 +50,8 @@ export const FIGURES = Object.freeze({
 /** The name of a figure. */
 export type FigureName = keyof typeof FIGURES
 
-/** Those that are compared; the others are counts. */
-export const COMPARED: readonly FigureName[] = [
+/** The figures that are compared; the others are counts. */
+const COMPARED: readonly FigureName[] = [
   ...(['publishedPerSecond', 'arrivedPerSecond', 'megabytesPerSecond'] as const),
   ...(['p50Ms', 'p90Ms', 'p99Ms', 'p999Ms', 'maxMs', 'callP50Us', 'callP99Us'] as const),
 ]
@@ -59,7 +60,7 @@ const NS_PER_US = 1e3
 const NS_PER_MS = 1e6
 const BYTES_PER_MB = 1e6
 
-/** Computes a result from what the processes of one run have seen. */
+/** Computes a result from the reports of one run's processes. */
 export function resultOf(
   load: Load,
   contender: Contender,
@@ -87,7 +88,7 @@ function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pic
   const publishedPerSecond = rateOf(reports.flatMap(({ published }) => published))
   const arrivedPerSecond = rateOf(reports.flatMap(({ arrived }) => arrived))
   const moved = kind === 'pub' ? publishedPerSecond : arrivedPerSecond
-  // What comes from elsewhere has a size of its own.
+  // Publishers elsewhere have sizes of their own.
   const isSized = kind !== 'sub' && moved !== undefined
   return {
     publishedPerSecond,
@@ -96,11 +97,11 @@ function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pic
   }
 }
 
-/** Adds the rates of those that did enough for one. */
+/** Adds all rates; one without a message or a duration has none. */
 function rateOf(done: readonly Published[]): number | undefined {
   const measured = done.filter(({ messages, seconds }) => messages > 0 && seconds > 0)
   if (measured.length === 0) return undefined
-  return measured.reduce((sum, { messages, seconds }) => sum + messages / seconds, 0)
+  return sumOf(measured.map(({ messages, seconds }) => messages / seconds))
 }
 
 type DurationName = 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms' | 'maxMs' | 'callP50Us' | 'callP99Us'
@@ -159,8 +160,4 @@ export function ratiosOf(first: Figures, second: Figures): Partial<Record<Figure
 
 function totalOf(counts: Counts | undefined): number | undefined {
   return counts && sumOf(Object.values(counts))
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
 }

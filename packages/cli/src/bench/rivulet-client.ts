@@ -1,18 +1,15 @@
-import { type Hub, openHub } from 'rivulet'
+import type { Hub } from 'rivulet'
+import { openAt } from '../connection/open-at.ts'
 import type { BenchClient, BenchPlace } from './bench-client.ts'
 import { isBenchData, LARGEST_BYTES } from './payload.ts'
 
-/** What the bench opens its streams with, so that it measures the transport and not the limit of a stream. */
-export const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
+/** Options of the bench's streams: they measure the transport, not the limit of a stream. */
+const STREAM_OPTIONS = Object.freeze({ limit: false, maxBytes: LARGEST_BYTES } as const)
 
 /** Opens a hub for the bench. Rejects when the broker is away or refuses. */
-export async function openRivuletClient(
-  { urls, hub: name, timeoutMs }: BenchPlace,
-  signal: AbortSignal,
-): Promise<BenchClient> {
-  const config = { transport: urls, streamDefaults: STREAM_OPTIONS, ...(name !== undefined && { name }) }
-  const hub = await openHub(config, { signal, ...(timeoutMs !== undefined && { timeoutMs }) })
-  return clientOf(hub)
+export async function openRivuletClient(place: BenchPlace, signal: AbortSignal): Promise<BenchClient> {
+  const { timeoutMs } = place
+  return clientOf(await openAt(place, { timeoutMs, signal }, { streamDefaults: STREAM_OPTIONS }))
 }
 
 function clientOf(hub: Hub): BenchClient {

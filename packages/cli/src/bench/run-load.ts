@@ -3,7 +3,7 @@ import { type Load, ordersOf } from './load.ts'
 import { LocalSide } from './local-side.ts'
 import type { Contender, Side, SideReport } from './side-order.ts'
 
-/** What is told of a run while it lasts. */
+/** Events of a run. */
 export interface RunEvents {
   /** All are connected. */
   readonly started: () => void
@@ -12,8 +12,8 @@ export interface RunEvents {
 }
 
 /**
- * Runs a load once, and resolves to what each process has seen. When `signal` aborts, it ends early and resolves to
- * what there is. Rejects when the broker is away or refuses.
+ * Runs a load once, and resolves to the report of each process. When `signal` aborts, it ends early and resolves to
+ * the reports so far. Rejects when the broker is away or refuses.
  */
 export async function runLoad(
   load: Load,

@@ -3,10 +3,10 @@ import type { CountedDurations } from './durations.ts'
 import type { Published } from './publisher.ts'
 import type { Arrived } from './receiver.ts'
 
-/** What is measured: Rivulet, or the bare client of the same broker. */
+/** The library under measurement: Rivulet, or the bare client of the same broker. */
 export type Contender = 'rivulet' | 'bare'
 
-/** What one process of the bench does. It passes between processes as it is. */
+/** The work of one process of the bench. It is sent to child processes as it is. */
 export interface SideOrder {
   readonly contender: Contender
   readonly place: BenchPlace
@@ -33,11 +33,9 @@ export interface SideOrder {
   readonly isTimed: boolean
 }
 
-/** What one process of the bench has seen. */
+/** The report of one process of the bench. */
 export interface SideReport {
-  /** What each publisher did while it was measured. */
   readonly published: readonly Published[]
-  /** What each subscriber got while it was measured. */
   readonly arrived: readonly Arrived[]
   /** All messages that the publishers published, the warm-up included. */
   readonly publishedInAll: number
@@ -58,7 +56,7 @@ export interface Side {
   run(): Promise<void>
   /** Notes how far a receiver of another process has come. */
   acknowledge(receiver: string, count: number): void
-  /** Waits for what is still on its way, disconnects, and resolves to what was seen. */
+  /** Waits for what is still on its way, disconnects, and resolves to the report. */
   finish(): Promise<SideReport>
   /** Ends it, whatever it does. */
   stop(): void

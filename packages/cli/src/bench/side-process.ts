@@ -1,9 +1,8 @@
 import { exitCodeOf } from '../base/exit-code.ts'
 import { sentenceOf } from '../base/perform.ts'
+import { stayAlive } from '../base/stay-alive.ts'
 import type { SideAnswer, SideRequest } from './child-side.ts'
 import { LocalSide } from './local-side.ts'
-
-const LONG_MS = 2 ** 31 - 1
 
 /** Does one part of the bench in this process, as its parent tells it. Ends the process when the parent is gone. */
 export function runSide(): void {
@@ -13,7 +12,7 @@ export function runSide(): void {
   // Ctrl-C reaches every process of a terminal; the parent says what is to be done.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
   process.on('disconnect', () => process.exit())
-  setInterval(() => {}, LONG_MS)
+  stayAlive()
 
   async function obey(request: SideRequest): Promise<void> {
     if (request.ask === 'stop') return stopping.abort()

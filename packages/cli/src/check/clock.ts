@@ -1,20 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { hostname } from 'node:os'
 import type { Hub } from 'rivulet'
+import { until } from '../base/until.ts'
 import { leftOut, ok, type Point, warning } from './point.ts'
 
 /** The stream on which "rivulet check --answer" answers, unless it is told another one. */
 export const CLOCK_STREAM = 'rivulet-check-clock'
 
 /** The command that answers, as a child process of this one. */
-export const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
+const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
 
 const SAMPLES = 20
-/** A process of one's own has to start first. */
+/** A child process has to start first. */
 const FIRST_ANSWER_MS = Object.freeze({ child: 20_000, peer: 5000 })
 const ANSWER_MS = 2000
 const ASK_AGAIN_MS = 200
-/** More than people call at the same time. */
+/** From this difference on the point is a warning. */
 const APART_MS = 1000
 
 interface Question {
@@ -46,12 +47,8 @@ export async function answerClocks(
   })
   await subscription.ready
   ready()
-  if (!signal.aborted) await aborted(signal)
+  await until(signal)
   return answered
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** Where the other clock is, and how it is asked. */
@@ -81,7 +78,7 @@ function startAnswering(stream: string, hub: string, urls: readonly string[]): C
     env: { ...process.env, RIVULET_URL: urls.join(' '), RIVULET_HUB: hub, RIVULET_CONTEXT: undefined },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
-  // Then nobody answers, and that is said.
+  // Then nobody answers, which the point says.
   child.on('error', () => {})
   return child
 }

@@ -1,6 +1,6 @@
 import { testTransport } from 'rivulet/testing'
 import { loadTransport } from 'rivulet/transport'
-import { failed, leftOut, ok, type Point } from './point.ts'
+import { failed, leftOut, ok, type Point, wordsOf } from './point.ts'
 import { withinHub } from './within-hub.ts'
 
 /** A check takes the broker away, or sends from another machine. */
@@ -79,7 +79,7 @@ async function checksOf({ urls, hub }: ContractScene): Promise<ContractCheck[]> 
 const MOST_TRANSPORTS = 16
 
 function failureOf(name: string, error: unknown): Point {
-  const text = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+  const [text = ''] = wordsOf(error).split('\n', 1)
   return failed(
     'contract',
     `it breaks "${name}": ${text}`,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Hub, openHub, RivuletError, type Topic } from 'rivulet'
+import { type Hub, RivuletError, type Topic } from 'rivulet'
 import { EXIT, type ExitCode, exitCodeOf } from '../base/exit-code.ts'
+import { openAt, type Patience } from '../connection/open-at.ts'
 import type { Place } from '../connection/place.ts'
 import { allowancePoints } from './allowances.ts'
 import { clockPoint } from './clock.ts'
@@ -10,7 +11,7 @@ import { failed, leftOut, ok, type Point, refused, wordsOf } from './point.ts'
 import { Probe, topicOf } from './probe.ts'
 import { roundTripPoint } from './round-trip.ts'
 
-/** What is looked at. */
+/** Options of a check. */
 export interface Look {
   readonly place: Place
   /** The stream to publish one message on; a new name without it. */
@@ -21,12 +22,6 @@ export interface Look {
   readonly hasContract: boolean
 }
 
-/** How long the broker is waited for. */
-export interface Patience {
-  readonly timeoutMs: number | undefined
-  readonly signal: AbortSignal
-}
-
 type Add = (point: Point) => void
 
 /**
@@ -34,21 +29,19 @@ type Add = (point: Point) => void
  * code. Rejects when the options are wrong, and when the signal aborts.
  */
 export async function lookAtBroker(look: Look, patience: Patience, add: Add): Promise<ExitCode> {
-  const { urls, hub: name } = look.place
-  const { timeoutMs, signal } = patience
+  const { signal } = patience
   const stream = look.stream ?? `rivulet-check-${randomBytes(6).toString('hex')}`
   // What is wrong with the name is said before anything is opened.
   topicOf('default', stream)
   let hub: Hub
   try {
-    const config = { transport: urls, ...(name !== undefined && { name }) }
-    hub = await openHub(config, { signal, ...(timeoutMs !== undefined && { timeoutMs }) })
+    hub = await openAt(look.place, patience)
   } catch (error) {
     if (signal.aborted || !RivuletError.is(error) || !NOT_CONNECTED.includes(error.code)) throw error
     add(connectionPoint(error))
     return exitCodeOf(error)
   }
-  // What is refused is a point.
+  // Refusals are points of the check.
   hub.on('error', () => {})
   const points: Point[] = []
   const addOne = (point: Point) => {
@@ -56,7 +49,7 @@ export async function lookAtBroker(look: Look, patience: Patience, add: Add): Pr
     points.push(point)
     add(point)
   }
-  addOne(ok('connection', `${placeWords(urls)}, hub ${hub.name}`))
+  addOne(ok('connection', `${placeWords(look.place.urls)}, hub ${hub.name}`))
   try {
     await lookInside(look, hub, topicOf(hub.name, stream), { signal, add: addOne })
   } catch (error) {
@@ -110,7 +103,7 @@ interface ProbeScene extends Progress {
   readonly urls: readonly string[]
 }
 
-/** Looks at what one connection sees, and then at what two may do; resolves to the points about the latter. */
+/** Checks one connection, then the permissions with a second one; resolves to the points of the permissions. */
 async function lookWith(sender: Probe, { hub, topic, urls, signal, add }: ProbeScene): Promise<Point[]> {
   add(await roundTripPoint(sender))
   for (const point of allowancePoints(sender, topic, urls)) add(point)
@@ -121,7 +114,7 @@ async function lookWith(sender: Probe, { hub, topic, urls, signal, add }: ProbeS
   return permissions
 }
 
-/** Names brokers without what a URL may hold of a user. */
+/** Names brokers without the users and secrets in their URLs. */
 export function placeWords(urls: readonly string[]): string {
   return urls.map(withoutSecrets).join(' ')
 }

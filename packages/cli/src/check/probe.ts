@@ -6,7 +6,7 @@ import { CommandError } from '../base/exit-code.ts'
 /** How long the broker may take for one step. The core gives it less. */
 const STEP_MS = 5000
 
-/** A transport without a hub, and what it has told. */
+/** A transport without a hub, with a record of its calls to the host. */
 export class Probe {
   readonly transport: Transport
   readonly #hub: string

@@ -2,18 +2,18 @@ import { Argument, type Command } from 'commander'
 import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import { perform, type Run } from '../base/perform.ts'
+import { type Progress, showProgress } from '../base/progress.ts'
 import { countFrom1, durationMs, ratePerSecond, sizeBytes } from '../base/quantity.ts'
 import { bareClientName } from '../bench/bare-clients.ts'
 import { SIDE_COMMAND } from '../bench/child-side.ts'
 import type { BenchKind, Load } from '../bench/load.ts'
 import { LARGEST_BYTES, SMALLEST_BYTES } from '../bench/payload.ts'
-import { showProgress } from '../bench/progress.ts'
 import { type Form, lossSentenceOf, printResults } from '../bench/report.ts'
 import { type BenchResult, hasLosses, resultOf } from '../bench/result.ts'
 import { runLoad } from '../bench/run-load.ts'
 import type { Contender } from '../bench/side-order.ts'
 import { runSide } from '../bench/side-process.ts'
-import { placeOf } from '../connection/place.ts'
+import { brokerPlaceOf } from '../connection/place.ts'
 
 const EXAMPLES = `
 pub       clients publish; nobody needs to listen.
@@ -88,23 +88,31 @@ async function measure(run: Run, options: BenchOptions, kind: BenchKind): Promis
   const results: BenchResult[] = []
   for (const { contender, title } of contenders) {
     if (signal.aborted) break
-    let end = () => {}
+    let progress: Progress | undefined
     const started = () => {
       if (kind === 'sub') output.say('Listening for "rivulet bench pub" …')
       else
         output.say(
           `${title}: measured for ${load.forMs / 1000} s after ${load.warmupMs / 1000} s of warm-up.`,
         )
-      if (kind !== 'sub') end = showProgress(title, load.warmupMs + load.forMs, options.quiet !== true)
+      if (kind !== 'sub') progress = showTime(title, load, options)
     }
     const heard = () => {
       if (kind === 'sub') output.say(`It comes, and is measured for ${load.forMs / 1000} s.`)
     }
-    const reports = await runLoad(load, contender, signal, { started, heard }).finally(() => end())
+    const reports = await runLoad(load, contender, signal, { started, heard }).finally(() => progress?.stop())
     results.push(resultOf(load, contender, title, reports))
   }
   printResults(output, form, load, results)
   return exitCodeOf(run, results)
+}
+
+/** Shows how much of the time of one run is over. */
+function showTime(title: string, { warmupMs, forMs }: Load, { quiet }: CommonOptions): Progress {
+  const startMs = performance.now()
+  return showProgress(quiet === true, `${title} {bar} {percentage} %`, warmupMs + forMs, () => ({
+    done: performance.now() - startMs,
+  }))
 }
 
 function exitCodeOf({ output, signal }: Run, results: readonly BenchResult[]): ExitCode {
@@ -124,8 +132,7 @@ function exitCodeOf({ output, signal }: Run, results: readonly BenchResult[]): E
 }
 
 function loadOf(options: BenchOptions, kind: BenchKind): Load {
-  const { urls, hub } = placeOf(options)
-  if (urls.length === 0) throw new CommandError('There is no URL of a broker; give --url or RIVULET_URL.')
+  const place = brokerPlaceOf(options)
   const { size, rate, processes = 0, stream, roundTrip } = options
   if (size < SMALLEST_BYTES || size > LARGEST_BYTES) {
     const why = 'it has a number and a time in it'
@@ -135,12 +142,12 @@ function loadOf(options: BenchOptions, kind: BenchKind): Load {
     throw new CommandError('--stream is 1 to 200 characters of A-Z a-z 0-9 _ -.')
   }
   if (roundTrip && kind !== 'latency') throw new CommandError('--round-trip is for latency.')
-  if (processes > 0 && urls[0]?.startsWith('memory:')) {
+  if (processes > 0 && place.urls[0]?.startsWith('memory:')) {
     throw new CommandError('memory: stays in one process; leave --processes out.')
   }
   return {
     ...{ kind, clients: options.clients, streams: options.streams, processes, streamPrefix: stream },
-    place: { urls, hub, timeoutMs: options.wait },
+    place: { ...place, timeoutMs: options.wait },
     ...{ sizeBytes: size, warmupMs: options.warmup, forMs: options.for },
     ratePerSecond: rate ?? (kind === 'latency' ? DEFAULT_LATENCY_RATE : undefined),
     isRoundTrip: roundTrip === true,

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { CommonOptions } from '../base/common-options.ts'
-import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
+import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output, Style } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { answerClocks, CLOCK_STREAM } from '../check/clock.ts'
 import { lookAtBroker, placeWords } from '../check/look.ts'
 import type { Point, PointState } from '../check/point.ts'
 import { withHub } from '../connection/hub-of.ts'
-import { placeOf } from '../connection/place.ts'
+import { brokerPlaceOf } from '../connection/place.ts'
 
 const EXAMPLES = `
 It looks at: the connection; the round trip; what the broker allows; whether this user may subscribe, publish and hear
@@ -19,7 +19,8 @@ Examples:
   rivulet check --hub fleet --stream positions --no-contract --json
   rivulet check --answer          on one machine, and on another: rivulet check --peer
 
-Exit codes: 0 fine, with warnings or not; 1 something does not work; 2 the broker refuses something; 3 it is away.`
+Exit codes: 0 fine, with warnings or not; 1 something does not work; 2 the broker refuses the user, subscribing or
+publishing; 3 it is away.`
 
 interface CheckOptions extends CommonOptions {
   readonly stream?: string
@@ -67,10 +68,7 @@ function answer(run: Run, options: CheckOptions): Promise<ExitCode> {
 
 async function lookAt(run: Run, options: CheckOptions): Promise<ExitCode> {
   const { output, signal } = run
-  const place = placeOf(options)
-  if (place.urls.length === 0) {
-    throw new CommandError('There is no URL of a broker; name one: rivulet check nats://127.0.0.1:4222.')
-  }
+  const place = brokerPlaceOf(options)
   const points: Point[] = []
   const add = (point: Point) => {
     points.push(point)

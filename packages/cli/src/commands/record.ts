@@ -9,6 +9,7 @@ import { perform, type Run } from '../base/perform.ts'
 import { showProgress } from '../base/progress.ts'
 import { countFrom1, durationMs } from '../base/quantity.ts'
 import { sizeText } from '../base/size-text.ts'
+import { sumOf } from '../base/sum.ts'
 import { until } from '../base/until.ts'
 import { intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Recorder } from '../recording/recorder.ts'
@@ -99,14 +100,10 @@ function summed(
     `recorded ${countText(messages, 'message')} of ${countText(streams, 'stream')} (${sizeText(bytes)})${where}`,
   )
   if (dropped > 0) output.warn(`${countText(dropped, 'message')} dropped, since writing was too slow.`)
-  if (intake.missed + dropSum(intake.dropped) > 0) output.say(sentenceOf(messages, intake))
+  if (intake.missed + sumOf(Object.values(intake.dropped)) > 0) output.say(sentenceOf(messages, intake))
   if (json === true && file !== '-') {
     output.line(JSON.stringify({ file, messages, streams, bytes, tooSlow: dropped, ...intake }))
   }
   if (dropped > 0 || intake.dropped.notJoined > 0) return EXIT.failed
   return exitCodeOf(intake, count === undefined || recorder.isFull || signal.aborted)
-}
-
-function dropSum(dropped: Readonly<Record<string, number>>): number {
-  return Object.values(dropped).reduce((sum, count) => sum + count, 0)
 }

@@ -7,12 +7,11 @@ import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { showProgress } from '../base/progress.ts'
+import { warnFirst } from '../base/warn-first.ts'
 import { withHub } from '../connection/hub-of.ts'
 import { exitCodeOf, sentenceOf } from '../pub/summary.ts'
 import { momentOf, renamedBy, speedOf } from '../recording/moment.ts'
 
-/** Bad lines that are told one by one; of more there is only the number. */
-const MOST_TOLD = 10
 const PERCENT = 100
 
 const EXAMPLES = `
@@ -65,7 +64,8 @@ async function replay(run: Run, options: ReplayCommandOptions, file: string): Pr
   })
   // What is wrong with the file is said before anything is opened.
   const sizeBytes = await playback.size()
-  const tell = tellerOf(run.output)
+  const warn = warnFirst(run.output, 'bad lines')
+  const tell = ({ message }: RivuletError) => warn(message)
   if (options.dryRun === true) return dryRun(run, options, playback, tell)
   return withHub(run, options, {}, async (hub) => {
     run.output.say(openingSentence(file, hub, speed))
@@ -77,9 +77,10 @@ async function replay(run: Run, options: ReplayCommandOptions, file: string): Pr
       await hub.flush()
       sumUp(run.output, hub, playback)
     }
-    const summary = { stream: '', hub: hub.name, unreadable: 0, ledger: hub.ledger() }
     // What was refused was left out on purpose, or has ended the playback.
-    return exitCodeOf(summary, run.signal.aborted) === EXIT.failed ? EXIT.failed : EXIT.fine
+    return exitCodeOf({ unreadable: 0, ledger: hub.ledger() }, run.signal.aborted) === EXIT.failed
+      ? EXIT.failed
+      : EXIT.fine
   })
 }
 
@@ -123,17 +124,8 @@ function sumUp(output: Output, hub: Hub, playback: Playback): void {
     ...(passes > 1 ? [`${passes} passes`] : []),
     ...(skipped > 0 ? [`${countText(skipped, 'bad line')} left out`] : []),
   ]
-  output.say(`${sentenceOf({ stream: '', hub: hub.name, unreadable: 0, ledger })}; ${more.join(', ')}`)
+  output.say(`${sentenceOf({ unreadable: 0, ledger })}; ${more.join(', ')}`)
   if (output.isJson) output.line(JSON.stringify({ hub: hub.name, messages, skipped, passes, ledger }))
-}
-
-function tellerOf(output: Output): (error: RivuletError) => void {
-  let told = 0
-  return ({ message }) => {
-    told += 1
-    if (told <= MOST_TOLD) output.warn(message)
-    if (told === MOST_TOLD) output.warn('Further bad lines are only counted.')
-  }
 }
 
 function secondsText(ms: number): string {

@@ -7,6 +7,7 @@ import { globOf } from '../base/glob.ts'
 import type { Output } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { durationMs } from '../base/quantity.ts'
+import { sumOf } from '../base/sum.ts'
 import { until } from '../base/until.ts'
 import { intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Activity } from '../tap/activity.ts'
@@ -91,7 +92,7 @@ function summaryOf(tap: Tap, only: string | undefined): string {
   const isWanted = globOf(only)
   const { missed, reordered, dropped } = intakeOf(tap, only === undefined ? undefined : isWanted)
   const heard = [...tap.streams()].filter(({ name }) => isWanted(name))
-  const messages = heard.reduce((sum, { ledger }) => sum + ledger.delivered, 0)
-  const drops = Object.values(dropped).reduce((sum, count) => sum + count, 0)
+  const messages = sumOf(heard.map(({ ledger }) => ledger.delivered))
+  const drops = sumOf(Object.values(dropped))
   return `heard ${countText(messages, 'message')} on ${countText(heard.length, 'stream')}, ${missed} missed, ${reordered} reordered, ${drops} dropped`
 }

@@ -1,14 +1,14 @@
-import { createHub, type Hub, type HubConfigObject, openHub } from 'rivulet'
+import { createHub, type Hub, type HubConfigObject } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
-import { CommandError } from '../base/exit-code.ts'
 import type { Run } from '../base/perform.ts'
-import { type Place, placeOf } from './place.ts'
+import { openAt } from './open-at.ts'
+import { brokerPlaceOf, type Place, placeOf } from './place.ts'
 
-/** What a command asks of its hub. */
+/** Options of a command's hub. */
 export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
   /** Whether a hub without a broker is of use. @default false */
   readonly mayBeLocal?: boolean
-  /** Whether the command tells the errors of the hub itself now. @default false */
+  /** Tells whether the command itself reports the hub's errors at the moment. @default it does not */
   readonly tellsItself?: () => boolean
 }
 
@@ -23,13 +23,8 @@ export async function withHub<Result>(
   { mayBeLocal = false, tellsItself = () => false, ...needs }: HubNeeds,
   work: (hub: Hub, place: Place) => Promise<Result>,
 ): Promise<Result> {
-  const place = placeOf(options)
-  if (place.urls.length === 0 && !mayBeLocal) {
-    throw new CommandError(
-      'There is no URL of a broker; give --url, RIVULET_URL, or a context: rivulet context add NAME URL.',
-    )
-  }
-  const hub = await openAt(run, options, place, needs)
+  const place = mayBeLocal ? placeOf(options) : brokerPlaceOf(options)
+  const hub = await openIn(place, run, options, needs)
   tellOf(run, hub, tellsItself)
   try {
     return await work(hub, place)
@@ -38,15 +33,16 @@ export async function withHub<Result>(
   }
 }
 
-async function openAt(
+/** Without a URL the hub is one of this process. */
+async function openIn(
+  place: Place,
   { signal }: Run,
   { wait }: CommonOptions,
-  { urls, hub: name }: Place,
   needs: Omit<HubNeeds, 'mayBeLocal' | 'tellsItself'>,
 ): Promise<Hub> {
-  const named = name === undefined ? needs : { ...needs, name }
-  if (urls.length === 0) return createHub(named)
-  return openHub({ ...named, transport: urls }, { signal, ...(wait !== undefined && { timeoutMs: wait }) })
+  const { urls, hub: name } = place
+  if (urls.length > 0) return openAt(place, { timeoutMs: wait, signal }, needs)
+  return createHub(name === undefined ? needs : { ...needs, name })
 }
 
 /** Says each error once: a broker that is away gives the same one at each try. */

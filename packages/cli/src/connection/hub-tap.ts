@@ -2,9 +2,10 @@ import { type Hub, type Ledger, RivuletError, type Tap, type TapListener } from 
 import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 import type { Run } from '../base/perform.ts'
+import { until } from '../base/until.ts'
 import { withHub } from './hub-of.ts'
 
-/** What of a ledger tells whether everything came. */
+/** The counts of a ledger that show whether everything arrived. */
 export type Intake = Pick<Ledger, 'missed' | 'reordered' | 'dropped'>
 
 /**
@@ -20,18 +21,11 @@ export function withTap<Result>(
   let isReady = false
   return withHub(run, options, { tellsItself: () => !isReady }, async (hub) => {
     const tap = hub.tap(listener)
-    await Promise.race([tap.ready, abortOf(run.signal)]).catch((error) => {
+    await Promise.race([tap.ready, until(run.signal)]).catch((error) => {
       throw denied(hub, error)
     })
     isReady = true
     return work(hub, tap)
-  })
-}
-
-function abortOf(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 
@@ -42,7 +36,7 @@ function denied({ name }: Hub, error: unknown): unknown {
   return new CommandError(`Hub ${name} can't be watched: ${reason}`, EXIT.refused, error)
 }
 
-/** Sums up what became of the messages of the streams that are wanted; of all, with what belongs to no stream. */
+/** Sums the counts of the wanted streams. Without `isWanted`: of the whole tap, frames of no stream included. */
 export function intakeOf(tap: Tap, isWanted: ((name: string) => boolean) | undefined): Intake {
   const { missed, reordered, dropped } = tap.ledger()
   if (isWanted === undefined) return { missed, reordered, dropped }

@@ -27,6 +27,15 @@ export function placeOf({ url, hub, context: name }: CommonOptions): Place {
   }
 }
 
+/** Finds where the hub is, as `placeOf` does. Throws when no URL says so. */
+export function brokerPlaceOf(options: CommonOptions): Place {
+  const place = placeOf(options)
+  if (place.urls.length > 0) return place
+  throw new CommandError(
+    'There is no URL of a broker; give --url, RIVULET_URL, or a context: rivulet context add NAME URL.',
+  )
+}
+
 function usualContext(): Context | undefined {
   const contexts = readContexts()
   const name = process.env.RIVULET_CONTEXT || contexts.current

@@ -12,7 +12,7 @@ export interface Context {
 
 /** All contexts of a user. */
 export interface Contexts {
-  /** The name of the one that counts where nothing else is said. */
+  /** The name of the context for commands that name none. */
   readonly current?: string
   readonly contexts: Readonly<Record<string, Context>>
 }
@@ -22,7 +22,7 @@ const NOBODY_ELSE_ENTERS = 0o700
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
 /** Where the contexts are: in the user's folder of configurations. */
-export function contextFile(): string {
+function contextFile(): string {
   const { XDG_CONFIG_HOME } = process.env
   return join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'rivulet', 'contexts.json')
 }
@@ -41,7 +41,7 @@ export function readContexts(): Contexts {
   return read
 }
 
-/** Writes the contexts, so that whoever reads meanwhile finds the old ones or the new ones. */
+/** Replaces the file in one step: a reader finds the old contexts or the new ones. */
 export function writeContexts(contexts: Contexts): void {
   const file = contextFile()
   mkdirSync(dirname(file), { recursive: true, mode: NOBODY_ELSE_ENTERS })

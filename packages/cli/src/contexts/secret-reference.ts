@@ -6,7 +6,7 @@ const REFERENCE = /\$\{(file:)?([^}]*)\}/g
 /** The user and the password of a URL: all up to the last `@` before the path. */
 const CREDENTIALS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)@/i
 const SECRET_PARAMETER = /[?&](?:token|password|secret|key|credentials)=([^&#]*)/gi
-/** Of these, a user without a password is a token. */
+/** Schemes in whose URLs a user without a password is a token. */
 const WITH_TOKENS: readonly string[] = ['nats', 'tls']
 /** Stands for a reference, whose own characters would be taken for those of the URL. */
 const MASK = '$'
@@ -24,7 +24,7 @@ export function checkNoSecret(url: string): void {
   )
 }
 
-/** Puts what they stand for in the place of the references in a URL, percent-encoded. */
+/** Replaces the references in a URL by their values, percent-encoded. */
 export function resolveReferences(url: string): string {
   return url.replaceAll(REFERENCE, (_, isFile: string | undefined, name: string) =>
     encodeURIComponent(isFile === undefined ? fromEnvironment(name) : fromFile(name)),

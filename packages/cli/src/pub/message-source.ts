@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { linesOf } from '../base/lines.ts'
 import { templateOf } from './template.ts'
 
-/** What makes the messages. */
+/** Options of the source of messages. */
 export interface SourceOptions {
   /** The message's text with placeholders; without it, lines of standard input. */
   readonly text: string | undefined
@@ -15,7 +15,7 @@ export interface SourceOptions {
 /** A message's text. */
 export interface SourceText {
   readonly text: string
-  /** Where it is from, for what is said about it; empty for the only one. */
+  /** Its name in warnings, such as `line 3`; empty for a single message. */
   readonly place: string
 }
 

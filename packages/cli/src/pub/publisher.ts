@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Hub, type Ledger, type LimitOptions, RivuletError, type Stream } from 'rivulet'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
+import { warnFirst } from '../base/warn-first.ts'
 import type { SourceText } from './message-source.ts'
 
 /** How messages are published. */
@@ -12,20 +13,16 @@ export interface PublisherOptions {
   readonly latestBy: string | undefined
 }
 
-/** Refusals that are told one by one; of more there is only the number. */
-const MOST_TOLD = 10
-
 /** Publishes texts on a stream, one after the other, and tells what is refused. */
 export class Publisher {
   readonly #stream: Stream
-  readonly #output: Output
+  readonly #tell: (text: string) => void
   readonly #latestBy: string | undefined
-  #told = 0
   /** Texts that were no JSON, which the ledger does not know. */
   unreadable = 0
 
   constructor(hub: Hub, name: string, output: Output, { ratePerSecond, latestBy }: PublisherOptions) {
-    this.#output = output
+    this.#tell = warnFirst(output, 'refusals')
     this.#latestBy = latestBy
     this.#stream = hub.stream(name, {
       ...(ratePerSecond !== undefined && { limit: limitOf(ratePerSecond) }),
@@ -51,16 +48,10 @@ export class Publisher {
       const { retryAfterMs } = this.#stream.budget()
       await delay(Math.max(1, retryAfterMs), undefined, { signal }).catch(() => {})
     }
-    // What still waits is refused by it, and what was accepted goes out.
+    // It refuses the attempts that still wait; accepted messages go out.
     this.#stream.close()
     await hub.flush()
     return this.#stream.ledger()
-  }
-
-  #tell(text: string): void {
-    this.#told += 1
-    if (this.#told <= MOST_TOLD) this.#output.warn(text)
-    if (this.#told === MOST_TOLD) this.#output.warn('Further refusals are only counted.')
   }
 }
 

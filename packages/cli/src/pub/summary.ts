@@ -1,17 +1,16 @@
 import type { Ledger } from 'rivulet'
 import { EXIT, type ExitCode } from '../base/exit-code.ts'
+import { sumOf } from '../base/sum.ts'
 
-/** What became of everything that was to be published. */
-export interface PubSummary {
-  readonly stream: string
-  readonly hub: string
+/** Where all messages ended that a command was to publish. */
+export interface PubOutcome {
   /** Texts that were not JSON. */
   readonly unreadable: number
   readonly ledger: Ledger
 }
 
 /** Says it in one line: `published 3: 2 confirmed, 1 lost (offline)`. */
-export function sentenceOf({ unreadable, ledger }: PubSummary): string {
+export function sentenceOf({ unreadable, ledger }: PubOutcome): string {
   const { accepted, confirmed, local, unconfirmed, lost, refused, conflated } = ledger
   const parts = [
     counted(confirmed, 'confirmed'),
@@ -25,12 +24,12 @@ export function sentenceOf({ unreadable, ledger }: PubSummary): string {
 }
 
 /** Gives 1 when something was lost or is not known to have arrived, else 2 when something was refused. */
-export function exitCodeOf({ unreadable, ledger }: PubSummary, isInterrupted: boolean): ExitCode {
+export function exitCodeOf({ unreadable, ledger }: PubOutcome, isInterrupted: boolean): ExitCode {
   if (ledger.confirmed + ledger.local !== ledger.accepted) return EXIT.failed
   const { aborted, closed, ...refused } = ledger.refused
   // An interruption gives up what waits for room, and that is no refusal.
   const givenUp = isInterrupted ? 0 : aborted + closed
-  return sumOf(refused) + givenUp + unreadable > 0 ? EXIT.refused : EXIT.fine
+  return sumOf(Object.values(refused)) + givenUp + unreadable > 0 ? EXIT.refused : EXIT.fine
 }
 
 function counted(count: number, what: string): string {
@@ -40,9 +39,5 @@ function counted(count: number, what: string): string {
 function groupOf(counts: Readonly<Record<string, number>>, what: string): string {
   const reasons = Object.entries(counts).filter(([, count]) => count > 0)
   const shown = reasons.map(([reason, count]) => (reasons.length === 1 ? reason : `${count} ${reason}`))
-  return reasons.length === 0 ? '' : `${sumOf(counts)} ${what} (${shown.join(', ')})`
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+  return reasons.length === 0 ? '' : `${sumOf(Object.values(counts))} ${what} (${shown.join(', ')})`
 }

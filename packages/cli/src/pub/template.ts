@@ -1,12 +1,10 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { CommandError } from '../base/exit-code.ts'
+import { partsOf } from '../base/placeholders.ts'
 
 /** Makes the text of the n-th message, from 1. */
 export type Template = (n: number) => string
 
-type Part = string | ((n: number) => string)
-
-const PLACEHOLDER = /\{\{([^{}]*)\}\}/
 const KNOWN = '{{n}}, {{now}}, {{uuid}} and {{random a b}}'
 /** Digits behind the point of a random number whose bounds have a point. */
 const DECIMALS = 6
@@ -16,12 +14,11 @@ const DECIMALS = 6
  * random UUID, `{{random a b}}` a number from a to b: a whole one, unless a or b has a decimal point.
  */
 export function templateOf(text: string): Template {
-  // Of a split by a pattern with a group, every second piece is the group.
-  const parts = text.split(PLACEHOLDER).map((piece, index): Part => (index % 2 === 0 ? piece : partOf(piece)))
+  const parts = partsOf(text, partOf)
   return (n) => parts.map((part) => (typeof part === 'string' ? part : part(n))).join('')
 }
 
-function partOf(placeholder: string): Part {
+function partOf(placeholder: string): Template {
   const [name, ...args] = placeholder.trim().split(/\s+/)
   if (name === 'random') return randomOf(args)
   if (args.length === 0) {
@@ -34,7 +31,7 @@ function partOf(placeholder: string): Part {
   )
 }
 
-function randomOf(args: readonly string[]): Part {
+function randomOf(args: readonly string[]): Template {
   const [from = Number.NaN, to = Number.NaN] = args.map(Number)
   if (args.length !== 2 || !(from <= to)) {
     throw new CommandError('{{random a b}} has two numbers, the smaller one first.')

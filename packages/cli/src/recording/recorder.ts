@@ -1,4 +1,4 @@
-import { type MessageRecord, writeRecord } from '../base/message-record.ts'
+import { type MessageRecord, writeRecord } from '@rivulet/replay'
 import type { Sink } from './sink.ts'
 
 /** Text that may wait for the disk: some seconds of all that a network brings. */

@@ -39,13 +39,13 @@ class RecordingFile implements Sink {
     }
   }
 
-  /** It goes on from where the last one ended. What is written of a text that the disk does not take is taken back. */
+  /** Appends a text. Where the disk fails midway, the written part is cut off again. */
   async write(text: string): Promise<void> {
     try {
       await this.#handle?.writeFile(text)
       this.#bytes += Buffer.byteLength(text)
     } catch (error) {
-      // What is no file, such as a pipe, can't be cut.
+      // A pipe can't be cut.
       await this.#handle?.truncate(this.#bytes).catch(() => {})
       throw error
     }
@@ -61,7 +61,7 @@ class StandardOutput implements Sink {
 
   write(text: string): Promise<void> {
     return new Promise((resolve) => {
-      // Whoever has left wants no more, which the command notices by itself.
+      // The reader has left; the command notices that by itself.
       if (process.stdout.destroyed) resolve()
       else process.stdout.write(text, () => resolve())
     })

@@ -1,6 +1,7 @@
+import { type MessageRecord, writeRecord } from '@rivulet/replay'
 import { CommandError } from '../base/exit-code.ts'
-import { type MessageRecord, writeRecord } from '../base/message-record.ts'
 import type { Output } from '../base/output.ts'
+import { partsOf } from '../base/placeholders.ts'
 import { printable } from '../base/printable.ts'
 
 /** Makes the line that is printed for a message. */
@@ -34,11 +35,10 @@ function forPeople(output: Output): MessageFormat {
   }
 }
 
-const PLACEHOLDER = /\{\{([^{}]*)\}\}/
 const FIELDS = ['stream', 'sid', 'receivedAt', 'data'] as const
 
 function formatted(format: string): MessageFormat {
-  const parts = format.split(PLACEHOLDER).map((piece, index) => (index % 2 === 0 ? piece : pathOf(piece)))
+  const parts = partsOf(format, pathOf)
   return (record) =>
     parts.map((part) => (typeof part === 'string' ? part : textOf(valueAt(record, part)))).join('')
 }

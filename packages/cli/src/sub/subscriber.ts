@@ -1,8 +1,9 @@
+import type { MessageRecord } from '@rivulet/replay'
 import type { Hub, Ledger, Message, StreamOptions } from 'rivulet'
-import type { MessageRecord } from '../base/message-record.ts'
+import { until } from '../base/until.ts'
 import type { Schema } from './json-schema.ts'
 
-/** When a subscriber has enough. */
+/** When a subscriber ends. */
 export interface Bounds {
   /** After so many messages. */
   readonly count: number | undefined
@@ -12,7 +13,7 @@ export interface Bounds {
   readonly idleMs: number | undefined
 }
 
-/** Everything that a message may have; the limit is its publisher's affair. */
+/** Lets every message through: size and limit are its publisher's affair. */
 const WITHOUT_LIMITS: StreamOptions = { limit: false, maxBytes: 65_536 }
 
 /** Subscribes to streams of a hub and hands their messages on until it has enough. */
@@ -53,11 +54,7 @@ export class Subscriber {
         this.#take(name, message, take)
       }),
     )
-    const ended = new Promise<void>((resolve) => {
-      // Aborted already, it would never tell.
-      if (signal.aborted) resolve()
-      for (const end of [signal, this.#enough.signal]) end.addEventListener('abort', () => resolve())
-    })
+    const ended = until(AbortSignal.any([signal, this.#enough.signal]))
     try {
       await Promise.race([Promise.all(subscriptions.map(({ ready }) => ready)), ended])
       if (!signal.aborted) subscribed()
@@ -73,7 +70,7 @@ export class Subscriber {
     }
   }
 
-  /** What became of all that came. */
+  /** Returns where all received messages ended. */
   ledger(): Ledger {
     return this.#hub.ledger()
   }

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import { countText } from '../base/count-text.ts'
+import { sumOf } from '../base/sum.ts'
 import type { StreamActivity } from './activity.ts'
 import { NAME, NUMBERS } from './columns.ts'
 
@@ -38,7 +39,7 @@ function tableLines(activities: readonly StreamActivity[], width: number): reado
   const widths = NUMBERS.map(({ title }, column) =>
     Math.max(title.length, ...cells.map((row) => (row[column] as string).length)),
   )
-  const taken = widths.reduce((sum, width) => sum + width + GAP.length, 0)
+  const taken = sumOf(widths.map((width) => width + GAP.length))
   const nameWidth = Math.max(MIN_NAME_WIDTH, width - taken)
   const table = new Table({
     ...LOOK,

@@ -1,4 +1,5 @@
 import type { Tap } from 'rivulet'
+import { sumOf } from '../base/sum.ts'
 
 /** What one stream of a hub does, as a tap hears it. */
 export interface StreamActivity {
@@ -55,7 +56,7 @@ export class Activity {
         messagesPerSecond: rounded((messages - last.messages) / seconds),
         bytesPerSecond: rounded((bytes - last.bytes) / seconds),
         ...{ publishers, messages, missed, reordered },
-        dropped: Object.values(ledger.dropped).reduce((sum, count) => sum + count, 0),
+        dropped: sumOf(Object.values(ledger.dropped)),
       })
     }
     this.#last = counts

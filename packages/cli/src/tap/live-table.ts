@@ -1,5 +1,6 @@
 import type { Hub, Tap } from 'rivulet'
 import { countText } from '../base/count-text.ts'
+import { sumOf } from '../base/sum.ts'
 import { Activity, type StreamActivity } from './activity.ts'
 import { activityLines } from './activity-table.ts'
 import { rateText } from './columns.ts'
@@ -55,8 +56,8 @@ function screenLines(
   activities: readonly StreamActivity[],
   { width, height }: LiveScreen,
 ): readonly string[] {
-  const rate = activities.reduce((sum, { messagesPerSecond }) => sum + messagesPerSecond, 0)
-  const messages = activities.reduce((sum, activity) => sum + activity.messages, 0)
+  const rate = sumOf(activities.map(({ messagesPerSecond }) => messagesPerSecond))
+  const messages = sumOf(activities.map(({ messages }) => messages))
   const status = hub.status === 'up' ? '' : ` (${hub.status})`
   const title = `hub ${hub.name}${status}: ${countText(activities.length, 'stream')}, ${countText(messages, 'message')}, ${rateText(rate)}/s. Ctrl-C ends.`
   return [title.slice(0, width), '', ...activityLines(activities, width, height - HEAD_LINES)]

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 import type { Gateway } from '../gateway/gateway.ts'
+import { listen } from './listen.ts'
 import { metricsOf } from './metrics.ts'
 
 /** Where metrics are served. */
@@ -25,7 +25,7 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
-// Of those that OpenTelemetry and Prometheus know, the one for a program's own exporter.
+// The port of the OpenTelemetry exporter for Prometheus.
 const DEFAULT_PORT = 9464
 const PATH = '/metrics'
 const MAX_CONNECTIONS = 50
@@ -50,18 +50,10 @@ export async function serveMetrics(
     void answer(registry, request, response)
   })
   server.maxConnections = MAX_CONNECTIONS
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host: hostname.replace(/^\[|\]$/g, '') }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const address = server.address() as AddressInfo
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  const address = await listen(server, { port, host: hostname })
   let closing: Promise<void> | undefined
   return {
-    url: `http://${host}:${address.port}${PATH}`,
+    url: `${address.url}${PATH}`,
     port: address.port,
     close() {
       closing ??= new Promise((resolve) => {

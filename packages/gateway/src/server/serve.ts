@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { invalid } from '../base/invalid.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import {
@@ -11,6 +10,7 @@ import {
   refuseRequest,
 } from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
+import { listen } from './listen.ts'
 import { type NodeHandler, toNodeHandler } from './node-handler.ts'
 import { takeUpgrades } from './upgrade.ts'
 
@@ -70,19 +70,10 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
     throw invalid(`A gateway without keys is for this machine only; ${advice}`)
   }
   const { server, terminateAll } = await serverOf(gateway, options)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host: hostname.replace(/^\[|\]$/g, ''), backlog: BACKLOG }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const address = server.address() as AddressInfo
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  const address = await listen(server, { port, host: hostname, backlog: BACKLOG })
   let closing: Promise<void> | undefined
   return {
-    url: `http://${host}:${address.port}`,
-    port: address.port,
+    ...address,
     close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
       closing ??= close(gateway, { server, terminateAll }, timeoutMs)
       return closing

@@ -1,1 +1,0 @@
-export { type MessageRecord, readRecord, writeRecord } from '@rivulet/replay'
