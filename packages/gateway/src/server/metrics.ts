@@ -49,7 +49,9 @@ async function load() {
     const { register } = await import('@rivulet/otel/prometheus')
     const { Counter, Gauge, Registry } = await import('prom-client')
     return { register, Counter, Gauge, Registry }
-  } catch {
+  } catch (cause) {
+    // Node's code, in ES modules and in CommonJS.
+    if (!String((cause as NodeJS.ErrnoException).code).endsWith('MODULE_NOT_FOUND')) throw cause
     throw invalid(
       'Metrics take two packages that are not installed; run: npm install @rivulet/otel prom-client',
     )

@@ -47,7 +47,7 @@ export async function serveMetrics(
   const timeouts = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS }
   const server = createServer(timeouts, (request, response) => {
     request.resume()
-    void answer(registry, request, response)
+    answer(registry, request, response).catch(() => response.writeHead(500, HEADERS).end())
   })
   server.maxConnections = MAX_CONNECTIONS
   const address = await listen(server, { port, host: hostname })

@@ -133,3 +133,20 @@ test('the command serves no metrics unless it is told to, and ends when their po
   expect(await refused.ended()).toBe(1)
   expect(refused.output).toContain('The port is taken; choose another one with --port or --metrics-port.')
 })
+
+test('a scrape that fails is answered, and the next one is served', async () => {
+  const { gateway } = await served()
+  let isBroken = true
+  const broken: Gateway = Object.create(gateway, {
+    counts: {
+      get() {
+        if (isBroken) throw new Error('mine')
+        return gateway.counts
+      },
+    },
+  })
+  const metrics = await metricsOf(broken)
+  expect((await fetch(metrics.url)).status).toBe(500)
+  isBroken = false
+  expect((await fetch(metrics.url)).status).toBe(200)
+})
