@@ -257,7 +257,7 @@ export class Hub {
       failed: (error, topic) => this.#connectionFailed(error, topic),
       receive: (topic, frame) => inboxes.receive(topic, frame),
       watched: (topic, frame) => {
-        for (const tap of taps) tap.receive(topic, frame)
+        for (const tap of [...taps]) tap.receive(topic, frame)
       },
       prefixesGiven: (prefixes) => this.#usePrefixes(prefixes),
       joinChanged: (topic, change) => {

@@ -3,7 +3,7 @@ import type { JoinChange } from './connection/joins.ts'
 import { deliver } from './deliver/delivery.ts'
 import { addListener, removeAllListeners } from './deliver/fan-out.ts'
 import { Subscription } from './deliver/subscription.ts'
-import { Counters, type DropReason, type Ledger } from './model/ledger.ts'
+import { Counters, type Ledger } from './model/ledger.ts'
 import type { Message } from './model/message.ts'
 import { DEFAULT_OPTIONS, LARGEST_MAX_BYTES } from './model/options.ts'
 import { type HubState, StreamState } from './model/stream-state.ts'
@@ -77,7 +77,7 @@ export class Tap extends Subscription {
     return sum.ledger()
   }
 
-  /** Iterates the streams that were heard of so far, at most 4 096; messages of further ones count as `notJoined`. */
+  /** Iterates the streams that were heard, at most 4 096: the one that was silent longest gives way to a further one. */
   *streams(): IterableIterator<TappedStream> {
     for (const { inbox, bytes } of [...this.#followed.values()]) {
       const { state, publishers } = inbox
@@ -87,10 +87,12 @@ export class Tap extends Subscription {
 
   /** Takes a frame. For the hub. */
   receive(topic: string, frame: Uint8Array | string): void {
-    const followed = this.#followed.get(topic) ?? this.#follow(topic)
-    if (typeof followed === 'string') return this.#root.state.hub.totals.drop(followed)
+    const followed = this.#follow(topic)
+    if (followed === undefined) return this.#root.state.hub.totals.drop('malformed')
     followed.bytes += frame.length
     followed.inbox.receive(frame)
+    // Otherwise names that somebody made up would take the places of streams.
+    if (followed.inbox.state.counters.delivered === 0) this.#forget(topic, followed)
   }
 
   /** Takes a change of the watch: confirmed, refused or lost. For the hub. */
@@ -99,19 +101,34 @@ export class Tap extends Subscription {
     this.#root.joinChanged(change)
   }
 
-  /** Follows one more stream, or returns why the frame is dropped. */
-  #follow(topic: string): Followed | DropReason {
+  /** Returns the stream of a topic, now the one that was heard last; `undefined` when no stream has such a topic. */
+  #follow(topic: string): Followed | undefined {
+    const followed = this.#followed.get(topic) ?? this.#open(topic)
+    if (followed === undefined) return undefined
+    this.#followed.delete(topic)
+    this.#followed.set(topic, followed)
+    const [silentLongest] = this.#followed
+    if (this.#followed.size > MAX_STREAMS && silentLongest !== undefined) this.#forget(...silentLongest)
+    return followed
+  }
+
+  #open(topic: string): Followed | undefined {
     const { hub } = this.#root.state
     const name = nameIn(topic)
-    if (name === undefined || topicOf(hub.name, name) !== topic) return 'malformed'
-    if (this.#followed.size >= MAX_STREAMS) return 'notJoined'
+    if (name === undefined || topicOf(hub.name, name) !== topic) return undefined
     const state = new StreamState(name, hub, OPTIONS)
     state.hasToldDrop = true // it has no option that whoever taps could change
     const subscriber = { index: -1, joined: ignore, ended: ignore }
     addListener(state, subscriber, (message) => this.#listener(message, name))
-    const followed = { inbox: this.#inboxOf(state), bytes: 0 }
-    this.#followed.set(topic, followed)
-    return followed
+    return { inbox: this.#inboxOf(state), bytes: 0 }
+  }
+
+  /** Keeps of a stream its counts only. */
+  #forget(topic: string, { inbox }: Followed): void {
+    this.#followed.delete(topic)
+    removeAllListeners(inbox.state)
+    inbox.publishers.clear()
+    inbox.state.counters.foldInto(this.#root.state.hub.totals)
   }
 
   #inboxOf(state: StreamState): Inbox {

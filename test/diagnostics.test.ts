@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { decodeFrame, encodeMessage, lastSid } from '../src/model/frame.ts'
 import { Message } from '../src/model/message.ts'
 import { tick } from './support/fake-time.ts'
+import { expectLaws } from './support/ledger-laws.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -79,6 +80,25 @@ describe('rivulet.publish', () => {
     expect(told.slice(2).map(([phase]) => phase)).toEqual([...phases, ...phases])
     expect(told[3]?.[1]).toMatchObject({ hub: 'default', stream: 'a', error: { code: 'RATE_LIMITED' } })
     expect(refused).toEqual(Array(2).fill({ hub: 'default', stream: 'a', code: 'RATE_LIMITED' }))
+  })
+
+  test('counts a message whose stream ends, or whose hub closes, as its tracing starts: it is refused', async () => {
+    for (const [end, code] of [
+      [(hub: Hub) => hub.stream('a').close(), 'STREAM_CLOSED'],
+      [(hub: Hub) => void hub.close(), 'HUB_CLOSED'],
+    ] as const) {
+      const hub = hubOn({ transport: memoryBus().transport() })
+      await hub.ready()
+      const stream = hub.stream('a')
+      const told = trace('rivulet.publish', () => end(hub))
+      expect(stream.tryPublish({})).toMatchObject({ ok: false, code })
+      expect(told.map(([phase]) => phase)).toEqual(['start', 'error', 'end'])
+      expect(stream.ledger()).toMatchObject({ attempts: 1, accepted: 0, refused: { closed: 1 } })
+      const waiting = hub.status === 'closed' ? undefined : hub.stream('a').publishWhenReady({})
+      await expect(waiting ?? Promise.reject({ code })).rejects.toMatchObject({ code })
+      expectLaws(await hub.close())
+      stops.pop()?.()
+    }
   })
 
   test('lets who traces name a trace, which local and remote subscribers are told and nobody else sees', async () => {

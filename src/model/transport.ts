@@ -61,9 +61,10 @@ export interface Transport {
 
   /**
    * Asks for the frames of every topic of a hub, joined or not. Each frame that another transport sends is handed to
-   * `watched` once; joined topics get theirs by `receive` as well. Resolves when the backend has confirmed; ends with the connection, or when `signal`
-   * aborts: after that nothing is handed over. Rejects with the backend's reason when it refuses, when `signal` aborts,
-   * and always when the capability `watch` is false. The core never watches twice at a time.
+   * `watched` once; joined topics get theirs by `receive` as well. Resolves when the backend has confirmed; ends with
+   * the connection, or when `signal` aborts: after that nothing is handed over. Rejects with the backend's reason when
+   * it refuses, when `signal` aborts, and always when the capability `watch` is false. The core never watches twice at
+   * a time.
    */
   watch(hub: string, signal: AbortSignal): Promise<void>
 

@@ -2,24 +2,30 @@ import { publishing, refusals } from '../base/diagnostics.ts'
 import { deliver } from '../deliver/delivery.ts'
 import { Message, traceparentIn } from '../model/message.ts'
 import type { Refusal } from '../model/refusal.ts'
-import { originOf, type StreamState } from '../model/stream-state.ts'
+import { closedRefusal, originOf, type StreamState } from '../model/stream-state.ts'
 
 /** The event of an attempt to publish. */
 interface PublishEvent {
   readonly hub: string
   readonly stream: string
-  readonly data: unknown
+  readonly data?: unknown
   /** May be set by a subscriber of `start`. */
   traceparent?: unknown
   /** Set once the message was accepted. */
   message?: Message
+  /** Set once it was refused. */
+  error?: unknown
 }
 
-/** Numbers a message for which room was taken, delivers it, and returns it. `wire` is the snapshot that is sent. */
-export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message {
+/**
+ * Numbers a message for which room was taken, delivers it, and returns it. `wire` is the snapshot that is sent. Refused
+ * only when whoever traces has ended the stream.
+ */
+export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message | Refusal {
   if (!publishing.hasSubscribers) return admit(state, wire, data, nowMs, undefined)
   const event: PublishEvent = { hub: state.hub.name, stream: state.name, data }
   return publishing.traceSync(() => {
+    if (state.isClosed) return refuse(state, closedRefusal(state), event)
     event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent))
     return event.message
   }, event)
@@ -44,15 +50,18 @@ function admit(
   return message
 }
 
-/** Counts a refusal, tells the stream's listeners, and returns it. */
-export function refuse(state: StreamState, refusal: Refusal): Refusal {
+/** Counts a refusal, tells the stream's listeners, and returns it. `begun`: the event of an attempt that is traced. */
+export function refuse(state: StreamState, refusal: Refusal, begun?: PublishEvent): Refusal {
   const { name, hub } = state
   const { code } = refusal
   state.counters.refuse(code)
   if (refusals.hasSubscribers) refusals.publish({ hub: hub.name, stream: name, code })
   if (publishing.hasSubscribers) {
-    const event = { hub: hub.name, stream: name, error: refusal.error }
-    for (const channel of ['start', 'error', 'end'] as const) publishing[channel].publish(event)
+    const event: PublishEvent = begun ?? { hub: hub.name, stream: name }
+    event.error = refusal.error
+    for (const channel of ['start', 'error', 'end'] as const) {
+      if (begun === undefined || channel === 'error') publishing[channel].publish(event)
+    }
   }
   if (state.events?.has('refused')) state.events.emit('refused', refusal)
   return refusal

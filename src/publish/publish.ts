@@ -46,10 +46,10 @@ export async function publishWhenReady(
   const checked = check(state, data, nowMs, whyNoPlace)
   if (checked instanceof Refusal) throw refuse(state, checked).error
   if (signal?.aborted) throw abortedBy(state, signal) // by what reading the data ran
-  if (takeRoom(state, nowMs)) return accept(state, checked.wire, checked.data, nowMs)
   return new Promise<Message>((resolve, reject) => {
     const settle = (outcome: Message | Refusal) =>
       outcome instanceof Refusal ? reject(outcome.error) : resolve(outcome)
+    if (takeRoom(state, nowMs)) return settle(accept(state, checked.wire, checked.data, nowMs))
     const waiter: Waiter = { ...checked, leave: () => cancelAbort?.(), settle }
     const abort = (reason: AbortSignal) => {
       leaveLine(state, waiter)

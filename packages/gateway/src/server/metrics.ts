@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import { invalid } from '../base/invalid.ts'
+import { RivuletError } from 'rivulet'
 import type { Gateway, GatewayCounts } from '../gateway/gateway.ts'
 
 type Figures = Readonly<Record<string, readonly [name: keyof GatewayCounts, help: string]>>
@@ -50,10 +50,8 @@ async function load() {
     const { Counter, Gauge, Registry } = await import('prom-client')
     return { register, Counter, Gauge, Registry }
   } catch (cause) {
-    // Node's code, in ES modules and in CommonJS.
-    if (!String((cause as NodeJS.ErrnoException).code).endsWith('MODULE_NOT_FOUND')) throw cause
-    throw invalid(
-      'Metrics take two packages that are not installed; run: npm install @rivulet/otel prom-client',
-    )
+    const message =
+      'Metrics take two packages, which did not load; run: npm install @rivulet/otel prom-client'
+    throw new RivuletError('INVALID_OPTIONS', message, { cause })
   }
 }
