@@ -79,9 +79,9 @@ const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
 const ENVIRONMENT = 'src/base/environment.ts'
 // What the contract takes; more than this needs a reason. The core's hundred and sixty before the last are
 // `rivulet/transport`, for a transport that takes pages in and for adapters, and the schemes of three more packages; the
-// last two hundred and seventy are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
+// last three hundred are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
 const MOST_LINES: Readonly<Record<string, number>> = {
-  src: 4400,
+  src: 4430,
   'packages/memory/src': 730,
   // Sixty are for watching: which subscription each copy of a frame comes by, and which brokers tell.
   'packages/mqtt/src': 545,
