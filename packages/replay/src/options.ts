@@ -43,8 +43,11 @@ export interface ReplayOptions extends PlaybackOptions {
    * @default 'stay'
    */
   readonly end?: 'stay' | 'remove'
-  /** Is called once the last message was handed over, or the recording can't be read any further. */
-  readonly ended?: (end: PlaybackEnd) => void
+  /**
+   * Is called once the last message was handed over, or the recording can't be read any further. What it throws, or a
+   * promise of it rejects with, comes to the hub's event `error`.
+   */
+  readonly ended?: (end: PlaybackEnd) => void | Promise<void>
 }
 
 /** What was played. */
