@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Gateway, type MetricsServer, serveMetrics } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
@@ -82,6 +82,24 @@ test('the server of metrics has that path only, for reading only, and is closed 
   expect((await fetch(url.replace('/metrics', '/v1/Services'), { headers: BASIC })).status).toBe(404)
   await Promise.all([close(), close()])
   await expect(fetch(url)).rejects.toThrow()
+})
+
+test('idle connections lock nobody out: the oldest ones are ended, and an answer ends its own', async () => {
+  const { gateway } = await served()
+  const { url, port } = await metricsOf(gateway)
+  const closed: number[] = []
+  const idle = Array.from({ length: 60 }, (_, index) => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.resume().once('close', () => closed.push(index))
+    onTestFinished(() => void socket.destroy())
+    return socket
+  })
+  await Promise.all(idle.map((socket) => once(socket, 'connect')))
+  const answer = await fetch(url)
+  expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
+  await answer.text()
+  // The 60 and the scrape are eleven more than there may be.
+  await vi.waitFor(() => expect(closed).toHaveLength(11))
 })
 
 test('metrics are not served where the API is', async () => {
