@@ -34,7 +34,7 @@ export interface PlaybackOptions {
 
 /** Options of `replay`: the recording, and how it is played. */
 export interface ReplayOptions extends PlaybackOptions {
-  /** The path of the recording: NDJSON, or with `.gz` at its end, gzip of that. */
+  /** The path of the recording, a regular file: NDJSON, or with `.gz` at its end, gzip of that. */
   readonly file: string
   /**
    * The fate of the streams at the end. `'stay'`: nothing more comes. `'remove'`: each is removed, as by a publisher
