@@ -44,7 +44,9 @@ test('a playback of a FIFO waits for its writer, and can be left', async () => {
   const left = new Playback(fifo)
   const leftPlay = left.play(hub, leaving.signal)
   // Opens once there is a reader. A writer that says nothing is waited for as one that is not there.
-  const writer = await vi.waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK))
+  const writer = await vi.waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), {
+    timeout: 30_000,
+  })
   leaving.abort()
   await leftPlay
   closeSync(writer)

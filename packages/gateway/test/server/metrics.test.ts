@@ -99,7 +99,7 @@ test('idle connections lock nobody out: the oldest ones are ended, and an answer
   expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
   await answer.text()
   // The 60 and the scrape are eleven more than there may be.
-  await vi.waitFor(() => expect(closed).toHaveLength(11))
+  await vi.waitFor(() => expect(closed).toHaveLength(11), { timeout: 30_000 })
 })
 
 test('metrics are not served where the API is', async () => {
