@@ -30,8 +30,8 @@ export const PUBLISH: Attributes = { ...SYSTEM, [OPERATION_NAME]: 'publish', [OP
 export const PROCESS: Attributes = { ...SYSTEM, [OPERATION_NAME]: 'process', [OPERATION_TYPE]: 'process' }
 
 /**
- * Names the group that a stream belongs to, such as `orders/{id}` for `orders/17`, or gives `undefined` for a stream
- * without one. There must be few groups: each has time series of its own.
+ * Names the group that a stream belongs to, such as `orders/{id}` for `orders/17`, or gives `undefined` or `''` for a
+ * stream without one. There must be few groups: each has time series of its own.
  */
 export type DestinationTemplate = (stream: string) => string | undefined
 

@@ -1,4 +1,4 @@
-import { metrics } from '@opentelemetry/api'
+import { diag, metrics } from '@opentelemetry/api'
 import { memoryBus } from '@rivulet/memory'
 import { createHub, type Hub, type RivuletError } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -131,17 +131,38 @@ test('follows a stream that has ended until its last message is settled', async 
   expect(await figures()).toEqual([1, 0])
 })
 
-test('takes a stream whose hook throws, or gives no text, as one without a group', async () => {
+test('takes a stream whose hook throws, rejects, or gives no text, as one without a group', async () => {
+  const errors: unknown[] = []
+  const ignore = () => {}
+  const error = (...said: unknown[]) => errors.push(said)
+  diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore })
+  onTestFinished(() => diag.disable())
+  const unhandled: unknown[] = []
+  const hear = (reason: unknown) => unhandled.push(reason)
+  process.on('unhandledRejection', hear)
+  onTestFinished(() => void process.off('unhandledRejection', hear))
   const collected = openMetrics()
   const hub = closing(createHub())
-  const destinationTemplate = (name: string) => {
-    if (name === 'a') throw new Error('no group')
-    return 7 as unknown as string
+  const gives: Record<string, () => unknown> = {
+    throws() {
+      throw 'thrown'
+    },
+    rejects: () => Promise.reject('rejected'),
+    resolves: async () => 'a group',
+    number: () => 7,
+    empty: () => '',
   }
+  const destinationTemplate = (name: string) => gives[name]?.() as string
   observe(hub, { meterProvider: collected.provider, destinationTemplate })
-  for (const name of ['a', 'b']) hub.stream(name).publish({ n: 1 })
+  for (const name of Object.keys(gives)) hub.stream(name).publish({ n: 1 })
   await collected.collect()
-  expect(collected.valueOf('messaging.client.sent.messages', { 'rivulet.outcome': 'local' })).toBe(2)
+  await new Promise(setImmediate)
+  const withoutGroup = { 'rivulet.outcome': 'local', 'messaging.destination.template': undefined }
+  expect(collected.valueOf('messaging.client.sent.messages', withoutGroup)).toBe(5)
+  expect(unhandled).toEqual([])
+  expect(errors).toEqual(
+    ['thrown', 'rejected'].map((cause) => ['destinationTemplate of @rivulet/otel failed', cause]),
+  )
 })
 
 test('reads nothing after it was ended', async () => {

@@ -135,6 +135,13 @@ test('a subscriber that throws ends no span early, and messages that it publishe
   expect(recorded.spans).toHaveLength(4)
 })
 
+test('a span of a stream whose template is empty is named and described as one without a template', () => {
+  const { recorded } = tracing({ destinationTemplate: () => '' })
+  closing(createHub()).stream('positions').publish({ n: 1 })
+  const { attributes } = recorded.only('publish')
+  expect(attributes).not.toHaveProperty('messaging.destination.template')
+})
+
 test('a span that is not sampled is told on, and so is what another subscriber of the channel has set', () => {
   const provider = new BasicTracerProvider({ sampler: new AlwaysOffSampler() })
   const heard: unknown[] = []

@@ -78,12 +78,13 @@ export class Connection implements TransportConnection {
       this.#host.error(undefined, error)
     }
     await hub.close()
-    if (!signal.aborted) this.#tell({ ...playback.progress, error })
+    // Not awaited: a callback may await the end of the hub, which awaits this.
+    if (!signal.aborted) void this.#tell({ ...playback.progress, error })
   }
 
-  #tell(end: PlaybackEnd): void {
+  async #tell(end: PlaybackEnd): Promise<void> {
     try {
-      this.#options.ended?.(end)
+      await this.#options.ended?.(end)
     } catch (cause) {
       this.#host.error(undefined, failureOf(cause))
     }

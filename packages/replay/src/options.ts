@@ -34,7 +34,7 @@ export interface PlaybackOptions {
 
 /** Options of `replay`: the recording, and how it is played. */
 export interface ReplayOptions extends PlaybackOptions {
-  /** The path of the recording: NDJSON, or with `.gz` at its end, gzip of that. */
+  /** The path of the recording, a regular file: NDJSON, or with `.gz` at its end, gzip of that. */
   readonly file: string
   /**
    * The fate of the streams at the end. `'stay'`: nothing more comes. `'remove'`: each is removed, as by a publisher
@@ -43,8 +43,11 @@ export interface ReplayOptions extends PlaybackOptions {
    * @default 'stay'
    */
   readonly end?: 'stay' | 'remove'
-  /** Is called once the last message was handed over, or the recording can't be read any further. */
-  readonly ended?: (end: PlaybackEnd) => void
+  /**
+   * Is called once the last message was handed over, or the recording can't be read any further. What it throws, or a
+   * promise of it rejects with, comes to the hub's event `error`.
+   */
+  readonly ended?: (end: PlaybackEnd) => void | Promise<void>
 }
 
 /** What was played. */

@@ -5,7 +5,7 @@ import { checkPlayback, invalid, type PlaybackEnd, type PlaybackOptions } from '
 import { Pace } from './pace.ts'
 import { Recording, type RecordingLine } from './recording.ts'
 
-/** The path of a recording, or a stream of its text. A path with `.gz` at its end is read through gzip. */
+/** The path of a recording, which may be a FIFO, or a stream of its text. A path with `.gz` at its end is read through gzip. */
 export type RecordingSource = string | Readable
 
 /**
@@ -67,7 +67,10 @@ export class Playback {
     return (this.#lastAtMs ?? 0) - (this.#firstAtMs ?? 0)
   }
 
-  /** Resolves to the file's size in bytes, `undefined` for a stream. Rejects `INVALID_OPTIONS` when it can't be read. */
+  /**
+   * Resolves to the file's size in bytes, `undefined` for what is no regular file. Rejects `INVALID_OPTIONS` when it can't
+   * be read.
+   */
   size(): Promise<number | undefined> {
     return this.#recording.size()
   }

@@ -1,5 +1,6 @@
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { constants, createReadStream, openSync } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { RivuletError } from 'rivulet'
@@ -36,14 +37,17 @@ export class Recording {
     return this.#input?.bytesRead ?? 0
   }
 
-  /** Resolves to the size in bytes, `undefined` for a stream. Rejects `INVALID_OPTIONS` when it can't be read. */
+  /**
+   * Resolves to the size in bytes, `undefined` for what is no regular file. Rejects `INVALID_OPTIONS` when it can't be
+   * read. Opens nothing: a FIFO without a writer would block a thread, and one with a writer would lose it.
+   */
   async size(): Promise<number | undefined> {
     if (typeof this.#source !== 'string') return undefined
     try {
-      const handle = await open(this.#source)
-      const stats = await handle.stat().finally(() => handle.close())
+      const stats = await stat(this.#source)
       if (stats.isDirectory()) throw new Error('it is a folder')
-      return stats.size
+      await access(this.#source, constants.R_OK)
+      return stats.isFile() ? stats.size : undefined
     } catch (cause) {
       throw this.#unreadable(cause)
     }
@@ -54,12 +58,12 @@ export class Recording {
    * than 1 MiB or a compressed file is damaged.
    */
   async *lines(signal: AbortSignal): AsyncGenerator<RecordingLine, void> {
-    const input = this.#open()
-    const leave = () => void input.destroy()
+    const leave = () => void this.#input?.destroy()
     signal.addEventListener('abort', leave, { once: true })
     let rest = ''
     let number = 0
     try {
+      const input = await this.#open(signal)
       for await (const chunk of input) {
         const texts = `${rest}${chunk}`.split('\n')
         rest = texts.pop() as string
@@ -81,8 +85,12 @@ export class Recording {
     }
   }
 
-  #open(): Readable {
-    const input = typeof this.#source === 'string' ? createReadStream(this.#source) : this.#source
+  async #open(signal: AbortSignal): Promise<Readable> {
+    const source = this.#source
+    const isFifo = typeof source === 'string' && (await stat(source)).isFIFO()
+    signal.throwIfAborted()
+    const open = isFifo ? openFifo : createReadStream
+    const input = typeof source === 'string' ? open(source) : source
     this.#input = input
     if (!this.name.endsWith('.gz')) return input.setEncoding('utf8')
     return pipeline(input, createGunzip(), () => {}).setEncoding('utf8')
@@ -92,6 +100,12 @@ export class Recording {
     const reason = cause instanceof Error ? cause.message : String(cause)
     return invalid(`The recording ${this.name} can't be read: ${reason}.`)
   }
+}
+
+/** Waits for a writer in the event loop: a FIFO that is opened as a file blocks a thread until then, and can't be left. */
+function openFifo(path: string): Readable {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return new Socket({ fd, readable: true, writable: false })
 }
 
 function tooLong(name: string, number: number): RivuletError {

@@ -1,7 +1,7 @@
 import { RivuletError, type Transport } from 'rivulet'
 import { makeTransport } from 'rivulet/transport'
 import { Connection } from './connection.ts'
-import { checkReplay, type ReplayOptions } from './options.ts'
+import { checkReplay, invalid, type ReplayOptions } from './options.ts'
 import { Recording } from './recording.ts'
 
 /**
@@ -27,7 +27,9 @@ export function replay(options: ReplayOptions): Transport {
 
 async function readable(file: string): Promise<void> {
   try {
-    await new Recording(file).size()
+    const size = await new Recording(file).size()
+    if (size !== undefined) return
+    throw invalid(`The recording ${file} can't be read: it is no regular file, and can't be begun anew.`)
   } catch (cause) {
     throw new RivuletError('TRANSPORT_FAILED', (cause as Error).message, { cause })
   }

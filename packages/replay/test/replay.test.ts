@@ -1,5 +1,5 @@
 import { createHub, type Hub, type Message, openHub, type RivuletError } from 'rivulet'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { type PlaybackEnd, type ReplayOptions, replay } from '../src/index.ts'
 import { BEGINNING, recordingFile, recordOf, type Spoken } from './support/recording-file.ts'
@@ -187,16 +187,44 @@ describe('a damaged recording', () => {
     )
   })
 
-  test('and a callback that throws are told as errors of the hub', async () => {
+  test.each<[string, ReplayOptions['ended']]>([
+    [
+      'throws',
+      () => {
+        throw new Error('of the callback')
+      },
+    ],
+    ['rejects', async () => Promise.reject(new Error('of the callback'))],
+  ])('and a callback that %s are told as errors of the hub', async (_, ended) => {
     const file = recordingFile(WEEK)
     const failed = new Promise<RivuletError>((resolve) => {
-      const ended = () => {
-        throw new Error('of the callback')
-      }
       const { hub } = hubOn({ file, speed: 'max', ended })
       hub.on('error', resolve)
       hub.stream('positions').subscribe(() => {})
     })
-    expect((await failed).message).toContain('of the callback')
+    expect(await failed).toMatchObject({
+      code: 'TRANSPORT_FAILED',
+      message: expect.stringContaining('of the callback'),
+    })
+  })
+
+  test('and a callback that closes the hub and then rejects leave nothing unhandled', async () => {
+    const unhandled: unknown[] = []
+    const hear = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', hear)
+    onTestFinished(() => void process.off('unhandledRejection', hear))
+    const { promise, ended } = ending()
+    const { hub } = hubOn({
+      ...{ file: recordingFile(WEEK), speed: 'max' },
+      async ended(end) {
+        await hub.close()
+        ended(end)
+        throw new Error('too late')
+      },
+    })
+    hub.stream('positions').subscribe(() => {})
+    expect(await promise).toMatchObject({ messages: 5 })
+    await new Promise(setImmediate)
+    expect(unhandled).toEqual([])
   })
 })

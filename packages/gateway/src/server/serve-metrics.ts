@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Registry } from 'prom-client'
 import type { Gateway } from '../gateway/gateway.ts'
 import { listen } from './listen.ts'
@@ -30,12 +31,18 @@ const DEFAULT_PORT = 9464
 const PATH = '/metrics'
 const MAX_CONNECTIONS = 50
 const TIMEOUT_MS = 10_000
-const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+const TIMEOUTS = {
+  headersTimeout: TIMEOUT_MS,
+  requestTimeout: TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_MS,
+}
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', connection: 'close' }
 
 /**
  * Serves the metrics of a gateway and of its hubs on Node, for Prometheus, on a port of its own. Needs the packages
  * `@rivulet/otel` and `prom-client`. There are numbers and names of hubs in them; no names of streams, no data, no
- * keys. Rejects `INVALID_OPTIONS`, or with what Node says when the port is taken.
+ * keys. So any `Host` is answered, though a page could read them by DNS rebinding: Prometheus asks by whatever name the
+ * machine has. Rejects `INVALID_OPTIONS`, or with what Node says when the port is taken.
  */
 export async function serveMetrics(
   gateway: Gateway,
@@ -44,12 +51,12 @@ export async function serveMetrics(
   const { port = DEFAULT_PORT, hostname = '127.0.0.1' } = options
   const registry = await metricsOf(gateway)
   const { createServer } = await import('node:http')
-  const timeouts = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS }
-  const server = createServer(timeouts, (request, response) => {
+  const server = createServer(TIMEOUTS, (request, response) => {
     request.resume()
     answer(registry, request, response).catch(() => response.writeHead(500, HEADERS).end())
   })
-  server.maxConnections = MAX_CONNECTIONS
+  server.setTimeout(TIMEOUT_MS)
+  makeRoom(server)
   const address = await listen(server, { port, host: hostname })
   let closing: Promise<void> | undefined
   return {
@@ -63,6 +70,17 @@ export async function serveMetrics(
       return closing
     },
   }
+}
+
+/** Ends the oldest connection where one is too many: were the new one refused, idle ones would lock Prometheus out. */
+function makeRoom(server: Server): void {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    const [oldest] = connections
+    if (connections.size === MAX_CONNECTIONS) oldest?.destroy()
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
 }
 
 async function answer(registry: Registry, request: IncomingMessage, response: ServerResponse): Promise<void> {

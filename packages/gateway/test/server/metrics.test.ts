@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Gateway, type MetricsServer, serveMetrics } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
@@ -84,6 +84,24 @@ test('the server of metrics has that path only, for reading only, and is closed 
   await expect(fetch(url)).rejects.toThrow()
 })
 
+test('idle connections lock nobody out: the oldest ones are ended, and an answer ends its own', async () => {
+  const { gateway } = await served()
+  const { url, port } = await metricsOf(gateway)
+  const closed: number[] = []
+  const idle = Array.from({ length: 60 }, (_, index) => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.resume().once('close', () => closed.push(index))
+    onTestFinished(() => void socket.destroy())
+    return socket
+  })
+  await Promise.all(idle.map((socket) => once(socket, 'connect')))
+  const answer = await fetch(url)
+  expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
+  await answer.text()
+  // The 60 and the scrape are eleven more than there may be.
+  await vi.waitFor(() => expect(closed).toHaveLength(11), { timeout: 30_000 })
+})
+
 test('metrics are not served where the API is', async () => {
   const { url, gateway } = await served()
   await metricsOf(gateway)
@@ -92,9 +110,12 @@ test('metrics are not served where the API is', async () => {
 
 test('a package that is missing is named', async () => {
   const { gateway } = await served()
-  vi.doMock('prom-client', () => {
-    throw new Error('not there')
-  })
+  // What a factory throws is wrapped, and loses the code that Node's error has.
+  vi.doMock('prom-client', () => ({
+    get Counter() {
+      throw Object.assign(new Error('not there'), { code: 'ERR_MODULE_NOT_FOUND' })
+    },
+  }))
   onTestFinished(() => void vi.doUnmock('prom-client'))
   await expect(serveMetrics(gateway, { port: 0 })).rejects.toMatchObject({
     code: 'INVALID_OPTIONS',

@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { execa } from 'execa'
+import { createHub, openHub } from 'rivulet'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { bundleProgram } from '../../../test/support/bundle-program.ts'
+import { Playback } from '../src/index.ts'
+import { recordingFile, type Spoken } from './support/recording-file.ts'
+
+const LINES: readonly Spoken[] = [
+  ['a', { n: 1 }],
+  ['b', { n: 2 }],
+]
+const program = bundleProgram(join(import.meta.dirname, 'support/checker.ts'))
+
+/** Makes a FIFO without a writer, in the folder of a new recording. */
+function fifoBeside(file: string): string {
+  const fifo = join(dirname(file), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  return fifo
+}
+
+test('a FIFO is no transport, and without a writer it blocks no thread', async () => {
+  const file = recordingFile(LINES)
+  const fifo = fifoBeside(file)
+  // More than there are threads for files.
+  const openings = Array.from({ length: 8 }, () => openHub(`replay:${fifo}`))
+  for (const opening of openings) {
+    await expect(opening).rejects.toMatchObject({
+      code: 'TRANSPORT_FAILED',
+      message: expect.stringContaining(`The recording ${fifo} can't be read: it is no regular file`),
+    })
+  }
+})
+
+test('a playback of a FIFO waits for its writer, and can be left', async () => {
+  const file = recordingFile(LINES)
+  const fifo = fifoBeside(file)
+  const hub = createHub()
+  onTestFinished(async () => void (await hub.close()))
+  const leaving = new AbortController()
+  const left = new Playback(fifo)
+  const leftPlay = left.play(hub, leaving.signal)
+  // Opens once there is a reader. A writer that says nothing is waited for as one that is not there.
+  const writer = await vi.waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), {
+    timeout: 30_000,
+  })
+  leaving.abort()
+  await leftPlay
+  closeSync(writer)
+  expect(left.progress).toMatchObject({ messages: 0, passes: 1 })
+
+  const playback = new Playback(fifo)
+  expect(await playback.size()).toBeUndefined()
+  const played = playback.play(hub, new AbortController().signal)
+  await writeFile(fifo, readFileSync(file))
+  await played
+  expect(playback.progress).toMatchObject({ messages: 2, skipped: 0 })
+  expect(playback.bytesRead).toBe(readFileSync(file).length)
+})
+
+test.each(['<(cat "$1")', '/dev/stdin < "$1"'])('what a shell hands over is played: %s', async (source) => {
+  const file = recordingFile(LINES)
+  const { stdout } = await execa('bash', ['-c', `"$2" "$0" ${source}`, program, file, process.execPath])
+  expect(stdout).toBe('2')
+})

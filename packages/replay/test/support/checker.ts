@@ -1,0 +1,8 @@
+// Prints how many messages a recording has.
+import { Playback } from '../../src/index.ts'
+
+const [file = ''] = process.argv.slice(2)
+const playback = new Playback(file)
+await playback.size()
+await playback.check(new AbortController().signal)
+console.log(playback.progress.messages)
