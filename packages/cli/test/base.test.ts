@@ -1,6 +1,6 @@
 import { readRecord, writeRecord } from '@rivulet/cli'
 import { describe, expect, test } from 'vitest'
-import { countFrom1, durationMs, ratePerSecond, sizeBytes } from '../src/base/quantity.ts'
+import { countFrom1, durationMs, ratePerSecond, sizeBytes, spanMs } from '../src/base/quantity.ts'
 
 const RECORD = {
   stream: 'a',
@@ -43,6 +43,8 @@ describe('a quantity of the command line', () => {
     [durationMs, '1.5m', 90_000],
     [durationMs, '2h', 7_200_000],
     [durationMs, '1d', 86_400_000],
+    [durationMs, '2147483647ms', 2_147_483_647],
+    [spanMs, '30d', 2_592_000_000],
     [sizeBytes, '100', 100],
     [sizeBytes, '4k', 4096],
     [sizeBytes, '64KiB', 65_536],
@@ -56,10 +58,9 @@ describe('a quantity of the command line', () => {
   })
 
   test.each<[(text: string) => number, string]>([
-    ...['', '10', '-1s', '1 week', 'NaNs', '1e3s'].map((text): [typeof durationMs, string] => [
-      durationMs,
-      text,
-    ]),
+    ...['', '10', '-1s', '1 week', 'NaNs', '1e3s', '30d', '2147483648ms', `${'9'.repeat(400)}s`].map(
+      (text): [typeof durationMs, string] => [durationMs, text],
+    ),
     ...['', '-1', '4q', '0.3', '1e400'].map((text): [typeof sizeBytes, string] => [sizeBytes, text]),
     ...['', '0', '1.5', '-1', '99999999999999999999'].map((text): [typeof countFrom1, string] => [
       countFrom1,

@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander'
-import { durationMs } from '../base/quantity.ts'
+import { spanMs } from '../base/quantity.ts'
 
 const DATE = /^\d{4}-\d\d-\d\d/
 
 /** Reads a moment of a recording: a duration from its first message, such as `90s`, or an ISO date. */
 export function momentOf(text: string): number | Date {
-  if (!DATE.test(text)) return durationMs(text)
+  if (!DATE.test(text)) return spanMs(text)
   const date = new Date(text)
   if (!Number.isNaN(date.getTime())) return date
   throw new InvalidArgumentError('It is a duration such as 90s, or a date such as 2026-01-31T12:00:00Z.')
