@@ -1,5 +1,6 @@
 import { readRecord, writeRecord } from '@rivulet/cli'
 import { describe, expect, test } from 'vitest'
+import { printable } from '../src/base/printable.ts'
 import { countFrom1, durationMs, ratePerSecond, sizeBytes, spanMs } from '../src/base/quantity.ts'
 
 const RECORD = {
@@ -33,6 +34,21 @@ describe('a record', () => {
     [JSON.stringify({ ...RECORD, data: [1] }), "The line's data is not an object."],
   ])('is not read from %s', (line, sentence) => {
     expect(() => readRecord(line)).toThrow(sentence)
+  })
+})
+
+describe('a text of others', () => {
+  test.each([
+    ['plain ü 漢 \u{1F30A} e\u0301', 'plain ü 漢 \u{1F30A} e\u0301'],
+    ['\u001B[2J\u009B\r\n\u007F', '\\u001b[2J\\u009b\\u000d\\u000a\\u007f'],
+    ['\u202Eabc\u2066\u200F', '\\u202eabc\\u2066\\u200f'],
+    ['a\u2028b\u2029c', 'a\\u2028b\\u2029c'],
+    ['pay\u200Bpal\uFEFF', 'pay\\u200bpal\\ufeff'],
+    ['\u{E0041}', '\\udb40\\udc41'],
+    [`z${'\u0301'.repeat(5)}`, `z${'\u0301'.repeat(3)}\\u0301\\u0301`],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(printable(text)).toBe(shown)
+    expect(JSON.parse(`"${shown}"`)).toBe(text)
   })
 })
 

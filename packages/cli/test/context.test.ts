@@ -38,6 +38,19 @@ test('contexts are added, listed, used and removed', async () => {
   expect(JSON.parse(readFileSync(file, 'utf8')).current).toBe('third')
 })
 
+test('no control character of a file or an argument is shown', async () => {
+  const { context, run, file } = userWith()
+  mkdirSync(join(file, '..'))
+  const contexts = { 'a\u009B2J': { urls: ['memory:\u001B[2J\u202E'], hub: 'x\r' } }
+  writeFileSync(file, JSON.stringify({ contexts }))
+  expect((await context('ls')).stdout).toBe('  a\\u009b2J  memory:\\u001b[2J\\u202e  hub x\\u000d\n')
+  expect((await context('use', '\u001B[2J')).stderr).toContain(
+    'There is no context "\\u001b[2J"; there are a\\u009b2J.',
+  )
+  const subscribed = await run('sub', 'a\u001B[2J', '--url', 'memory:x', '--for', '1ms')
+  expect(subscribed.stderr).toContain('subscribed to a\\u001b[2J of hub')
+})
+
 test('a URL with a secret in it is refused and not kept, one with a reference is', async () => {
   const { context, file } = userWith()
   const secrets = [

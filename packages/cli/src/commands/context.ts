@@ -3,6 +3,7 @@ import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
 import { perform } from '../base/perform.ts'
+import { printable } from '../base/printable.ts'
 import { checkContextName, contextOf, readContexts, writeContexts } from '../contexts/context-file.ts'
 import { checkNoSecret } from '../contexts/secret-reference.ts'
 
@@ -87,10 +88,11 @@ function list(output: Output): ExitCode {
     return EXIT.fine
   }
   if (names.length === 0) output.say('There are no contexts; make one with: rivulet context add NAME URL')
-  const width = Math.max(...names.map((name) => name.length))
+  const width = Math.max(...names.map((name) => printable(name).length))
   for (const name of names) {
     const { urls, hub } = contextOf({ contexts }, name)
-    const row = `${name.padEnd(width)}  ${urls.join(' ')}${hub === undefined ? '' : `  hub ${hub}`}`
+    const place = printable(`${urls.join(' ')}${hub === undefined ? '' : `  hub ${hub}`}`)
+    const row = `${printable(name).padEnd(width)}  ${place}`
     output.line(name === current ? output.styled('bold', `* ${row}`) : `  ${row}`)
   }
   return EXIT.fine
