@@ -5,7 +5,7 @@ import type { Output } from '../base/output.ts'
 import { perform } from '../base/perform.ts'
 import { printable } from '../base/printable.ts'
 import { checkContextName, contextOf, readContexts, writeContexts } from '../contexts/context-file.ts'
-import { checkNoSecret } from '../contexts/secret-reference.ts'
+import { checkNoSecret, checkTaken } from '../contexts/secret-reference.ts'
 
 const EXAMPLES = `
 Secrets are not kept: a URL has \${NAME} in their place for a variable of the environment, or \${file:PATH} for the
@@ -55,7 +55,12 @@ export function addContext(program: Command): void {
     .action(perform<object, [string]>(async ({ output }, _, name) => remove(output, name)))
 }
 
-function add(output: Output, { hub, url, use }: AddOptions, name: string, given: string[]): ExitCode {
+async function add(
+  output: Output,
+  { hub, url, use }: AddOptions,
+  name: string,
+  given: string[],
+): Promise<ExitCode> {
   const urls = [...given, ...(url ?? [])]
   if (urls.length === 0) throw new CommandError('Give the URL of a broker: rivulet context add NAME URL.')
   checkContextName(name)
@@ -63,6 +68,7 @@ function add(output: Output, { hub, url, use }: AddOptions, name: string, given:
     if (!/^[a-z][a-z0-9+.-]*:\S+$/i.test(each)) throw new CommandError('A URL is such as nats://host:4222.')
     checkNoSecret(each)
   }
+  await checkTaken(urls)
   const { current, contexts } = readContexts()
   const context = { urls, ...(hub !== undefined && { hub }) }
   const now = use === true || current === undefined ? name : current
