@@ -2,6 +2,7 @@ import { readRecord, writeRecord } from '@rivulet/cli'
 import { describe, expect, test } from 'vitest'
 import { printable } from '../src/base/printable.ts'
 import { countFrom1, durationMs, ratePerSecond, sizeBytes, spanMs } from '../src/base/quantity.ts'
+import { momentOf } from '../src/recording/moment.ts'
 
 const RECORD = {
   stream: 'a',
@@ -61,6 +62,8 @@ describe('a quantity of the command line', () => {
     [durationMs, '1d', 86_400_000],
     [durationMs, '2147483647ms', 2_147_483_647],
     [spanMs, '30d', 2_592_000_000],
+    [(text) => Number(momentOf(text)), '40d', 3_456_000_000],
+    [(text) => Number(momentOf(text)), '2024-02-29T23:30:00-02:00', Date.UTC(2024, 2, 1, 1, 30)],
     [sizeBytes, '100', 100],
     [sizeBytes, '4k', 4096],
     [sizeBytes, '64KiB', 65_536],

@@ -66,11 +66,11 @@ export class Recording {
         for (const text of texts) {
           number += 1
           if (signal.aborted) return
-          if (text.trim() !== '') yield { text, number }
+          if (text.trim() !== '') yield { text: number === 1 ? withoutMark(text) : text, number }
         }
         if (rest.length > MAX_LINE_LENGTH) throw tooLong(this.name, number + 1)
       }
-      if (rest.trim() !== '') yield { text: rest, number: number + 1 }
+      if (rest.trim() !== '') yield { text: number === 0 ? withoutMark(rest) : rest, number: number + 1 }
     } catch (error) {
       // A stream that is destroyed while it is read says that it closed too early.
       if (signal.aborted) return
@@ -92,6 +92,11 @@ export class Recording {
     const reason = cause instanceof Error ? cause.message : String(cause)
     return invalid(`The recording ${this.name} can't be read: ${reason}.`)
   }
+}
+
+/** Takes away the byte order mark that some editors put before a text. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, '')
 }
 
 function tooLong(name: string, number: number): RivuletError {

@@ -7,8 +7,13 @@ const DATE = /^\d{4}-\d\d-\d\d/
 export function momentOf(text: string): number | Date {
   if (!DATE.test(text)) return spanMs(text)
   const date = new Date(text)
-  if (!Number.isNaN(date.getTime())) return date
+  if (!Number.isNaN(date.getTime()) && isInCalendar(text.slice(0, 10))) return date
   throw new InvalidArgumentError('It is a duration such as 90s, or a date such as 2026-01-31T12:00:00Z.')
+}
+
+/** A day behind the end of a month would be read as one of the next month. */
+function isInCalendar(day: string): boolean {
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
 }
 
 /** Reads a speed: a number from 0.001 to 1000, or `max`. */
