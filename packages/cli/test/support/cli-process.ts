@@ -15,6 +15,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What it reads; `'open'` keeps its standard input open, for `type`. @default nothing */
   readonly input?: string
+  /** A file, or a folder, in place of `input`. */
+  readonly stdin?: string
   /** A file that it writes its standard output to. @default a pipe that the test reads */
   readonly stdout?: string
 }
@@ -33,13 +35,14 @@ export class CliProcess {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], { env = {}, input, stdout }: CliOptions = {}) {
+  constructor(args: readonly string[], { env = {}, input, stdin, stdout }: CliOptions = {}) {
+    const source = stdin === undefined ? undefined : openSync(stdin, 'r')
     const file = stdout === undefined ? undefined : openSync(stdout, 'w')
     this.#child = spawn(process.execPath, [command, ...args], {
       env: { ...environment(), ...env },
-      stdio: ['pipe', file ?? 'pipe', 'pipe'],
+      stdio: [source ?? 'pipe', file ?? 'pipe', 'pipe'],
     })
-    if (file !== undefined) closeSync(file)
+    for (const opened of [source, file]) if (opened !== undefined) closeSync(opened)
     this.#closed = once(this.#child, 'close')
     this.#child.stdout?.on('data', (chunk) => {
       this.stdout += chunk
