@@ -1,6 +1,8 @@
 import { readRecord, writeRecord } from '@rivulet/cli'
 import { describe, expect, test } from 'vitest'
-import { countFrom1, durationMs, ratePerSecond, sizeBytes } from '../src/base/quantity.ts'
+import { printable } from '../src/base/printable.ts'
+import { countFrom1, durationMs, ratePerSecond, sizeBytes, spanMs } from '../src/base/quantity.ts'
+import { momentOf } from '../src/recording/moment.ts'
 
 const RECORD = {
   stream: 'a',
@@ -36,6 +38,21 @@ describe('a record', () => {
   })
 })
 
+describe('a text of others', () => {
+  test.each([
+    ['plain ü 漢 \u{1F30A} e\u0301', 'plain ü 漢 \u{1F30A} e\u0301'],
+    ['\u001B[2J\u009B\r\n\u007F', '\\u001b[2J\\u009b\\u000d\\u000a\\u007f'],
+    ['\u202Eabc\u2066\u200F', '\\u202eabc\\u2066\\u200f'],
+    ['a\u2028b\u2029c', 'a\\u2028b\\u2029c'],
+    ['pay\u200Bpal\uFEFF', 'pay\\u200bpal\\ufeff'],
+    ['\u{E0041}', '\\udb40\\udc41'],
+    [`z${'\u0301'.repeat(5)}`, `z${'\u0301'.repeat(3)}\\u0301\\u0301`],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(printable(text)).toBe(shown)
+    expect(JSON.parse(`"${shown}"`)).toBe(text)
+  })
+})
+
 describe('a quantity of the command line', () => {
   test.each<[(text: string) => number, string, number]>([
     [durationMs, '500ms', 500],
@@ -43,6 +60,10 @@ describe('a quantity of the command line', () => {
     [durationMs, '1.5m', 90_000],
     [durationMs, '2h', 7_200_000],
     [durationMs, '1d', 86_400_000],
+    [durationMs, '2147483647ms', 2_147_483_647],
+    [spanMs, '30d', 2_592_000_000],
+    [(text) => Number(momentOf(text)), '40d', 3_456_000_000],
+    [(text) => Number(momentOf(text)), '2024-02-29T23:30:00-02:00', Date.UTC(2024, 2, 1, 1, 30)],
     [sizeBytes, '100', 100],
     [sizeBytes, '4k', 4096],
     [sizeBytes, '64KiB', 65_536],
@@ -56,10 +77,9 @@ describe('a quantity of the command line', () => {
   })
 
   test.each<[(text: string) => number, string]>([
-    ...['', '10', '-1s', '1 week', 'NaNs', '1e3s'].map((text): [typeof durationMs, string] => [
-      durationMs,
-      text,
-    ]),
+    ...['', '10', '-1s', '1 week', 'NaNs', '1e3s', '30d', '2147483648ms', `${'9'.repeat(400)}s`].map(
+      (text): [typeof durationMs, string] => [durationMs, text],
+    ),
     ...['', '-1', '4q', '0.3', '1e400'].map((text): [typeof sizeBytes, string] => [sizeBytes, text]),
     ...['', '0', '1.5', '-1', '99999999999999999999'].map((text): [typeof countFrom1, string] => [
       countFrom1,

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startNats } from '../../../test/support/brokers.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { runCli } from './support/cli-process.ts'
 import { heardOn } from './support/heard.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
@@ -38,6 +39,19 @@ test('contexts are added, listed, used and removed', async () => {
   expect(JSON.parse(readFileSync(file, 'utf8')).current).toBe('third')
 })
 
+test('no control character of a file or an argument is shown', async () => {
+  const { context, run, file } = userWith()
+  mkdirSync(join(file, '..'))
+  const contexts = { 'a\u009B2J': { urls: ['memory:\u001B[2J\u202E'], hub: 'x\r' } }
+  writeFileSync(file, JSON.stringify({ contexts }))
+  expect((await context('ls')).stdout).toBe('  a\\u009b2J  memory:\\u001b[2J\\u202e  hub x\\u000d\n')
+  expect((await context('use', '\u001B[2J')).stderr).toContain(
+    'There is no context "\\u001b[2J"; there are a\\u009b2J.',
+  )
+  const subscribed = await run('sub', 'a\u001B[2J', '--url', 'memory:x', '--for', '1ms')
+  expect(subscribed.stderr).toContain('subscribed to a\\u001b[2J of hub')
+})
+
 test('a URL with a secret in it is refused and not kept, one with a reference is', async () => {
   const { context, file } = userWith()
   const secrets = [
@@ -47,6 +61,12 @@ test('a URL with a secret in it is refused and not kept, one with a reference is
     `mqtt://ann:\${NAME}swordfish@host`,
     'mqtt://ann:sword@fish@host',
     'ws://host/rivulet?a=b&token=swordfish',
+    'ws://host/rivulet?%74oken=swordfish',
+    ...['access_token', 'api_key', 'apiKey', 'auth', 'pass', 'jwt'].map(
+      (name) => `ws://host/?${name}=swordfish`,
+    ),
+    'ws://host/rivulet#token=swordfish',
+    `ws://host/?token=\${NAME}swordfish`,
   ]
   for (const url of secrets) {
     const { exitCode, stdout, stderr } = await context('add', 'a', url)
@@ -61,6 +81,43 @@ test('a URL with a secret in it is refused and not kept, one with a reference is
     `redis://ann:\${file:/run/secrets/redis}@host:6379`,
   ]
   for (const url of kept) expect((await context('add', 'a', url)).exitCode, url).toBe(0)
+})
+
+test.each([
+  'nats://ann:sword/fish@host',
+  'nats://ann:sword#fish@host',
+  'nats://ann:sword?fish@host',
+  'ws://ann:sword/fish@host',
+  'nats:ann:swordfish@host',
+  'ws:ann:swordfish@host',
+  'ws:/ann:swordfish@host',
+  'ws:///ann:swordfish@host',
+  'ws://host/?%=swordfish',
+  'nats://host?unknown=1',
+  'nats://host/path',
+  'nats://host:port',
+  'redis://host/?db=swordfish',
+  'http://host',
+  'replay:file.ndjson?speed=swordfish',
+])('the URL %s is refused, not kept and not repeated', async (url) => {
+  const { context, file } = userWith()
+  const { exitCode, stdout, stderr } = await context('add', 'a', url)
+  expect(stderr).toMatch(/^rivulet: .*\n$/)
+  expect(stderr).not.toMatch(/(?<!pas)sword|fish/)
+  expect({ exitCode, stdout, exists: existsSync(file) }).toEqual({ exitCode: 2, stdout: '', exists: false })
+})
+
+test('URLs of every transport are kept', async () => {
+  const { context } = userWith()
+  const kept = [
+    ['nats://a:4222?prefix=x', `nats://ann:\${NAME}@b:\${PORT}`],
+    ['mqtts://ann@host:8883'],
+    [`rediss://:\${file:/run/secrets/user@redis}@host?sharded=true`],
+    [`ws://host/rivulet?token=\${TOKEN}`],
+    ['replay:folder/user@key=1.ndjson?speed=2'],
+    ['memory:a'],
+  ]
+  for (const urls of kept) expect(await context('add', 'a', ...urls), urls[0]).toMatchObject({ exitCode: 0 })
 })
 
 test('a context is where a hub is found, and its references are resolved', async () => {
@@ -97,11 +154,11 @@ test('a context is where a hub is found, and its references are resolved', async
 
 test('the environment comes before the current context, and options before both', async () => {
   const folder = userWith({ RIVULET_URL: 'memory:environment', RIVULET_CONTEXT: 'third' })
-  await folder.context('add', 'first', 'nope://current')
+  await folder.context('add', 'first', `nats://127.0.0.1:${await freePort()}`)
   const named = await folder.run('pub', 'a', '{}')
   expect(named).toMatchObject({ exitCode: 0 })
-  const byOption = await folder.run('pub', 'a', '{}', '--context', 'first')
-  expect(byOption.stderr).toContain('not nope:')
+  const byOption = await folder.run('pub', 'a', '{}', '--context', 'first', '--wait', '300ms')
+  expect(byOption).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('connection refused') })
   const other = userWith({ RIVULET_CONTEXT: 'third' })
   await other.context('add', 'first', 'memory:a')
   expect((await other.run('pub', 'a', '{}')).stderr).toContain(

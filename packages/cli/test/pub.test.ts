@@ -202,6 +202,19 @@ describe('rivulet pub', () => {
     expect(exitCode).toBe(0)
   })
 
+  test('reads past a byte order mark, and refuses a folder', async () => {
+    const args = ['pub', 'a', '--url', 'memory:a']
+    const marked = await runCli(args, { input: '\uFEFF{"n":1}\n{"n":2}' })
+    expect(marked).toMatchObject({ exitCode: 0, stderr: 'published 2: 2 confirmed\n' })
+    const single = await runCli(args, { input: '\uFEFF{"n":1}' })
+    expect(single).toMatchObject({ exitCode: 0, stderr: 'published 1: 1 confirmed\n' })
+    const said = 'rivulet: Standard input is a folder; give a file, or lines by a pipe.\n'
+    const folder = import.meta.dirname
+    expect(await runCli(args, { stdin: folder })).toMatchObject({ exitCode: 2, stderr: said })
+    const replayed = await runCli(['replay', '-', '--dry-run'], { stdin: folder })
+    expect(replayed).toMatchObject({ exitCode: 2, stderr: said })
+  })
+
   test('changes the limit with --rate, says so, and publishes no faster', async () => {
     const args = ['pub', 'a', '{"n":{{n}}}', '--url', 'memory:a']
     const raised = await runCli([...args, '--count', '500', '--rate', '1000'])

@@ -139,6 +139,44 @@ describe('rivulet replay', () => {
     })
   })
 
+  test('checks by the same way as it publishes', async () => {
+    const [good = ''] = readFileSync(recordingOf(1), 'utf8').split('\n')
+    const sid = 'TZ'.padEnd(34, '0')
+    const bad = [
+      good.replace('"n":1', `"n":"${'x'.repeat(66_000)}"`),
+      good.replace('"n":1', '"__proto__":1'),
+      good.replace('"stream":"s0"', `"stream":"${'s'.repeat(1000)}"`),
+    ]
+    const file = fileOf([good, ...bad, good])
+    const flags = ['--skip-bad', '--json']
+    const dry = await runCli(['replay', file, ...flags, '--dry-run'])
+    const played = await runCli(['replay', file, ...flags, '--url', broker.url])
+    const lines = (stderr: string) => stderr.match(/line \d: .*/g)
+    expect(lines(dry.stderr)).toEqual(lines(played.stderr))
+    expect(lines(dry.stderr)).toHaveLength(3)
+    expect(JSON.parse(dry.stdout)).toMatchObject({ messages: 2, skipped: 3 })
+    expect(JSON.parse(played.stdout)).toMatchObject({ messages: 2, skipped: 3 })
+    const stopped = await runCli(['replay', file, '--dry-run'])
+    expect(stopped).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining(`${file}, line 2: Payload is `),
+    })
+    const renamed = await runCli(['replay', fileOf([good]), '--dry-run', '--rename', `s0=${sid}`])
+    const refused = await runCli(['replay', fileOf([good]), '--rename', `s0=${sid}`, '--url', broker.url])
+    expect(renamed.exitCode).toBe(refused.exitCode)
+    expect(renamed.exitCode).toBe(2)
+  })
+
+  test('reads past a byte order mark, and plays nothing from behind the end', async () => {
+    const file = recordingOf(2)
+    const marked = fileOf([`\uFEFF${readFileSync(file, 'utf8').trim()}`])
+    const read = await runCli(['replay', marked, '--dry-run'])
+    expect(read).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('2 messages of 2 streams') })
+    const behind = await runCli(['replay', file, '--dry-run', '--json', '--from', '1h'])
+    expect(behind.stderr).toBe('0 messages of 0 streams in 0.0 s; nothing was published\n')
+    expect(JSON.parse(behind.stdout)).toMatchObject({ messages: 0, playedMs: 0 })
+  })
+
   test('says what is wrong with its command line, the file and the broker', async () => {
     const file = recordingOf(1)
     const wrong: [args: string[], message: string][] = [
@@ -146,6 +184,9 @@ describe('rivulet replay', () => {
       [['--rename', 'a'], 'the old name and the new one: a=b'],
       [['--from', 'noon'], 'a duration such as'],
       [['--from', '2026-31-01'], 'a date such as'],
+      [['--from', '2026-02-31T12:00:00Z'], 'a date such as'],
+      [['--to', '2026-02-29'], 'a date such as'],
+      [['--from', '9s', '--to', '8s'], '"to" of a replay is not before "from"'],
     ]
     for (const [args, message] of wrong) {
       const refused = await runCli(['replay', file, ...args, '--url', broker.url])

@@ -96,19 +96,26 @@ const REPLAY: Checks<ReplayOptions> = {
 
 /** Returns a copy of the options of a playback. Throws `INVALID_OPTIONS`. */
 export function checkPlayback(given: PlaybackOptions): PlaybackOptions {
-  return checked(given, PLAYBACK)
+  return inOrder(checked(given, PLAYBACK))
 }
 
 /** Returns a copy of the options of a transport. Throws `INVALID_OPTIONS`. */
 export function checkReplay(given: ReplayOptions): ReplayOptions {
   const options = checked(given, REPLAY)
   if (options.file === undefined) throw invalid('A replay needs the path of a recording: { file }.')
-  return options
+  return inOrder(options)
 }
 
 /** Makes an `INVALID_OPTIONS` error. */
 export function invalid(message: string): RivuletError {
   return new RivuletError('INVALID_OPTIONS', message)
+}
+
+/** A duration and a date can be compared only when the first message is known. */
+function inOrder<Options extends PlaybackOptions>(options: Options): Options {
+  const { from, to } = options
+  if (from === undefined || to === undefined || typeof from !== typeof to || to >= from) return options
+  throw invalid('The option "to" of a replay is not before "from".')
 }
 
 function checked<Options extends object>(given: Options, checks: Checks<Options>): Options {

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { type Hub, RivuletError, type Stream } from 'rivulet'
+import { createHub, type Hub, RivuletError, type Stream } from 'rivulet'
 import { type MessageRecord, readRecord } from './message-record.ts'
 import { checkPlayback, invalid, type PlaybackEnd, type PlaybackOptions } from './options.ts'
 import { Pace } from './pace.ts'
@@ -62,9 +62,9 @@ export class Playback {
     return this.#recording.bytesRead
   }
 
-  /** Milliseconds of the recording from its first message to the one that was played last. */
+  /** Milliseconds of the recording from its first message to the one that was played last; 0 before. */
   get playedMs(): number {
-    return (this.#lastAtMs ?? 0) - (this.#firstAtMs ?? 0)
+    return this.#lastAtMs === undefined ? 0 : this.#lastAtMs - (this.#firstAtMs ?? 0)
   }
 
   /**
@@ -84,9 +84,17 @@ export class Playback {
     return this.#run((record) => this.#publish(hub, record), hub, signal, bad)
   }
 
-  /** Reads and checks everything as `play` does, without waiting and without publishing. */
+  /**
+   * Reads and checks everything as `play` does, without waiting, and without publishing to anybody: a hub without a
+   * transport judges what a hub refuses.
+   */
   async check(signal: AbortSignal, bad?: (error: RivuletError) => void): Promise<void> {
-    await this.#run(({ stream }) => void this.#names.add(this.#nameOf(stream)), undefined, signal, bad)
+    const judge = createHub()
+    try {
+      await this.#run((record) => this.#publish(judge, record), undefined, signal, bad)
+    } finally {
+      await judge.close()
+    }
   }
 
   /** Removes every stream that was played so far, in any pass: their subscribers end. Call it once `play` has resolved. */

@@ -70,11 +70,11 @@ export class Recording {
         for (const text of texts) {
           number += 1
           if (signal.aborted) return
-          if (text.trim() !== '') yield { text, number }
+          if (text.trim() !== '') yield { text: number === 1 ? withoutMark(text) : text, number }
         }
         if (rest.length > MAX_LINE_LENGTH) throw tooLong(this.name, number + 1)
       }
-      if (rest.trim() !== '') yield { text: rest, number: number + 1 }
+      if (rest.trim() !== '') yield { text: number === 0 ? withoutMark(rest) : rest, number: number + 1 }
     } catch (error) {
       // A stream that is destroyed while it is read says that it closed too early.
       if (signal.aborted) return
@@ -106,6 +106,11 @@ export class Recording {
 function openFifo(path: string): Readable {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return new Socket({ fd, readable: true, writable: false })
+}
+
+/** Takes away the byte order mark that some editors put before a text. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, '')
 }
 
 function tooLong(name: string, number: number): RivuletError {

@@ -18,6 +18,8 @@ test.each<[unknown, string]>([
   [{ file, rename: { a: 1 } }, '"rename"'],
   [{ file, from: -1 }, '"from" of a replay is a number of milliseconds from 0, or a date'],
   [{ file, to: new Date('noon') }, '"to"'],
+  [{ file, from: 2, to: 1 }, '"to" of a replay is not before "from"'],
+  [{ file, from: new Date(2), to: new Date(1) }, '"to" of a replay is not before "from"'],
   [{ file, end: 'stop' }, "\"end\" of a replay is 'stay' or 'remove'"],
   [{ file, ended: true }, '"ended" of a replay is a function'],
   [{ file, toString: 1 }, 'no option "toString"'],

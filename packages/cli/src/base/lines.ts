@@ -27,17 +27,22 @@ export async function* linesOf(input: Readable, signal: AbortSignal): AsyncGener
       for (const text of texts) {
         number += 1
         if (signal.aborted) return
-        if (text.trim() !== '') yield { text, number }
+        if (text.trim() !== '') yield { text: number === 1 ? withoutMark(text) : text, number }
       }
       if (rest.length > MAX_LINE_LENGTH) throw tooLong(number + 1)
     }
-    if (rest.trim() !== '') yield { text: rest, number: number + 1 }
+    if (rest.trim() !== '') yield { text: number === 0 ? withoutMark(rest) : rest, number: number + 1 }
   } catch (error) {
     // A stream that is destroyed while it is read says that it closed too early.
     if (!signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', leave)
   }
+}
+
+/** Takes away the byte order mark that some editors put before a text. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, '')
 }
 
 function tooLong(number: number): CommandError {

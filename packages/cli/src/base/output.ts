@@ -1,8 +1,16 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import type { CommonOptions } from './common-options.ts'
+import { printable } from './printable.ts'
+import { until } from './until.ts'
 
 /** A style of `util.styleText`. */
 export type Style = Parameters<typeof styleText>[0]
+
+/** Text that may wait for its reader: some seconds of all that a network brings. */
+export const MAX_WAITING_LENGTH = 16 * 1024 * 1024
+/** How long an interrupted command waits for the reader of its output. */
+const LAST_WAIT_MS = 1000
 
 /** Writes the output of a command: data to standard output, words about it to standard error. */
 export class Output {
@@ -13,8 +21,10 @@ export class Output {
   readonly #isQuiet: boolean
   readonly #hasColors: { readonly data: boolean; readonly words: boolean }
   #isLeft = false
+  #failure: Error | undefined
+  #dropped = 0
 
-  /** `left` is called when the reader of the output has left, as `head` does. */
+  /** `left` is called when the reader of the output has left, as `head` does, and when it can't be written. */
   constructor(options: CommonOptions, left: () => void) {
     this.isJson = options.json === true
     this.#isQuiet = options.quiet === true
@@ -22,12 +32,13 @@ export class Output {
       data: hasColors(process.stdout, options.color),
       words: hasColors(process.stderr, options.color),
     }
-    onEnd(process.stdout, () => {
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       this.#isLeft = true
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') this.#failure ??= error
       left()
     })
     // Words are for people: without a reader they are not missed.
-    onEnd(process.stderr, () => {})
+    process.stderr.on('error', () => {})
   }
 
   /** Whether somebody still reads standard output. */
@@ -35,9 +46,20 @@ export class Output {
     return !this.#isLeft
   }
 
+  /** How many lines were dropped since the reader was too slow. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
   /** Prints a line of data. */
   line(text: string): void {
     this.write(`${text}\n`)
+  }
+
+  /** Prints a line of data that comes unasked. While too much waits for the reader, the line is dropped and counted. */
+  offer(text: string): void {
+    if (process.stdout.writableLength + text.length <= MAX_WAITING_LENGTH) this.line(text)
+    else this.#dropped += 1
   }
 
   /** Writes text to standard output as it is. */
@@ -47,12 +69,14 @@ export class Output {
 
   /** Says something about the work, unless `--quiet` was given. */
   say(text: string): void {
-    if (!this.#isQuiet) process.stderr.write(`${text}\n`)
+    if (!this.#isQuiet) process.stderr.write(`${printable(text)}\n`)
   }
 
   /** Says what is wrong. */
   warn(text: string): void {
-    process.stderr.write(`${this.styledWords('yellow', 'rivulet:')} ${text}\n`)
+    // A stack has lines.
+    const lines = process.env.DEBUG ? text.split('\n') : [text]
+    process.stderr.write(`${this.styledWords('yellow', 'rivulet:')} ${lines.map(printable).join('\n')}\n`)
   }
 
   /** Styles text for standard output, if that shows colours. */
@@ -65,9 +89,22 @@ export class Output {
     return this.#hasColors.words ? styleText(style, text) : text
   }
 
-  /** Resolves when everything written has left this process, or can't. */
-  async drained(): Promise<void> {
-    await Promise.all([process.stdout, process.stderr].map(drainedOf))
+  /**
+   * Resolves when everything written has left this process, or can't: to whether it did, or nobody wanted it. Says why it
+   * did not. Once `signal` aborts, a slow reader has one second more.
+   */
+  async finish(signal: AbortSignal): Promise<boolean> {
+    const isOut = Promise.all([process.stdout, process.stderr].map(drainedOf)).then(() => true)
+    const isLate = until(signal).then(() => delay(LAST_WAIT_MS, false))
+    const isDone = await Promise.race([isOut, isLate])
+    // What is wrong with a write is told a turn later.
+    await nextTurn()
+    if (this.#failure !== undefined) {
+      this.warn(`Standard output can't be written any further: ${this.#failure.message}.`)
+    } else if (!isDone) {
+      this.warn('The reader of standard output did not take all of it.')
+    }
+    return isDone && this.#failure === undefined
   }
 }
 
@@ -78,13 +115,6 @@ function hasColors(stream: NodeJS.WriteStream, color: boolean): boolean {
   if (FORCE_COLOR !== undefined) return !['0', 'false'].includes(FORCE_COLOR)
   if (NO_COLOR) return false
   return stream.isTTY === true && stream.hasColors()
-}
-
-function onEnd(stream: NodeJS.WriteStream, ended: () => void): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
-    ended()
-  })
 }
 
 function drainedOf(stream: NodeJS.WriteStream): Promise<void> {

@@ -41,8 +41,8 @@ export function perform<Options, Args extends unknown[]>(
     const exitCode = await work(run, options, ...(given.slice(0, -2) as Args)).catch((error) =>
       failed(run, error),
     )
-    await output.drained()
-    process.exit(exitCode)
+    const isWritten = await output.finish(run.signal)
+    process.exit(isWritten || exitCode !== EXIT.fine ? exitCode : EXIT.failed)
   }
 }
 

@@ -7,8 +7,18 @@ const BYTES_OF: Readonly<Record<string, number>> = {
 }
 const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i
 
-/** Reads a duration of the command line, such as `500ms`, `10s`, `2m`, into milliseconds. */
+/** The longest that a timer can be. */
+const MAX_MS = 2 ** 31 - 1
+
+/** Reads a duration that a timer is to wait, such as `500ms`, `10s`, `2m`, into milliseconds: at most 2³¹−1. */
 export function durationMs(text: string): number {
+  const ms = spanMs(text)
+  if (ms > MAX_MS) throw new InvalidArgumentError('It is a duration of at most 24.8 days, such as 24d.')
+  return ms
+}
+
+/** Reads a duration of any length into milliseconds. */
+export function spanMs(text: string): number {
   const [, number = '', unit = ''] = NUMBER_AND_UNIT.exec(text) ?? []
   const unitMs = MS_OF[unit.toLowerCase()]
   if (unitMs === undefined) throw new InvalidArgumentError('It is a duration such as 500ms, 10s, 2m or 1h.')

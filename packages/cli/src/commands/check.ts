@@ -3,6 +3,7 @@ import type { CommonOptions } from '../base/common-options.ts'
 import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output, Style } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
+import { printable } from '../base/printable.ts'
 import { answerClocks, CLOCK_STREAM } from '../check/clock.ts'
 import { lookAtBroker, placeWords } from '../check/look.ts'
 import type { Point, PointState } from '../check/point.ts'
@@ -96,5 +97,5 @@ function printPoint(output: Output, { state, name, text, advice }: Point): void 
   const mark = output.styled(STYLES[state], state.padEnd(STATE_WIDTH))
   // What the broker said may end with a full stop of its own.
   const words = advice === undefined ? text : `${text.replace(/\.+$/, '')}. ${advice}`
-  output.line(`${mark} ${name.padEnd(NAME_WIDTH)} ${words}`)
+  output.line(`${mark} ${name.padEnd(NAME_WIDTH)} ${printable(words)}`)
 }

@@ -3,8 +3,9 @@ import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
 import { perform } from '../base/perform.ts'
+import { printable } from '../base/printable.ts'
 import { checkContextName, contextOf, readContexts, writeContexts } from '../contexts/context-file.ts'
-import { checkNoSecret } from '../contexts/secret-reference.ts'
+import { checkNoSecret, checkTaken } from '../contexts/secret-reference.ts'
 
 const EXAMPLES = `
 Secrets are not kept: a URL has \${NAME} in their place for a variable of the environment, or \${file:PATH} for the
@@ -54,7 +55,12 @@ export function addContext(program: Command): void {
     .action(perform<object, [string]>(async ({ output }, _, name) => remove(output, name)))
 }
 
-function add(output: Output, { hub, url, use }: AddOptions, name: string, given: string[]): ExitCode {
+async function add(
+  output: Output,
+  { hub, url, use }: AddOptions,
+  name: string,
+  given: string[],
+): Promise<ExitCode> {
   const urls = [...given, ...(url ?? [])]
   if (urls.length === 0) throw new CommandError('Give the URL of a broker: rivulet context add NAME URL.')
   checkContextName(name)
@@ -62,6 +68,7 @@ function add(output: Output, { hub, url, use }: AddOptions, name: string, given:
     if (!/^[a-z][a-z0-9+.-]*:\S+$/i.test(each)) throw new CommandError('A URL is such as nats://host:4222.')
     checkNoSecret(each)
   }
+  await checkTaken(urls)
   const { current, contexts } = readContexts()
   const context = { urls, ...(hub !== undefined && { hub }) }
   const now = use === true || current === undefined ? name : current
@@ -87,10 +94,11 @@ function list(output: Output): ExitCode {
     return EXIT.fine
   }
   if (names.length === 0) output.say('There are no contexts; make one with: rivulet context add NAME URL')
-  const width = Math.max(...names.map((name) => name.length))
+  const width = Math.max(...names.map((name) => printable(name).length))
   for (const name of names) {
     const { urls, hub } = contextOf({ contexts }, name)
-    const row = `${name.padEnd(width)}  ${urls.join(' ')}${hub === undefined ? '' : `  hub ${hub}`}`
+    const place = printable(`${urls.join(' ')}${hub === undefined ? '' : `  hub ${hub}`}`)
+    const row = `${printable(name).padEnd(width)}  ${place}`
     output.line(name === current ? output.styled('bold', `* ${row}`) : `  ${row}`)
   }
   return EXIT.fine

@@ -3,6 +3,7 @@ import type { CommonOptions } from '../base/common-options.ts'
 import type { ExitCode } from '../base/exit-code.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { countFrom1, durationMs, ratePerSecond } from '../base/quantity.ts'
+import { standardInput } from '../base/standard-input.ts'
 import { withHub } from '../connection/hub-of.ts'
 import { messageTexts } from '../pub/message-source.ts'
 import { limitOf, Publisher } from '../pub/publisher.ts'
@@ -60,7 +61,8 @@ async function publish(
 ): Promise<ExitCode> {
   const { signal, output } = run
   // What is wrong with it is said before anything is opened.
-  if (text !== undefined) templateOf(text)
+  if (text === undefined) standardInput()
+  else templateOf(text)
   return withHub(run, options, { mayBeLocal: true }, async (hub, { urls }) => {
     if (urls.length === 0) output.say('There is no URL of a broker: the messages stay in this process.')
     const { rate, latest, count, every } = options

@@ -11,7 +11,7 @@ import { countFrom1, durationMs } from '../base/quantity.ts'
 import { sizeText } from '../base/size-text.ts'
 import { sumOf } from '../base/sum.ts'
 import { until } from '../base/until.ts'
-import { intakeOf, withTap } from '../connection/hub-tap.ts'
+import { exitCodeOfTap, intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Recorder } from '../recording/recorder.ts'
 import { sinkOf } from '../recording/sink.ts'
 import { exitCodeOf, sentenceOf } from '../sub/summary.ts'
@@ -104,6 +104,6 @@ function summed(
   if (json === true && file !== '-') {
     output.line(JSON.stringify({ file, messages, streams, bytes, tooSlow: dropped, ...intake }))
   }
-  if (dropped > 0 || intake.dropped.notJoined > 0) return EXIT.failed
+  if (dropped > 0 || exitCodeOfTap(intake) === EXIT.failed) return EXIT.failed
   return exitCodeOf(intake, count === undefined || recorder.isFull || signal.aborted)
 }

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { showProgress } from '../base/progress.ts'
+import { standardInput } from '../base/standard-input.ts'
 import { warnFirst } from '../base/warn-first.ts'
 import { withHub } from '../connection/hub-of.ts'
 import { exitCodeOf, sentenceOf } from '../pub/summary.ts'
@@ -54,7 +55,7 @@ export function addReplay(program: Command): void {
 
 async function replay(run: Run, options: ReplayCommandOptions, file: string): Promise<ExitCode> {
   const { speed, loop, rename, from, to, skipBad } = options
-  const playback = new Playback(file === '-' ? process.stdin : file, {
+  const playback = new Playback(file === '-' ? standardInput() : file, {
     speed,
     loop,
     rename,

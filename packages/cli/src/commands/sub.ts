@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CommonOptions } from '../base/common-options.ts'
-import type { ExitCode } from '../base/exit-code.ts'
+import { countText } from '../base/count-text.ts'
+import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { countFrom1, durationMs } from '../base/quantity.ts'
 import { withHub } from '../connection/hub-of.ts'
@@ -23,7 +24,7 @@ Examples:
   rivulet sub positions --format '{{data.truck}} {{data.lat}}'
   rivulet sub positions --raw | jq .lat
 
-Exit codes: 0 fine; 1 messages were missed or dropped, or fewer came than --count; 2 the subscription was refused, or
+Exit codes: 0 fine; 1 messages were missed, dropped or not printed, or fewer came than --count; 2 the subscription was refused, or
 messages did not fit the schema; 3 the broker is away.`
 
 interface SubOptions extends CommonOptions, FormatOptions {
@@ -64,12 +65,16 @@ async function subscribe(run: Run, options: SubOptions, names: string[]): Promis
     try {
       await subscriber.run(signal, {
         subscribed: () => output.say(`subscribed to ${names.join(', ')} of hub ${hub.name}`),
-        take: (record) => output.line(format(record)),
+        take: (record) => output.offer(format(record)),
       })
     } finally {
       clearInterval(stats)
     }
     say()
+    if (output.dropped > 0) {
+      output.warn(`${countText(output.dropped, 'message')} not printed, since the reader was too slow.`)
+      return EXIT.failed
+    }
     return exitCodeOf(subscriber.ledger(), subscriber.isComplete || signal.aborted)
   })
 }

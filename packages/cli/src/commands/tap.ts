@@ -9,7 +9,7 @@ import { perform, type Run } from '../base/perform.ts'
 import { durationMs } from '../base/quantity.ts'
 import { sumOf } from '../base/sum.ts'
 import { until } from '../base/until.ts'
-import { intakeOf, withTap } from '../connection/hub-tap.ts'
+import { exitCodeOfTap, type Intake, intakeOf, withTap } from '../connection/hub-tap.ts'
 import { Activity } from '../tap/activity.ts'
 import { showLiveTable } from '../tap/live-table.ts'
 
@@ -26,7 +26,8 @@ Examples:
   rivulet tap --only 'truck-*' --every 250ms
   rivulet tap --ndjson --every 10s >> activity.ndjson
 
-Exit codes: 0 fine; 2 the broker denies it, or the transport can't; 3 the broker is away.`
+Exit codes: 0 fine; 1 there were more streams than it can follow; 2 the broker denies it, or the transport can't; 3 the
+broker is away.`
 
 interface TapOptions extends CommonOptions {
   readonly only?: string
@@ -56,8 +57,9 @@ async function tap(run: Run, options: TapOptions): Promise<ExitCode> {
     run.output.say(`watching hub ${hub.name}`)
     const isTable = run.output.isTerminal && !run.output.isJson && options.ndjson !== true
     await (isTable ? showTable(hub, tapped, run, options) : printLines(tapped, run, options))
-    run.output.say(summaryOf(tapped, options.only))
-    return EXIT.fine
+    const intake = intakeOf(tapped, options.only === undefined ? undefined : globOf(options.only))
+    run.output.say(summaryOf(tapped, intake, options.only))
+    return exitCodeOfTap(intake)
   })
 }
 
@@ -88,11 +90,17 @@ function everyMsOf({ every = EVERY_MS }: TapOptions): number {
   return Math.max(1, every)
 }
 
-function summaryOf(tap: Tap, only: string | undefined): string {
+/** Says what was heard. `only` is the glob of the wanted streams. */
+export function summaryOf(
+  tap: Pick<Tap, 'streams'>,
+  { missed, reordered, dropped }: Intake,
+  only: string | undefined,
+): string {
   const isWanted = globOf(only)
-  const { missed, reordered, dropped } = intakeOf(tap, only === undefined ? undefined : isWanted)
   const heard = [...tap.streams()].filter(({ name }) => isWanted(name))
   const messages = sumOf(heard.map(({ ledger }) => ledger.delivered))
   const drops = sumOf(Object.values(dropped))
-  return `heard ${countText(messages, 'message')} on ${countText(heard.length, 'stream')}, ${missed} missed, ${reordered} reordered, ${drops} dropped`
+  const { notJoined } = dropped
+  const unfollowed = notJoined > 0 ? ` (${notJoined} of streams that were too many to follow)` : ''
+  return `heard ${countText(messages, 'message')} on ${countText(heard.length, 'stream')}, ${missed} missed, ${reordered} reordered, ${drops} dropped${unfollowed}`
 }

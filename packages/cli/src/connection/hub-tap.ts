@@ -1,6 +1,6 @@
 import { type Hub, type Ledger, RivuletError, type Tap, type TapListener } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
-import { CommandError, EXIT } from '../base/exit-code.ts'
+import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Run } from '../base/perform.ts'
 import { until } from '../base/until.ts'
 import { withHub } from './hub-of.ts'
@@ -36,8 +36,14 @@ function denied({ name }: Hub, error: unknown): unknown {
   return new CommandError(`Hub ${name} can't be watched: ${reason}`, EXIT.refused, error)
 }
 
-/** Sums the counts of the wanted streams. Without `isWanted`: of the whole tap, frames of no stream included. */
-export function intakeOf(tap: Tap, isWanted: ((name: string) => boolean) | undefined): Intake {
+/**
+ * Sums the counts of the wanted streams. Without `isWanted`: of the whole tap, frames of no stream included. `notJoined`
+ * is always that of the whole tap: the names of streams that it did not follow are not known.
+ */
+export function intakeOf(
+  tap: Pick<Tap, 'ledger' | 'streams'>,
+  isWanted: ((name: string) => boolean) | undefined,
+): Intake {
   const { missed, reordered, dropped } = tap.ledger()
   if (isWanted === undefined) return { missed, reordered, dropped }
   const sum = { missed: 0, reordered: 0, dropped: mapped(dropped, () => 0) }
@@ -47,7 +53,12 @@ export function intakeOf(tap: Tap, isWanted: ((name: string) => boolean) | undef
     sum.reordered += ledger.reordered
     sum.dropped = mapped(sum.dropped, (count, reason) => count + ledger.dropped[reason])
   }
-  return sum
+  return { ...sum, dropped: { ...sum.dropped, notJoined: dropped.notJoined } }
+}
+
+/** Gives 1 when frames were dropped because the tap did not follow their streams, else 0. */
+export function exitCodeOfTap({ dropped }: Intake): ExitCode {
+  return dropped.notJoined > 0 ? EXIT.failed : EXIT.fine
 }
 
 type Dropped = Ledger['dropped']

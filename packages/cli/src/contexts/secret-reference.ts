@@ -1,27 +1,45 @@
 import { readFileSync } from 'node:fs'
+import { loadTransport } from 'rivulet/transport'
 import { CommandError } from '../base/exit-code.ts'
 
 /** `${NAME}` is a variable of the environment, `${file:PATH}` the content of a file. */
 const REFERENCE = /\$\{(file:)?([^}]*)\}/g
-/** The user and the password of a URL: all up to the last `@` before the path. */
-const CREDENTIALS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)@/i
-const SECRET_PARAMETER = /[?&](?:token|password|secret|key|credentials)=([^&#]*)/gi
+/** The scheme, the authority, and what stands behind it. */
+const PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is
+/** Names of parameters whose values are secrets, wherever it stands in them: `access_token`, `apiKey`. */
+const SECRET_NAME = /token|pass|pwd|secret|key|cred|auth|jwt|seed/i
+/** Schemes of URLs with a name or a path in place of a host: they go to no server, so there is nothing secret in them. */
+const WITHOUT_HOST = /^(?:memory|replay|threads):/i
+/** A reference in a parameter. */
+const PARAMETER_REFERENCE = /\?.*\$\{/s
 /** Schemes in whose URLs a user without a password is a token. */
 const WITH_TOKENS: readonly string[] = ['nats', 'tls']
 /** Stands for a reference, whose own characters would be taken for those of the URL. */
 const MASK = '$'
 
-/** Throws when a URL that is to be kept has a secret in it. */
+/** Throws when a URL that is to be kept has a secret in it, or may have one. */
 export function checkNoSecret(url: string): void {
   const masked = url.replaceAll(REFERENCE, MASK)
-  const secrets = [...masked.matchAll(SECRET_PARAMETER)].map(([, value = '']) => value)
-  const [, scheme, credentials] = CREDENTIALS.exec(masked) ?? []
-  if (scheme !== undefined && credentials !== undefined) secrets.push(secretIn(scheme, credentials))
+  if (WITHOUT_HOST.test(masked)) return
+  const [, scheme = '', authority = '', rest = ''] = PARTS.exec(masked) ?? []
+  if (scheme === '') throw new CommandError('A URL is such as nats://host:4222.')
+  // A bare `/`, `?` or `#` in a password ends the authority before its `@`.
+  if (rest.includes('@')) {
+    throw new CommandError('An @ behind the host is written %40; and secrets are not kept in a URL.')
+  }
+  const secrets = [...secretsIn(rest), secretOf(scheme, authority)]
   if (secrets.every((secret) => secret === '' || secret === MASK)) return
   const advice = `write \${NAME} in its place for a variable of the environment, or \${file:PATH} for a file`
   throw new CommandError(
     `The URL has a secret in it, and secrets are not kept; ${advice}, e.g. 'nats://user:\${NAME}@host:4222'.`,
   )
+}
+
+/** Rejects when the transport of URLs does not take them. Nothing is connected. */
+export async function checkTaken(urls: readonly string[]): Promise<void> {
+  // The value of a reference is not known yet. A number may be a host, a port, a user or a password, and no parameter.
+  if (urls.some((url) => PARAMETER_REFERENCE.test(url))) return
+  await loadTransport(urls.map((url) => url.replaceAll(REFERENCE, '1')))
 }
 
 /** Replaces the references in a URL by their values, percent-encoded. */
@@ -31,10 +49,30 @@ export function resolveReferences(url: string): string {
   )
 }
 
-function secretIn(scheme: string, credentials: string): string {
+function secretOf(scheme: string, authority: string): string {
+  const end = authority.lastIndexOf('@')
+  if (end < 0) return ''
+  const credentials = authority.slice(0, end)
   const colon = credentials.indexOf(':')
   if (colon >= 0) return credentials.slice(colon + 1)
   return WITH_TOKENS.includes(scheme.toLowerCase()) ? credentials : ''
+}
+
+/** Gives the values of secret parameters, be they in the query, the fragment or the path. */
+function secretsIn(rest: string): string[] {
+  return rest
+    .split(/[/?#&;]/)
+    .map((parameter) => parameter.split(/=(.*)/s))
+    .filter(([name = '']) => SECRET_NAME.test(decoded(name)))
+    .map(([, value = '']) => value)
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw new CommandError('A URL is percent-encoded; a bare % is written %25.', undefined, cause)
+  }
 }
 
 function fromEnvironment(name: string): string {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { linesOf } from '../base/lines.ts'
+import { standardInput } from '../base/standard-input.ts'
 import { templateOf } from './template.ts'
 
 /** Options of the source of messages. */
@@ -37,7 +38,8 @@ export async function* messageTexts(
 }
 
 async function* inputTexts(signal: AbortSignal): AsyncGenerator<SourceText, void> {
-  for await (const { text, number } of linesOf(process.stdin, signal)) yield { text, place: `line ${number}` }
+  for await (const { text, number } of linesOf(standardInput(), signal))
+    yield { text, place: `line ${number}` }
 }
 
 function* templateTexts(text: string, isOne: boolean): Generator<SourceText, void> {

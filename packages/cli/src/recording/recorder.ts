@@ -1,8 +1,6 @@
 import { type MessageRecord, writeRecord } from '@rivulet/replay'
+import { MAX_WAITING_LENGTH } from '../base/output.ts'
 import type { Sink } from './sink.ts'
-
-/** Text that may wait for the disk: some seconds of all that a network brings. */
-const MAX_WAITING_LENGTH = 16 * 1024 * 1024
 
 /**
  * Writes records, whole lines only. What comes while too much waits for the disk is dropped and counted: a hub can't be

@@ -31,7 +31,7 @@ function forPeople(output: Output): MessageFormat {
       'dim',
       new Date(receivedAt).toTimeString().slice(0, 8) + receivedAt.slice(19, 23),
     )
-    return `${time} ${output.styled('cyan', stream)} ${printable(JSON.stringify(data))}`
+    return `${time} ${output.styled('cyan', printable(stream))} ${printable(JSON.stringify(data))}`
   }
 }
 

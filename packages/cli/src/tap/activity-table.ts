@@ -3,6 +3,7 @@ import { countText } from '../base/count-text.ts'
 import { sumOf } from '../base/sum.ts'
 import type { StreamActivity } from './activity.ts'
 import { NAME, NUMBERS } from './columns.ts'
+import { cutToWidth } from './cut-to-width.ts'
 
 const MIN_NAME_WIDTH = 8
 const GAP = '  '
@@ -31,7 +32,7 @@ export function activityLines(
   const shown = isCut ? activities.slice(0, room - 1) : activities
   const lines = tableLines(shown, width)
   const rest = activities.length - shown.length
-  return isCut ? [...lines, `… and ${countText(rest, 'more stream')}`.slice(0, width)] : lines
+  return isCut ? [...lines, cutToWidth(`… and ${countText(rest, 'more stream')}`, width)] : lines
 }
 
 function tableLines(activities: readonly StreamActivity[], width: number): readonly string[] {
@@ -47,11 +48,12 @@ function tableLines(activities: readonly StreamActivity[], width: number): reado
     colWidths: [nameWidth, ...widths],
     colAligns: ['left', ...NUMBERS.map(() => 'right' as const)],
   })
+  // The table would cut by units of UTF-16.
   for (const [index, activity] of activities.entries()) {
-    table.push([NAME.text(activity), ...(cells[index] as string[])])
+    table.push([cutToWidth(NAME.text(activity), nameWidth), ...(cells[index] as string[])])
   }
   return table
     .toString()
     .split('\n')
-    .map((line) => line.slice(0, width).trimEnd())
+    .map((line) => cutToWidth(line.trimEnd(), width))
 }

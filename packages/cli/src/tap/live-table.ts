@@ -1,9 +1,11 @@
 import type { Hub, Tap } from 'rivulet'
 import { countText } from '../base/count-text.ts'
+import { printable } from '../base/printable.ts'
 import { sumOf } from '../base/sum.ts'
 import { Activity, type StreamActivity } from './activity.ts'
 import { activityLines } from './activity-table.ts'
 import { rateText } from './columns.ts'
+import { cutToWidth } from './cut-to-width.ts'
 import { LiveScreen } from './live-screen.ts'
 
 /** Where a table of streams is shown, and how. */
@@ -59,6 +61,6 @@ function screenLines(
   const rate = sumOf(activities.map(({ messagesPerSecond }) => messagesPerSecond))
   const messages = sumOf(activities.map(({ messages }) => messages))
   const status = hub.status === 'up' ? '' : ` (${hub.status})`
-  const title = `hub ${hub.name}${status}: ${countText(activities.length, 'stream')}, ${countText(messages, 'message')}, ${rateText(rate)}/s. Ctrl-C ends.`
-  return [title.slice(0, width), '', ...activityLines(activities, width, height - HEAD_LINES)]
+  const title = `hub ${printable(hub.name)}${status}: ${countText(activities.length, 'stream')}, ${countText(messages, 'message')}, ${rateText(rate)}/s. Ctrl-C ends.`
+  return [cutToWidth(title, width), '', ...activityLines(activities, width, height - HEAD_LINES)]
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -15,6 +15,10 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What it reads; `'open'` keeps its standard input open, for `type`. @default nothing */
   readonly input?: string
+  /** A file, or a folder, in place of `input`. */
+  readonly stdin?: string
+  /** A file that it writes its standard output to. @default a pipe that the test reads */
+  readonly stdout?: string
 }
 
 /** How the command ended. */
@@ -31,11 +35,14 @@ export class CliProcess {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], { env = {}, input }: CliOptions = {}) {
+  constructor(args: readonly string[], { env = {}, input, stdin, stdout }: CliOptions = {}) {
+    const source = stdin === undefined ? undefined : openSync(stdin, 'r')
+    const file = stdout === undefined ? undefined : openSync(stdout, 'w')
     this.#child = spawn(process.execPath, [command, ...args], {
       env: { ...environment(), ...env },
-      stdio: 'pipe',
+      stdio: [source ?? 'pipe', file ?? 'pipe', 'pipe'],
     })
+    for (const opened of [source, file]) if (opened !== undefined) closeSync(opened)
     this.#closed = once(this.#child, 'close')
     this.#child.stdout?.on('data', (chunk) => {
       this.stdout += chunk
@@ -47,6 +54,7 @@ export class CliProcess {
     if (input !== 'open') this.#child.stdin?.end(input ?? '')
     onTestFinished(async () => {
       this.kill('SIGKILL')
+      this.#child.stdout?.resume()
       await this.#closed
     })
   }
@@ -78,8 +86,19 @@ export class CliProcess {
     this.#child.stdout?.destroy()
   }
 
+  /** Stops reading its output for good, and stays. */
+  stall(): void {
+    this.#child.stdout?.pause()
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /** Resolves to its exit code, whether or not its output was read. */
+  async exited(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+    return this.#child.exitCode
   }
 
   /** Resolves when standard output has that text. Rejects when the command ends without it. */

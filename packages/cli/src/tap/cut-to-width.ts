@@ -1,0 +1,16 @@
+import stringWidth from 'string-width'
+
+const CUT = '…'
+const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** Cuts a text to as many columns of a terminal as `width` says. The sign `…` then stands at its end. */
+export function cutToWidth(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text
+  let [cut, taken] = ['', stringWidth(CUT)]
+  for (const { segment } of GRAPHEMES.segment(text)) {
+    taken += stringWidth(segment)
+    if (taken > width) break
+    cut += segment
+  }
+  return `${cut}${CUT}`
+}
