@@ -36,9 +36,9 @@ const PACKAGES: readonly TransportPackage[] = [
  * installed: `memory:` @rivulet/memory; `mqtt:` `mqtts:` `mqtt+ws:` `mqtt+wss:` @rivulet/mqtt; `nats:` `tls:`
  * @rivulet/nats; `redis:` `rediss:` `valkey:` `valkeys:` @rivulet/redis; `replay:` @rivulet/replay, a recording;
  * `threads:` @rivulet/threads; `ws:` `wss:` @rivulet/websocket. `?name=` in a URL is the hub's name. With
- * `{ wait: false }` it resolves as soon as the package is loaded, and the hub keeps trying to connect. Rejects `INVALID_OPTIONS`; `TRANSPORT_MISSING` when the package is not
- * installed; `TRANSPORT_UNAVAILABLE` past `timeoutMs` with the last cause; `TRANSPORT_FAILED` when the broker refuses
- * for good; or with `signal.reason`. The hub is closed then.
+ * `{ wait: false }` it resolves as soon as the package is loaded, and the hub keeps trying to connect. Rejects
+ * `INVALID_OPTIONS`; `TRANSPORT_MISSING` when the package is not installed; `TRANSPORT_UNAVAILABLE` past `timeoutMs` with
+ * the last cause; `TRANSPORT_FAILED` when the broker refuses for good; or with `signal.reason`. The hub is closed then.
  */
 export function openHub(config: HubConfig, options?: OpenOptions): Promise<Hub> {
   return openHubWith(PACKAGES, config, options)

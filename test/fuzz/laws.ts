@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import type { Ledger } from 'rivulet'
 
 /** What is handed to subscribers is deep-frozen JSON within the limits, and changes no prototype when it is copied. */
 export function assertClean(value: unknown, level = 1): void {
@@ -29,17 +28,4 @@ export function isPoison(key: string, value: unknown): boolean {
 /** Nobody has put anything into the prototype of all objects. */
 export function assertUnpolluted(): void {
   for (const key in {}) assert.fail(`Object.prototype has got ${key}`)
-}
-
-/** The laws of a ledger. */
-export function assertLedger(ledger: Ledger): void {
-  const { attempts, accepted, conflated, waiting, local, confirmed, inFlight, unconfirmed } = ledger
-  const law = (left: number, right: number) => assert.equal(left, right, JSON.stringify(ledger))
-  law(attempts, accepted + sumOf(ledger.refused) + conflated + waiting)
-  law(accepted, local + confirmed + inFlight + unconfirmed + sumOf(ledger.lost))
-  law(ledger.received, ledger.delivered + sumOf(ledger.dropped))
-}
-
-function sumOf(buckets: object): number {
-  return Object.values(buckets).reduce((sum: number, count: number) => sum + count, 0)
 }

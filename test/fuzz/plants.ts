@@ -23,7 +23,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'page-frame': {
     file: '/websocket/src/pages/canonical-json.ts',
     from: ': rank < otherRank',
-    to: ': true',
+    to: ': rank > otherRank',
   },
   'page-message': {
     file: '/websocket/src/base/protocol.ts',

@@ -1,14 +1,14 @@
+import assert from 'node:assert/strict'
 import type { Ledger } from 'rivulet'
-import { expect } from 'vitest'
 
 /** Asserts the laws of a ledger, and that no bucket is below zero. */
 export function expectLaws(ledger: Ledger): void {
   const { attempts, accepted, conflated, waiting, local, confirmed, inFlight, unconfirmed } = ledger
   const note = JSON.stringify(ledger)
-  expect(attempts, note).toBe(accepted + sumOf(ledger.refused) + conflated + waiting)
-  expect(accepted, note).toBe(local + confirmed + inFlight + unconfirmed + sumOf(ledger.lost))
-  expect(ledger.received, note).toBe(ledger.delivered + sumOf(ledger.dropped))
-  expect(Math.min(...flatten(ledger).values()), note).toBeGreaterThanOrEqual(0)
+  assert.equal(attempts, accepted + sumOf(ledger.refused) + conflated + waiting, note)
+  assert.equal(accepted, local + confirmed + inFlight + unconfirmed + sumOf(ledger.lost), note)
+  assert.equal(ledger.received, ledger.delivered + sumOf(ledger.dropped), note)
+  assert.ok(Math.min(...flatten(ledger).values()) >= 0, note)
 }
 
 /** Adds ledgers up, bucket by bucket. */
