@@ -229,10 +229,16 @@ function contains(all: string, text: string | RegExp): boolean {
   return typeof text === 'string' ? all.includes(text) : text.test(all)
 }
 
-// `undefined` leaves a variable out.
+// `undefined` leaves a variable out. Node looks for CI, too, when it decides whether a terminal has colours.
 function environment(): NodeJS.ProcessEnv {
   const own = { RIVULET_URL: undefined, RIVULET_HUB: undefined, RIVULET_CONTEXT: undefined }
+  const colors = {
+    NO_COLOR: undefined,
+    FORCE_COLOR: undefined,
+    NODE_DISABLE_COLORS: undefined,
+    CI: undefined,
+  }
   // What the user of this machine has configured is none of the tests' business.
   const home = { XDG_CONFIG_HOME: join(tmpdir(), 'rivulet-no-such-folder') }
-  return { ...process.env, ...own, ...home, NO_COLOR: undefined, FORCE_COLOR: undefined, DEBUG: undefined }
+  return { ...process.env, ...own, ...colors, ...home, DEBUG: undefined }
 }
