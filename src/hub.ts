@@ -15,6 +15,7 @@ import {
   checkFunction,
   checkSameOptions,
   checkSignalOption,
+  DEFAULT_OPTIONS,
   resolveOptions,
   type SignalOption,
   type StreamOptions,
@@ -23,7 +24,7 @@ import { Origins } from './model/origins.ts'
 import { Refusal } from './model/refusal.ts'
 import { log, report } from './model/report.ts'
 import type { MessageData, Snapshot } from './model/snapshot-type.ts'
-import type { HubState, StreamEvents, StreamState } from './model/stream-state.ts'
+import { type HubState, type StreamEvents, StreamState } from './model/stream-state.ts'
 import { checkStreamName, nameIn, type Topic } from './model/topic.ts'
 import type { Transport } from './model/transport.ts'
 import { Inboxes } from './receive/inboxes.ts'
@@ -68,7 +69,8 @@ interface Remote {
   readonly connection: Connection
   readonly outboxes: Outboxes
   readonly inboxes: Inboxes
-  readonly taps: Set<Tap>
+  /** Stands for all streams of the hub; its subscribers are taps. */
+  readonly everything: StreamState
 }
 
 /** Holds streams by name, and their connection to other processes. */
@@ -182,7 +184,7 @@ export class Hub {
     this.#assertOpen()
     const remote = this.#remote
     if (remote === undefined) throw invalid('A tap hears other processes; give the hub a transport.')
-    return new Tap(this.#state, remote.connection, remote.taps, listener).enter(ignore, signal)
+    return new Tap(remote.everything, remote.connection.confirmations, listener).enter(ignore, signal)
   }
 
   /** Returns where every attempt and received message of all streams ended, closed ones included. */
@@ -236,7 +238,7 @@ export class Hub {
   async #close(): Promise<Ledger> {
     for (const stream of [...this.#streams.values()]) stream.close()
     const remote = this.#remote
-    for (const tap of [...(remote?.taps ?? [])]) tap.unsubscribe()
+    for (const tap of tapsOf(remote)) tap.unsubscribe()
     if (remote === undefined) this.#emitStatus('closed')
     await undefined // whoever closes may stand inside a stream's end, or inside a fan-out
     remote?.outboxes.flush()
@@ -251,25 +253,24 @@ export class Hub {
       deliver: (stream, message) => deliver(stream, message, undefined, 0),
       remove: (state) => endStream(state, { reason: 'removed', isLocal: false }),
     })
-    const taps = new Set<Tap>()
     const connection: Connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
       statusChanged: (status) => this.#emitStatus(status),
       failed: (error, topic) => this.#connectionFailed(error, topic),
       receive: (topic, frame) => inboxes.receive(topic, frame),
       watched: (topic, frame) => {
-        for (const tap of [...taps]) tap.receive(topic, frame)
+        for (const tap of tapsOf(this.#remote)) tap.receive(topic, frame)
       },
       prefixesGiven: (prefixes) => this.#usePrefixes(prefixes),
       joinChanged: (topic, change) => {
-        if (topic !== connection.everything) inboxes.joinChanged(topic, change)
-        else for (const tap of taps) tap.joinChanged(change)
+        inboxes.joinChanged(topic, change)
+        if (topic === connection.everything) for (const tap of tapsOf(this.#remote)) tap.joinChanged(change)
       },
     })
     const outboxes = new Outboxes(connection)
     state.send = (stream, message, wire, nowMs) => outboxes.add(stream, message, wire, nowMs)
     state.sendRemoval = (stream) => outboxes.addRemoval(stream)
     state.listen = (stream, isWanted) => inboxes.listen(stream, isWanted, connection)
-    return { connection, outboxes, inboxes, taps }
+    return { connection, outboxes, inboxes, everything: new StreamState('', state, DEFAULT_OPTIONS) }
   }
 
   /** Streams that have an origin begin a new one, if the prefixes are others than before. */
@@ -344,6 +345,10 @@ async function flush({ connection, outboxes }: Remote): Promise<void> {
   await undefined // what waits for a running fan-out reaches its outbox before this goes on
   outboxes.flush()
   await connection.confirmations.settled()
+}
+
+function tapsOf(remote: Remote | undefined): Tap[] {
+  return (remote?.everything.subscribers ?? []).filter((subscriber) => subscriber instanceof Tap)
 }
 
 function ignore(): void {}

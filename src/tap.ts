@@ -1,4 +1,5 @@
-import type { Connection } from './connection/connection.ts'
+import { makeDisposable } from './base/disposable.ts'
+import type { Confirmations } from './connection/confirmations.ts'
 import type { JoinChange } from './connection/joins.ts'
 import { deliver } from './deliver/delivery.ts'
 import { addListener, removeAllListeners } from './deliver/fan-out.ts'
@@ -8,12 +9,18 @@ import type { Message } from './model/message.ts'
 import { DEFAULT_OPTIONS, LARGEST_MAX_BYTES } from './model/options.ts'
 import { type HubState, StreamState } from './model/stream-state.ts'
 import { nameIn, topicOf } from './model/topic.ts'
-import { Inbox } from './receive/inbox.ts'
+import { Inbox, type InboxActions } from './receive/inbox.ts'
 import { HubPublishers, Publishers } from './receive/publishers.ts'
 
 const MAX_STREAMS = 4_096
 /** A tap does not know with which options others opened a stream: what any of them lets in is heard. */
 const OPTIONS = { ...DEFAULT_OPTIONS, maxBytes: LARGEST_MAX_BYTES, limit: false, maxAgeMs: false } as const
+
+/** A tap only looks: no removal ends anything. */
+const ACTIONS: InboxActions = {
+  deliver: (stream, message) => deliver(stream, message, undefined, 0),
+  remove: ignore,
+}
 
 /** Takes a message that a tap heard, and the name of its stream. Throws and rejections count as those of a subscriber. */
 export type TapListener = (message: Message, stream: string) => unknown
@@ -40,39 +47,32 @@ interface Followed {
  * `ready`, `closed` and `unsubscribe` are those of a subscription.
  */
 export class Tap extends Subscription {
-  readonly #root: Inbox
-  readonly #connection: Connection
+  readonly #hub: HubState
+  readonly #confirmations: Confirmations
   readonly #listener: TapListener
+  /** Streams that are not followed any more, and frames of none. */
+  readonly #totals = new Counters()
   readonly #publishers = new HubPublishers()
   readonly #followed = new Map<string, Followed>()
 
-  /** Made by the hub. `taps` has those that hear. */
-  constructor(hub: HubState, connection: Connection, taps: Set<Tap>, listener: TapListener) {
-    const { joins, everything } = connection
-    const own = {
-      totals: new Counters(),
-      acceptsRemoval: false,
-      listen: (_root: StreamState, isWanted: boolean) => {
-        if (isWanted) {
-          taps.add(this)
-          return joins.want(everything)
-        }
-        taps.delete(this)
-        for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
-        if (taps.size === 0) joins.unwant(everything)
-      },
-    }
-    const root = new StreamState('*', Object.assign(Object.create(hub) as HubState, own), OPTIONS)
-    super(root, undefined)
-    this.#connection = connection
+  /** Made by the hub: a subscription to what stands for all its streams. */
+  constructor(everything: StreamState, confirmations: Confirmations, listener: TapListener) {
+    super(everything, undefined)
+    this.#hub = everything.hub
+    this.#confirmations = confirmations
     this.#listener = listener
-    this.#root = this.#inboxOf(root)
+  }
+
+  /** Ends it, also amid the messages of one frame. Any number of times. */
+  override unsubscribe(): void {
+    super.unsubscribe()
+    for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
   }
 
   /** Returns where everything heard so far ended; `subscribers` is the number of streams that are followed. */
   ledger(): Ledger {
     const sum = new Counters()
-    this.#root.state.hub.totals.addTo(sum)
+    this.#totals.addTo(sum)
     for (const { inbox } of this.#followed.values()) inbox.state.counters.addTo(sum)
     return sum.ledger()
   }
@@ -88,7 +88,7 @@ export class Tap extends Subscription {
   /** Takes a frame. For the hub. */
   receive(topic: string, frame: Uint8Array | string): void {
     const followed = this.#follow(topic)
-    if (followed === undefined) return this.#root.state.hub.totals.drop('malformed')
+    if (followed === undefined) return this.#totals.drop('malformed')
     followed.bytes += frame.length
     followed.inbox.receive(frame)
     // Otherwise names that somebody made up would take the places of streams.
@@ -98,7 +98,6 @@ export class Tap extends Subscription {
   /** Takes a change of the watch: confirmed, refused or lost. For the hub. */
   joinChanged(change: JoinChange): void {
     for (const { inbox } of this.#followed.values()) inbox.joinChanged(change)
-    this.#root.joinChanged(change)
   }
 
   /** Returns the stream of a topic, now the one that was heard last; `undefined` when no stream has such a topic. */
@@ -113,14 +112,14 @@ export class Tap extends Subscription {
   }
 
   #open(topic: string): Followed | undefined {
-    const { hub } = this.#root.state
     const name = nameIn(topic)
-    if (name === undefined || topicOf(hub.name, name) !== topic) return undefined
-    const state = new StreamState(name, hub, OPTIONS)
+    if (name === undefined || topicOf(this.#hub.name, name) !== topic) return undefined
+    const state = new StreamState(name, this.#hub, OPTIONS)
     state.hasToldDrop = true // it has no option that whoever taps could change
     const subscriber = { index: -1, joined: ignore, ended: ignore }
     addListener(state, subscriber, (message) => this.#listener(message, name))
-    return { inbox: this.#inboxOf(state), bytes: 0 }
+    const publishers = new Publishers(this.#publishers)
+    return { inbox: new Inbox(state, publishers, this.#confirmations, ACTIONS), bytes: 0 }
   }
 
   /** Keeps of a stream its counts only. */
@@ -128,15 +127,10 @@ export class Tap extends Subscription {
     this.#followed.delete(topic)
     removeAllListeners(inbox.state)
     inbox.publishers.clear()
-    inbox.state.counters.foldInto(this.#root.state.hub.totals)
-  }
-
-  #inboxOf(state: StreamState): Inbox {
-    return new Inbox(state, new Publishers(this.#publishers), this.#connection.confirmations, {
-      deliver: (stream, message) => deliver(stream, message, undefined, 0),
-      remove: ignore,
-    })
+    inbox.state.counters.foldInto(this.#totals)
   }
 }
+
+makeDisposable(Tap.prototype, 'dispose', 'unsubscribe')
 
 function ignore(): void {}

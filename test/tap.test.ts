@@ -199,12 +199,12 @@ describe('a tap', () => {
     expect(bus.counts().inFlight).toBe(0)
   })
 
-  test('hears nothing of the rest of a frame once a listener has ended it', async () => {
+  test.each(['unsubscribe', Symbol.dispose] as const)('hears no more of a frame after %s', async (end) => {
     const { hub, take } = await scripted()
     const heard: unknown[] = []
     const tap = hub.tap(({ data }) => {
       heard.push(data)
-      tap.unsubscribe()
+      tap[end]()
     })
     take([entry(1), entry(2)])
     expect(heard).toHaveLength(1)

@@ -9,7 +9,7 @@ import type { Transport, TransportHost } from '../model/transport.ts'
 import { BackOff } from './back-off.ts'
 import { Confirmations } from './confirmations.ts'
 import { failure, reported, threw } from './faults.ts'
-import { type ConnectionEvents, type ConnectionStatus, Joins } from './joins.ts'
+import { type ConnectionEvents, type ConnectionStatus, type Joining, Joins } from './joins.ts'
 
 /** How long opening, the last flush and closing may take, each. */
 const OPEN_TIMEOUT_MS = 5_000
@@ -40,8 +40,6 @@ export class Connection {
   #current = new AbortController()
   /** Resolved while the connection is up. */
   #up = deferred()
-  /** Aborted when the hub does not watch any more. */
-  #watch = new AbortController()
   readonly #backOff = new BackOff()
   #lastCause: string | undefined
   /** A fatal refusal that stands. */
@@ -55,11 +53,10 @@ export class Connection {
     this.#transport = transport
     this.#events = events
     this.everything = topicOf(hub.name, '')
-    const isWatch = (topic: Topic) => topic === this.everything
-    const joining = {
-      join: (topic: Topic, signal: AbortSignal) =>
-        isWatch(topic) ? this.#startWatch(signal) : transport.join(topic, signal),
-      leave: (topic: Topic) => (isWatch(topic) ? this.#watch.abort() : transport.leave(topic)),
+    const joining: Joining = {
+      join: (topic, signal, wanted) =>
+        topic === this.everything ? transport.watch(hub.name, wanted) : transport.join(topic, signal),
+      leave: (topic) => (topic === this.everything ? undefined : transport.leave(topic)),
     }
     this.joins = new Joins(hub, joining, events)
     this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, this.joins)
@@ -180,14 +177,6 @@ export class Connection {
     }
   }
 
-  /** `signal` is that of the request; it does not abort once the watch is confirmed. */
-  #startWatch(signal: AbortSignal): Promise<void> {
-    const watch = new AbortController()
-    this.#watch = watch
-    signal.addEventListener('abort', () => watch.abort(signal.reason))
-    return this.#transport.watch(this.#hub.name, watch.signal)
-  }
-
   #rise(connection: AbortController): void {
     this.#refusal = undefined
     this.#lastCause = undefined
@@ -220,7 +209,6 @@ export class Connection {
   /** Drops what is left of a connection: on purpose it may hand over before, and is soon not waited for any more. */
   async #disconnect(cause: unknown): Promise<void> {
     this.joins.disconnect(cause)
-    this.#watch.abort()
     this.confirmations.stop()
     const { environment } = this.#hub
     let closed: Promise<void> | undefined

@@ -46,7 +46,10 @@ export interface ConnectionEvents extends JoinEvents {
 }
 
 /** What joins need of a transport. */
-type Joining = Pick<Transport, 'join' | 'leave'>
+export interface Joining extends Pick<Transport, 'leave'> {
+  /** As of a transport; `wanted` aborts when the join is given up or left, also after it was confirmed. */
+  join(topic: Topic, signal: AbortSignal, wanted: AbortSignal): Promise<void>
+}
 
 /**
  * Makes a keeper of a transport's joins, as the hub has one: for a transport that stands on another one and joins its
@@ -227,7 +230,7 @@ export class Joins {
     join.abort = new AbortController()
     const { signal } = join.abort
     this.#running += places
-    const task = (deadline: AbortSignal) => this.#transport.join(join.topic, deadline)
+    const task = (deadline: AbortSignal) => this.#transport.join(join.topic, deadline, signal)
     try {
       await withDeadline(this.#time.environment, 'The join', JOIN_TIMEOUT_MS, signal, task)
       if (!signal.aborted) this.#joined(join)
@@ -249,7 +252,7 @@ export class Joins {
   }
 
   #failed(join: Join, cause: unknown): void {
-    join.state = 'out'
+    join.stop()
     this.#leave(join.topic)
     this.#retryAfter(join, join.backOff.nextMs(this.#time), cause)
   }

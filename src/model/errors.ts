@@ -75,7 +75,7 @@ export class RivuletError extends Error {
 /** The library never names a stream without its hub. */
 function placeOf({ stream, hub }: ErrorDetails): string {
   if (hub === undefined) return ''
-  return stream === undefined ? ` (hub "${hub}")` : ` (stream ${shown(stream)} of hub "${hub}")`
+  return !stream ? ` (hub "${hub}")` : ` (stream ${shown(stream)} of hub "${hub}")`
 }
 
 /** Names the hub, and the stream if there is one, on an error that does not name them yet. */
