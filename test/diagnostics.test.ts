@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import { memoryBus } from '@rivulet/memory'
 import fc from 'fast-check'
@@ -142,6 +143,27 @@ describe('rivulet.publish', () => {
 })
 
 describe('rivulet.process', () => {
+  test('runs its subscribers inside what is bound to the start, and rivulet.publish what is inside it', () => {
+    const store = new AsyncLocalStorage<string>()
+    for (const name of ['rivulet.publish', 'rivulet.process']) {
+      const { start, end } = tracingChannel<string, { stream: string }>(name)
+      start.bindStore(store, ({ stream }) => `${store.getStore() ?? ''}/${name} ${stream}`)
+      const note = () => seen.push(`end in ${store.getStore()}`)
+      end.subscribe(note)
+      stops.push(
+        () => start.unbindStore(store),
+        () => end.unsubscribe(note),
+      )
+    }
+    const seen: unknown[] = []
+    const stream = hubOn().stream('a')
+    stream.subscribe(() => seen.push(store.getStore()))
+    stream.publish({})
+    const inside = '/rivulet.publish a/rivulet.process a'
+    expect(seen).toEqual([inside, `end in ${inside}`, 'end in /rivulet.publish a'])
+    expect(store.getStore()).toBeUndefined()
+  })
+
   test('surrounds the fan-out of a message, once however many subscribe, and not when nobody does', () => {
     const told = trace('rivulet.process')
     const stream = hubOn().stream('a')

@@ -9,7 +9,7 @@ import { rivulet } from '../rivals/rivulet.mjs'
 
 const PAYLOADS = [SMALL_BYTES, 200, 700, 2_000, 4_000]
 const SCHEMA = z.object({ x: z.number(), y: z.number(), user: z.string().max(40), t: z.number().int() })
-const MANY = 1_000
+const MANY = 10_000
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 export const suite = {

@@ -4,13 +4,22 @@ interface Channel {
   publish(event: object): void
 }
 
+interface StartChannel extends Channel {
+  /** Publishes the event and calls `task`, inside the stores that are bound to the channel. */
+  runStores<Event extends object, Args extends unknown[], Result>(
+    event: Event,
+    task: (...args: Args) => Result,
+    self: undefined,
+    ...args: Args
+  ): Result
+}
+
 /** The part of a tracing channel that is used: channels that follow one call. */
 interface TracingChannel {
   readonly hasSubscribers: boolean
-  readonly start: Channel
+  readonly start: StartChannel
   readonly error: Channel
   readonly end: Channel
-  traceSync<Result>(task: () => Result, event: object): Result
   tracePromise<Result>(task: () => Promise<Result>, event: object): Promise<Result>
 }
 

@@ -48,11 +48,19 @@ function deliverOne(state: StreamState, message: Message, wire: object | undefin
   const { hub, events } = state
   if (processing.hasSubscribers && state.counters.subscribers > 0) {
     const event = { hub: hub.name, stream: state.name, message, traceparent: traceparentOf(message) }
-    processing.traceSync(() => fanOut(state, message), event)
+    processing.start.runStores(event, fanOutTraced, undefined, state, message, event)
   } else fanOut(state, message)
   if (wire !== undefined && hub.send !== undefined) hub.send(state, message, wire, nowMs)
   if (events?.has('messagePublished')) {
     events.emit('messagePublished', { message, isLocal: message.isLocal })
+  }
+}
+
+function fanOutTraced(state: StreamState, message: Message, event: object): void {
+  try {
+    fanOut(state, message)
+  } finally {
+    processing.end.publish(event)
   }
 }
 

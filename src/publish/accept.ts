@@ -23,12 +23,18 @@ interface PublishEvent {
  */
 export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message | Refusal {
   if (!publishing.hasSubscribers) return admit(state, wire, data, nowMs, undefined)
-  const event: PublishEvent = { hub: state.hub.name, stream: state.name, data }
-  return publishing.traceSync(() => {
+  const event = newEvent(state, data)
+  return publishing.start.runStores(event, admitTraced, undefined, state, wire, nowMs, event)
+}
+
+function admitTraced(state: StreamState, wire: object, nowMs: number, event: PublishEvent) {
+  try {
     if (state.isClosed) return refuse(state, closedRefusal(state), event)
-    event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent))
+    event.message = admit(state, wire, event.data, nowMs, traceparentIn(event.traceparent))
     return event.message
-  }, event)
+  } finally {
+    publishing.end.publish(event)
+  }
 }
 
 function admit(
@@ -57,12 +63,16 @@ export function refuse(state: StreamState, refusal: Refusal, begun?: PublishEven
   state.counters.refuse(code)
   if (refusals.hasSubscribers) refusals.publish({ hub: hub.name, stream: name, code })
   if (publishing.hasSubscribers) {
-    const event: PublishEvent = begun ?? { hub: hub.name, stream: name }
+    const event = begun ?? newEvent(state, undefined)
     event.error = refusal.error
-    for (const channel of ['start', 'error', 'end'] as const) {
-      if (begun === undefined || channel === 'error') publishing[channel].publish(event)
-    }
+    if (begun === undefined) publishing.start.publish(event)
+    publishing.error.publish(event)
+    if (begun === undefined) publishing.end.publish(event)
   }
   if (state.events?.has('refused')) state.events.emit('refused', refusal)
   return refusal
+}
+
+function newEvent({ hub, name }: StreamState, data: unknown): PublishEvent {
+  return { hub: hub.name, stream: name, data, traceparent: undefined, message: undefined, error: undefined }
 }
