@@ -7,6 +7,7 @@ import { Link } from './link.ts'
 import { Machine } from './machine.ts'
 import type { Network } from './network.ts'
 import { StreamLife } from './stream-life.ts'
+import { nameIn } from './wire.ts'
 
 /** The last flush, handing over and closing have a deadline each. */
 const MOST_CLOSING_MS = 5_000
@@ -78,7 +79,7 @@ export class Life {
 
   /** Whether the hub was told that it has joined the topic of a stream. */
   hasJoined(name: string): boolean {
-    return this.link.joined.some((topic) => decodeURIComponent(topic.split('/')[2] as string) === name)
+    return this.link.joined.some((topic) => nameIn(topic) === name)
   }
 
   /** Ends a stream by an action: when that returns nobody may be called any more. */

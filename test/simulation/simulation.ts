@@ -5,7 +5,7 @@ import { healAll, inflict } from './faults.ts'
 import { findWhatStaysBroken } from './healing.ts'
 import { checkLedgers, checkStreams } from './ledger-laws.ts'
 import { Network } from './network.ts'
-import { isOrdered, type Plan, type Step } from './plan.ts'
+import { hasStrangers, isOrdered, type Plan, type Step } from './plan.ts'
 import { Site } from './site.ts'
 import { Stranger } from './stranger.ts'
 import type { Owner } from './virtual-time.ts'
@@ -64,7 +64,7 @@ class Simulation {
     const { streams } = plan
     this.sites = plan.latenciesMs.map((latencyMs, site) => {
       const acceptsRemoval = plan.acceptsRemoval[site] as boolean
-      const claims = { isOrdered: isOrdered(plan), hasStrangers: plan.faults.has('strangers') }
+      const claims = { isOrdered: isOrdered(plan), hasStrangers: hasStrangers(plan) }
       return new Site(this.#network, { site, latencyMs, acceptsRemoval, streams, ...claims })
     })
     this.#stranger = new Stranger(this.#network)
@@ -91,8 +91,8 @@ class Simulation {
     const site = this.sites[number] as Site
     const chance = new Chance(seed)
     if ('verb' in what) return work(what.verb, site, chance, this.#plan.faults.has('busyLoop'))
-    const { intrude } = this.#stranger
-    inflict(what.fault, { network: this.#network, sites: this.sites, site, chance, intrude })
+    const [network, stranger] = [this.#network, this.#stranger]
+    inflict(what.fault, { network, sites: this.sites, site, chance, stranger })
   }
 
   /** Something ran in a hub's process: its laws hold. */
