@@ -23,8 +23,8 @@ export class HeardPublisher {
   readonly tooFar = new Set<number>()
   lastDelivered = 0
   lastDeliveredMs = Number.POSITIVE_INFINITY
-  /** True ages of what was delivered, the oldest first. */
-  accepted: { atMs: number; ageMs: number }[] = []
+  /** True ages of what was delivered, the oldest first; none that a later and smaller one outlives. */
+  #ages: { readonly atMs: number; readonly ageMs: number }[] = []
   /** Since when everything that was handed is late. */
   lateSinceMs: number | undefined
 
@@ -48,15 +48,28 @@ export class HeardPublisher {
   forget(isSure: boolean): void {
     if (isSure) this.isForged = this.isOverrun = false
     this.lastDelivered = 0
-    this.accepted = []
+    this.#ages = []
     this.lateSinceMs = undefined
+  }
+
+  /** A message was delivered: its age counts for the smallest delay from now on. */
+  accept(atMs: number, ageMs: number): void {
+    const ages = this.#ages
+    while (ages.length > 0 && (ages.at(-1)?.ageMs as number) >= ageMs) ages.pop()
+    ages.push({ atMs, ageMs })
+  }
+
+  /** What is known of its delays may be of no use any more. */
+  doubt(): void {
+    this.#ages = []
   }
 
   /** The most that the smallest delay can be which the library goes by. */
   baseMs(nowMs: number): number | undefined {
-    const last = this.accepted.at(-1)
-    if (last === undefined) return undefined
-    this.accepted = this.accepted.filter(({ atMs }) => atMs === last.atMs || nowMs - atMs <= BASE_MS)
-    return Math.min(...this.accepted.map(({ ageMs }) => ageMs))
+    const ages = this.#ages
+    const lastMs = ages.at(-1)?.atMs
+    const isOver = (atMs: number) => atMs !== lastMs && nowMs - atMs > BASE_MS
+    while (ages[0] !== undefined && isOver(ages[0].atMs)) ages.shift()
+    return ages[0]?.ageMs
   }
 }

@@ -132,9 +132,9 @@ export class Heard {
     const baseMs = publisher.baseMs(handing.atMs)
     const why = this.#judge(publisher, sent, handing, baseMs, maxAgeMs)
     const isLate = baseMs !== undefined && ageMs - baseMs > maxAgeMs + SLACK_MS
-    if (isLate) publisher.accepted = [] // a stepped clock is as likely
+    if (isLate) publisher.doubt() // a stepped clock is as likely
     if (baseMs === undefined || isLate || ageMs - baseMs <= 0.8 * maxAgeMs) publisher.lateSinceMs = undefined
-    publisher.accepted.push({ atMs: handing.atMs, ageMs })
+    publisher.accept(handing.atMs, ageMs)
     return why
   }
 
