@@ -42,6 +42,8 @@ export class Life {
   isClosing = false
   /** Answers of `flush` and `ready` that have not come yet. */
   openBarriers = 0
+  /** Signals of what has ended since the last look: nothing listens to them any more. */
+  readonly endedSignals: AbortSignal[] = []
   #made = 0
 
   constructor(network: Network, setup: LifeSetup) {
@@ -80,6 +82,11 @@ export class Life {
   /** Whether the hub was told that it has joined the topic of a stream. */
   hasJoined(name: string): boolean {
     return this.link.joined.some((topic) => nameIn(topic) === name)
+  }
+
+  /** Whether somebody reads the stream that has a topic. */
+  isRead(topic: string): boolean {
+    return (this.streams.get(nameIn(topic))?.readers.size ?? 0) > 0
   }
 
   /** Ends a stream by an action: when that returns nobody may be called any more. */

@@ -1,4 +1,5 @@
 import { config } from 'rxjs'
+import { checkBounds } from './bounds.ts'
 import { Chance } from './chance.ts'
 import type { Entry } from './event-log.ts'
 import { healAll, inflict } from './faults.ts'
@@ -101,6 +102,7 @@ class Simulation {
     const life = this.#lifeOf(owner)
     if (life === undefined) return
     checkLedgers(life)
+    checkBounds(life)
     if (this.#steps++ % STREAMS_EVERY === 0) checkStreams(life)
   }
 
