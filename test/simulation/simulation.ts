@@ -28,9 +28,6 @@ export interface Outcome {
   readonly reached: ReadonlyMap<string, number>
 }
 
-/** How often the streams' own ledgers are looked at, too: after so many steps. */
-const STREAMS_EVERY = 8
-
 /** Runs a plan, until it is over or a law is broken. */
 export async function simulate(plan: Plan, keepsLog = false): Promise<Outcome> {
   const simulation = new Simulation(plan, keepsLog)
@@ -56,7 +53,6 @@ class Simulation {
   readonly #network: Network
   readonly #stranger: Stranger
   readonly #byMachine = new Map<Owner, Site>()
-  #steps = 0
 
   constructor(plan: Plan, keepsLog: boolean) {
     this.#plan = plan
@@ -102,8 +98,8 @@ class Simulation {
     const life = this.#lifeOf(owner)
     if (life === undefined) return
     checkLedgers(life)
+    checkStreams(life)
     checkBounds(life)
-    if (this.#steps++ % STREAMS_EVERY === 0) checkStreams(life)
   }
 
   #lifeOf(owner: Owner): Site['life'] | undefined {
