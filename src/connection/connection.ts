@@ -99,6 +99,8 @@ export class Connection {
       await abortable(this.#up.promise, signal)
       await abortable(abortable(this.joins.answered(), signal), this.#closing.signal)
     } while (!this.isUp)
+    // The streams of a hub that is closing give up the joins that this waited for.
+    if (this.#hub.isClosed) throw this.#closed()
   }
 
   /** Hands over one frame of a stream with so many messages in it, which count as in flight. */
@@ -117,11 +119,11 @@ export class Connection {
 
   /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
   async close(flush: () => Promise<void>): Promise<void> {
-    const { name, environment } = this.#hub
+    const { environment } = this.#hub
     if (this.isUp) {
       await withDeadline(environment, 'The last flush', FLUSH_TIMEOUT_MS, undefined, flush).catch(ignore)
     }
-    const closed = new RivuletError('HUB_CLOSED', 'The hub was closed.', { hub: name })
+    const closed = this.#closed()
     this.#closing.abort(closed)
     this.#setStatus('closed')
     this.#up.reject(closed)
@@ -219,6 +221,10 @@ export class Connection {
     const parent = cause === undefined ? undefined : AbortSignal.abort()
     await withDeadline(environment, 'Handing over', CLOSE_TIMEOUT_MS, parent, close).catch(ignore)
     await withDeadline(environment, 'Closing', CLOSE_TIMEOUT_MS, undefined, async () => closed).catch(ignore)
+  }
+
+  #closed(): RivuletError {
+    return new RivuletError('HUB_CLOSED', 'The hub was closed.', { hub: this.#hub.name })
   }
 
   #setStatus(status: ConnectionStatus): void {

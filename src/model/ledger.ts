@@ -159,10 +159,13 @@ export class Counters extends Counts {
 
 /** Adds every number, those of the groups too, to that of the same name in `to`. */
 function added(counts: object, to: object): object {
-  const sums = to as Record<string, number | object>
-  for (const [name, value] of Object.entries(counts)) {
+  const terms = counts as Record<string, number | object>
+  const sums = to as typeof terms
+  for (const name of Object.keys(terms)) {
+    const term = terms[name] as number & object
     const sum = sums[name]
-    sums[name] = typeof sum === 'number' ? sum + value : added(value, { ...sum })
+    if (typeof sum === 'number') sums[name] = sum + term
+    else if (!Object.isFrozen(term)) sums[name] = added(term, { ...sum }) // frozen: all zeros
   }
   return sums
 }

@@ -83,8 +83,8 @@ export class Inbox {
     const sid = lastSid(bytes, publishers.last?.origin)
     if (sid !== undefined && state.hub.origins.has(sid.origin)) return drop(state, 'echo')
     const publisher = sid && publishers.find(sid.origin)
-    if (sid !== undefined && publisher?.hasSeen(sid.sequence)) return drop(state, 'duplicate')
     const nowMs = state.hub.clock.nowMs()
+    if (sid !== undefined && publisher?.isRepeat(sid, state, nowMs)) return drop(state, 'duplicate')
     const isRemovalFrame = isRemoval(bytes)
     const bucket = isRemovalFrame ? this.#removals : state.receiving
     if (bucket?.hasRoom(nowMs) === false) return (isRemovalFrame ? drop : dropByOption)(state, 'rateLimited')

@@ -31,7 +31,7 @@ export class Lateness {
    * last barrier that was answered promptly began.
    */
   isStale(delayMs: number, arrivalMs: number, maxAgeMs: number, promptStartMs: number): boolean {
-    if (delayMs - Math.min(this.#currentMs, this.#previousMs) <= maxAgeMs) {
+    if (this.isFresh(delayMs, maxAgeMs)) {
       this.#run = undefined
       if (arrivalMs - this.#spanStartMs > SPAN_MS) {
         this.#previousMs = this.#currentMs
@@ -45,6 +45,11 @@ export class Lateness {
     if (settledMs === undefined || promptStartMs <= run.sinceMs) return true
     this.#restart(settledMs, arrivalMs)
     return delayMs - settledMs > maxAgeMs
+  }
+
+  /** Judges a delay by what is known, and learns nothing from it. */
+  isFresh(delayMs: number, maxAgeMs: number): boolean {
+    return delayMs - Math.min(this.#currentMs, this.#previousMs) <= maxAgeMs
   }
 
   #noted(delayMs: number, arrivalMs: number): StaleRun {

@@ -7,7 +7,7 @@ import { MAX_JUMP, type Place, SeenNumbers } from './seen-numbers.ts'
 
 /** So many far numbers in a row that follow each other make the window start again: the publisher is real. */
 const CONSISTENT_JUMPS = 3
-/** After so long without an accepted message old numbers are taken again: a forgery mutes no longer than this. */
+/** After so long without an accepted message a number is taken again, unless it is stale: a forgery mutes no longer. */
 const MUTED_AT_MOST_MS = 60_000
 /** From this many messages on a publisher is proven, and evicted after those that are not. */
 export const PROVEN_MESSAGES = 3
@@ -44,25 +44,38 @@ export class Publisher {
     return this.messages >= PROVEN_MESSAGES
   }
 
-  /** Tells whether a number came before. */
-  hasSeen(sequence: number): boolean {
-    return this.#seen.place(sequence) === 'seen'
+  /** Tells, before a frame is decoded, whether its number came before and was not forged then. */
+  isRepeat({ sequence }: Sid, { options }: StreamState, nowMs: number): boolean {
+    return this.#seen.place(sequence) === 'seen' && !this.#isQuiet(options.maxAgeMs, nowMs)
   }
 
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge({ sequence }: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
     const place = this.#seen.place(sequence)
-    if (place === 'seen') return 'duplicate'
+    const { maxAgeMs } = arrival.state.options
+    const isQuiet = this.#isQuiet(maxAgeMs, arrival.nowMs)
+    // A number that is seen teaches nothing of delays: a recording that is played again would be believed after a while.
+    if (place === 'seen' && !(isQuiet && this.#isFresh(tMs, maxAgeMs, arrival.nowMs))) return 'duplicate'
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const isStale = this.#isStale(tMs, arrival)
-    const isQuiet = arrival.nowMs - this.#acceptedMs > MUTED_AT_MOST_MS
-    // Without a limit on age old repeats could not be told from a publisher that was muted: nothing comes twice.
-    const wasMuted = !isStale && isQuiet && arrival.state.options.maxAgeMs !== false
-    if (place === 'old' && !wasMuted) return 'duplicate'
+    if (place === 'old' && (isStale || !isQuiet)) return 'duplicate'
     this.#accept(sequence, place, arrival.join, arrival.state.counters)
     if (isStale) return 'stale'
     this.#acceptedMs = arrival.nowMs
     return 'deliver'
+  }
+
+  /**
+   * Whether nothing was accepted for so long that a repeat of it is stale by now. Without a limit on age repeats could
+   * not be told from a publisher that was muted: nothing comes twice.
+   */
+  #isQuiet(maxAgeMs: number | false, nowMs: number): boolean {
+    return maxAgeMs !== false && nowMs - this.#acceptedMs > Math.max(MUTED_AT_MOST_MS, maxAgeMs)
+  }
+
+  #isFresh(tMs: number | undefined, maxAgeMs: number | false, nowMs: number): boolean {
+    if (tMs === undefined || maxAgeMs === false) return false
+    return this.#lateness?.isFresh(nowMs - tMs, maxAgeMs) === true
   }
 
   #isRealJump(sequence: number): boolean {

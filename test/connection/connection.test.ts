@@ -374,6 +374,15 @@ describe('ready', () => {
     expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
     expect(await stateOf(hub.ready())).toMatchObject({ code: 'HUB_CLOSED' })
   })
+
+  test('rejects when the hub is closed while a join is under way, which ends with that', async () => {
+    const { hub } = link({ join: 'hang' })
+    hub.stream('s').subscribe(() => {})
+    const ready = hub.ready()
+    expect(await stateOf(ready)).toBe('pending')
+    void hub.close()
+    expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
+  })
 })
 
 describe('openHub', () => {

@@ -200,6 +200,19 @@ describe('a forged number', () => {
     expect(counts().missed).toBe(0)
   })
 
+  test('that is the next one, and many after it, mute the real publisher for at most a minute, too', async () => {
+    const { hear, counts } = await open()
+    hear(1)
+    for (let forged = 2; forged < 1_000; forged++) hear(forged)
+    for (let number = 2; number < 8; number++) {
+      await pass(10_000)
+      expect(hear(number)).toBe('duplicate')
+    }
+    await pass(1)
+    expect([hear(8), hear(9), hear(9), hear(8)]).toEqual(['delivered', 'delivered', 'duplicate', 'duplicate'])
+    expect(counts().missed).toBe(0)
+  })
+
   test('that is repeated does not prolong the minute', async () => {
     const { hear } = await open()
     hear(2 ** 53 - 1, 0)
@@ -216,6 +229,40 @@ describe('a forged number', () => {
     for (let number = 1; number < 2_000; number++) hear(number, 0)
     await pass(70_000)
     expect(hear(1, 0)).toBe('duplicate')
+  })
+})
+
+describe('after a quiet minute', () => {
+  test('a recording that is played again is dropped, also when its delays are steady', async () => {
+    const { hear } = await open()
+    const recording = Array.from({ length: 20 }, (_, index) => [index + 1, 1_000 * index] as const)
+    for (const [number, tMs] of recording) {
+      hear(number, tMs)
+      await pass(1_000)
+    }
+    await pass(61_000)
+    for (const [number, tMs] of recording) {
+      expect(hear(number, tMs)).toBe('duplicate')
+      await pass(1_000)
+    }
+    expect(hear(21)).toBe('delivered')
+  })
+
+  test('repeats that are not stale yet are dropped, the oldest ones too', async () => {
+    const { hear } = await open({ maxAgeMs: 600_000 })
+    for (let number = 1; number <= 1_100; number++) hear(number)
+    await pass(61_000)
+    expect([hear(1, 0), hear(1_100, 0)]).toEqual(['duplicate', 'duplicate'])
+    await pass(600_001)
+    expect([hear(1, 0), hear(1_100, 0), hear(1_101)]).toEqual(['duplicate', 'duplicate', 'delivered'])
+  })
+
+  test('a repeat without t is dropped', async () => {
+    const { scene, hear } = await open()
+    hear(1)
+    await pass(61_000)
+    scene.receive({ data: { n: 2 }, sid: wire(1).sid })
+    expect(scene.ledger.dropped.duplicate).toBe(1)
   })
 })
 

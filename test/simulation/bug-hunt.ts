@@ -1,12 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { execa } from 'execa'
-import { BUGS, type Bug, plant } from './bugs.ts'
+import { BUGS, type Bug } from './bugs.ts'
+import { bundle } from './bundle.ts'
 import type { Hunt } from './hunt.ts'
-
-const ROOT = join(import.meta.dirname, '../..')
 
 /** Puts each bug into a copy of the core, and tells whether each was found within so many seeds. */
 export async function huntBugs(signal: AbortSignal, mostSeeds: number, name?: string): Promise<boolean> {
@@ -39,7 +37,7 @@ export async function huntBug(
   signal: AbortSignal,
 ): Promise<Hunt> {
   const outfile = join(folder, 'simulation.mjs')
-  await bundle(bug, outfile)
+  await bundle('hunt-process.ts', outfile, bug)
   const { stdout } = await execa(process.execPath, [outfile, String(first), String(count)], {
     cancelSignal: signal,
     gracefulCancel: false,
@@ -49,26 +47,4 @@ export async function huntBug(
     throw error
   })
   return JSON.parse(stdout)
-}
-
-async function bundle(bug: Bug | undefined, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'hunt-process.ts')],
-    ...{ outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
-    conditions: ['@rivulet/source'],
-    plugins: [
-      {
-        name: 'bug',
-        setup({ onLoad }) {
-          if (bug === undefined) return
-          const path = join(ROOT, bug.file)
-          onLoad({ filter: /\.ts$/ }, (args) =>
-            args.path === path
-              ? { contents: plant(bug, readFileSync(path, 'utf8')), loader: 'ts' }
-              : undefined,
-          )
-        },
-      },
-    ],
-  })
 }

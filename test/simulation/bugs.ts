@@ -124,6 +124,42 @@ export const BUGS: readonly Bug[] = [
     right: 'state.cancelExpiry?.()',
     wrong: '',
   },
+  {
+    name: 'a number that was forged is taken for a repeat for ever',
+    file: 'src/receive/publisher.ts',
+    right: 'nowMs - this.#acceptedMs > Math.max(MUTED_AT_MOST_MS, maxAgeMs)',
+    wrong: 'nowMs < 0',
+  },
+  {
+    name: 'a number far ahead is believed at once',
+    file: 'src/receive/publisher.ts',
+    right: "if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'",
+    wrong: '',
+  },
+  {
+    name: 'a subscription that has ended still listens to its signal',
+    file: 'src/deliver/subscription.ts',
+    right: 'this.#cancelAbort?.()',
+    wrong: '',
+  },
+  {
+    name: 'a topic that nobody reads any more stays joined',
+    file: 'src/connection/joins.ts',
+    right: "if (state === 'in' || state === 'joining') this.#leave(topic)",
+    wrong: '',
+  },
+  {
+    name: 'a barrier does not wait for the last one',
+    file: 'src/connection/confirmations.ts',
+    right: 'this.#covered !== undefined || ',
+    wrong: '',
+  },
+  {
+    name: 'a hub that is closing says that it is ready',
+    file: 'src/connection/connection.ts',
+    right: 'if (this.#hub.isClosed) throw this.#closed()',
+    wrong: '',
+  },
 ]
 
 /** Puts a bug into the text of its file. Throws when the file has changed so that it does not fit. */

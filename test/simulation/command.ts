@@ -1,28 +1,28 @@
-import { SingleBar } from 'cli-progress'
 import { Command, InvalidArgumentError } from 'commander'
 import { huntBugs } from './bug-hunt.ts'
-import { type Hunt, hunt } from './hunt.ts'
+import { type BigHunt, huntOnAllCores } from './hunt-on-all-cores.ts'
+import { Progress, rateText } from './progress.ts'
 import { explain, trace } from './report.ts'
 
 const HELP = `
 Examples:
-  npm run simulate                         1 000 seeds
-  npm run simulate -- --seeds 10000        the seeds 0 to 9 999
-  npm run simulate -- --seed 1234          one seed; when it breaks a law: the shortest way to that, as a diagram
-  npm run simulate -- --seed 1234 --trace  one seed with its whole log
-  npm run simulate -- --bugs               each deliberate bug has to be found within 2 000 seeds
+  npm run simulate                            1 000 seeds
+  npm run simulate -- --seeds 100000          the seeds 0 to 99 999
+  npm run simulate -- --seeds 500 --from 300  the seeds 300 to 799
+  npm run simulate -- --seed 1234             one seed; when it breaks a law: the shortest way to that, as a diagram
+  npm run simulate -- --seed 1234 --trace     one seed with its whole log
+  npm run simulate -- --bugs                  each deliberate bug has to be found within 2 000 seeds
 
-Equal seeds give equal simulations on every machine.
+Seeds run on all cores. Equal seeds give equal simulations on every machine.
 Exit code 0: no law is broken, or every bug is found. 1: a law is, or a bug is not. 130: ended by Ctrl-C.`
 
 interface Settings {
   readonly seeds?: number
-  readonly first: number
+  readonly from: number
   readonly seed?: number
   readonly trace?: true
   readonly bugs?: true
   readonly bug?: string
-  readonly json?: true
 }
 
 const interrupted = new AbortController()
@@ -31,12 +31,11 @@ process.once('SIGINT', () => interrupted.abort())
 const settings = new Command('npm run simulate --')
   .description('Runs 3 to 8 real hubs on a simulated network with one virtual clock, everything from a seed.')
   .option('--seeds <count>', 'how many seeds: 1000, or the 2000 within which a bug has to be found', whole)
-  .option('--first <seed>', 'the first of them', whole, 0)
+  .option('--from <seed>', 'the first of them', whole, 0)
   .option('--seed <seed>', 'this one only', whole)
   .option('--trace', 'with --seed: show everything that happens')
   .option('--bugs', 'put each deliberate bug into a copy of the source, and look how soon it is found')
   .option('--bug <name>', 'this one of them only')
-  .option('--json', 'print one line of JSON: for programs')
   .addHelpText('after', HELP)
   .parse()
   .opts<Settings>()
@@ -45,18 +44,15 @@ process.exitCode = await run()
 if (interrupted.signal.aborted) process.exitCode = 130
 
 async function run(): Promise<number> {
-  const { seed, seeds = 1_000, first } = settings
+  const { seed, seeds = 1_000, from } = settings
   if (settings.bugs || settings.bug !== undefined) {
     const isEachFound = await huntBugs(interrupted.signal, settings.seeds ?? 2_000, settings.bug)
     return isEachFound ? 0 : 1
   }
   if (seed !== undefined) return runOne(seed)
   const startMs = performance.now()
-  const found = settings.json
-    ? await hunt(first, seeds, { signal: interrupted.signal, mostFailures: 1 })
-    : await huntWithProgress(first, seeds)
-  if (settings.json) console.log(JSON.stringify(found))
-  else await tell(found, performance.now() - startMs)
+  const found = await huntWithProgress(from, seeds)
+  await tell(found, from + seeds, performance.now() - startMs)
   return found.failures.length === 0 ? 0 : 1
 }
 
@@ -66,23 +62,24 @@ async function runOne(seed: number): Promise<number> {
   return /breaks no law|No law is broken/.test(text) ? 0 : 1
 }
 
-async function huntWithProgress(first: number, seeds: number): Promise<Hunt> {
-  const bar = new SingleBar({ format: '{bar} {value} of {total} seeds, {eta_formatted} to go' })
-  console.error(`Seeds ${first} to ${first + seeds - 1}; Ctrl-C ends it with what is done by then.`)
-  if (process.stderr.isTTY) bar.start(seeds, 0)
+async function huntWithProgress(from: number, seeds: number): Promise<BigHunt> {
+  console.error(`Seeds ${from} to ${from + seeds - 1}; Ctrl-C ends it with what is done by then.`)
+  const progress = new Progress(seeds)
+  const progressed = (done: number, virtualMs: number) => progress.show(done, virtualMs)
   try {
-    return await hunt(first, seeds, { progressed: (done) => bar.update(done), signal: interrupted.signal })
+    return await huntOnAllCores(from, seeds, { progressed, signal: interrupted.signal })
   } finally {
-    bar.stop()
+    progress.end()
   }
 }
 
-async function tell({ seeds, virtualMs, failures }: Hunt, tookMs: number): Promise<void> {
-  const hours = virtualMs / 3_600_000
-  const perHour = Math.round((hours / tookMs) * 3_600_000)
-  console.log(
-    `${seeds} seeds, ${hours.toFixed(1)} simulated hours in ${(tookMs / 1_000).toFixed(0)} s: ${perHour} an hour.`,
-  )
+async function tell(
+  { seeds, virtualMs, failures, next }: BigHunt,
+  end: number,
+  tookMs: number,
+): Promise<void> {
+  console.log(`${seeds} seeds in ${(tookMs / 1_000).toFixed(0)} s, ${rateText(virtualMs, tookMs)}.`)
+  if (next < end) console.log(`All seeds below ${next} are done. Go on: --from ${next} --seeds ${end - next}`)
   for (const { seed, law, text } of failures) console.log(`seed ${seed}: ${law}: ${text}`)
   const [worst] = failures
   console.log(worst === undefined ? 'No law is broken.' : await explain(worst.seed))

@@ -4,6 +4,7 @@ import type { Life } from './life.ts'
 import { type LinkFaults, noFaults } from './link-faults.ts'
 import type { Network } from './network.ts'
 import type { Site } from './site.ts'
+import type { Stranger } from './stranger.ts'
 import { NETWORK } from './world.ts'
 
 /** Everything that can go wrong; each kind is switched off in half of all simulations. */
@@ -26,7 +27,8 @@ export const FAULTS = [
     'stalledJoin',
     'refusedJoin',
   ] as const),
-  ...(['revokedJoin', 'deadBarriers', 'clockStep', 'clockRate', 'death', 'busyLoop', 'strangers'] as const),
+  ...(['revokedJoin', 'deadBarriers', 'clockStep', 'clockRate', 'death', 'busyLoop'] as const),
+  ...(['strangers', 'forgery'] as const),
 ]
 /** One of them. */
 export type FaultKind = (typeof FAULTS)[number]
@@ -37,8 +39,7 @@ export interface Scene {
   readonly sites: readonly Site[]
   readonly site: Site
   readonly chance: Chance
-  /** Sends what a stranger sends. */
-  readonly intrude: (chance: Chance) => void
+  readonly stranger: Stranger
 }
 
 const LONG_CLOCK_STEP_MS = 3_600_000
@@ -113,7 +114,8 @@ const INFLICT: Readonly<Record<FaultKind, (scene: Scene) => void>> = {
     const ms = chance.pick([50, 1_000, 4_000, 20_000])
     site.act(({ machine }: Life) => machine.block(ms))
   },
-  strangers: ({ intrude, chance }) => intrude(chance),
+  strangers: ({ stranger, chance }) => stranger.intrude(chance),
+  forgery: ({ stranger, chance }) => stranger.forge(chance),
 }
 
 function onLink({ network, site, chance }: Scene, faults: Partial<LinkFaults>, longestMs: number): void {

@@ -1,16 +1,18 @@
+import type { Topic } from 'rivulet'
 import { Chance } from './chance.ts'
 import type { Life } from './life.ts'
 import type { Network } from './network.ts'
 import { Reader } from './reader.ts'
 import type { Site } from './site.ts'
 import type { StreamLife } from './stream-life.ts'
+import { nameIn } from './wire.ts'
 import type { World } from './world.ts'
 
 /** A join that cost the connection each time waits up to 300 s; the others far less. */
 const MOST_TO_RECOVER_MS = 340_000
-/** A publisher whose clock has stepped is muted for a minute at the most; a few messages have to come after. */
+/** A publisher whose clock has stepped, or whose numbers are forged, is muted for a minute at the most; a few messages have to come after. */
 const MOST_TO_HEAR_MS = 200_000
-/** A smallest delay from before a clock stepped counts so long: some of what comes may seem late until then. */
+/** A smallest delay that was forged, or is from before a clock stepped, counts so long: some of what comes may seem late until then. */
 const BASELINES_MS = 130_000
 /** A hub at rest has one for its next barrier, or for the deadline of one. */
 const MOST_TIMERS = 4
@@ -37,8 +39,10 @@ export async function findWhatStaysBroken(
     await pass(SLICE_MS)
     for (const { life, number } of sites) listenToAll(life, number)
   }
+  beginAnew(network, sites)
   const probes = new Probes(sites)
-  const leastMs = sites.some(({ life }) => life.machine.isMeddledWith) ? BASELINES_MS : 0
+  const isWrong = areClocksWrong(sites) || network.forgeries.areThere
+  const leastMs = isWrong ? BASELINES_MS : 0
   for (let atMs = 0; !isOver() && (atMs < leastMs || probes.missing().length > 0); ) {
     if (atMs > MOST_TO_HEAR_MS) return report(world, 'everybody hears everybody again', probes.missing())
     atMs += await probes.publish(pass)
@@ -50,6 +54,23 @@ export async function findWhatStaysBroken(
   if (probes.missing().length > 0)
     return report(world, 'what is published arrives everywhere', probes.missing())
   await closeAll(world, sites, pass)
+}
+
+/** A publisher that forged numbers mute for long opens its stream anew, as the documents tell it to. */
+function beginAnew({ forgeries, publishing }: Network, sites: readonly Site[]): void {
+  const isAgeJudged = (topic: Topic) => sites[0]?.life.setup.streams.get(nameIn(topic))?.maxAgeMs !== false
+  for (const origin of forgeries.mutedForLong(isAgeJudged, areClocksWrong(sites))) {
+    const { link, topic } = publishing(origin) ?? {}
+    const site = sites.find(({ life }) => life.link === link)
+    const of = topic && site?.life.streams.get(nameIn(topic))
+    if (of === undefined || site === undefined) continue
+    site.life.ends(of, () => of.stream.close())
+    listenToAll(site.life, site.number)
+  }
+}
+
+function areClocksWrong(sites: readonly Site[]): boolean {
+  return sites.some(({ life }) => life.machine.isMeddledWith)
 }
 
 async function closeAll(world: World, sites: readonly Site[], pass: Pass): Promise<void> {

@@ -1,47 +1,18 @@
+import { HeardPublisher } from './heard-publisher.ts'
 import type { Link } from './link.ts'
 import { MissedCount } from './missed-count.ts'
 import type { HandedFrame, Network, Sent } from './network.ts'
 import type { Named } from './wire.ts'
 
-/** A number so far behind the highest may be taken for a repeat. */
-const WINDOW = 1_024
 /** What the library remembers of an ended topic may be gone after so long. */
 const KEPT_MS = 55_000
 const FORGOTTEN_MS = 65_000
-/** For so long the smallest delay counts, at least. */
-const BASE_MS = 60_000
 /** What latencies and whole milliseconds may add. */
 const SLACK_MS = 150
 /** A barrier that has had no answer for so long is overdue: what arrives may be old. */
 const OVERDUE_MS = 2_000
 /** A barrier that takes longer shows no clear link. */
 const PROMPT_MS = 1_000
-
-/** What one publisher sent that was handed to a hub. */
-class HeardPublisher {
-  readonly handed = new Set<number>()
-  highest = 0
-  lastDelivered = 0
-  /** True ages of what was delivered, the oldest first. */
-  accepted: { atMs: number; ageMs: number }[] = []
-  /** Since when everything that was handed is late. */
-  lateSinceMs: number | undefined
-
-  /** The library may have forgotten it; or it has not, and takes for a repeat what was handed before. */
-  forget(): void {
-    this.lastDelivered = 0
-    this.accepted = []
-    this.lateSinceMs = undefined
-  }
-
-  /** The most that the smallest delay can be which the library goes by. */
-  baseMs(nowMs: number): number | undefined {
-    const last = this.accepted.at(-1)
-    if (last === undefined) return undefined
-    this.accepted = this.accepted.filter(({ atMs }) => atMs === last.atMs || nowMs - atMs <= BASE_MS)
-    return Math.min(...this.accepted.map(({ ageMs }) => ageMs))
-  }
-}
 
 /** A frame as it is handed over, and when. */
 export interface Handing extends HandedFrame {
@@ -52,8 +23,6 @@ export interface Handing extends HandedFrame {
 export class Heard {
   /** Messages of other hubs that were delivered. */
   readonly delivered = new Set<string>()
-  /** Removals that were handed. */
-  readonly removals = new Set<string>()
   readonly #network: Network
   readonly #link: Link
   readonly #publishers = new Map<string, HeardPublisher>()
@@ -62,6 +31,8 @@ export class Heard {
   /** The link's join of the last frame, and an object for each time that it is joined and somebody listens. */
   #join: object | undefined
   #period = {}
+  /** The period in which the frame was handed that is being taken. */
+  #handedIn = this.#period
   #endedMs: number | undefined
   /** Whether the library may have forgotten, or not: then nobody knows what it has to count. */
   isUnsure = false
@@ -97,55 +68,73 @@ export class Heard {
     this.isUnsure ||= forMs < FORGOTTEN_MS
     this.#missed.forget()
     this.delivered.clear()
-    for (const publisher of this.#publishers.values()) publisher.forget()
+    for (const publisher of this.#publishers.values()) publisher.forget(forMs >= FORGOTTEN_MS)
   }
 
   /** Notes what is handed over, and returns how many messages of it may be taken for repeats. */
-  hand({ content, join }: Handing): number {
+  hand({ content, join, atMs }: Handing): number {
+    const isClockWrong = this.#link.machine.isMeddledWith
     if (join !== this.#join) this.pause()
     this.#join = join
+    this.#handedIn = this.#period
     let repeats = 0
     for (const named of content.named) {
-      const { origin, sequence, sid } = named
-      if (this.#network.truthOf(sid)?.link !== this.#link) this.#missed.hand(named, this.#period)
-      const publisher = this.#of(origin)
-      if (publisher.handed.has(sequence) || publisher.highest - sequence >= WINDOW) repeats++
-      publisher.handed.add(sequence)
-      publisher.highest = Math.max(publisher.highest, sequence)
-      if (content.isRemoval) this.removals.add(sid)
+      const { origin } = named
+      const real = this.#network.publishing(origin)
+      const isTrue = real === undefined || this.#network.truthOf(named) !== undefined
+      if (this.#of(origin).hand(named, isTrue, isClockWrong ? Number.POSITIVE_INFINITY : atMs)) repeats++
     }
     return repeats
   }
 
-  /** What was handed has been taken or dropped: notes what is late. */
-  handed(handing: Handing, maxAgeMs: number): void {
-    for (const { origin, sid } of handing.content.named) {
-      const sent = this.#network.truthOf(sid)
-      const publisher = this.#of(origin)
+  /** What was handed has been taken or dropped, `last` being delivered last: notes what is late or was missed. */
+  handed(handing: Handing, last: Named | undefined, maxAgeMs: number): void {
+    const { named, isRemoval } = handing.content
+    // Once nobody listens the library looks at no message any more.
+    const isAll = this.#handedIn === this.#period || isRemoval || last === undefined
+    for (const one of isAll ? named : named.slice(0, named.indexOf(last) + 1)) {
+      const isOwn = this.#network.publishing(one.origin)?.link === this.#link
+      if (!isOwn) this.#missed.hand(one, this.#handedIn)
+    }
+    for (const named of handing.content.named) {
+      const sent = this.#network.truthOf(named)
+      const publisher = this.#of(named.origin)
       const baseMs = publisher.baseMs(handing.atMs)
       if (sent === undefined || baseMs === undefined) continue
       if (handing.atMs - sent.sentMs - baseMs > 0.8 * maxAgeMs) publisher.lateSinceMs ??= handing.atMs
     }
   }
 
-  /** Whether numbers of that publisher have only risen so far. */
-  isNext({ origin, sequence }: Named): boolean {
+  /** A message is delivered: tells whether numbers of its publisher have only risen so far. */
+  isNext({ origin, sequence }: Named, atMs: number): boolean {
     const publisher = this.#of(origin)
     const isNext = sequence > publisher.lastDelivered
     publisher.lastDelivered = Math.max(publisher.lastDelivered, sequence)
+    publisher.lastDeliveredMs = atMs
     return isNext
+  }
+
+  /** Whether the library may have forgotten that a message was delivered, because numbers of its publisher were forged. */
+  mayComeAgain({ origin }: Named): boolean {
+    return this.#of(origin).isOverrun
+  }
+
+  /** Whether a number lies too far beyond those before it to be believed at once. */
+  isTooFar({ origin, sequence }: Named): boolean {
+    return this.#of(origin).tooFar.has(sequence)
   }
 
   /** Tells why a message must not have been delivered: it is stale. */
   whyStale({ origin }: Named, sent: Sent, handing: Handing, maxAgeMs: number): string | undefined {
     const publisher = this.#of(origin)
+    if (publisher.isForged) return undefined // with forged times nobody knows what is late
     const ageMs = handing.atMs - sent.sentMs
     const baseMs = publisher.baseMs(handing.atMs)
     const why = this.#judge(publisher, sent, handing, baseMs, maxAgeMs)
     const isLate = baseMs !== undefined && ageMs - baseMs > maxAgeMs + SLACK_MS
-    if (isLate) publisher.accepted = [] // a stepped clock is as likely
+    if (isLate) publisher.doubt() // a stepped clock is as likely
     if (baseMs === undefined || isLate || ageMs - baseMs <= 0.8 * maxAgeMs) publisher.lateSinceMs = undefined
-    publisher.accepted.push({ atMs: handing.atMs, ageMs })
+    publisher.accept(handing.atMs, ageMs)
     return why
   }
 

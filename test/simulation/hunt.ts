@@ -9,13 +9,20 @@ export interface Hunt {
   /** The sum of the ledgers of all hubs. */
   readonly reached: ReadonlyMap<string, number>
   /** Those that break a law, with the law. */
-  readonly failures: readonly { readonly seed: number; readonly law: string; readonly text: string }[]
+  readonly failures: readonly FailedSeed[]
+}
+
+/** A seed that breaks a law. */
+export interface FailedSeed {
+  readonly seed: number
+  readonly law: string
+  readonly text: string
 }
 
 /** When a hunt ends before its last seed. */
 export interface HuntOptions {
-  /** Told after each seed. */
-  readonly progressed?: (seeds: number) => void
+  /** Told after each seed, or each few, how many there were and how much virtual time. */
+  readonly progressed?: (seeds: number, virtualMs: number) => void
   readonly signal?: AbortSignal
   /** So many failures are enough. */
   readonly mostFailures?: number
@@ -24,7 +31,7 @@ export interface HuntOptions {
 /** Runs seeds one after the other. */
 export async function hunt(first: number, count: number, options: HuntOptions = {}): Promise<Hunt> {
   const { progressed, signal, mostFailures = 10 } = options
-  const failures: { seed: number; law: string; text: string }[] = []
+  const failures: FailedSeed[] = []
   const reached = new Map<string, number>()
   let virtualMs = 0
   let seeds = 0
@@ -35,7 +42,7 @@ export async function hunt(first: number, count: number, options: HuntOptions = 
     addUp(reached, Object.fromEntries(outcome.reached))
     if (outcome.failure !== undefined) failures.push({ seed, ...outcome.failure })
     seeds++
-    progressed?.(seeds)
+    progressed?.(seeds, virtualMs)
   }
   return { seeds, virtualMs, reached, failures }
 }

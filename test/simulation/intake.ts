@@ -3,7 +3,7 @@ import { type Handing, Heard } from './heard.ts'
 import type { Life } from './life.ts'
 import type { HandedFrame, Witness } from './network.ts'
 import type { Data, StreamLife } from './stream-life.ts'
-import type { Named } from './wire.ts'
+import { type Named, nameIn } from './wire.ts'
 
 /** What is truly handed to one hub, and so what it may deliver. */
 export class Intake implements Witness {
@@ -20,6 +20,8 @@ export class Intake implements Witness {
   readonly #acceptedMs = new Map<string, number>()
   #handing: Handing | undefined
   #hasRemoved = false
+  /** The last message of the frame that was delivered. */
+  #lastDelivered: Named | undefined
 
   constructor(life: Life) {
     this.#life = life
@@ -33,7 +35,7 @@ export class Intake implements Witness {
 
   takes(topic: Topic, frame: HandedFrame, hand: () => void): void {
     const { content } = frame
-    const name = decodeURIComponent(topic.split('/')[2] as string)
+    const name = nameIn(topic)
     const heard = this.heardOn(name)
     const handing = { ...frame, atMs: this.#life.network.world.time.nowMs }
     const of = this.#life.streams.get(name)
@@ -43,10 +45,11 @@ export class Intake implements Witness {
     this.repeats += heard.hand(handing)
     this.#handing = handing
     this.#hasRemoved = false
+    this.#lastDelivered = undefined
     hand()
     if (this.#hasRemoved) this.#checkRemoval(heard, handing, of)
     this.#handing = undefined
-    heard.handed(handing, of?.maxAgeMs ?? Number.POSITIVE_INFINITY)
+    heard.handed(handing, this.#lastDelivered, of?.maxAgeMs ?? Number.POSITIVE_INFINITY)
   }
 
   /** A message was accepted here. */
@@ -63,21 +66,35 @@ export class Intake implements Witness {
     this.#hasRemoved = true
   }
 
+  /** Whether a message may come twice: numbers of its publisher were forged, and the library may have forgotten it. */
+  mayComeAgain(name: string, sid: string): boolean {
+    const named = this.#handing?.content.named.find((one) => one.sid === sid)
+    return named !== undefined && this.heardOn(name).mayComeAgain(named)
+  }
+
   /** Checks that a message of another hub may be delivered. */
   delivered({ name, maxAgeMs }: StreamLife, { sid, data }: Message<Data>): void {
-    const { network, setup } = this.#life
-    const sent = network.truthOf(sid)
-    this.#check(!this.#acceptedMs.has(sid), 'nothing own from elsewhere', () => sid)
-    if (sent === undefined) return // a stranger's
-    const named = this.#handing?.content.named.find((one) => one.sid === sid)
-    this.#check(named !== undefined, 'nothing is delivered that was not received', () => sid)
-    if (named === undefined) return
+    const { network, setup, link } = this.#life
+    const named = this.#handing?.content.named.find((one) => one.sid === sid && one.n === data.n)
+    const publishing = network.publishing(sid.slice(2, 18))
+    const isOwn = publishing?.link === link || this.#acceptedMs.has(sid)
+    this.#check(!isOwn, 'nothing own from elsewhere', () => sid)
+    const isKnown = named !== undefined || !network.hasSent(sid)
+    this.#check(
+      isKnown,
+      'data is what was published, in a frame that was received',
+      () => `${sid} n=${data.n}`,
+    )
+    this.#lastDelivered = named
+    if (named === undefined || publishing === undefined) return // a stranger's
     const heard = this.heardOn(name)
-    this.#check(sent.n === data.n, 'data is what was published', () => `${sid} has n=${data.n}`)
-    this.#check(!heard.delivered.has(sid), 'nothing twice', () => `${sid} is delivered again on ${name}`)
-    heard.delivered.add(sid)
-    const isNext = heard.isNext(named) || !setup.isOrdered
+    this.#checkNumber(heard, named)
+    const isNext = heard.isNext(named, this.#life.network.world.time.nowMs) || !setup.isOrdered
     this.#check(isNext, 'order where it is claimed', () => `${sid} comes after a later one`)
+    const sent = network.truthOf(named)
+    const isForged = sent === undefined && network.forgeries.has(sid)
+    this.#check(isForged || sent !== undefined, 'data is what was published', () => `${sid} has n=${data.n}`)
+    if (sent === undefined) return
     this.#checkAge(heard, named, maxAgeMs)
     this.heardFrom?.(sent.link.site, name)
   }
@@ -85,15 +102,25 @@ export class Intake implements Witness {
   /** A removal from elsewhere ends one stream only, and no stale one does. */
   #checkRemoval(heard: Heard, { content }: Handing, of: StreamLife | undefined): void {
     const named = content.named[0] as Named
-    const { acceptsRemoval } = this.#life.setup
-    this.#check(!heard.delivered.has(named.sid), 'a removal ends one stream only', () => named.sid)
-    this.#check(acceptsRemoval, 'a removal is accepted only where it may be', () => named.sid)
-    heard.delivered.add(named.sid)
+    const { setup, network, link } = this.#life
+    const isOwn = network.publishing(named.origin)?.link === link
+    this.#check(!isOwn, 'nothing own from elsewhere', () => named.sid)
+    this.#check(setup.acceptsRemoval, 'a removal is accepted only where it may be', () => named.sid)
+    this.#checkNumber(heard, named)
     if (of !== undefined) this.#checkAge(heard, named, of.maxAgeMs)
   }
 
+  /** A number counts once, also one that was forged, and none that is far from those before it. */
+  #checkNumber(heard: Heard, named: Named): void {
+    const { sid } = named
+    const isFirst = !heard.delivered.has(sid) || heard.mayComeAgain(named)
+    this.#check(isFirst, 'nothing twice', () => `${sid} counts again`)
+    this.#check(!heard.isTooFar(named), 'a far number is not believed at once', () => sid)
+    heard.delivered.add(sid)
+  }
+
   #checkAge(heard: Heard, named: Named, maxAgeMs: number): void {
-    const sent = this.#life.network.truthOf(named.sid)
+    const sent = this.#life.network.truthOf(named)
     if (sent === undefined || maxAgeMs === Number.POSITIVE_INFINITY) return
     const why = heard.whyStale(named, sent, this.#handing as Handing, maxAgeMs / this.#life.machine.rate)
     this.#check(why === undefined, 'nothing stale', () => `${named.sid}: ${why}`)

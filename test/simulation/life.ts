@@ -7,6 +7,7 @@ import { Link } from './link.ts'
 import { Machine } from './machine.ts'
 import type { Network } from './network.ts'
 import { StreamLife } from './stream-life.ts'
+import { nameIn } from './wire.ts'
 
 /** The last flush, handing over and closing have a deadline each. */
 const MOST_CLOSING_MS = 5_000
@@ -41,6 +42,8 @@ export class Life {
   isClosing = false
   /** Answers of `flush` and `ready` that have not come yet. */
   openBarriers = 0
+  /** Signals of what has ended since the last look: nothing listens to them any more. */
+  readonly endedSignals: AbortSignal[] = []
   #made = 0
 
   constructor(network: Network, setup: LifeSetup) {
@@ -78,7 +81,12 @@ export class Life {
 
   /** Whether the hub was told that it has joined the topic of a stream. */
   hasJoined(name: string): boolean {
-    return this.link.joined.some((topic) => decodeURIComponent(topic.split('/')[2] as string) === name)
+    return this.link.joined.some((topic) => nameIn(topic) === name)
+  }
+
+  /** Whether somebody reads the stream that has a topic. */
+  isRead(topic: string): boolean {
+    return (this.streams.get(nameIn(topic))?.readers.size ?? 0) > 0
   }
 
   /** Ends a stream by an action: when that returns nobody may be called any more. */

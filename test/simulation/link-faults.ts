@@ -25,3 +25,8 @@ export function throwRefusal(opening: LinkFaults['opening']): void {
   if (opening === 'isRefused') throw new Error('connection refused')
   if (opening === 'isRefusedForGood') throw new RivuletError('TRANSPORT_FAILED', 'wrong password')
 }
+
+/** What never answers. */
+export async function forever(): Promise<never> {
+  return new Promise(() => {})
+}

@@ -1,7 +1,7 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
 import { Chance } from './chance.ts'
 import { LinkConnection } from './link-connection.ts'
-import { noFaults, throwRefusal } from './link-faults.ts'
+import { forever, noFaults, throwRefusal } from './link-faults.ts'
 import type { Machine } from './machine.ts'
 import type { HandedFrame, Network } from './network.ts'
 import { describe } from './wire.ts'
@@ -17,6 +17,8 @@ export class Link implements Transport {
   faults = noFaults()
   /** Messages that it took, and that the bus has. */
   sentMessages = 0
+  /** Barriers that the hub waits for. */
+  openBarriers = 0
   reachedMessages = 0
   readonly bus: Transport
   readonly #network: Network
@@ -40,6 +42,11 @@ export class Link implements Transport {
   /** Topics whose join the hub was told of. */
   get joined(): readonly Topic[] {
     return this.#connection?.confirmed ?? []
+  }
+
+  /** Topics that are joined or asked for. */
+  get asked(): readonly Topic[] {
+    return [...(this.#connection?.joins.keys() ?? [])]
   }
 
   /** For how long a barrier has had no answer. */
@@ -81,12 +88,8 @@ export class Link implements Transport {
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
     const connection = this.#openConnection()
     const isTwice = connection.joins.has(topic)
-    this.#network.world.check(
-      !isTwice,
-      'at most one join a topic',
-      this.site,
-      () => `${topic} is joined already`,
-    )
+    const text = () => `${topic} is joined already`
+    this.#network.world.check(!isTwice, 'at most one join a topic', this.site, text)
     const join = { isConfirmed: false }
     connection.joins.set(topic, join)
     try {
@@ -113,10 +116,12 @@ export class Link implements Transport {
     const bytes = connection.sentBytes
     connection.openBarrierMs ??= this.machine.trueMs()
     const flush = () => (this.faults.hasDeadBarriers ? forever() : this.bus.flush(signal))
-    await connection.ask(signal, flush, () => {
+    const answered = () => {
       connection.coveredBytes = Math.max(connection.coveredBytes, bytes)
       connection.openBarrierMs = undefined
-    })
+    }
+    this.openBarriers++
+    await connection.ask(signal, flush, answered).finally(() => this.openBarriers--)
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -244,7 +249,3 @@ export class Link implements Transport {
 }
 
 const encoder = new TextEncoder()
-
-async function forever(): Promise<never> {
-  return new Promise(() => {})
-}

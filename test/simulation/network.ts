@@ -1,5 +1,6 @@
 import { type MemoryBus, type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import type { Topic } from 'rivulet'
+import { Forgeries } from './forgeries.ts'
 import type { Link } from './link.ts'
 import { type FrameContent, FrameReader, type Named } from './wire.ts'
 import { NETWORK, type World } from './world.ts'
@@ -13,6 +14,23 @@ export interface Sent {
   readonly link: Link
   readonly sentMs: number
   readonly n: unknown
+  /** On the publisher's own clock. */
+  readonly tMs: number
+}
+
+/** A frame that somebody may overhear. */
+export interface Overheard {
+  readonly topic: Topic
+  readonly bytes: Uint8Array
+  readonly content: FrameContent
+}
+
+/** Who publishes under an origin, and the last that was sent. */
+interface Publishing {
+  readonly link: Link
+  readonly topic: Topic
+  readonly sequence: number
+  readonly tMs: number
 }
 
 /** A frame that is handed to a hub. */
@@ -44,10 +62,12 @@ export class Network {
   /** Pairs of sites, `from>to`, whose frames get lost. */
   readonly blocked = new Set<string>()
   /** Frames of messages, and of removals, that somebody overheard: the last ones. */
-  readonly overheard: { topic: Topic; bytes: Uint8Array }[] = []
-  readonly removals: { topic: Topic; bytes: Uint8Array }[] = []
+  readonly overheard: Overheard[] = []
+  readonly removals: Overheard[] = []
+  /** What strangers sent in the name of hubs. */
+  readonly forgeries = new Forgeries()
   readonly #sent = new Map<string, Sent>()
-  readonly #last = new Map<string, { sequence: number; tMs: number }>()
+  readonly #publishing = new Map<string, Publishing>()
 
   constructor(world: World, options: MemoryBusOptions, maxInFlightBytes: number) {
     const { time } = world
@@ -60,10 +80,19 @@ export class Network {
     this.bus = memoryBus({ ...options, environment })
   }
 
-  /** Returns what is known of a sid; nothing when a stranger made it up. */
-  truthOf(sid: string): Sent | undefined {
-    return this.#sent.get(sid)
+  /** Returns what is known of a message; nothing when a stranger made it up, or sent another one under its sid. */
+  truthOf({ sid, n, tMs }: Named): Sent | undefined {
+    const sent = this.#sent.get(sid)
+    return sent !== undefined && sent.n === n && sent.tMs === tMs ? sent : undefined
   }
+
+  /** Whether a hub sent something under a sid. */
+  hasSent(sid: string): boolean {
+    return this.#sent.has(sid)
+  }
+
+  /** Returns who publishes under an origin; nobody when a stranger made it up. */
+  readonly publishing = (origin: string): Publishing | undefined => this.#publishing.get(origin)
 
   /** Whether a one-way partition lies between the sender of a frame and a link. */
   isBlocked(content: FrameContent, to: Link): boolean {
@@ -87,12 +116,12 @@ export class Network {
     )
     this.topics.add(topic)
     for (const named of content.named) {
-      this.#checkOrder(link, named)
+      this.#checkOrder(link, topic, named)
       const sentMs = this.witnesses.get(link)?.acceptedMs(named.sid) ?? link.machine.trueMs()
-      this.#sent.set(named.sid, { link, sentMs, n: named.n })
+      this.#sent.set(named.sid, { link, sentMs, n: named.n, tMs: named.tMs })
     }
     const kept = content.isRemoval ? this.removals : this.overheard
-    kept.push({ topic, bytes })
+    kept.push({ topic, bytes, content })
     if (kept.length > KEPT_FRAMES) kept.shift()
     this.world.note(link.site, `sends ${content.messages} from ${content.named[0]?.sid} on ${topic}`)
     return content
@@ -117,11 +146,11 @@ export class Network {
   }
 
   /** Wire order is the order of the numbers, and `t` never goes back. */
-  #checkOrder(link: Link, { origin, sequence, tMs, sid }: Named): void {
-    const last = this.#last.get(origin)
+  #checkOrder(link: Link, topic: Topic, { origin, sequence, tMs, sid }: Named): void {
+    const last = this.#publishing.get(origin)
     const isNext = last === undefined || (sequence > last.sequence && tMs >= last.tMs)
     const text = () => `${sid} at t ${tMs} follows number ${last?.sequence} at t ${last?.tMs}`
     this.world.check(isNext, 'wire order is the order of numbers', link.site, text)
-    this.#last.set(origin, { sequence, tMs })
+    this.#publishing.set(origin, { link, topic, sequence, tMs })
   }
 }

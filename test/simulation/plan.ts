@@ -51,8 +51,13 @@ export function drawPlan(seed: number): Plan {
 
 /** Whether frames of one publisher can't overtake each other, or come again, on this network. */
 export function isOrdered({ bus, faults }: Plan): boolean {
-  const overtakes = ['detours', 'strangers', 'duplication'] as const
+  const overtakes = ['detours', 'strangers', 'forgery', 'duplication'] as const
   return bus.reorder === 0 && bus.delayMs?.[1] === 0 && !overtakes.some((kind) => faults.has(kind))
+}
+
+/** Whether somebody sends what no hub would. */
+export function hasStrangers({ faults }: Plan): boolean {
+  return faults.has('strangers') || faults.has('forgery')
 }
 
 function drawBus(chance: Chance): MemoryBusOptions {

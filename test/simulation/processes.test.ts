@@ -59,9 +59,10 @@ describe('npm run simulate', () => {
     expect(exitCode).toBe(0)
   })
 
-  test('runs seeds, and says how fast', async () => {
-    const { stdout, exitCode } = await command('--seeds', '3', '--first', '10')
-    expect(stdout).toMatch(/^3 seeds, [\d.]+ simulated hours in \d+ s: \d+ an hour\.\nNo law is broken\.$/)
+  test('runs seeds on all cores, and says how fast', async () => {
+    const { stdout, stderr, exitCode } = await command('--seeds', '12', '--from', '10')
+    expect(stderr).toContain('Seeds 10 to 21')
+    expect(stdout).toMatch(/^12 seeds in \d+ s, [\d.]+ simulated hours, \d+ an hour\.\nNo law is broken\.$/)
     expect(exitCode).toBe(0)
   })
 
@@ -76,7 +77,9 @@ describe('npm run simulate', () => {
     await new Promise((resolve) => running.stderr?.once('data', resolve))
     running.kill('SIGINT')
     const { stdout, exitCode } = await running
-    expect(stdout).toMatch(/\d+ seeds, .* simulated hours/)
+    const [, next, left] = /All seeds below (\d+) are done. Go on: --from \1 --seeds (\d+)/.exec(stdout) ?? []
+    expect(Number(next) + Number(left)).toBe(100_000)
+    expect(stdout).toMatch(/\d+ seeds in .* simulated hours/)
     expect(exitCode).toBe(130)
   })
 })

@@ -82,6 +82,7 @@ export class Reader {
   end(): void {
     this.isOver = true
     const { readers, life, name } = this.of
+    if (this.isCalledAtOnce) life.endedSignals.push(this.#abort.signal)
     if (readers.delete(this) && readers.size === 0) life.intake.heardOn(name).pause()
   }
 
@@ -138,6 +139,7 @@ export class Reader {
       this.#moveTo(message)
       await life.pause(this.#chance.pick([0, 0, 5, 400]))
     }
+    life.endedSignals.push(this.#abort.signal) // what it holds is discarded on abort until then
   }
 
   /** What `next` was given before may still come in that moment; what it held, when its stream has ended. */

@@ -1,11 +1,12 @@
 import { config } from 'rxjs'
+import { checkBounds } from './bounds.ts'
 import { Chance } from './chance.ts'
 import type { Entry } from './event-log.ts'
 import { healAll, inflict } from './faults.ts'
 import { findWhatStaysBroken } from './healing.ts'
 import { checkLedgers, checkStreams } from './ledger-laws.ts'
 import { Network } from './network.ts'
-import { isOrdered, type Plan, type Step } from './plan.ts'
+import { hasStrangers, isOrdered, type Plan, type Step } from './plan.ts'
 import { Site } from './site.ts'
 import { Stranger } from './stranger.ts'
 import type { Owner } from './virtual-time.ts'
@@ -26,9 +27,6 @@ export interface Outcome {
   /** The sum of the ledgers of all hubs. */
   readonly reached: ReadonlyMap<string, number>
 }
-
-/** How often the streams' own ledgers are looked at, too: after so many steps. */
-const STREAMS_EVERY = 8
 
 /** Runs a plan, until it is over or a law is broken. */
 export async function simulate(plan: Plan, keepsLog = false): Promise<Outcome> {
@@ -55,7 +53,6 @@ class Simulation {
   readonly #network: Network
   readonly #stranger: Stranger
   readonly #byMachine = new Map<Owner, Site>()
-  #steps = 0
 
   constructor(plan: Plan, keepsLog: boolean) {
     this.#plan = plan
@@ -64,7 +61,7 @@ class Simulation {
     const { streams } = plan
     this.sites = plan.latenciesMs.map((latencyMs, site) => {
       const acceptsRemoval = plan.acceptsRemoval[site] as boolean
-      const claims = { isOrdered: isOrdered(plan), hasStrangers: plan.faults.has('strangers') }
+      const claims = { isOrdered: isOrdered(plan), hasStrangers: hasStrangers(plan) }
       return new Site(this.#network, { site, latencyMs, acceptsRemoval, streams, ...claims })
     })
     this.#stranger = new Stranger(this.#network)
@@ -91,8 +88,8 @@ class Simulation {
     const site = this.sites[number] as Site
     const chance = new Chance(seed)
     if ('verb' in what) return work(what.verb, site, chance, this.#plan.faults.has('busyLoop'))
-    const { intrude } = this.#stranger
-    inflict(what.fault, { network: this.#network, sites: this.sites, site, chance, intrude })
+    const [network, stranger] = [this.#network, this.#stranger]
+    inflict(what.fault, { network, sites: this.sites, site, chance, stranger })
   }
 
   /** Something ran in a hub's process: its laws hold. */
@@ -101,7 +98,8 @@ class Simulation {
     const life = this.#lifeOf(owner)
     if (life === undefined) return
     checkLedgers(life)
-    if (this.#steps++ % STREAMS_EVERY === 0) checkStreams(life)
+    checkStreams(life)
+    checkBounds(life)
   }
 
   #lifeOf(owner: Owner): Site['life'] | undefined {

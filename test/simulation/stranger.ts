@@ -1,11 +1,13 @@
 import type { Topic, Transport } from 'rivulet'
 import type { Chance } from './chance.ts'
+import { forgeFrames } from './forger.ts'
 import type { Network } from './network.ts'
+import { sidOf } from './wire.ts'
 import { NETWORK } from './world.ts'
 
 const MOST_ORIGINS = 60
 
-/** Somebody on the bus who knows the topics, sends what no hub would, and repeats what it overheard. */
+/** Somebody on the bus who knows the topics, sends what no hub would, and repeats or forges what it overheard. */
 export class Stranger {
   readonly #network: Network
   readonly #transport: Transport
@@ -24,6 +26,18 @@ export class Stranger {
       this.#frame(chance, chance.pick(topics)),
     )
     void this.#send(frames)
+  }
+
+  /** Sends frames in the name of a hub that it overheard. */
+  readonly forge = (chance: Chance): void => {
+    const { overheard, forgeries, world } = this.#network
+    if (overheard.length === 0) return
+    const { topic, content } = chance.pick(overheard)
+    const model = chance.pick(content.named)
+    const frames = forgeFrames(chance, model)
+    for (const { forged } of frames) for (const one of forged) forgeries.add(topic, one, model)
+    world.note(NETWORK, `forged: ${frames.map(({ text }) => text.slice(0, 100)).join(' ')}`)
+    void this.#send(frames.map(({ text }) => [topic, text]))
   }
 
   async #send(frames: readonly (readonly [Topic, Uint8Array | string])[]): Promise<void> {
@@ -51,7 +65,7 @@ export class Stranger {
     this.#origins = (this.#origins + 1) % MOST_ORIGINS
     const origin = `ffff${(0xabc000000000 + this.#origins).toString(16)}`
     const number = chance.pick([1, chance.between(1, 2_000), chance.between(1, 2 ** 48)])
-    const sid = `TZ${origin}${number.toString(16).padStart(16, '0')}`
+    const sid = sidOf(origin, number)
     const t = chance.pick([0, chance.below(1_000_000), -1, 1e300, undefined])
     return JSON.stringify({ data: { n: -1, depth: 9, isChecked: true }, sid, t })
   }

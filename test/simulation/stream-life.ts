@@ -28,11 +28,12 @@ export class StreamLife {
   /** Whether anybody has listened yet. */
   hasListened = false
   /** In which order its messages were delivered first. */
-  readonly #places = new Map<string, number>()
+  readonly #places = new Map<Message<Data>, number>()
+  readonly #sids = new Set<string>()
   /** Messages whose delivery has ended. */
-  readonly #published = new Set<string>()
+  readonly #published = new Set<Message<Data>>()
   /** Accepted inside a running fan-out: metered already. */
-  readonly #metered = new Set<string>()
+  readonly #metered = new Set<Message<Data>>()
   readonly #own: RateMeter | undefined
   readonly #all: RateMeter | undefined
 
@@ -84,8 +85,8 @@ export class StreamLife {
       return undefined
     }
     if (message === undefined) return undefined
-    const place = this.#places.get(message.sid)
-    if (place === undefined && !this.#published.has(message.sid)) this.#acceptedEarly(message)
+    const place = this.#places.get(message)
+    if (place === undefined && !this.#published.has(message)) this.#acceptedEarly(message)
     if (place === undefined) return message
     for (const reader of readers) {
       const hasIt = reader.isOver || reader.place >= place
@@ -96,10 +97,10 @@ export class StreamLife {
 
   /** A reader gets a message: returns its place in the one order of the stream. */
   placeOf(message: Message<Data>): number {
-    const known = this.#places.get(message.sid)
+    const known = this.#places.get(message)
     if (known !== undefined) return known
     const place = this.#places.size
-    this.#places.set(message.sid, place)
+    this.#places.set(message, place)
     this.#firstSeen(message)
     return place
   }
@@ -107,6 +108,9 @@ export class StreamLife {
   /** Everything that is done once for each message. */
   #firstSeen(message: Message<Data>): void {
     const { sid, isLocal, data } = message
+    const isFirst = !this.#sids.has(sid) || this.life.intake.mayComeAgain(this.name, sid)
+    this.#check(isFirst, 'nothing twice', () => `${sid} is delivered again on ${this.name}`)
+    this.#sids.add(sid)
     this.#check(!this.stream.closed, 'nothing after the end', () => `${sid} comes on ${this.name}`)
     this.#check(Object.isFrozen(data), 'data is frozen', () => sid)
     const isChecked = this.options.schema === undefined || data.isChecked === true
@@ -117,25 +121,30 @@ export class StreamLife {
   }
 
   #ended(message: Message<Data>): void {
-    const { sid } = message
     this.placeOf(message)
-    this.#check(!this.#published.has(sid), 'nothing twice', () => `${sid} is delivered again on ${this.name}`)
-    this.#published.add(sid)
+    const isFirst = !this.#published.has(message)
+    this.#check(isFirst, 'nothing twice', () => `${message.sid} is delivered again on ${this.name}`)
+    this.#published.add(message)
   }
 
   #acceptedEarly(message: Message<Data>): void {
     this.life.intake.publishedHere(message.sid)
     this.#meter(message)
-    this.#metered.add(message.sid)
+    this.#metered.add(message)
   }
 
-  #meter({ sid, isLocal }: Message<Data>): void {
-    if (this.#metered.delete(sid)) return
+  #meter(message: Message<Data>): void {
+    if (this.#metered.delete(message)) return
+    const { isLocal } = message
     const { elapsedMs } = this.life.machine
     const isOwnKept = !isLocal || this.#own?.add(elapsedMs) !== false
-    this.#check(isOwnKept, 'own publishing keeps the rate', () => `${sid} is too much on ${this.name}`)
+    this.#check(
+      isOwnKept,
+      'own publishing keeps the rate',
+      () => `${message.sid} is too much on ${this.name}`,
+    )
     const isKept = this.#all?.add(elapsedMs) !== false
-    this.#check(isKept, 'what is let in keeps the rate', () => `${sid} is too much on ${this.name}`)
+    this.#check(isKept, 'what is let in keeps the rate', () => `${message.sid} is too much on ${this.name}`)
   }
 
   #check(isKept: boolean, law: string, text: () => string): void {

@@ -55,8 +55,19 @@ function readFrame(text: string): FrameContent {
 function namedIn(entry: { sid?: unknown; t?: unknown; data?: { n?: unknown } } | null): Named[] {
   const sid = String(entry?.sid)
   const [, origin, digits] = SID.exec(sid) ?? []
-  if (origin === undefined || digits === undefined) return []
-  return [{ sid, origin, sequence: Number.parseInt(digits, 16), tMs: Number(entry?.t), n: entry?.data?.n }]
+  const sequence = Number.parseInt(digits ?? '', 16)
+  if (origin === undefined || !Number.isSafeInteger(sequence)) return []
+  return [{ sid, origin, sequence, tMs: Number(entry?.t), n: entry?.data?.n }]
+}
+
+/** Returns the name of the stream that has a topic. */
+export function nameIn(topic: string): string {
+  return decodeURIComponent(topic.split('/')[2] as string)
+}
+
+/** Writes a sid. */
+export function sidOf(origin: string, sequence: number): string {
+  return `TZ${origin}${sequence.toString(16).padStart(16, '0')}`
 }
 
 /** Describes a frame for the log. */

@@ -120,7 +120,8 @@ function publishWhenReady({ life, of, chance }: Scene): void {
     const abort = new AbortController()
     const options = chance.isHit(0.3) ? { signal: abort.signal } : undefined
     life.attempts++
-    of.stream.publishWhenReady(dataOf(life), options).catch(() => {})
+    const published = of.stream.publishWhenReady(dataOf(life), options)
+    published.catch(() => {}).then(() => life.endedSignals.push(abort.signal))
     if (options !== undefined) time.at(time.nowMs + chance.below(3_000), () => abort.abort(), life.machine)
   }
 }

@@ -1,0 +1,44 @@
+import { getEventListeners } from 'node:events'
+import { Stream } from 'rivulet'
+import type { Life } from './life.ts'
+import type { StreamLife } from './stream-life.ts'
+
+const USUAL_MOST_WAITING = 1_000
+/** Places of subscribers that have left, which a stream may keep beside one for each that is there. */
+const MOST_EMPTY_PLACES = 32
+
+/** Checks that a hub holds no more in memory than is needed, once everything that it did in a step has ended. */
+export function checkBounds(life: Life): void {
+  for (const of of life.streams.values()) checkStream(of)
+  const { link, endedSignals } = life
+  const isUnread = (topic: string) => !life.isRead(topic)
+  life.check(!link.asked.some(isUnread), 'only what is read is joined', () =>
+    link.asked.filter(isUnread).join(),
+  )
+  life.check(link.openBarriers <= 1, 'one barrier at a time', () => `${link.openBarriers} run`)
+  for (const signal of endedSignals) {
+    const { length } = getEventListeners(signal, 'abort')
+    life.check(length === 0, 'no listener is left on a signal', () => `${length} are`)
+  }
+  endedSignals.length = 0
+}
+
+function checkStream({ life, name, stream, options }: StreamLife): void {
+  const state = Stream.stateOf(stream as Stream)
+  if (state === undefined) return
+  const { line, queue, outbox, listeners, drops, counters } = state
+  const inLine = line?.waiters.size ?? 0
+  const isLineBounded = inLine <= (options.maxWaiting ?? USUAL_MOST_WAITING) && inLine === counters.waiting
+  life.check(isLineBounded, 'the line is bounded', () => `${inLine} wait on ${name}`)
+  const kept = line?.kept.size ?? 0
+  life.check(kept <= inLine, 'only what waits is kept', () => `${kept} of ${inLine} on ${name}`)
+  const left = (queue?.size ?? 0) + (outbox?.waiting.length ?? 0) + (drops?.size ?? 0)
+  life.check(left === 0, 'a tick leaves nothing undone', () => `${left} on ${name}`)
+  const places = listeners.length
+  const isCompact = places <= 2 * counters.subscribers + MOST_EMPTY_PLACES
+  life.check(
+    isCompact,
+    'places of leavers close up',
+    () => `${places} for ${counters.subscribers} on ${name}`,
+  )
+}
