@@ -21,7 +21,7 @@ export interface Mutant {
 
 /** Runs Stryker over one part of the copy, which has to be the current folder. */
 export async function mutate(part: Part, concurrency: number): Promise<Mutant[]> {
-  process.env['MUTATION_TESTS'] = part.tests.join('\n')
+  process.env.MUTATION_TESTS = part.tests.join('\n')
   const stryker = new Stryker({
     mutate: [...part.mutate],
     testRunner: 'vitest',
@@ -50,15 +50,15 @@ function mutantOf(result: Result): Mutant {
   const lines = text.split('\n')
   const { start, end } = result.location
   const offset = (at: { line: number; column: number }) =>
-    lines.slice(0, at.line).reduce((sum, line) => sum + line.length + 1, 0) + at.column
+    lines.slice(0, at.line - 1).reduce((sum, line) => sum + line.length + 1, 0) + at.column - 1
   return {
     file,
     mutator: result.mutatorName,
-    line: (lines[start.line] ?? '').trim(),
+    line: (lines[start.line - 1] ?? '').trim(),
     original: text.slice(offset(start), offset(end)),
     replacement: result.replacement,
     from: offset(start),
-    lineNumber: start.line + 1,
+    lineNumber: start.line,
     isKilled: isKilled(result),
     status: result.statusReason === undefined ? result.status : `${result.status}: ${result.statusReason}`,
   }

@@ -2,7 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 import { ALL_TESTS, NOT_FOR_MUTANTS } from './parts.ts'
 
 const conditions = ['@rivulet/source']
-const tests = process.env['MUTATION_TESTS']?.split('\n') ?? ALL_TESTS
+const tests = process.env.MUTATION_TESTS?.split('\n') ?? ALL_TESTS
 
 // Run in the copy of the tree, by Stryker or by hand.
 export default defineConfig({
