@@ -32,7 +32,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   'src/receive': {
     mutate: ['src/receive/*.ts'],
-    tests: ['test/receive/*.test.ts', 'test/laws/{seen-numbers,inbox}.property.test.ts'],
+    tests: ['test/receive/!(publishers).test.ts', 'test/laws/{seen-numbers,inbox}.property.test.ts'],
   },
   'src/deliver': {
     mutate: ['src/deliver/*.ts'],
