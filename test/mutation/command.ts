@@ -5,7 +5,7 @@ import { isFound } from './confirm.ts'
 import { copyTree } from './copy.ts'
 import { isListed, readEquivalents } from './equivalent.ts'
 import { type Mutant, mutate } from './mutants.ts'
-import { PARTS, type Part } from './parts.ts'
+import { ALL_TESTS, PARTS, type Part } from './parts.ts'
 import { read, report, save } from './report.ts'
 
 interface Settings {
@@ -46,13 +46,14 @@ async function run(names: readonly string[]): Promise<number> {
   return isGood ? 0 : 1
 }
 
-/** Tries each survivor that is not listed against every test there is. */
+/** Tries each survivor that is not listed once more: by all tests, or with `--quick` by the closest. */
 async function confirmed(mutants: readonly Mutant[], part: Part, copy: string): Promise<Mutant[]> {
-  if (settings.quick) return [...mutants]
+  if (settings.quick && !settings.again) return [...mutants]
+  const suites = settings.quick ? [part.tests] : [part.tests, ALL_TESTS]
   const results: Mutant[] = []
   for (const mutant of mutants) {
     const isOpen = !mutant.isKilled && !isListed(equivalents, mutant)
-    const isKilled = isOpen ? await isFound(mutant, part.tests, copy) : mutant.isKilled
+    const isKilled = isOpen ? await isFound(mutant, suites, copy) : mutant.isKilled
     results.push({ ...mutant, isKilled })
   }
   return results

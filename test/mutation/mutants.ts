@@ -31,8 +31,8 @@ export async function mutate(part: Part, concurrency: number): Promise<Mutant[]>
     // The copy is the sandbox: one of Stryker's own would follow the links of the workspace back to the copy.
     inPlace: true,
     concurrency,
-    timeoutMS: 30_000,
-    timeoutFactor: 4,
+    timeoutMS: 20_000,
+    timeoutFactor: 3,
     dryRunTimeoutMinutes: 15,
     reporters: process.stderr.isTTY ? ['progress'] : [],
     logLevel: 'warn' as never,

@@ -28,7 +28,7 @@ export default defineConfig({
     isolate: !isStryker,
     setupFiles: ['test/mutation/fewer-runs.ts'],
     // A mutant that hangs is a mutant that a test finds by its deadline.
-    testTimeout: isStryker ? 20_000 : 90_000,
+    testTimeout: isStryker ? 40_000 : 90_000,
     hookTimeout: 20_000,
   },
 })
