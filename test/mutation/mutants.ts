@@ -34,7 +34,7 @@ export async function mutate(part: Part, concurrency: number): Promise<Mutant[]>
     timeoutMS: 20_000,
     timeoutFactor: 3,
     dryRunTimeoutMinutes: 15,
-    reporters: process.stderr.isTTY ? ['progress'] : [],
+    reporters: [process.stderr.isTTY ? 'progress' : 'progress-append-only'],
     logLevel: 'warn' as never,
     disableTypeChecks: false,
   } as ConstructorParameters<typeof Stryker>[0])
