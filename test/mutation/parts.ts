@@ -36,7 +36,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   'src/deliver': {
     mutate: ['src/deliver/*.ts'],
-    tests: ['test/deliver/*.test.ts', 'test/stream/{teardown,signals}.test.ts'],
+    tests: [
+      'test/deliver/*.test.ts',
+      'test/laws/{places,delivery}.property.test.ts',
+      'test/stream/{teardown,signals}.test.ts',
+    ],
   },
   'src/send': {
     mutate: ['src/send/*.ts'],
