@@ -34,15 +34,18 @@ async function run(names: readonly string[]): Promise<number> {
   const copy = copyTree(ROOT, join(FOLDER, `tree-${process.pid}`))
   process.chdir(copy)
   let isGood = true
-  for (const [name, part] of parts) {
-    const first = settings.again ? read(FOLDER, name) : await mutate(part, settings.workers)
-    save(FOLDER, name, first)
-    const mutants = await confirmed(first, part, copy)
-    save(FOLDER, name, mutants)
-    isGood = report(name, mutants, equivalents) && isGood
+  try {
+    for (const [name, part] of parts) {
+      const first = settings.again ? read(FOLDER, name) : await mutate(part, settings.workers)
+      save(FOLDER, name, first)
+      const mutants = await confirmed(first, part, copy)
+      save(FOLDER, name, mutants)
+      isGood = report(name, mutants, equivalents) && isGood
+    }
+  } finally {
+    process.chdir(ROOT)
+    rmSync(copy, { recursive: true, force: true })
   }
-  process.chdir(ROOT)
-  rmSync(copy, { recursive: true, force: true })
   return isGood ? 0 : 1
 }
 
@@ -61,8 +64,7 @@ async function confirmed(mutants: readonly Mutant[], part: Part, copy: string): 
 
 function partOf(name: string): Part {
   const part = PARTS[name]
-  if (part === undefined) throw new Error(`There is no part ${name}, only ${Object.keys(PARTS).join(', ')}.`)
-  return part
+  return part ?? command.error(`There is no part ${name}, only ${Object.keys(PARTS).join(', ')}.`)
 }
 
 function whole(text: string): number {

@@ -31,7 +31,7 @@ export async function mutate(part: Part, concurrency: number): Promise<Mutant[]>
     // The copy is the sandbox: one of Stryker's own would follow the links of the workspace back to the copy.
     inPlace: true,
     concurrency,
-    timeoutMS: 20_000,
+    timeoutMS: 60_000,
     timeoutFactor: 3,
     dryRunTimeoutMinutes: 15,
     reporters: [process.stderr.isTTY ? 'progress' : 'progress-append-only'],

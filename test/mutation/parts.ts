@@ -8,7 +8,7 @@ export interface Part {
 
 /**
  * Nothing here starts a broker or another program, and nothing reads the source as text: an instrumented file looks
- * different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/testing` try.
+ * different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support` try.
  * Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
  */
 export const ALL_TESTS = [
