@@ -239,11 +239,11 @@ describe('hub.flush', () => {
     stream.subscribe(({ data }) => {
       if (data.n > 1) return
       for (const n of [2, 3]) stream.publish({ n })
-      flushed = hub.flush().then(() => expect(stream.ledger()).toMatchObject({ inFlight: 0, confirmed: 3 }))
+      flushed = hub.flush().then(() => stream.ledger())
     })
     stream.publish({ n: 1 })
     expect(transport.frames).toEqual([])
-    if (flushed !== undefined) await passUntil(flushed)
+    expect(await passUntil(flushed as Promise<unknown>)).toMatchObject({ inFlight: 0, confirmed: 3 })
     expect(transport.frames.flat()).toHaveLength(3)
   })
 

@@ -1,5 +1,5 @@
 import { createHub, type Hub, type RivuletError, type Topic } from 'rivulet'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { heapUsed } from '../support/heap.ts'
 import { openScene, stateOf, tick } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
@@ -134,6 +134,26 @@ test('a join that is overdue after 2 s goes to error and is tried again; ready g
   transport.answers.join = 'resolve'
   await vi.advanceTimersByTimeAsync(1_000)
   expect(await stateOf(ready)).toBe('resolved')
+})
+
+test('a join that is refused as its only subscriber leaves is forgotten, and no unhandled rejection', async () => {
+  const unhandled = vi.fn()
+  process.on('unhandledRejection', unhandled)
+  onTestFinished(() => void process.off('unhandledRejection', unhandled))
+  for (const isRefusedFirst of [true, false]) {
+    const { transport, stream, errors } = await openHub()
+    transport.answers.join = 'hang'
+    const subscription = stream.subscribe(() => {})
+    await tick()
+    if (isRefusedFirst) transport.joins[0]?.reject(new Error('not allowed'))
+    subscription.unsubscribe()
+    transport.joins[0]?.reject(new Error('not allowed'))
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(transport.joins).toHaveLength(1)
+    expect(transport.left).toHaveLength(1)
+    expect(errors).toEqual([])
+  }
+  expect(unhandled).not.toHaveBeenCalled()
 })
 
 test('a leave that throws is reported and no unhandled rejection, at a refusal and when the last one leaves', async () => {
@@ -290,6 +310,22 @@ describe('a connection that is lost again', () => {
     transport.joins[0]?.reject(new Error('late'))
     await tick()
     expect(errors).toHaveLength(1)
+  })
+
+  test('makes a join again that was confirmed in the tick in which the connection dropped', async () => {
+    for (const isConfirmedFirst of [true, false]) {
+      const { transport, stream } = await openHub()
+      transport.answers.join = 'hang'
+      const { ready } = stream.subscribe(() => {})
+      await tick()
+      if (isConfirmedFirst) transport.joins[0]?.resolve()
+      transport.host.down(new Error('gone'))
+      transport.joins[0]?.resolve()
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(transport.joins).toHaveLength(2)
+      transport.joins[1]?.resolve()
+      expect(await stateOf(ready)).toBe('resolved')
+    }
   })
 
   test('is up, and its other joins made, though one is refused and one unanswered', async () => {

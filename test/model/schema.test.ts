@@ -108,11 +108,13 @@ describe.each([
       return { value }
     }
     const stream: Stream<object, unknown> = there.stream('s', { schema: schemaOf(validate) })
-    await stream.subscribe(() => expect.fail('called')).ready
+    const listener = vi.fn()
+    await stream.subscribe(listener).ready
     await here.ready()
     here.stream('s').publish({ n: 1 })
     await arrived(here)
     expect(there.ledger()).toMatchObject({ received: 1, delivered: 0, dropped: { notJoined: 1 } })
+    expect(listener).not.toHaveBeenCalled()
     expectLaws(there.ledger())
   })
 

@@ -40,6 +40,12 @@ describe('what JSON or a naive copy cannot take', () => {
       '$.__proto__',
       'A key named __proto__',
     ],
+    [
+      'a __proto__ key with a string',
+      JSON.parse('{"__proto__":"text"}'),
+      '$.__proto__',
+      'A key named __proto__',
+    ],
     ['a computed __proto__ key', { ['__proto__']: undefined }, '$.__proto__', 'A key named __proto__'],
     [
       'a constructor key with a prototype',

@@ -62,6 +62,18 @@ describe('the root of a message', () => {
     expect(reads).toEqual(['toJSON'])
   })
 
+  test('may be a BigInt for which other code wrote a toJSON, as to JSON.stringify', () => {
+    const prototype = BigInt.prototype as { toJSON?: unknown }
+    prototype.toJSON = function (this: bigint) {
+      return { digits: this.toString() }
+    }
+    try {
+      expect(take(5n)).toEqual({ digits: '5' })
+    } finally {
+      delete prototype.toJSON
+    }
+  })
+
   // RELIABILITY 66
   test('follows a toJSON that other code put on Object.prototype, as JSON.stringify does', () => {
     const prototype = Object.prototype as { toJSON?: unknown }

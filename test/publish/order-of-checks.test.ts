@@ -98,6 +98,33 @@ describe('the order of checks', () => {
   })
 })
 
+describe('a stack that is exhausted while data is read', () => {
+  test('is an error of the caller: nothing is published that was not read', () => {
+    const stream = createHub().stream('deep', { limit: false })
+    const heard: unknown[] = []
+    stream.subscribe(({ data }) => heard.push(data))
+    let data: object = { end: true }
+    for (let depth = 0; depth < 98; depth++) data = { data }
+    const thrown: unknown[] = []
+    const dive = (): void => {
+      try {
+        dive()
+      } catch {
+        // At the bottom there is no room for the walk, and a little more each level up.
+      }
+      if (heard.length > 0) return
+      try {
+        stream.publish(data)
+      } catch (error) {
+        thrown.push(error)
+      }
+    }
+    dive()
+    expect(heard).toEqual([data])
+    expect(thrown.length).toBeGreaterThan(0)
+  })
+})
+
 /** Data that runs an action while it is read, in each way that there is. */
 const readings: [string, (action: () => unknown) => object][] = [
   [

@@ -1,4 +1,5 @@
 import { createHub, type LimitOptions, type StreamOptions } from 'rivulet'
+import { createHubIn } from 'rivulet/testing'
 import { describe, expect, test, vi } from 'vitest'
 import { pass, stopTime, tick } from '../support/fake-time.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
@@ -114,6 +115,36 @@ describe('publishWhenReady', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('keeps one timer when whoever joins during an admission has to wait', async () => {
+    const { stream, seen } = streamOf(10, 1)
+    let joined: Promise<unknown> | undefined
+    stream.subscribe(({ data }) => {
+      if (data.n === 1) joined = stream.publishWhenReady({ n: 2 })
+    })
+    stream.publish({ n: 0 })
+    const waiting = stream.publishWhenReady({ n: 1 })
+    await pass(100)
+    await waiting
+    expect(vi.getTimerCount()).toBe(1)
+    await pass(100)
+    await joined
+    expect(seen).toEqual([0, 1, 2])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('holds the process while somebody waits', () => {
+    const holds: boolean[] = []
+    const setTimer = (_action: () => void, _waitMs: number, holdsProcess: boolean) => {
+      holds.push(holdsProcess)
+      return () => {}
+    }
+    const environment = { nowMs: () => 0, dateMs: () => 0, random: () => 0.5, setTimer }
+    const stream = createHubIn(environment).stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
+    stream.publish({})
+    stream.publishLatest({})
+    expect(holds).toEqual([true])
+  })
+
   test('at a rate of 0 waits without a timer until the stream closes', async () => {
     const { stream } = streamOf(0, 1)
     stream.publish({ n: 0 })
@@ -148,6 +179,43 @@ describe('publishWhenReady', () => {
     await pass(200)
     await Promise.all(waiting)
     expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 3, refused: { waitingLineFull: 1 } })
+  })
+
+  test('is refused past maxWaiting when there is room again and the line has not moved yet', async () => {
+    const clock = { nowMs: 0 }
+    const stream = createHub({ nowMs: () => clock.nowMs }).stream('s', {
+      limit: { ratePerSecond: 10, burst: 1 },
+      maxWaiting: 1,
+    })
+    stream.publish({ n: 0 })
+    const waiting = stream.publishWhenReady({ n: 1 })
+    clock.nowMs = 10_000 // the timer has not fired yet
+    await expect(stream.publishWhenReady({ n: 2 })).rejects.toMatchObject({ code: 'WAITING_LINE_FULL' })
+    await pass(100)
+    await waiting
+    expect(stream.ledger()).toMatchObject({ accepted: 2, waiting: 0, refused: { waitingLineFull: 1 } })
+  })
+
+  test('is refused once maxWaiting messages wait for a running fan-out, whatever the limit', async () => {
+    const stream = createHub().stream<{ n: number }>('s', { limit: false, maxWaiting: 2 })
+    const seen: number[] = []
+    const codes: string[] = []
+    stream.subscribe(({ data }) => {
+      seen.push(data.n)
+      if (data.n > 0) return
+      for (const n of [1, 2, 3]) void stream.publishWhenReady({ n }).catch(({ code }) => codes.push(code + n))
+    })
+    stream.publish({ n: 0 })
+    await tick()
+    expect(seen).toEqual([0, 1, 2])
+    expect(codes).toEqual(['WAITING_LINE_FULL3'])
+  })
+
+  test('publishes with limit false and maxWaiting 0: nobody has to wait', async () => {
+    const stream = createHub().stream('s', { limit: false, maxWaiting: 0 })
+    expect((await stream.publishWhenReady({ n: 1 })).data).toEqual({ n: 1 })
+    expect(stream.publishLatest({ n: 2 })?.data).toEqual({ n: 2 })
+    expect(stream.publish({ n: 3 }).data).toEqual({ n: 3 })
   })
 
   test('does not read the data when the line is full', async () => {
@@ -218,6 +286,24 @@ describe('publishWhenReady', () => {
         expect(nth + 1).toBeLessThanOrEqual(2 + (atMs - firstMs) / 1000 + 1e-6)
       }
     }
+  })
+
+  test('publishes nothing when the clock of the user closes the stream as the line moves', async () => {
+    let isArmed = false
+    const stream = createHub({ nowMs: readMs }).stream('s', { limit: { ratePerSecond: 10, burst: 2 } })
+    function readMs(): number {
+      if (isArmed) stream.close()
+      return isArmed ? 10_000 : 0
+    }
+    let heard = 0
+    stream.subscribe(() => heard++)
+    for (let n = 0; n < 2; n++) stream.publish({ n })
+    const waiting = [2, 3].map((n) => stream.publishWhenReady({ n }).catch(({ code }) => code))
+    isArmed = true
+    await pass(100)
+    expect(await Promise.all(waiting)).toEqual(['STREAM_CLOSED', 'STREAM_CLOSED'])
+    expect(heard).toBe(2)
+    expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 2, waiting: 0, refused: { closed: 2 } })
   })
 
   // RELIABILITY 31: in the same tick.

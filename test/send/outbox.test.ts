@@ -83,6 +83,52 @@ describe('what is published', () => {
     expect(framesOf(scene).flat()).toEqual(Array.from({ length: 20 }, (_, nth) => nth + 1))
   })
 
+  test('fills a frame to the byte', async () => {
+    const scene = await openScene(free, { nowMs: () => 0 })
+    publish(scene, 2)
+    await tick()
+    const limit = scene.transport.sent[0]?.text.length as number
+    for (const [maxBytes, frames] of [
+      [limit, [[3, 4]]],
+      [limit - 1, [[5], [6]]],
+    ] as const) {
+      scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => maxBytes }
+      scene.transport.host.down()
+      await vi.advanceTimersByTimeAsync(1_000)
+      scene.transport.sent.length = 0
+      publish(scene, 2, frames[0]?.[0])
+      await tick()
+      expect(framesOf(scene)).toEqual(frames)
+    }
+  })
+
+  test('is sent when a frame of it alone is as large as the broker takes, and lost with a byte more', async () => {
+    const scene = await openScene({ batch: false }, { nowMs: () => 0 })
+    scene.stream.on('error', () => {})
+    publish(scene, 1)
+    const limit = scene.transport.sent[0]?.text.length as number
+    for (const maxBytes of [limit, limit - 1]) {
+      scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => maxBytes }
+      scene.transport.host.down()
+      await vi.advanceTimersByTimeAsync(1_000)
+      publish(scene, 1)
+    }
+    expect(framesOf(scene)).toEqual([[1], [1]])
+    expect(scene.ledger).toMatchObject({ accepted: 3, lost: { failed: 1 } })
+  })
+
+  test('while the broker is away is told as one loss a tick, whatever its frames would be', async () => {
+    const scene = await openScene(free)
+    scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 100 }
+    scene.transport.host.down()
+    await tick()
+    const lost: unknown[] = []
+    scene.stream.on('lost', (loss) => lost.push(loss))
+    publish(scene, 5)
+    await tick()
+    expect(lost).toEqual([{ reason: 'offline', count: 5 }])
+  })
+
   test('travels one message a frame and at once with batch false', async () => {
     const scene = await openScene({ batch: false })
     publish(scene, 3)

@@ -133,8 +133,10 @@ describe('messages$', () => {
     stream.close()
     for (const observable of [messages$, stream.messages$, stream.subject]) {
       const complete = vi.fn()
-      observable.subscribe({ next: () => expect.fail('next'), complete })
+      const next = vi.fn()
+      observable.subscribe({ next, complete })
       expect(complete).toHaveBeenCalledTimes(1)
+      expect(next).not.toHaveBeenCalled()
     }
   })
 
@@ -156,7 +158,9 @@ describe('messages$', () => {
     expect(open.closed).toBe(false)
     stream.close()
     expect(open.closed).toBe(true)
-    expect(messages$.subscribe(() => expect.fail('called')).closed).toBe(true)
+    const late = vi.fn()
+    expect(messages$.subscribe(late).closed).toBe(true)
+    expect(late).not.toHaveBeenCalled()
     expect(seen).toEqual([1])
   })
 

@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { deliver } from '../../src/deliver/delivery.ts'
+import { addListener, removeAllListeners, removeListener } from '../../src/deliver/fan-out.ts'
+import type { Message } from '../../src/model/message.ts'
+import type { StreamState, Subscriber } from '../../src/model/stream-state.ts'
+
+/** Above this many empty places more than half of all are taken. */
+const FEW_EMPTY = 32
+
+type Act = { readonly do: 'come' | 'leave' | 'deliver'; readonly count: number; readonly within: boolean }
+
+const act: fc.Arbitrary<Act> = fc.record({
+  do: fc.constantFrom('come', 'come', 'leave', 'leave', 'deliver'),
+  count: fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 90 })),
+  within: fc.boolean(),
+})
+
+/** What of a stream calling its subscribers needs. */
+function emptyState(): StreamState {
+  const counters = { subscribers: 0 }
+  return { listeners: [], subscribers: [], counters, hub: {}, queued: 0, isDelivering: false } as never
+}
+
+// A stream whose subscribers come and go, with others that stay, may not keep the place of everybody who ever came.
+test('places close up once most are empty, and everybody is called once in order, however many come and go', () => {
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 40 }), fc.nat(), (acts, salt) => {
+      const state = emptyState()
+      const present: { subscriber: Subscriber; id: number }[] = []
+      let calls: number[] = []
+      let next = 0
+      const come = () => {
+        const id = next++
+        const subscriber = { index: -1 } as Subscriber
+        addListener(state, subscriber, () => void calls.push(id))
+        present.push({ subscriber, id })
+      }
+      const leave = () => {
+        const [gone] = present.splice((salt * 7 + next) % Math.max(1, present.length), 1)
+        if (gone !== undefined) removeListener(state, gone.subscriber)
+      }
+      const run = ({ do: what, count }: Act) => {
+        for (let nth = 0; nth < count && what !== 'deliver'; nth++) what === 'come' ? come() : leave()
+      }
+      const publish = (during: () => void) => {
+        const subscriber = { index: -1 } as Subscriber
+        const expected = present.map(({ id }) => id)
+        addListener(state, subscriber, () => during())
+        calls = []
+        deliver(state, {} as Message, undefined, 0)
+        expect(calls).toEqual(expected)
+        removeListener(state, subscriber)
+      }
+      for (const one of acts) {
+        // Whoever changes during a fan-out does so as its last subscriber: all others were called before.
+        if (one.within) publish(() => run(one))
+        else run(one)
+        if (one.do === 'deliver') publish(() => {})
+        const empty = state.listeners.length - present.length
+        expect(state.counters.subscribers).toBe(present.length)
+        expect(state.subscribers.length).toBe(state.listeners.length)
+        expect(empty < FEW_EMPTY || 2 * empty < state.listeners.length).toBe(true)
+        if (present.length === 0) expect(empty).toBe(0)
+      }
+      expect(removeAllListeners(state)).toEqual(present.map(({ subscriber }) => subscriber))
+      expect(state.listeners).toEqual([])
+    }),
+    { numRuns: 1_000 },
+  )
+})

@@ -1,0 +1,44 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import type { Mutant } from './mutants.ts'
+
+const MOST_MS = 600_000
+
+/**
+ * Writes the change into the file of the copy, without any instruments, and runs the tests: those that stand closest
+ * first, then the others. Says whether a test fails, or a file of tests can't even begin.
+ */
+export async function isFound(
+  mutant: Mutant,
+  suites: readonly (readonly string[])[],
+  copy: string,
+): Promise<boolean> {
+  const path = join(copy, mutant.file)
+  const text = readFileSync(path, 'utf8')
+  const end = mutant.from + mutant.original.length
+  writeFileSync(path, text.slice(0, mutant.from) + mutant.replacement + text.slice(end))
+  try {
+    for (const tests of suites) if (await fails(tests, copy)) return true
+    return false
+  } finally {
+    writeFileSync(path, text)
+  }
+}
+
+/** Whether vitest ends by itself with a failure: a run that has to be stopped shows nothing. */
+async function fails(tests: readonly string[], copy: string): Promise<boolean> {
+  const run = await execa(
+    'npx',
+    ['vitest', 'run', '--config', 'test/mutation/vitest.config.ts', '--bail', '1'],
+    {
+      cwd: copy,
+      env: { MUTATION_TESTS: tests.join('\n') },
+      reject: false,
+      all: true,
+      timeout: MOST_MS,
+      forceKillAfterDelay: 1_000,
+    },
+  )
+  return !run.timedOut && run.exitCode === 1 && /(Test Files|Errors) .*(failed|error)/.test(run.all)
+}

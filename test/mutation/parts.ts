@@ -1,0 +1,81 @@
+/** A part of the source that is mutated by itself, and the tests that stand closest to it. */
+export interface Part {
+  /** A path or a pattern below the root, as `src/publish/*.ts`. */
+  readonly mutate: readonly string[]
+  /** Run first, for every mutant. What they let live is tried against all of `ALL_TESTS`. */
+  readonly tests: readonly string[]
+}
+
+/**
+ * Nothing here starts a broker or another program, and nothing reads the source as text: an instrumented file looks
+ * different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support` try.
+ * Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
+ */
+export const ALL_TESTS = [
+  'test/{stream,publish,deliver,send,receive,connection,model,base,laws}/**/*.test.ts',
+  'test/{hub,hub-close,open-hub,open-hub-web,tap,diagnostics}.test.ts',
+  'packages/memory/test/**/*.test.ts',
+]
+/** These compile types, or start programs. */
+export const NOT_FOR_MUTANTS = [
+  'test/model/types.test.ts',
+  'packages/memory/test/idle.test.ts',
+  'packages/memory/test/named.test.ts',
+  // These count how much they saw, which needs their thousand runs.
+  'test/laws/{duplicates,lateness,missed,staleness}.property.test.ts',
+]
+
+export const PARTS: Readonly<Record<string, Part>> = {
+  'src/publish': {
+    mutate: ['src/publish/*.ts'],
+    tests: ['test/publish/*.test.ts', 'test/stream/signals.test.ts', 'test/diagnostics.test.ts'],
+  },
+  'src/receive': {
+    mutate: ['src/receive/*.ts'],
+    tests: ['test/receive/!(publishers).test.ts', 'test/laws/{seen-numbers,inbox}.property.test.ts'],
+  },
+  'src/deliver': {
+    mutate: ['src/deliver/*.ts'],
+    tests: [
+      'test/deliver/*.test.ts',
+      'test/laws/{places,delivery}.property.test.ts',
+      'test/stream/{teardown,signals}.test.ts',
+    ],
+  },
+  'src/send': {
+    mutate: ['src/send/*.ts'],
+    tests: ['test/send/*.test.ts', 'test/connection/confirmations.test.ts', 'test/diagnostics.test.ts'],
+  },
+  'src/base': {
+    mutate: ['src/base/*.ts'],
+    tests: [
+      'test/base/*.test.ts',
+      'test/stream/{events,signals,stream}.test.ts',
+      'test/deliver/delivery.test.ts',
+      'test/diagnostics.test.ts',
+    ],
+  },
+  'src/model': {
+    mutate: ['src/model/*.ts'],
+    tests: [
+      'test/model/*.test.ts',
+      'test/laws/{canonical-json,frame,topic,leaky-bucket,snapshot}.property.test.ts',
+    ],
+  },
+  'src/stream': {
+    mutate: ['src/stream/*.ts'],
+    tests: ['test/stream/*.test.ts'],
+  },
+  'src/connection': {
+    mutate: ['src/connection/*.ts'],
+    tests: ['test/connection/*.test.ts'],
+  },
+  'src/hub': {
+    mutate: ['src/{hub,hub-options,opening,open-hub,open-hub-web,tap}.ts'],
+    tests: ['test/{hub,hub-close,open-hub,open-hub-web,tap}.test.ts', 'test/connection/*.test.ts'],
+  },
+  'packages/memory': {
+    mutate: ['packages/memory/src/*.ts'],
+    tests: ['packages/memory/test/*.test.ts'],
+  },
+}
