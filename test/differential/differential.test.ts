@@ -1,12 +1,12 @@
 import { memoryBus } from '@rivulet/memory'
 import type { Transport } from 'rivulet'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { wrongCapabilities } from '../support/wrong-transports/capabilities.ts'
 import { wrongDelivery } from '../support/wrong-transports/delivery.ts'
 import { wrongEnding } from '../support/wrong-transports/ending.ts'
 import { backendOf, type WrongTransport } from '../support/wrong-transports/wrong-transport.ts'
 import { compare } from './compare.ts'
-import { KINDS } from './kinds.ts'
+import { KINDS, type Server } from './kinds.ts'
 
 const SEEDS = [0, 1, 2]
 /** Each planted flaw is found by one of the first so many seeds. */
@@ -27,11 +27,17 @@ const planted = [...wrongCapabilities, ...wrongDelivery, ...wrongEnding]
   .filter(({ flaw }) => FLAWS.includes(flaw))
   .concat(losing)
 
-test.concurrent.for(KINDS)('scenarios show the same over $name as over memory', async ({ start }) => {
-  const server = await start()
-  onTestFinished(() => server.close())
+// Starting some of them keeps this process busy.
+const servers = new Map<string, Server>()
+beforeAll(async () => {
+  for (const { name, start } of KINDS) servers.set(name, await start())
+})
+afterAll(() => Promise.all([...servers.values()].map((server) => server.close())))
+
+test.concurrent.for(KINDS)('scenarios show the same over $name as over memory', async ({ name }) => {
+  const { connect } = servers.get(name) as Server
   for (const seed of SEEDS) {
-    const { difference, steps } = await compare(seed, server.connect)
+    const { difference, steps } = await compare(seed, connect)
     expect(difference).toBeUndefined()
     expect(steps).toBeGreaterThan(10)
   }

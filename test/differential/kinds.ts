@@ -8,7 +8,13 @@ import { type EndpointKind, SERVER_KINDS } from '../support/server-kinds.ts'
 /** A transport to compare, on a server that is started for it. */
 export interface Kind {
   readonly name: string
-  start(): Promise<{ connect(): Promise<Transport>; close(): Promise<void> }>
+  start(): Promise<Server>
+}
+
+/** Where one more transport of a kind is made. */
+export interface Server {
+  connect(): Promise<Transport>
+  close(): Promise<void>
 }
 
 /** Every transport, and servers that take small frames only: what does not fit is lost. */

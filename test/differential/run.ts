@@ -75,6 +75,12 @@ export async function run(
     await Promise.all(sites.map(({ hub }) => hub.close()))
     note()
     return { shown, claims: claimed }
+  } catch (cause) {
+    const stood = sites.map(({ hub }) => `${hub.status} with ${hub.ledger().inFlight} in flight`)
+    throw new Error(
+      `Seed ${plan.seed} ends at step ${shown.length + 1}: ${cause}; hubs: ${stood.join(', ')}`,
+      { cause },
+    )
   } finally {
     await Promise.all(sites.map(({ hub }) => hub.close()))
   }
