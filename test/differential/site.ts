@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  createHub,
+  type Environment,
   type Hub,
   type Ledger,
   type Message,
@@ -76,7 +76,7 @@ export class Site {
     const { acceptRemoval, maxInFlightBytes } = this.#plan.hubs[this.#place] as Plan['hubs'][number]
     const transport = await this.#connect()
     this.hub = createHubIn(PATIENT, { transport, acceptRemoval, maxInFlightBytes, nowMs: this.#nowMs })
-    this.hub.on('error', ({ code }) => this.#tell(code)) // a stream's, too, when it has ended
+    this.hub.on('error', ({ code }) => this.#tell(BY_OPTION.includes(code) ? 'by option' : code)) // a stream's, too, when it has ended
     return this
   }
 
@@ -167,7 +167,7 @@ export class Site {
     stream.on('refused', ({ code }) => this.#tell(`${label} refused ${code}`))
     stream.on('lost', ({ reason, count }) => this.#tell(`${label} lost ${reason}`, count))
     stream.on('removed', ({ reason, isLocal }) => this.#tell(`${label} ${reason} ${isLocal}`))
-    stream.on('error', ({ code }) => this.#tell(code))
+    stream.on('error', ({ code }) => this.#tell(BY_OPTION.includes(code) ? 'by option' : code))
   }
 
   #publish(
@@ -286,6 +286,9 @@ export class Site {
     await tap.ready.catch(end)
   }
 }
+
+/** Which of a receiver's options drops the first message is chance where several hubs publish. */
+const BY_OPTION: readonly string[] = ['RATE_LIMITED', 'PAYLOAD_TOO_LARGE', 'SCHEMA_MISMATCH']
 
 /** Makes data that is refused here, or in a process with other options, or not. */
 const DATA: Readonly<Record<Flaw, (data: Data) => Data>> = {
