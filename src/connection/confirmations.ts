@@ -21,16 +21,25 @@ class Batch {
   readonly streams: StreamState[] = []
   readonly messages: number[] = []
   readonly settled = deferred()
-  /** Topics on which the backend refused something, and does not say what. */
-  doubted: Set<Topic | undefined> | undefined
 
   settle(outcome: 'confirmed' | 'unconfirmed'): void {
-    for (const [index, { counters, outbox }] of this.streams.entries()) {
-      const messages = this.messages[index] as number
-      counters.add('inFlight', -messages)
-      counters.add(this.doubted?.has(outbox?.topic) ? 'unconfirmed' : outcome, messages)
-    }
+    for (const index of this.streams.keys()) this.#end(index, outcome)
     this.settled.resolve()
+  }
+
+  /** The backend refused something on a topic, and does not say what. */
+  doubt(topic: Topic): void {
+    for (const [index, { outbox }] of this.streams.entries()) {
+      if (outbox?.topic === topic) this.#end(index, 'unconfirmed')
+    }
+  }
+
+  #end(index: number, outcome: 'confirmed' | 'unconfirmed'): void {
+    const { counters } = this.streams[index] as StreamState
+    const messages = this.messages[index] as number
+    this.messages[index] = 0
+    counters.add('inFlight', -messages)
+    counters.add(outcome, messages)
   }
 }
 
@@ -90,13 +99,10 @@ export class Confirmations {
     this.schedule()
   }
 
-  /** The backend refused something on a topic: a barrier confirms nothing that is in flight there. */
+  /** The backend refused something on a topic: no barrier confirms what is in flight there. */
   doubt(topic: Topic): void {
-    for (const batch of [this.#pending, this.#covered]) {
-      if (!batch?.streams.length) continue
-      batch.doubted ??= new Set()
-      batch.doubted.add(topic)
-    }
+    this.#pending.doubt(topic)
+    this.#covered?.doubt(topic)
   }
 
   /** Resolves when everything noted so far is confirmed or unconfirmed. */

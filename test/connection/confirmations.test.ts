@@ -107,6 +107,22 @@ describe('what was sent', () => {
     expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 1 })
   })
 
+  test('is confirmed when the error came before it, also by a barrier that covers what came before the error', async () => {
+    const scene = await openHanging()
+    scene.stream.publish({})
+    await tick()
+    scene.stream.publish({})
+    await tick()
+    scene.transport.host.error(scene.topic, new Error('denied'))
+    scene.stream.publish({})
+    await tick()
+    scene.transport.flushes[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(20)
+    scene.transport.flushes[1]?.resolve()
+    await tick()
+    expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 2 })
+  })
+
   test('is confirmed when an error names a topic that is none, and the error comes to the hub', async () => {
     const scene = await openHanging()
     scene.stream.publish({})

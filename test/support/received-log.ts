@@ -1,0 +1,109 @@
+/** One message of a frame from elsewhere, as a test makes it. `by` is one of its publishers, or the hub itself. */
+export interface Entry {
+  readonly by: number | 'self'
+  readonly sequence: number
+  /** How much later than right away it comes, by its own word. */
+  readonly delayMs: number
+  readonly flaw: 'none' | 'noObject' | 'large' | 'bad'
+}
+
+export interface Options {
+  /** Messages that may be received in all, since the rate is 0. */
+  readonly room: number
+  readonly maxAgeMs: number
+}
+
+/** What came of one publisher on one topic: every number, in lists. */
+class Publisher {
+  readonly numbers: number[] = []
+  leastDelayMs: number | undefined
+  /** The numbers of each join from its first one ahead on. */
+  readonly joins = new Map<number, number[]>()
+  reordered = 0
+
+  get missed(): number {
+    let missed = 0
+    for (const numbers of this.joins.values())
+      missed += Math.max(...numbers) - (numbers[0] as number) + 1 - numbers.length
+    return missed
+  }
+
+  isStale(delayMs: number, maxAgeMs: number, isOverdue: boolean): boolean {
+    if (this.leastDelayMs === undefined && isOverdue) return true
+    this.leastDelayMs ??= delayMs
+    if (delayMs - this.leastDelayMs > maxAgeMs) return true
+    this.leastDelayMs = Math.min(this.leastDelayMs, delayMs)
+    return false
+  }
+
+  accept(sequence: number, join: number): void {
+    const isBehind = this.numbers.some((number) => number > sequence)
+    const numbers = this.joins.get(join)
+    if (isBehind) this.reordered++
+    if (!isBehind && numbers === undefined) this.joins.set(join, [sequence])
+    else if (numbers !== undefined && sequence > (numbers[0] as number)) numbers.push(sequence)
+    this.numbers.push(sequence)
+  }
+}
+
+/** Tells from lists of all that came on one topic where each message of the next frame has to end. */
+export class ReceivedLog {
+  join = 0
+  /** Since the stream began. */
+  room: number
+  readonly #options: Options
+  readonly #publishers = new Map<number, Publisher>()
+  #garbage = { proven: 0, others: 0 }
+  #before = { missed: 0, reordered: 0 }
+
+  constructor(options: Options) {
+    this.#options = options
+    this.room = options.room
+  }
+
+  /** A new stream takes the topic over: what is known of the publishers stays. */
+  begin(): void {
+    this.#before = { missed: 0, reordered: 0 }
+    this.#before = this.gaps()
+    this.room = this.#options.room
+    this.#garbage = { proven: 0, others: 0 }
+  }
+
+  /** Since the stream began. */
+  gaps(): { missed: number; reordered: number } {
+    const [before, all] = [this.#before, [...this.#publishers.values()]]
+    const sum = (name: 'missed' | 'reordered') => all.reduce((sum, one) => sum + one[name], -before[name])
+    return { missed: sum('missed'), reordered: sum('reordered') }
+  }
+
+  /** Takes a frame, garbage when it has no entries, and returns what becomes of it. */
+  take(entries: readonly Entry[], isOverdue: boolean): string[] {
+    // A frame that this library did not write is not judged by its last bytes.
+    const last = entries[0]?.flaw === 'noObject' ? undefined : entries.at(-1)
+    const publisher = typeof last?.by === 'number' ? this.#publishers.get(last.by) : undefined
+    if (last?.by === 'self') return ['echo']
+    if (last !== undefined && publisher?.numbers.includes(last.sequence)) return ['duplicate']
+    const kind = (publisher?.numbers.length ?? 0) >= 3 ? 'proven' : 'others'
+    if (this.room <= 0 || this.#garbage[kind] >= this.#options.room) return ['rateLimited']
+    const outcomes = entries.map((entry) => this.#takeOne(entry, isOverdue))
+    if (!outcomes.some((outcome) => outcome === 'delivered' || outcome === 'rateLimited'))
+      this.#garbage[kind]++
+    return entries.length === 0 ? ['malformed'] : outcomes
+  }
+
+  #takeOne({ by, sequence, delayMs, flaw }: Entry, isOverdue: boolean): string {
+    if (flaw === 'noObject') return 'malformed'
+    if (by === 'self') return 'echo'
+    const publisher = this.#publishers.get(by) ?? new Publisher()
+    this.#publishers.set(by, publisher)
+    if (publisher.numbers.includes(sequence)) return 'duplicate'
+    const isStale = publisher.isStale(delayMs, this.#options.maxAgeMs, isOverdue)
+    publisher.accept(sequence, this.join)
+    if (isStale) return 'stale'
+    if (flaw === 'large') return 'tooLarge'
+    if (flaw === 'bad') return 'schema'
+    if (this.room <= 0) return 'rateLimited'
+    this.room--
+    return 'delivered'
+  }
+}
