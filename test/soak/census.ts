@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Crowd, Witness } from './crowd.ts'
+import type { Place } from './place.ts'
+
+/** What a census found. */
+export interface Census {
+  /** How long it took until every hub was up and every join confirmed. */
+  readonly healedAfterMs: number
+  /** How many messages arrived at other hubs. */
+  readonly arrived: number
+  /** How often the machine or a connection came in between, so that it began again. */
+  readonly repeats: number
+}
+
+/** The longest wait of a join that is taken to cost the connection is five minutes. */
+const HEALING_MS = 360_000
+/** Nothing that is on its way takes so long after the one before. */
+const ARRIVAL_MS = 10_000
+const POLL_MS = 20
+/** A full bucket of the usual limit is empty after one second, that of a receiver after two. */
+const ROOM_MS = 2_100
+/** Barriers have two seconds; a process that stands still for longer may lose its connection. */
+const STANDSTILL_MS = 1_000
+
+/**
+ * Checks, with no load and no fault, that every hub comes up, every join is confirmed, and one message of each stream
+ * arrives at every other hub that has joined it. A connection that is lost meanwhile, as on a machine that stands
+ * still, begins it again.
+ */
+export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census | undefined> {
+  const startMs = performance.now()
+  for (let repeats = 0; ; repeats++) {
+    if (!(await heals(crowd))) {
+      const states = crowd.sites.map(({ hub }) => hub.status).join(', ')
+      witness.broken('everything heals', `not within ${HEALING_MS / 1_000} s; the hubs are ${states}`)
+      return undefined
+    }
+    const healedAfterMs = performance.now() - startMs
+    const calm = new Calm(crowd)
+    try {
+      await hasRoom(crowd)
+      const arrived = await publishEverywhere(crowd)
+      if (await arrives(crowd, calm)) return { healedAfterMs, arrived, repeats }
+      if (!calm.isDisturbed) {
+        witness.broken('what is published arrives everywhere', missing(crowd, arrived))
+        return undefined
+      }
+    } finally {
+      calm.stop()
+      forget(crowd)
+    }
+  }
+}
+
+/** Waits until every hub is up and every join confirmed; tells whether that was in time. */
+async function heals({ sites, places }: Crowd): Promise<boolean> {
+  const deadlineMs = performance.now() + HEALING_MS
+  let isReady = false
+  let isAsking = false
+  const ask = async () => {
+    isAsking = true
+    const joins = places.flat().map(({ subscription }) => subscription?.ready)
+    const answers = await Promise.allSettled([...sites.map(({ hub }) => hub.ready()), ...joins])
+    isReady = answers.every(({ status }) => status === 'fulfilled')
+    isAsking = false
+  }
+  while (!isReady && performance.now() < deadlineMs) {
+    if (!isAsking) void ask() // again after a join was refused: it is made again
+    await delay(POLL_MS)
+  }
+  return isReady
+}
+
+/** Waits until the limits have room, and a barrier of each hub was answered: nothing is taken to be late then. */
+async function hasRoom(crowd: Crowd): Promise<void> {
+  await delay(ROOM_MS)
+  for (const site of crowd.sites) {
+    const place = crowd.places.flat().find((each) => each.site === site && !crowd.rests(each.index))
+    if (place !== undefined) await crowd.publishWhenReady(place)
+  }
+  await Promise.all(crowd.sites.map(({ hub }) => hub.flush()))
+}
+
+/** Publishes a message on each stream that somebody else has joined, and returns how many have to arrive. */
+async function publishEverywhere(crowd: Crowd): Promise<number> {
+  const publishing: Promise<void>[] = []
+  for (const places of crowd.places) {
+    const readers = places.filter(({ subscription }) => subscription !== undefined)
+    const publisher = places.find((place) => readers.length > 1 || place !== readers[0]) as Place
+    const others = readers.filter((place) => place !== publisher)
+    if (others.length > 0) publishing.push(crowd.expectAt(publisher, others))
+  }
+  const expected = crowd.awaited
+  await Promise.all(publishing)
+  return expected
+}
+
+async function arrives(crowd: Crowd, calm: Calm): Promise<boolean> {
+  let [awaited, lastMs] = [crowd.awaited, performance.now()]
+  while (crowd.awaited > 0 && performance.now() - lastMs < ARRIVAL_MS && !calm.isDisturbed) {
+    await delay(POLL_MS)
+    if (crowd.awaited < awaited) [awaited, lastMs] = [crowd.awaited, performance.now()]
+  }
+  return crowd.awaited === 0
+}
+
+function missing(crowd: Crowd, expected: number): string {
+  const places = crowd.places.flat().filter(({ awaited }) => awaited !== undefined)
+  const text = places.slice(0, 5).map(({ index, site, stream, awaited }) => {
+    return `${awaited} of stream ${index} at hub ${site.index}: ${JSON.stringify(stream.ledger())}`
+  })
+  return `${places.length} of ${expected} messages are missing: ${text.join('; ')}`
+}
+
+function forget(crowd: Crowd): void {
+  for (const place of crowd.places.flat()) place.awaited = undefined
+  crowd.awaited = 0
+}
+
+/** Tells whether a connection was lost, or the process stood still. */
+class Calm {
+  readonly #crowd: Crowd
+  readonly #changes: number
+  #lastMs = performance.now()
+  #longestMs = 0
+  readonly #watch = setInterval(() => this.#look(), POLL_MS)
+
+  constructor(crowd: Crowd) {
+    this.#crowd = crowd
+    this.#changes = this.#changesNow
+  }
+
+  get isDisturbed(): boolean {
+    return this.#longestMs > STANDSTILL_MS || this.#changesNow > this.#changes
+  }
+
+  stop(): void {
+    clearInterval(this.#watch)
+  }
+
+  #look(): void {
+    const nowMs = performance.now()
+    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs)
+    this.#lastMs = nowMs
+  }
+
+  get #changesNow(): number {
+    return this.#crowd.sites.reduce((sum, { changes }) => sum + changes, 0)
+  }
+}
