@@ -7,7 +7,7 @@ import { LedgerCheck } from './ledgers.ts'
 import { Meter, type Sample } from './meter.ts'
 
 const MOST_ENTRIES = 10_000
-const EVERY_MS = 250
+const EVERY_MS = 25
 
 /** What the process does when it is told to. */
 export interface Acts {
@@ -57,7 +57,7 @@ const acts: Acts = {
   async census(isLast) {
     crowd.stopLoad()
     const census = await takeCensus(crowd, witness)
-    look()
+    check.lookAtAllHubs()
     if (!isLast) crowd.startLoad()
     return census
   },
@@ -67,7 +67,7 @@ const acts: Acts = {
     const ledgers = await Promise.all(crowd.sites.map(({ hub }) => hub.close()))
     isOpen = false
     for (const site of crowd.sites) site.subscribers = 0
-    check.lookAtHubs()
+    check.lookAtAllHubs()
     tellEntries()
     return ledgers
   },

@@ -13,17 +13,14 @@ export interface Line {
   readonly error: number
 }
 
-/** How what was measured went up or down after the warm-up. */
+/** How what was measured went up or down after the warm-up; the lines are per minute. */
 export interface Slopes {
   readonly samples: number
-  /** Each is per minute. */
+  readonly minutes: number
+  readonly joins: number
   readonly heapBytes: Line
   readonly handles: Line
   readonly delayP99Ms: Line
-  readonly joinsAMinute: number
-  /** By how much the heap grew with each join, and three standard errors less than that. */
-  readonly heapBytesAJoin: number
-  readonly leastHeapBytesAJoin: number
 }
 
 /** Fewer samples tell nothing. */
@@ -34,8 +31,10 @@ const FEWEST_SAMPLES = 6
  */
 const WARM_UP_SHARE = 1 / 3
 const LONGEST_WARM_UP_MS = 300_000
-/** What is kept of a join is an object of 16 bytes at least, and 8 bytes that refer to it. */
-export const MOST_HEAP_BYTES_A_JOIN = 24
+/** Anything that is kept of a join is an object of 16 bytes at least, and 8 bytes that refer to it. */
+const MOST_HEAP_BYTES_A_JOIN = 24
+/** What V8 compiles and forgets, and what the last streams and publishers hold, may be a megabyte more or less. */
+const LEEWAY_BYTES = 1_000_000
 const MS_A_MINUTE = 60_000
 
 /** Where the slopes begin. */
@@ -50,17 +49,26 @@ export function slopesOf(samples: readonly TimedSample[], durationMs: number): S
   if (first === undefined || last === undefined || warm.length < FEWEST_SAMPLES) return undefined
   const lineOf = (read: (sample: Sample) => number) =>
     leastSquares(warm.map((sample) => [sample.atMs / MS_A_MINUTE, read(sample)]))
-  const heapBytes = lineOf((sample) => sample.heapBytes)
-  const joinsAMinute = ((last.joins - first.joins) / (last.atMs - first.atMs)) * MS_A_MINUTE
   return {
     samples: warm.length,
-    heapBytes,
+    minutes: (last.atMs - first.atMs) / MS_A_MINUTE,
+    joins: last.joins - first.joins,
+    heapBytes: lineOf((sample) => sample.heapBytes),
     handles: lineOf(handlesOf),
     delayP99Ms: lineOf(({ delayMs }) => delayMs.p99),
-    joinsAMinute,
-    heapBytesAJoin: heapBytes.slope / joinsAMinute,
-    leastHeapBytesAJoin: (heapBytes.slope - 3 * heapBytes.error) / joinsAMinute,
   }
+}
+
+/**
+ * Tells what is not flat: what has grown, three standard errors taken off, by more than a leak would. One of the
+ * smallest object a join is found, and one of a handle a hub.
+ */
+export function whatGrows({ heapBytes, handles, minutes, joins }: Slopes, hubs: number): string | undefined {
+  const surely = ({ slope, error }: Line) => (slope - 3 * error) * minutes
+  if (surely(heapBytes) > LEEWAY_BYTES + joins * MOST_HEAP_BYTES_A_JOIN)
+    return `the heap by ${heapBytes.slope.toFixed(0)} bytes a minute, with ${joins} joins in ${minutes.toFixed(1)} minutes`
+  if (surely(handles) > hubs) return `handles by ${handles.slope.toFixed(1)} a minute`
+  return undefined
 }
 
 export function handlesOf({ handles }: Sample): number {

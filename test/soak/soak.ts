@@ -9,7 +9,7 @@ import { Books } from './books.ts'
 import type { Census } from './census.ts'
 import { drawFault, FailingBroker, type FaultKind } from './faults.ts'
 import { HubsProcess } from './hubs-process.ts'
-import { MOST_HEAP_BYTES_A_JOIN, type Slopes, slopesOf, type TimedSample } from './slopes.ts'
+import { type Slopes, slopesOf, type TimedSample, whatGrows } from './slopes.ts'
 
 interface Kind {
   readonly start: () => Promise<Broker>
@@ -166,8 +166,8 @@ class Soak {
 
   #result(ledger: ReadonlyMap<string, number>): SoakResult {
     const slopes = slopesOf(this.#samples, this.#durationMs)
-    if (slopes !== undefined && slopes.leastHeapBytesAJoin > MOST_HEAP_BYTES_A_JOIN)
-      this.#break('the heap is flat', `it grows by ${slopes.heapBytesAJoin.toFixed(0)} bytes with each join`)
+    const grows = slopes && whatGrows(slopes, this.#settings.hubs)
+    if (grows !== undefined) this.#break('what is held stays flat', grows)
     return {
       settings: this.#settings,
       durationMs: this.#nowMs,
