@@ -3,11 +3,11 @@ import type { Bug } from '../simulation/bugs.ts'
 /** Mistakes in the library that a short soak has to find, each with the law that it breaks. */
 export const BUGS: readonly (Bug & { readonly law: string })[] = [
   {
-    name: 'every join that is left is kept',
+    name: 'every join that is left is kept, and a list of its own with it',
     file: 'src/connection/joins.ts',
     right: '      this.#byTopic.delete(topic)\n      answer(join)',
     wrong:
-      '      this.#byTopic.delete(topic)\n      ;((globalThis as any).kept ??= []).push(join)\n      answer(join)',
+      '      this.#byTopic.delete(topic)\n      ;((globalThis as any).kept ??= []).push(join, new Array(500).fill(join))\n      answer(join)',
     law: 'what is held stays flat',
   },
   {

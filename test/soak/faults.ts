@@ -57,6 +57,11 @@ export class FailingBroker {
     await this.#heal(fault)
   }
 
+  /** Starts the broker anew, also when Ctrl-C in a terminal has ended it. */
+  async restart(): Promise<void> {
+    await this.broker.restart()
+  }
+
   async #begin({ kind, links }: Fault): Promise<void> {
     const chosen = links.map((link) => this.links[link] as FaultProxy)
     const become = (mode: ProxyMode) => {
@@ -72,8 +77,7 @@ export class FailingBroker {
 
   async #heal({ kind, links }: Fault): Promise<void> {
     if (kind === 'stop' && this.broker.alive) this.broker.cont()
-    // Ctrl-C in a terminal ends the broker, too.
-    if (!this.broker.alive) await this.broker.restart()
+    if (!this.broker.alive) await this.restart()
     for (const index of links) {
       const link = this.links[index] as FaultProxy
       if (kind === 'blackhole') link.drop() // it lost bytes: what would come now is garbage

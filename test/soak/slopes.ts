@@ -72,21 +72,28 @@ export function whatGrows({ heapBytes, handles, minutes, joins }: Slopes, hubs: 
 }
 
 export function handlesOf({ handles }: Sample): number {
-  return Object.values(handles).reduce((sum, count) => sum + count, 0)
+  return sumOf(Object.values(handles))
 }
 
-/** Fits a line to points. Source: ordinary least squares, with the standard error of the slope. */
+/**
+ * Fits a line to points by ordinary least squares. What is measured now resembles what was measured a moment ago, so
+ * the error of the slope counts fewer samples than there are. Source: Santer et al. 2000, "Statistical significance of
+ * trends", https://doi.org/10.1029/1999JD901105.
+ */
 export function leastSquares(points: readonly (readonly [x: number, y: number])[]): Line {
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
-  const meanX = mean(points.map(([x]) => x))
-  const meanY = mean(points.map(([, y]) => y))
-  let [xx, xy, rest] = [0, 0, 0]
-  for (const [x, y] of points) {
-    xx += (x - meanX) ** 2
-    xy += (x - meanX) * (y - meanY)
-  }
-  const slope = xy / xx
+  const meanX = sumOf(points.map(([x]) => x)) / points.length
+  const meanY = sumOf(points.map(([, y]) => y)) / points.length
+  const xx = sumOf(points.map(([x]) => (x - meanX) ** 2))
+  const slope = sumOf(points.map(([x, y]) => (x - meanX) * (y - meanY))) / xx
   const start = meanY - slope * meanX
-  for (const [x, y] of points) rest += (y - start - slope * x) ** 2
-  return { slope, start, error: Math.sqrt(rest / (points.length - 2) / xx) }
+  const rests = points.map(([x, y]) => y - start - slope * x)
+  const restsSquared = sumOf(rests.map((rest) => rest ** 2))
+  const neighbours = sumOf(rests.slice(1).map((rest, index) => rest * (rests[index] as number)))
+  const likeness = Math.min(0.99, Math.max(0, neighbours / restsSquared || 0))
+  const error = Math.sqrt(restsSquared / (points.length - 2) / xx)
+  return { slope, start, error: error * Math.sqrt((1 + likeness) / (1 - likeness)) }
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0)
 }

@@ -94,6 +94,7 @@ class Soak {
   readonly #censuses: Census[] = []
   readonly #samples: TimedSample[] = []
   #startMs = 0
+  #sockets: number | undefined
 
   constructor(settings: SoakSettings, site: FailingBroker, options: SoakOptions) {
     this.#settings = settings
@@ -131,11 +132,13 @@ class Soak {
     while (!isLast) {
       await this.#calm(crowd)
       if (!signal.aborted) await this.#fail()
+      if (this.#broken.length > 0) return
+      if (signal.aborted) await this.#site.restart()
       isLast = signal.aborted || this.#nowMs >= this.#durationMs
       const census = await crowd.call('census', isLast)
       if (census === undefined) return
       this.#censuses.push(census)
-      await this.#sample(crowd)
+      this.#checkSockets(await this.#sample(crowd))
       const healed = `healed after ${(census.healedAfterMs / 1_000).toFixed(1)} s`
       this.#tell(`${healed}; ${census.arrived} messages arrived`)
     }
@@ -159,9 +162,17 @@ class Soak {
     this.#outages.push({ kind: fault.kind, fromMs, toMs: this.#nowMs })
   }
 
-  async #sample(crowd: HubsProcess): Promise<void> {
-    const sample = await crowd.call('sample')
-    this.#samples.push({ atMs: this.#nowMs, ...sample })
+  async #sample(crowd: HubsProcess): Promise<TimedSample> {
+    const sample = { ...(await crowd.call('sample')), atMs: this.#nowMs }
+    this.#samples.push(sample)
+    return sample
+  }
+
+  /** Once everything has healed there are as many connections as at the first time. */
+  #checkSockets({ handles: { TCPSocketWrap: sockets = 0 } }: TimedSample): void {
+    this.#sockets ??= sockets
+    if (sockets !== this.#sockets)
+      this.#break('no connection is left over', `${sockets}, not ${this.#sockets}`)
   }
 
   #result(ledger: ReadonlyMap<string, number>): SoakResult {
