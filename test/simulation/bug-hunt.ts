@@ -39,7 +39,7 @@ export async function huntBug(
   signal: AbortSignal,
 ): Promise<Hunt> {
   const outfile = join(folder, 'simulation.mjs')
-  await bundle(bug, outfile)
+  await bundle(join(import.meta.dirname, 'hunt-process.ts'), outfile, bug)
   const { stdout } = await execa(process.execPath, [outfile, String(first), String(count)], {
     cancelSignal: signal,
     gracefulCancel: false,
@@ -51,10 +51,15 @@ export async function huntBug(
   return JSON.parse(stdout)
 }
 
-async function bundle(bug: Bug | undefined, outfile: string): Promise<void> {
+// What of the bundled packages is CommonJS asks for Node's modules with it.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+
+/** Bundles a program with a copy of the library, with a bug in it where one is given. */
+export async function bundle(program: string, outfile: string, bug: Bug | undefined): Promise<void> {
   await build({
-    entryPoints: [join(import.meta.dirname, 'hunt-process.ts')],
+    entryPoints: [program],
     ...{ outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
+    banner: { js: REQUIRE },
     conditions: ['@rivulet/source'],
     plugins: [
       {

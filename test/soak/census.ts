@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Crowd, Witness } from './crowd.ts'
 import type { Place } from './place.ts'
@@ -12,15 +13,13 @@ export interface Census {
   readonly repeats: number
 }
 
-/** The longest wait of a join that is taken to cost the connection is five minutes. */
-const HEALING_MS = 360_000
 /** Nothing that is on its way takes so long after the one before. */
 const ARRIVAL_MS = 10_000
 const POLL_MS = 20
 /** A full bucket of the usual limit is empty after one second, that of a receiver after two. */
 const ROOM_MS = 2_100
 /** Barriers have two seconds; a process that stands still for longer may lose its connection. */
-const STANDSTILL_MS = 1_000
+const STANDSTILL_NS = 1e9
 
 /**
  * Checks, with no load and no fault, that every hub comes up, every join is confirmed, and one message of each stream
@@ -30,9 +29,9 @@ const STANDSTILL_MS = 1_000
 export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census | undefined> {
   const startMs = performance.now()
   for (let repeats = 0; ; repeats++) {
-    if (!(await heals(crowd))) {
+    if (!(await crowd.heals())) {
       const states = crowd.sites.map(({ hub }) => hub.status).join(', ')
-      witness.broken('everything heals', `not within ${HEALING_MS / 1_000} s; the hubs are ${states}`)
+      witness.broken('everything heals', `the hubs are ${states}`)
       return undefined
     }
     const healedAfterMs = performance.now() - startMs
@@ -50,25 +49,6 @@ export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census
       forget(crowd)
     }
   }
-}
-
-/** Waits until every hub is up and every join confirmed; tells whether that was in time. */
-async function heals({ sites, places }: Crowd): Promise<boolean> {
-  const deadlineMs = performance.now() + HEALING_MS
-  let isReady = false
-  let isAsking = false
-  const ask = async () => {
-    isAsking = true
-    const joins = places.flat().map(({ subscription }) => subscription?.ready)
-    const answers = await Promise.allSettled([...sites.map(({ hub }) => hub.ready()), ...joins])
-    isReady = answers.every(({ status }) => status === 'fulfilled')
-    isAsking = false
-  }
-  while (!isReady && performance.now() < deadlineMs) {
-    if (!isAsking) void ask() // again after a join was refused: it is made again
-    await delay(POLL_MS)
-  }
-  return isReady
 }
 
 /** Waits until the limits have room, and a barrier of each hub was answered: nothing is taken to be late then. */
@@ -117,31 +97,24 @@ function forget(crowd: Crowd): void {
   crowd.awaited = 0
 }
 
-/** Tells whether a connection was lost, or the process stood still. */
+/** Tells whether a connection was lost, or the process stood still, since it was made. */
 class Calm {
   readonly #crowd: Crowd
   readonly #changes: number
-  #lastMs = performance.now()
-  #longestMs = 0
-  readonly #watch = setInterval(() => this.#look(), POLL_MS)
+  readonly #delay = monitorEventLoopDelay()
 
   constructor(crowd: Crowd) {
     this.#crowd = crowd
     this.#changes = this.#changesNow
+    this.#delay.enable()
   }
 
   get isDisturbed(): boolean {
-    return this.#longestMs > STANDSTILL_MS || this.#changesNow > this.#changes
+    return this.#delay.max > STANDSTILL_NS || this.#changesNow > this.#changes
   }
 
   stop(): void {
-    clearInterval(this.#watch)
-  }
-
-  #look(): void {
-    const nowMs = performance.now()
-    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs)
-    this.#lastMs = nowMs
+    this.#delay.disable()
   }
 
   get #changesNow(): number {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Message, openHub } from 'rivulet'
 import { Chance } from '../simulation/chance.ts'
 import { type Numbered, Place, type Site } from './place.ts'
@@ -26,6 +27,8 @@ export interface CrowdOptions {
 
 const HUBS_A_STREAM = 3
 const TICK_MS = 20
+/** The longest wait of a join that is taken to cost the connection is five minutes. */
+const HEALING_MS = 360_000
 /** From the third message on, a hub takes a publisher for real. */
 const WARM_UP_ROUNDS = 3
 /** Changes of joins, and calls of the verbs that publish, for each stream and second. */
@@ -53,7 +56,7 @@ export class Crowd {
   /** Opens the hubs, lets every hub of a stream hear all others, and leaves half of the joins. */
   static async open(options: CrowdOptions, witness: Witness): Promise<Crowd> {
     const opening = options.urls.map(async (transport, index): Promise<Site> => {
-      const hub = await openHub({ transport, name: 'soak' }, { timeoutMs: 120_000 })
+      const hub = await openHub({ transport, name: 'soak' }, { wait: false })
       const counts = { attempts: 0, heard: 0, published: 0, subscribers: 0, changes: 0 }
       const site = { index, hub, ...counts }
       hub.on('status', () => {
@@ -83,7 +86,7 @@ export class Crowd {
   async #warmUp(): Promise<void> {
     const places = this.places.flat()
     for (const place of places) this.#join(place)
-    await Promise.all(places.map(({ subscription }) => subscription?.ready))
+    await this.heals()
     for (let round = 0; round < WARM_UP_ROUNDS; round++) {
       await Promise.all(places.map((place) => this.publishWhenReady(place)))
       await Promise.all(this.sites.map(({ hub }) => hub.flush()))
@@ -98,6 +101,25 @@ export class Crowd {
   /** Whether a stream is closed at all its hubs for a while. */
   rests(stream: number): boolean {
     return this.#resting.has(stream)
+  }
+
+  /** Waits until every hub is up and every join confirmed; tells whether that was in time. */
+  async heals(): Promise<boolean> {
+    const deadlineMs = performance.now() + HEALING_MS
+    let isReady = false
+    let isAsking = false
+    const ask = async () => {
+      isAsking = true
+      const joins = this.places.flat().map(({ subscription }) => subscription?.ready)
+      const answers = await Promise.allSettled([...this.sites.map(({ hub }) => hub.ready()), ...joins])
+      isReady = answers.every(({ status }) => status === 'fulfilled')
+      isAsking = false
+    }
+    while (!isReady && performance.now() < deadlineMs) {
+      if (!isAsking) void ask() // again after a join was refused: it is made again
+      await delay(TICK_MS)
+    }
+    return isReady
   }
 
   startLoad(): void {

@@ -1,15 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
-import { type Bug, plant } from '../simulation/bugs.ts'
-import { ROOT } from '../support/source-files.ts'
+import { bundle } from '../simulation/bug-hunt.ts'
+import type { Bug } from '../simulation/bugs.ts'
 import type { Acts, Told } from './hubs-program.ts'
-
-// What of the bundled packages is CommonJS asks for Node's modules with it.
-const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
 /** Told what the hubs' process tells. */
 export interface HubsEvents {
@@ -26,8 +22,7 @@ interface Call {
 export class HubsProcess {
   readonly #child: ChildProcess
   readonly #events: HubsEvents
-  readonly #calls = new Map<number, Call>()
-  #lastId = 0
+  #call: Call | undefined
   #output = ''
 
   /** Starts it from a bundle of the library, with a mistake in it where one is given. */
@@ -35,7 +30,7 @@ export class HubsProcess {
     const folder = mkdtempSync(join(tmpdir(), 'rivulet-soak-'))
     try {
       const program = join(folder, 'program.mjs')
-      await bundle(program, bug)
+      await bundle(join(import.meta.dirname, 'hubs-program.ts'), program, bug)
       const started = new HubsProcess(program, events)
       await once(started.#child, 'spawn')
       return started
@@ -60,16 +55,15 @@ export class HubsProcess {
     this.#child.on('close', (code, signal) => this.#gone(`ended with ${code ?? signal}`))
   }
 
-  /** Has the process do something, and gives what came of it. Rejects when it ends. */
+  /** Has the process do one thing at a time, and gives what came of it. Rejects when it ends. */
   call<Name extends keyof Acts>(
     act: Name,
     ...args: Parameters<Acts[Name]>
   ): Promise<Awaited<ReturnType<Acts[Name]>>> {
-    const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve: resolve as Call['resolve'], reject })
-      if (!this.#child.connected) return this.#gone('is gone')
-      this.#child.send({ id, act, args })
+      this.#call = { resolve: resolve as Call['resolve'], reject }
+      if (this.#child.connected) this.#child.send({ act, args })
+      else this.#gone('is gone')
     })
   }
 
@@ -93,40 +87,13 @@ export class HubsProcess {
   }
 
   #take(told: Told): void {
-    if ('entries' in told) return this.#events.noted(told.entries)
-    if ('law' in told) return this.#events.broken(told.law, told.text)
-    const call = this.#calls.get(told.id)
-    this.#calls.delete(told.id)
-    if (told.error === undefined) call?.resolve(told.value)
-    else call?.reject(new Error(told.error))
+    if ('entries' in told) this.#events.noted(told.entries)
+    else if ('law' in told) this.#events.broken(told.law, told.text)
+    else if ('error' in told) this.#call?.reject(new Error(told.error))
+    else this.#call?.resolve(told.value)
   }
 
   #gone(how: string): void {
-    for (const { reject } of this.#calls.values())
-      reject(new Error(`The hubs' process ${how}.\n${this.#output}`))
-    this.#calls.clear()
+    this.#call?.reject(new Error(`The hubs' process ${how}.\n${this.#output}`))
   }
-}
-
-async function bundle(outfile: string, bug: Bug | undefined): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'hubs-program.ts')],
-    ...{ outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
-    banner: { js: REQUIRE },
-    conditions: ['@rivulet/source'],
-    plugins: [
-      {
-        name: 'bug',
-        setup({ onLoad }) {
-          if (bug === undefined) return
-          const path = join(ROOT, bug.file)
-          onLoad({ filter: /\.ts$/ }, (args) =>
-            args.path === path
-              ? { contents: plant(bug, readFileSync(path, 'utf8')), loader: 'ts' }
-              : undefined,
-          )
-        },
-      },
-    ],
-  })
 }

@@ -24,7 +24,8 @@ export interface Acts {
 export type Told =
   | { readonly entries: Int32Array }
   | { readonly law: string; readonly text: string }
-  | { readonly id: number; readonly value?: unknown; readonly error?: string }
+  | { readonly value: unknown }
+  | { readonly error: string }
 
 const tell = (told: Told) => process.send?.(told)
 const entries = new Int32Array(MOST_ENTRIES * ENTRY_LENGTH)
@@ -83,17 +84,14 @@ function tellEntries(): void {
   length = 0
 }
 
-process.on(
-  'message',
-  async ({ id, act, args }: { id: number; act: keyof Acts; args: readonly unknown[] }) => {
-    try {
-      const run = acts[act] as (...args: readonly unknown[]) => unknown
-      tell({ id, value: await run(...args) })
-    } catch (error) {
-      tell({ id, error: error instanceof Error ? error.stack : String(error) })
-    }
-  },
-)
+process.on('message', async ({ act, args }: { act: keyof Acts; args: readonly unknown[] }) => {
+  try {
+    const run = acts[act] as (...args: readonly unknown[]) => unknown
+    tell({ value: await run(...args) })
+  } catch (error) {
+    tell({ error: error instanceof Error ? `${error.stack}` : String(error) })
+  }
+})
 // Ctrl-C in a terminal reaches the whole group of processes; the parent ends this one in good order.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => {
