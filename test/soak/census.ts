@@ -28,13 +28,14 @@ const STANDSTILL_NS = 1e9
  */
 export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census | undefined> {
   const startMs = performance.now()
+  let healedAfterMs: number | undefined
   for (let repeats = 0; ; repeats++) {
     if (!(await crowd.heals())) {
       const states = crowd.sites.map(({ hub }) => hub.status).join(', ')
       witness.broken('everything heals', `the hubs are ${states}`)
       return undefined
     }
-    const healedAfterMs = performance.now() - startMs
+    healedAfterMs ??= performance.now() - startMs
     const calm = new Calm(crowd)
     try {
       await hasRoom(crowd)
@@ -65,7 +66,7 @@ async function hasRoom(crowd: Crowd): Promise<void> {
 async function publishEverywhere(crowd: Crowd): Promise<number> {
   const publishing: Promise<void>[] = []
   for (const places of crowd.places) {
-    const readers = places.filter(({ subscription }) => subscription !== undefined)
+    const readers = places.filter(({ isWanted }) => isWanted)
     const publisher = places.find((place) => readers.length > 1 || place !== readers[0]) as Place
     const others = readers.filter((place) => place !== publisher)
     if (others.length > 0) publishing.push(crowd.expectAt(publisher, others))
@@ -86,10 +87,12 @@ async function arrives(crowd: Crowd, calm: Calm): Promise<boolean> {
 
 function missing(crowd: Crowd, expected: number): string {
   const places = crowd.places.flat().filter(({ awaited }) => awaited !== undefined)
-  const text = places.slice(0, 5).map(({ index, site, stream, awaited }) => {
-    return `${awaited} of stream ${index} at hub ${site.index}: ${JSON.stringify(stream.ledger())}`
-  })
-  return `${places.length} of ${expected} messages are missing: ${text.join('; ')}`
+  const byHub = crowd.sites.map((site) => places.filter((place) => place.site === site).length)
+  const [first] = places
+  const ledgers = crowd.places[first?.index ?? 0]?.map(({ stream, site }) => [site.index, stream.ledger()])
+  return `${places.length} of ${expected} messages are missing, by hub ${byHub}; the first is ${first?.awaited} of stream ${
+    first?.index
+  } at hub ${first?.site.index}: ${JSON.stringify(ledgers)}`
 }
 
 function forget(crowd: Crowd): void {

@@ -110,8 +110,9 @@ export class Crowd {
     let isAsking = false
     const ask = async () => {
       isAsking = true
-      const joins = this.places.flat().map(({ subscription }) => subscription?.ready)
-      const answers = await Promise.allSettled([...this.sites.map(({ hub }) => hub.ready()), ...joins])
+      const wanted = this.places.flat().filter(({ isWanted }) => isWanted)
+      const ready = this.sites.map(({ hub }) => hub.ready())
+      const answers = await Promise.allSettled([...ready, ...wanted.map((place) => place.joined())])
       isReady = answers.every(({ status }) => status === 'fulfilled')
       isAsking = false
     }
@@ -191,7 +192,7 @@ export class Crowd {
 
   #changeJoin(): void {
     const place = this.#anyPlace()
-    if (place?.subscription === undefined) {
+    if (place?.isWanted !== true) {
       if (place !== undefined) this.#join(place)
       return
     }

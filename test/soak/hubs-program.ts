@@ -63,6 +63,7 @@ const acts: Acts = {
     return census
   },
   async close() {
+    crowd.stopLoad()
     clearInterval(timer)
     meter.stop()
     const ledgers = await Promise.all(crowd.sites.map(({ hub }) => hub.close()))

@@ -44,8 +44,20 @@ export class Place {
     return this.site.hub.stream<Numbered, Numbered>(`stream ${this.index}`)
   }
 
-  get subscription(): Subscription | undefined {
-    return this.#subscription
+  get isWanted(): boolean {
+    return this.#subscription !== undefined
+  }
+
+  /** Resolves when the join is confirmed on this connection, which only a new subscription tells. */
+  async joined(): Promise<void> {
+    const probe = this.stream.subscribe(() => {})
+    this.site.subscribers++
+    try {
+      await probe.ready
+    } finally {
+      probe.unsubscribe()
+      this.site.subscribers--
+    }
   }
 
   join(): void {
