@@ -6,7 +6,7 @@ const conditions = ['@rivulet/source']
 const LAWS = ['test/{laws,simulation}/**/*.test.ts', '{test,packages/*/test}/**/*.property.test.ts']
 // What starts a broker, a browser or a program.
 const WITH_PROCESSES = [
-  'test/{brokers,differential,support,fuzz}/**/*.test.ts',
+  'test/{brokers,differential,support,fuzz,soak}/**/*.test.ts',
   'packages/!(memory)/test/**/!(*.property).test.ts',
   'test/{,house/}{bench,demo,demo-brokers,documentation,examples,gate-count,scenario}.test.ts',
 ]

@@ -2,7 +2,7 @@ import { Overdue, withDeadline } from '../base/deadline.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { Clock, type Environment, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
-import { messageOf, type RivuletError } from '../model/errors.ts'
+import { messageOf, RivuletError } from '../model/errors.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import { BackOff, type Time } from './back-off.ts'
@@ -271,13 +271,13 @@ export class Joins {
     }
     join.cancelRetry = this.#time.environment.setTimer(retry, waitMs, false)
     answer(join)
-    const error =
-      cause instanceof Overdue
-        ? failure('TRANSPORT_UNAVAILABLE', 'The join is not confirmed', cause)
-        : failure('TRANSPORT_FAILED', 'The broker refused the join', cause)
+    const isOutage = cause instanceof Overdue || isUnavailable(cause)
+    const error = isOutage
+      ? failure('TRANSPORT_UNAVAILABLE', 'The join is not confirmed', cause)
+      : failure('TRANSPORT_FAILED', 'The broker refused the join', cause)
     if (join.lastCause !== error.message) this.#events.failed(error, join.topic)
     join.lastCause = error.message
-    if (!(cause instanceof Overdue)) this.#events.joinChanged(join.topic, error)
+    if (!isOutage) this.#events.joinChanged(join.topic, error)
   }
 
   #leave(topic: Topic): void {
@@ -287,6 +287,11 @@ export class Joins {
       this.#events.failed(threw('leave', cause), topic)
     }
   }
+}
+
+/** The transport has lost its connection, and is about to say so: nobody refused the join. */
+function isUnavailable(cause: unknown): boolean {
+  return RivuletError.is(cause) && cause.code === 'TRANSPORT_UNAVAILABLE'
 }
 
 function answer(join: Join): void {

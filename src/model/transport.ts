@@ -51,8 +51,9 @@ export interface Transport {
 
   /**
    * Asks for the frames of a topic. Resolves when the backend has confirmed: frames that others send from
-   * then on arrive. Rejects with the backend's reason when it refuses, or when `signal` aborts. The core never
-   * joins a topic that is joined or being joined.
+   * then on arrive. Rejects with the backend's reason when it refuses, with `TRANSPORT_UNAVAILABLE` when the connection
+   * is gone and `down` is about to follow, or when `signal` aborts. The core never joins a topic that is joined or
+   * being joined.
    */
   join(topic: Topic, signal: AbortSignal): Promise<void>
 

@@ -1,4 +1,4 @@
-import { createHub, type Hub, type RivuletError, type Topic } from 'rivulet'
+import { createHub, type Hub, RivuletError, type Topic } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { heapUsed } from '../support/heap.ts'
 import { openScene, stateOf, tick } from '../support/remote-scene.ts'
@@ -65,6 +65,20 @@ describe('a join that is refused', () => {
     await vi.advanceTimersByTimeAsync(200)
     expect(await stateOf(second)).toBe('resolved')
     expect(subscription.ready).toBe(second)
+  })
+
+  test('keeps ready waiting, and blames nobody, when the transport says that it has no connection', async () => {
+    const { transport, stream, errors } = await openHub()
+    transport.answers.join = new RivuletError('TRANSPORT_UNAVAILABLE', 'The connection is not open.')
+    const { ready } = stream.subscribe(() => {})
+    expect(await stateOf(ready)).toBe('pending')
+    const message = expect.stringMatching(
+      /^The join is not confirmed: The connection is not open\. Trying again\./,
+    )
+    expect(errors).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE', message }])
+    transport.answers.join = 'resolve'
+    await vi.advanceTimersByTimeAsync(200)
+    expect(await stateOf(ready)).toBe('resolved')
   })
 
   test('is retried with jitter, each wait longer, up to 1 s in the first minute and then up to 5 s', async () => {

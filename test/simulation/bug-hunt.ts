@@ -37,7 +37,7 @@ export async function huntBug(
   signal: AbortSignal,
 ): Promise<Hunt> {
   const outfile = join(folder, 'simulation.mjs')
-  await bundle('hunt-process.ts', outfile, bug)
+  await bundle(join(import.meta.dirname, 'hunt-process.ts'), outfile, bug)
   const { stdout } = await execa(process.execPath, [outfile, String(first), String(count)], {
     cancelSignal: signal,
     gracefulCancel: false,

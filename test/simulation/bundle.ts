@@ -5,11 +5,15 @@ import { type Bug, plant } from './bugs.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** Bundles a file of this folder with the core, and with a bug in the core if one is given, so that it runs by itself. */
-export async function bundle(entry: string, outfile: string, bug?: Bug): Promise<void> {
+// What of the bundled packages is CommonJS asks for Node's modules with it.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+
+/** Bundles a program with the library, and with a bug in the library if one is given, so that it runs by itself. */
+export async function bundle(program: string, outfile: string, bug?: Bug): Promise<void> {
   await build({
-    entryPoints: [join(import.meta.dirname, entry)],
+    entryPoints: [program],
     ...{ outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
+    banner: { js: REQUIRE },
     conditions: ['@rivulet/source'],
     plugins: [
       {

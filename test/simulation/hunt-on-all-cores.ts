@@ -31,7 +31,7 @@ export async function huntOnAllCores(first: number, count: number, options: Hunt
   const folder = mkdtempSync(join(tmpdir(), 'rivulet-hunt-'))
   const program = join(folder, 'worker.mjs')
   try {
-    await bundle('hunt-worker.ts', program)
+    await bundle(join(import.meta.dirname, 'hunt-worker.ts'), program)
     const hunting = new Hunting(first, count, options)
     const processes = Math.min(availableParallelism(), Math.ceil(count / BATCH))
     await Promise.all(Array.from({ length: processes }, () => hunting.runOn(fork(program))))
