@@ -11,13 +11,17 @@ export function bundleProgram(file: string): string {
   return join(bundlePrograms({ program: file }), 'program.mjs')
 }
 
-/** Bundles programs by their names together, so that each file is read once; gives the folder with `<name>.mjs`. */
-export function bundlePrograms(entryPoints: Readonly<Record<string, string>>): string {
+/**
+ * Bundles programs by their names together, so that each file is read once; gives the folder with `<name>.mjs`. With
+ * `splitting` files that several of them import exist once, as in the source.
+ */
+export function bundlePrograms(entryPoints: Readonly<Record<string, string>>, splitting = false): string {
   const outdir = mkdtempSync(join(tmpdir(), 'rivulet-program-'))
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
   buildSync({
     entryPoints: { ...entryPoints },
     bundle: true,
+    splitting,
     platform: 'node',
     format: 'esm',
     banner: { js: REQUIRE },
