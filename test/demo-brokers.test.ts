@@ -3,19 +3,20 @@ import { once } from 'node:events'
 import { execa } from 'execa'
 import { describe, expect, test, vi } from 'vitest'
 import { startMosquitto, startNats } from './support/brokers.ts'
+import { bundleDemo } from './support/bundled-demo.ts'
 import { freePort } from './support/free-port.ts'
 import { startRedis } from './support/redis-servers.ts'
 import { ROOT } from './support/source-files.ts'
 
 const QUAKES = 1707
-const ARGS = ['--conditions=@rivulet/source', '--import', 'tsx', 'examples/earthquakes/demo.ts']
+const DEMO = bundleDemo()
 const TIMEOUT_MS = 120_000
 const INTERRUPTED = 130
 const ATTEMPTS = 3
 const PATIENCE = { timeout: 20_000, interval: 20 }
 
 function runDemo(...options: string[]) {
-  return execa('node', [...ARGS, ...options], { cwd: ROOT, reject: false, timeout: TIMEOUT_MS })
+  return execa('node', [DEMO, ...options], { cwd: ROOT, reject: false, timeout: TIMEOUT_MS })
 }
 
 /** Reads a row of a table: the numbers behind its name. */
@@ -114,7 +115,7 @@ describe.concurrent('the demo across processes', () => {
     { timeout: TIMEOUT_MS },
     async ([broker, signal], { onTestFinished }) => {
       // A group of its own, as a terminal makes one: Ctrl-C reaches the readers and the broker as well.
-      const demo = spawn(process.execPath, [...ARGS, '--seconds', '60', '--broker', broker], {
+      const demo = spawn(process.execPath, [DEMO, '--seconds', '60', '--broker', broker], {
         cwd: ROOT,
         detached: true,
       })

@@ -2,15 +2,16 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { execa } from 'execa'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { bundleDemo } from './support/bundled-demo.ts'
 import { ROOT } from './support/source-files.ts'
 
 const QUAKES = 1707
 const READERS = ['plain', 'pipeline', 'slow']
 
-const ARGS = ['--conditions=@rivulet/source', '--import', 'tsx', 'examples/earthquakes/demo.ts']
+const DEMO = bundleDemo()
 
 function startDemo(...options: string[]) {
-  return execa('node', [...ARGS, ...options], { cwd: ROOT, reject: false, timeout: 25_000 })
+  return execa('node', [DEMO, ...options], { cwd: ROOT, reject: false, timeout: 25_000 })
 }
 
 /** Reads a row of a table: the numbers behind its name. */
@@ -68,7 +69,7 @@ describe('the demo', () => {
   })
 
   test('shows the table on a terminal while it runs, and leaves the terminal as it was', async () => {
-    const line = [process.execPath, ...ARGS, '--seconds', '2', '--tap'].join(' ')
+    const line = [process.execPath, DEMO, '--seconds', '2', '--tap'].join(' ')
     const { stdout, exitCode } = await execa(
       'script',
       ['-qefc', `stty cols 100 rows 30; ${line}`, '/dev/null'],
@@ -86,7 +87,8 @@ describe('the demo', () => {
   })
 
   test('lists its options with --help', async () => {
-    const { stdout, exitCode } = await startDemo('--help')
+    // As a reader starts it.
+    const { stdout, exitCode } = await execa('npm', ['run', 'demo', '--', '--help'], { cwd: ROOT })
     for (const option of ['--seconds', '--loss', '--seed', '--tap', '--quiet', '--help'])
       expect(stdout).toContain(option)
     expect(exitCode).toBe(0)
@@ -121,7 +123,7 @@ describe('the demo', () => {
   })
 
   test('ends without a word when whoever reads its output leaves, as head does', async () => {
-    const demo = spawn(process.execPath, [...ARGS, '--seconds', '60'], { cwd: ROOT })
+    const demo = spawn(process.execPath, [DEMO, '--seconds', '60'], { cwd: ROOT })
     onTestFinished(() => void demo.kill('SIGKILL'))
     let stderr = ''
     demo.stderr.on('data', (chunk) => {

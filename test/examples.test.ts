@@ -180,7 +180,7 @@ describe('authentication', () => {
 })
 
 function example(file: string, env: Record<string, string>): Program {
-  const program = startProgram(`examples/${file}`, [], { env })
+  const program = startProgram(`examples/${file}`, [], env)
   onTestFinished(() => program.kill())
   return program
 }

@@ -1,13 +1,15 @@
 import type { Ledger } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
+import { bundleProgram } from '../support/bundle-program.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { ending, eventually } from '../support/live.ts'
-import { startCommand, startProgram } from '../support/program.ts'
+import { startCommand, startScript } from '../support/program.ts'
 import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
 // What pages leave behind is tested with @rivulet/websocket.
 // Rows 22 and 44 of the catalogue of faults: one subscription a topic, and none that stays.
+const PROGRAM = bundleProgram('test/brokers/leaks-process.ts')
 const STREAMS = 100
 const TIMEOUT_MS = 120_000
 // A hundred bytes a round or five kilobytes a connection would be as much. A stream is far larger than two hundred
@@ -44,7 +46,7 @@ test('nothing stays behind on Redis', { timeout: TIMEOUT_MS }, async () => {
 })
 
 async function expectNoLeak(url: string, countsOf: () => Promise<Counts>): Promise<void> {
-  const program = startProgram('test/brokers/leaks-process.ts', [url], { nodeOptions: ['--expose-gc'] })
+  const program = startScript(PROGRAM, [url], ['--expose-gc'])
   onTestFinished(() => program.kill())
   const baseline = await program.json<Holding>('baseline ')
   await eventually(countsOf).toEqual({ subscriptions: 0, connections: 1 })

@@ -1,11 +1,13 @@
 import type { Ledger } from 'rivulet'
 import { expect, test } from 'vitest'
+import { bundleProgram } from '../support/bundle-program.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { BROKER_KINDS } from '../support/live.ts'
-import { startProgram } from '../support/program.ts'
+import { startScript } from '../support/program.ts'
 
 // The rate of pages is held by the gateway, and tested there.
 // Row 68 of the catalogue of faults, with a bucket that belongs to the stream and not to a process.
+const PROGRAM = bundleProgram('test/brokers/rate-process.ts')
 const PROCESSES = ['a', 'b', 'c']
 const ATTEMPTS = 250
 const BURST = 30
@@ -29,9 +31,7 @@ test.concurrent.for(BROKER_KINDS)(
   async ({ start, query }, { onTestFinished }) => {
     const broker = await start()
     onTestFinished(() => broker.close())
-    const programs = PROCESSES.map((name) =>
-      startProgram('test/brokers/rate-process.ts', [broker.url + query, name]),
-    )
+    const programs = PROCESSES.map((name) => startScript(PROGRAM, [broker.url + query, name]))
     onTestFinished(() => {
       for (const program of programs) program.kill()
     })

@@ -17,7 +17,7 @@ import {
 } from '../support/documentation.ts'
 import { PublicNames } from '../support/public-names.ts'
 import { startRedis } from '../support/redis-servers.ts'
-import { runDocumented, typeErrorsOf } from '../support/run-documented.ts'
+import { prepareDocumented, typeErrorsOf } from '../support/run-documented.ts'
 import { packageFolders, ROOT } from '../support/source-files.ts'
 
 const entries = [
@@ -186,11 +186,13 @@ describe.runIf(programs.length > 0)('the documented program', () => {
     '127.0.0.1:6379': startFleetRedis,
   }
   const brokers = new Map<string, Broker>()
+  let runs: ReturnType<typeof prepareDocumented>
 
   beforeAll(async () => {
     for (const [address, start] of Object.entries(shown)) {
       if (programs.some(({ text }) => text.includes(address))) brokers.set(address, await start())
     }
+    runs = prepareDocumented(programs.map(onRealBrokers))
   })
   afterAll(async () => {
     await Promise.all([...brokers.values()].map((broker) => broker.close()))
@@ -202,8 +204,8 @@ describe.runIf(programs.length > 0)('the documented program', () => {
     return { ...program, text }
   }
 
-  test.each(programs)('of $place runs and prints what it says', async (program) => {
-    const { promised, printed } = await runDocumented(onRealBrokers(program))
+  test.each(programs)('of $place runs and prints what it says', async ({ place }) => {
+    const { promised, printed } = (await runs.get(place)?.()) ?? {}
     expect(printed).toEqual(promised)
   })
 })
@@ -246,11 +248,13 @@ describe('the reading of documents', () => {
       language: 'ts',
       text,
     })
-    const wrong = await runDocumented(program("console.log({ a: 1 }, 'b') // -> { a: 2 } b\n"))
-    expect(wrong).toEqual({ promised: [['{ a: 2 } b']], printed: [['{ a: 1 } b']] })
+    const wrong = program("console.log({ a: 1 }, 'b') // -> { a: 2 } b\n")
+    const failing = program("throw new Error('mine')\n")
+    const runs = prepareDocumented([wrong, failing])
+    expect(await runs.get(wrong.place)?.()).toEqual({ promised: [['{ a: 2 } b']], printed: [['{ a: 1 } b']] })
     expect(typeErrorsOf([program("const n: number = 'one'\n")])).toEqual([
       expect.stringMatching(/^control-24: Type /),
     ])
-    await expect(runDocumented(program("throw new Error('mine')\n"))).rejects.toThrow('mine')
+    await expect(runs.get(failing.place)?.()).rejects.toThrow('mine')
   })
 })

@@ -42,7 +42,7 @@ export async function checkCoreAlone(
       ...{ module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] },
       ...{ lib: ['es2022', 'dom'], types: [], exactOptionalPropertyTypes: true },
     }
-    const printed = JSON.parse(await project.compileAndRun('typed.ts', options))
+    const printed = JSON.parse(await project.compileAndRun(['typed.ts'], options))
     assert.equal(printed.truck, 7)
     return undefined
   })

@@ -1,4 +1,4 @@
-/** Runs checks one after the other, printing a line for each; a failing one does not stop the others. */
+/** Runs checks, printing a line at the end of each; a failing one does not stop the others. */
 export class CheckList {
   #passed = 0
   #failed = 0

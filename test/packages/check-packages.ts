@@ -20,11 +20,14 @@ try {
     return packages.map(({ name }) => name).join(', ')
   })
   if (isPacked) {
-    await checkTarballs(list, packages)
-    await checkTogether(list, packages, join(folder, 'together'))
-    await checkBundles(list, packages, join(folder, 'bundles'))
-    await checkCoreAlone(list, packages, join(folder, 'alone'))
-    await checkRuntimes(list, packages, join(folder, 'runtimes'))
+    // Each in a folder of its own.
+    await Promise.all([
+      checkTarballs(list, packages),
+      checkTogether(list, packages, join(folder, 'together')),
+      checkBundles(list, packages, join(folder, 'bundles')),
+      checkCoreAlone(list, packages, join(folder, 'alone')),
+      checkRuntimes(list, packages, join(folder, 'runtimes')),
+    ])
   }
 } finally {
   await rm(folder, { recursive: true, force: true })

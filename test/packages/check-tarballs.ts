@@ -5,18 +5,20 @@ import type { PackedPackage } from './packed-package.ts'
 
 const NOT_TO_BE_PUBLISHED = /^bench\/|(^|\/)(test|tests|coverage|node_modules|examples)\/|\.test\.ts$|\.tgz$/
 
+const TOOL = { cwd: ROOT, preferLocal: true, all: true } as const
+
 /** Looks at what each tarball holds, then lets publint and are-the-types-wrong look. */
 export async function checkTarballs(list: CheckList, packages: readonly PackedPackage[]): Promise<void> {
   for (const packed of packages) {
     await list.check(`${packed.name} holds what it should`, async () => checkFiles(packed))
     await list.check(`${packed.name} pleases publint`, async () => {
-      await execa('npx', ['publint', 'run', packed.tarball, '--strict'], { cwd: ROOT, all: true })
+      await execa('publint', ['run', packed.tarball, '--strict'], TOOL)
       return undefined
     })
     // `node16`: no promise is made to the resolution of Node 10, which knows no `exports`.
     await list.check(`${packed.name} pleases are-the-types-wrong`, async () => {
       const options = ['--profile', 'node16', '--no-definitely-typed', '--format', 'ascii']
-      await execa('npx', ['attw', packed.tarball, ...options], { cwd: ROOT, all: true })
+      await execa('attw', [packed.tarball, ...options], TOOL)
       return undefined
     })
   }

@@ -82,21 +82,13 @@ export class Program {
   }
 }
 
-/** How to start a program. */
-export interface ProgramOptions {
-  readonly env?: Readonly<Record<string, string>>
-  /** Further options of Node. */
-  readonly nodeOptions?: readonly string[]
-}
-
 /** Starts a TypeScript file as a Node process, by its path from the root of the repository. */
 export function startProgram(
   file: string,
   args: readonly string[] = [],
-  options: ProgramOptions = {},
+  env: Readonly<Record<string, string>> = {},
 ): Program {
-  const { env = {}, nodeOptions = [] } = options
-  const child = spawn(process.execPath, [...SOURCE, ...nodeOptions, file, ...args], {
+  const child = spawn(process.execPath, [...SOURCE, file, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -104,9 +96,15 @@ export function startProgram(
   return new Program(child)
 }
 
-/** Starts a JavaScript file as a Node process. */
-export function startScript(file: string, args: readonly string[]): Program {
-  return new Program(spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] }))
+/** Starts a JavaScript file, as a bundle is, as a Node process. */
+export function startScript(
+  file: string,
+  args: readonly string[],
+  nodeOptions: readonly string[] = [],
+): Program {
+  return new Program(
+    spawn(process.execPath, [...nodeOptions, file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] }),
+  )
 }
 
 /** Starts a program of the system, e.g. `mosquitto_sub`. */

@@ -2,12 +2,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import ts from 'typescript'
+import { bundlePrograms } from './bundle-program.ts'
 import { type DocumentedProgram, instrument, promisesOf } from './documentation.ts'
 import { compilerOptions } from './public-names.ts'
 import { ROOT } from './source-files.ts'
 
 // Inside the repository, so that `rivulet` and what it is shown with resolve.
 const FOLDER = join(ROOT, '.cache/documentation')
+const PRELUDE_FILE = 'prelude.mjs'
 const PRELUDE = `
 import { writeFileSync } from 'node:fs'
 import { format } from 'node:util'
@@ -37,19 +39,31 @@ export interface Comparison {
   readonly printed: readonly (readonly string[])[]
 }
 
-/** Runs a program to its own end, and compares what it prints. Rejects when it fails or does not end. */
-export async function runDocumented(program: DocumentedProgram): Promise<Comparison> {
-  const promises = promisesOf(program.text)
-  const file = write(program, instrument(program.text, promises), 'run')
-  const prelude = join(FOLDER, 'prelude.mjs')
-  const printedFile = `${file}.json`
-  writeFileSync(prelude, PRELUDE)
-  const options = ['--conditions=@rivulet/source', '--import', 'tsx', '--import', prelude]
+/** Bundles programs together, and gives what runs each to its own end, by its place. */
+export function prepareDocumented(
+  programs: readonly DocumentedProgram[],
+): ReadonlyMap<string, () => Promise<Comparison>> {
+  const numbered = programs.map((program, index) => ({ program, name: `program-${index}` }))
+  const files = numbered.map(({ program, name }) => [
+    name,
+    write(program, instrument(program.text, promisesOf(program.text)), 'run'),
+  ])
+  const folder = bundlePrograms(Object.fromEntries(files))
+  writeFileSync(join(folder, PRELUDE_FILE), PRELUDE)
+  return new Map(numbered.map(({ program, name }) => [program.place, () => run(folder, name, program)]))
+}
+
+/** Compares what a program prints with what it promises. Rejects when it fails or does not end. */
+async function run(folder: string, name: string, { text }: DocumentedProgram): Promise<Comparison> {
+  const printedFile = join(folder, `${name}.json`)
+  const options = ['--import', join(folder, PRELUDE_FILE)]
+  const file = join(folder, `${name}.mjs`)
   await execa('node', [...options, file], { cwd: ROOT, env: { PRINTED: printedFile }, timeout: 25_000 })
   const printed = JSON.parse(readFileSync(printedFile, 'utf8')) as Record<number, string[]>
+  const promises = promisesOf(text)
   return {
     promised: promises.map(({ lines }) => lines),
-    printed: promises.map((_, index) => (printed[index] ?? []).map((text) => text.replaceAll(/\s+/g, ' '))),
+    printed: promises.map((_, index) => (printed[index] ?? []).map((line) => line.replaceAll(/\s+/g, ' '))),
   }
 }
 

@@ -1,17 +1,18 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { startNats } from '../../../test/support/brokers.ts'
-import { startProgram } from '../../../test/support/program.ts'
+import { bundleProgram } from '../../../test/support/bundle-program.ts'
+import { startScript } from '../../../test/support/program.ts'
 import type { PlainSpan } from './recorded-spans.ts'
 
-const PROGRAM = 'packages/otel/test/traced-process.ts'
+const PROGRAM = bundleProgram('packages/otel/test/traced-process.ts')
 
 test('the spans of a publish and of its delivery in another process link, over NATS', async () => {
   const broker = await startNats()
   onTestFinished(() => broker.close())
-  const receiver = startProgram(PROGRAM, ['receive', broker.url])
+  const receiver = startScript(PROGRAM, ['receive', broker.url])
   onTestFinished(() => receiver.kill())
   await receiver.line('ready')
-  const publisher = startProgram(PROGRAM, ['publish', broker.url])
+  const publisher = startScript(PROGRAM, ['publish', broker.url])
   onTestFinished(() => publisher.kill())
 
   const [publish, ...others] = await publisher.json<PlainSpan[]>('spans ')
