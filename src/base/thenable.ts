@@ -1,9 +1,7 @@
 /** Tells whether a value is a promise or like one, of any realm. A getter named `then` that throws is none. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
-    return (
-      typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-    )
+    return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
   } catch {
     return false
   }

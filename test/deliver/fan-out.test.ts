@@ -53,6 +53,21 @@ describe('the subscribers of a stream', () => {
     expect(calls).toBe(MANY * 1.5)
   })
 
+  test('are each called once when most of them leave at the hands of the first', () => {
+    const { stream } = open()
+    const calls: number[] = []
+    const others: Subscription[] = []
+    stream.subscribe(() => {
+      for (const [nth, other] of others.entries()) if (nth % 3 !== 0) other.unsubscribe()
+    })
+    for (let nth = 0; nth < 90; nth++) others.push(stream.subscribe(() => calls.push(nth)))
+    const stay = Array.from({ length: 30 }, (_, nth) => nth * 3)
+    for (let times = 0; times < 2; times++) {
+      stream.publish({})
+      expect(calls.splice(0)).toEqual(stay)
+    }
+  })
+
   test('come and go by the hundred thousand during one fan-out', () => {
     const { stream } = open()
     let [oldCalls, youngCalls] = [0, 0]

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Mutant } from './mutants.ts'
 
-const MOST_MS = 600_000
+const MOST_MS = 1_800_000
 
 /**
  * Writes the change into the file of the copy, without any instruments, and runs the tests: those that stand closest

@@ -40,6 +40,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       'test/deliver/*.test.ts',
       'test/laws/{places,delivery}.property.test.ts',
       'test/stream/{teardown,signals}.test.ts',
+      'test/diagnostics.test.ts',
     ],
   },
   'src/send': {
