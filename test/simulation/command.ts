@@ -25,8 +25,15 @@ interface Settings {
   readonly bug?: string
 }
 
+/** One Ctrl-C may come as several signals: from the terminal, from npm, from tsx. */
+const ONE_INTERRUPT_MS = 1_000
+
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort())
+process.once('SIGINT', () => {
+  interrupted.abort()
+  const startMs = performance.now()
+  process.on('SIGINT', () => performance.now() - startMs < ONE_INTERRUPT_MS || process.exit(130))
+})
 
 const settings = new Command('npm run simulate --')
   .description('Runs 3 to 8 real hubs on a simulated network with one virtual clock, everything from a seed.')

@@ -26,11 +26,13 @@ export function forgeFrames(chance: Chance, model: Named): ForgedFrame[] {
     sid: sidOf(model.origin, number),
     tMs,
   }))
+  const isBad = chance.isHit(0.3)
+  const textOf = (entry: Forged) => messageText(entry, isBad)
   const isRemoval = numbers.length === 1 && chance.isHit(0.2)
   const isOneFrame = numbers.length > 1 && chance.isHit(0.5)
-  if (isOneFrame) return [{ text: `[${entries.map(messageText).join(',')}]`, forged: entries }]
+  if (isOneFrame) return [{ text: `[${entries.map(textOf).join(',')}]`, forged: entries }]
   return entries.map((entry) => ({
-    text: isRemoval ? removalText(entry) : messageText(entry),
+    text: isRemoval ? removalText(entry) : textOf(entry),
     forged: [entry],
   }))
 }
@@ -51,8 +53,8 @@ function runFrom(first: number, count: number, step: number): number[] {
   return Array.from({ length: count }, (_, index) => first + index * step)
 }
 
-function messageText({ sid, tMs }: Forged): string {
-  return JSON.stringify({ data: { depth: 9, isChecked: true, n: FORGED_N }, sid, t: tMs })
+function messageText({ sid, tMs }: Forged, isBad: boolean): string {
+  return JSON.stringify({ data: { depth: 9, isBad, isChecked: true, n: FORGED_N }, sid, t: tMs })
 }
 
 function removalText({ sid, tMs }: Forged): string {

@@ -17,7 +17,7 @@ describe('the simulation', () => {
     const neverReached = [...reached].filter(([, count]) => count === 0).map(([bucket]) => bucket)
     // A hub without a network alone counts `local`; nobody stands in line at the end.
     expect(neverReached.filter((bucket) => bucket !== 'local' && bucket !== 'waiting')).toEqual([])
-  })
+  }, 600_000)
 
   test('leaves no memory behind of hubs that were closed or killed', async () => {
     const used = async () => {

@@ -28,15 +28,19 @@ export class Stranger {
     void this.#send(frames)
   }
 
-  /** Sends frames in the name of a hub that it overheard. */
+  /** Sends frames in the name of hubs that it overheard. */
   readonly forge = (chance: Chance): void => {
+    for (let nth = chance.pick([1, 3, 8]); nth > 0; nth--) this.#forge(chance)
+  }
+
+  #forge(chance: Chance): void {
     const { overheard, forgeries, world } = this.#network
     if (overheard.length === 0) return
     const { topic, content } = chance.pick(overheard)
     const model = chance.pick(content.named)
     const frames = forgeFrames(chance, model)
     for (const { forged } of frames) for (const one of forged) forgeries.add(topic, one, model)
-    world.note(NETWORK, `forged: ${frames.map(({ text }) => text.slice(0, 100)).join(' ')}`)
+    world.note(NETWORK, `forged: ${frames.map(({ text }) => text.slice(0, 110)).join(' ')}`)
     void this.#send(frames.map(({ text }) => [topic, text]))
   }
 
