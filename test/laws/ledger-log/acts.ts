@@ -10,7 +10,7 @@ export const NAMES = ['a', 'b'] as const
 const LIMITS = [
   { limit: false },
   { limit: { ratePerSecond: 10, burst: 3, scope: 'process' } },
-  { limit: { ratePerSecond: 0, burst: 6, scope: 'stream' } },
+  { limit: { ratePerSecond: 0, burst: 3, scope: 'stream' } },
 ] as const
 
 /** What own messages hold beside their number. */
