@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import { forwardingHost } from '../support/wrong-transports/wrong-transport.ts'
 
 /** Counts the frames between the transports of one run: what each has still to get. */
 export class Wire {
@@ -82,26 +83,18 @@ class CountedTransport implements Transport {
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     await turn()
     this.#forget()
-    await this.#inner.open(
-      {
-        hub: host.hub,
-        receive: (topic, frame) => {
-          const due = this.#less(this.#dueOf.get(topic))
-          if (this.#dueOf.has(topic)) this.#dueOf.set(topic, due)
-          host.receive(topic, frame)
-          this.#wire.took()
-        },
-        watched: (topic, frame) => {
-          this.#dueToWatch = this.#less(this.#dueToWatch)
-          host.watched(topic, frame)
-          this.#wire.took()
-        },
-        down: (cause) => host.down(cause),
-        error: (topic, cause) => host.error(topic, cause),
-        left: (topic, cause) => host.left(topic, cause),
-      },
-      signal,
-    )
+    const receive: TransportHost['receive'] = (topic, frame) => {
+      const due = this.#less(this.#dueOf.get(topic))
+      if (this.#dueOf.has(topic)) this.#dueOf.set(topic, due)
+      host.receive(topic, frame)
+      this.#wire.took()
+    }
+    const watched: TransportHost['watched'] = (topic, frame) => {
+      this.#dueToWatch = this.#less(this.#dueToWatch)
+      host.watched(topic, frame)
+      this.#wire.took()
+    }
+    await this.#inner.open({ ...forwardingHost(host), receive, watched }, signal)
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {

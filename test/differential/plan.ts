@@ -32,7 +32,7 @@ export type Step = { readonly hub: number; readonly stream: number } & (
   | {
       readonly act: 'publish'
       readonly publishes: readonly Publish[]
-      readonly then: 'nothing' | 'abort' | 'close' | 'remove'
+      readonly ending: 'nothing' | 'abort' | 'close' | 'remove'
     }
   | { readonly act: 'publishTogether'; readonly publishes: readonly (readonly Publish[])[] }
   | {
@@ -122,12 +122,12 @@ function drawStep(chance: Chance, streams: readonly StreamPlan[], hubs: number, 
     case 'unsubscribe':
       return { ...where, act, which: chance.below(6) }
     case 'publish': {
-      const then = chance.pickWeighted({ nothing: 10, abort: 4, close: 1, remove: 1 })
-      return { ...where, act, publishes: drawBurst(chance, of, next), then }
+      const ending = chance.pickWeighted({ nothing: 10, abort: 4, close: 1, remove: 1 })
+      return { ...where, act, publishes: drawBurst(chance, of, next), ending }
     }
     case 'publishTogether':
       if (of.temper !== 'free')
-        return { ...where, act: 'publish', publishes: drawBurst(chance, of, next), then: 'nothing' }
+        return { ...where, act: 'publish', publishes: drawBurst(chance, of, next), ending: 'nothing' }
       return { ...where, act, publishes: Array.from({ length: hubs }, () => drawBurst(chance, of, next)) }
     case 'restart':
       // What comes back to a hub that closes would come in time or not.

@@ -1,53 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Environment,
-  type Hub,
-  type Ledger,
-  type Message,
-  RivuletError,
-  type Stream,
-  type Transport,
-} from 'rivulet'
+import { type Hub, type Ledger, type Message, RivuletError, type Stream, type Transport } from 'rivulet'
 import { createHubIn } from 'rivulet/testing'
 import { flatten, sumOfLedgers } from '../support/ledger-laws.ts'
-import type { Behaviour, Flaw, Plan, Publish, Step } from './plan.ts'
+import { PATIENT } from './patient.ts'
+import { DATA, type Data, schema } from './payloads.ts'
+import type { Behaviour, Plan, Publish, Step, StreamPlan } from './plan.ts'
+import { Sight } from './sight.ts'
 
-/** What one hub showed of a step; everything in it is the same on every transport. */
-export interface Sight {
-  outcomes: Record<number, string>
-  /** By subscriber. */
-  heard: Record<string, Heard[]>
-  /** How often, by what: refusals, losses, removals, errors. Drops are told by the tick, so an end may come before. */
-  told: Record<string, number>
-}
-/** `by` is the publisher's place. */
-type Heard = { readonly by: number; readonly text: string }
-type Data = Record<string, unknown>
 type Opened = { readonly label: string; readonly of: number; readonly stream: Stream<Data, Data> }
 type Reader = { readonly of: number; stop(): void; next?(): void }
-
-const schema = {
-  '~standard': {
-    version: 1 as const,
-    vendor: 'test',
-    validate: (value: unknown) =>
-      'bad' in (value as Data)
-        ? { issues: [{ message: 'is bad' }] }
-        : { value: { ...(value as Data), checked: true } },
-  },
-}
-
-/** The runtime's own time, but where a machine is busy for longer than the core's deadlines, it does not count. */
-const PATIENT: Environment = {
-  nowMs: () => performance.now(),
-  dateMs: () => Date.now(),
-  random: () => Math.random(),
-  setTimer(action, waitMs) {
-    const timer = setTimeout(action, waitMs >= SHORTEST_DEADLINE_MS ? 10 * waitMs : waitMs)
-    return () => clearTimeout(timer)
-  },
-}
-const SHORTEST_DEADLINE_MS = 2_000
 
 /** A place in the scenario: the hub that stands there, its streams and subscribers, and what they show. */
 export class Site {
@@ -56,7 +17,7 @@ export class Site {
   readonly #place: number
   readonly #connect: () => Promise<Transport>
   readonly #nowMs: () => number
-  #sight: Sight = { outcomes: {}, heard: {}, told: {} }
+  readonly #sight = new Sight()
   #opened: Opened[] = []
   #readers: Reader[] = []
   #subscribed = 0
@@ -76,23 +37,18 @@ export class Site {
     const { acceptRemoval, maxInFlightBytes } = this.#plan.hubs[this.#place] as Plan['hubs'][number]
     const transport = await this.#connect()
     this.hub = createHubIn(PATIENT, { transport, acceptRemoval, maxInFlightBytes, nowMs: this.#nowMs })
-    this.hub.on('error', ({ code }) => this.#tell(BY_OPTION.includes(code) ? 'by option' : code)) // a stream's, too, when it has ended
+    this.hub.on('error', ({ code }) => this.#sight.tellError(code)) // a stream's, too, when it has ended
     return this
   }
 
   /** Gives what was seen since the last time, with every ledger. */
   look(): object {
-    const { outcomes, heard, told } = this.#sight
-    this.#sight = { outcomes: {}, heard: {}, told: {} }
     const streams = this.#opened.map(({ label, stream }) => [
       label,
       { ...countsOf(stream.ledger()), available: stream.closed ? 'closed' : stream.budget().available },
     ])
-    for (const messages of Object.values(heard)) messages.sort((one, other) => one.by - other.by)
     return {
-      outcomes,
-      heard,
-      told,
+      ...this.#sight.take(),
       ledger: this.#total(this.hub.ledger()),
       streams: Object.fromEntries(streams),
     }
@@ -107,7 +63,7 @@ export class Site {
       case 'unsubscribe':
         return this.#readers.splice(step.which % (this.#readers.length + 1), 1)[0]?.stop()
       case 'publish':
-        return this.publish(of, step.publishes, step.then)
+        return this.publish(of, step.publishes, step.ending)
       case 'restart':
         return this.#restart(of, step.lastWords, step.firstWords)
       case 'expire':
@@ -125,17 +81,17 @@ export class Site {
     }
   }
 
-  publish(of: number, publishes: readonly Publish[], then = 'nothing'): void {
+  publish(of: number, publishes: readonly Publish[], ending = 'nothing'): void {
     const stream = this.stream(of)
     const abort = new AbortController()
     for (const publish of publishes) this.#publish(stream, publish, abort.signal)
-    if (then === 'abort') abort.abort()
-    else if (then === 'close' || then === 'remove') stream[then]()
+    if (ending === 'abort') abort.abort()
+    else if (ending === 'close' || ending === 'remove') stream[ending]()
   }
 
   /** How many stand in the stream's line, if time lets them out. */
   waiting(of: number): number {
-    const { limit } = this.#plan.streams[of]?.options[this.#place] ?? {}
+    const { limit } = this.#optionsOf(of)
     const isStill = limit === false || limit?.ratePerSecond === 0
     return isStill || this.hub.status === 'closed' ? 0 : this.stream(of).ledger().waiting
   }
@@ -147,7 +103,7 @@ export class Site {
   }
 
   stream(of: number): Stream<Data, Data> {
-    const { hasSchema, ...options } = this.#plan.streams[of]?.options[this.#place] as { hasSchema: boolean }
+    const { hasSchema, ...options } = this.#optionsOf(of)
     const stream = this.hub.stream<Data, Data>(
       `d${this.#plan.seed}-${of}`,
       hasSchema ? { ...options, schema } : options,
@@ -161,13 +117,17 @@ export class Site {
     for (const reader of this.#readers) reader.next?.()
   }
 
+  #optionsOf(of: number): StreamPlan['options'][number] {
+    return (this.#plan.streams[of] as StreamPlan).options[this.#place] as StreamPlan['options'][number]
+  }
+
   #note(of: number, stream: Stream<Data, Data>): void {
     const label = `stream ${of}, number ${this.#opened.length}`
     this.#opened.push({ label, of, stream })
-    stream.on('refused', ({ code }) => this.#tell(`${label} refused ${code}`))
-    stream.on('lost', ({ reason, count }) => this.#tell(`${label} lost ${reason}`, count))
-    stream.on('removed', ({ reason, isLocal }) => this.#tell(`${label} ${reason} ${isLocal}`))
-    stream.on('error', ({ code }) => this.#tell(BY_OPTION.includes(code) ? 'by option' : code))
+    stream.on('refused', ({ code }) => this.#sight.tell(`${label} refused ${code}`))
+    stream.on('lost', ({ reason, count }) => this.#sight.tell(`${label} lost ${reason}`, count))
+    stream.on('removed', ({ reason, isLocal }) => this.#sight.tell(`${label} ${reason} ${isLocal}`))
+    stream.on('error', ({ code }) => this.#sight.tellError(code))
   }
 
   #publish(
@@ -175,32 +135,32 @@ export class Site {
     { n, verb, flaw, key, hasSignal }: Publish,
     signal: AbortSignal,
   ): void {
-    const { outcomes } = this.#sight
     const data = DATA[flaw]({ n, by: this.#place })
     const say = (error: unknown) =>
       RivuletError.is(error) ? `${error.code} ${error.retryAfterMs ?? ''}` : String(error)
     try {
       if (verb === 'publishWhenReady') {
         stream.publishWhenReady(data, hasSignal ? { signal } : {}).then(
-          () => this.#tell(`${n} goes out`),
-          (error) => this.#tell(`${n} ${say(error)}`),
+          () => this.#sight.tell(`${n} goes out`),
+          (error) => this.#sight.tell(`${n} ${say(error)}`),
         )
-      } else if (verb === 'publishLatest') outcomes[n] = stream.publishLatest(data, { key }) ? 'ok' : 'kept'
+      } else if (verb === 'publishLatest')
+        this.#sight.outcomes[n] = stream.publishLatest(data, { key }) ? 'ok' : 'kept'
       else if (verb === 'subject') stream.subject.next(data)
-      else if (verb === 'publish') outcomes[n] = stream.publish(data) && 'ok'
+      else if (verb === 'publish') this.#sight.outcomes[n] = stream.publish(data) && 'ok'
       else {
         const result = stream.tryPublish(data)
-        outcomes[n] = result.ok ? 'ok' : say(result.error)
+        this.#sight.outcomes[n] = result.ok ? 'ok' : say(result.error)
       }
     } catch (error) {
-      outcomes[n] = say(error)
+      this.#sight.outcomes[n] = say(error)
     }
   }
 
   #subscribe({ stream: of, manner, behaviour }: Extract<Step, { act: 'subscribe' }>): void {
     const stream = this.stream(of)
     const name = `subscriber ${this.#subscribed++}`
-    const hear = (message: Message<Data>) => this.#hear(name, message)
+    const hear = (message: Message<Data>) => this.#sight.hear(name, message)
     if (manner === 'observes') {
       const observer = stream.messages$.subscribe(hear)
       this.#readers.push({ of, stop: () => observer.unsubscribe() })
@@ -236,12 +196,6 @@ export class Site {
     return undefined
   }
 
-  #hear(name: string, { data, sid, isLocal }: Message<Data>): void {
-    this.#sight.heard[name] ??= []
-    const text = `${isLocal ? 'own' : ''} ${Number.parseInt(sid.slice(18), 16)} ${JSON.stringify(Object.entries(data).sort())}`
-    this.#sight.heard[name].push({ by: Number(data.by), text })
-  }
-
   /** The counts of a hub's ledger, without frames that came after a topic was left: whether they did is chance. */
   #total(ledger: Ledger): object {
     const asked =
@@ -250,19 +204,15 @@ export class Site {
     return countsOf({ ...ledger, received, dropped: { ...ledger.dropped, notJoined: asked } })
   }
 
-  #tell(what: string, count = 1): void {
-    this.#sight.told[what] = (this.#sight.told[what] ?? 0) + count
-  }
-
   /** What is confirmed when the hub closes reaches the others; what is published before it is up does not. */
   async #restart(of: number, lastWords: readonly Publish[], firstWords: readonly Publish[]): Promise<void> {
     for (const reader of this.#readers) reader.stop()
     this.#endTap?.()
     this.publish(of, lastWords)
     await this.hub.flush()
-    this.#tell(`closed with ${JSON.stringify(this.#total(await this.hub.close()))}`)
+    this.#sight.tell(`closed with ${JSON.stringify(this.#total(await this.hub.close()))}`)
     for (const { label, stream } of this.#opened)
-      this.#tell(`${label} ends with ${JSON.stringify(countsOf(stream.ledger()))}`)
+      this.#sight.tell(`${label} ends with ${JSON.stringify(countsOf(stream.ledger()))}`)
     this.#readers = []
     this.#opened = []
     await this.open()
@@ -276,29 +226,17 @@ export class Site {
 
   async #tap(): Promise<void> {
     if (this.#endTap !== undefined) return
-    const tap = this.hub.tap((message, stream) => this.#hear(`tap of ${stream}`, message as Message<Data>))
+    const tap = this.hub.tap((message, stream) =>
+      this.#sight.hear(`tap of ${stream}`, message as Message<Data>),
+    )
     const end = () => {
       tap.unsubscribe()
-      this.#tell(`tap ends with ${JSON.stringify(countsOf(tap.ledger()))}`)
+      this.#sight.tell(`tap ends with ${JSON.stringify(countsOf(tap.ledger()))}`)
       this.#endTap = undefined
     }
     this.#endTap = end
     await tap.ready.catch(end)
   }
-}
-
-/** Which of a receiver's options drops the first message is chance where several hubs publish. */
-const BY_OPTION: readonly string[] = ['RATE_LIMITED', 'PAYLOAD_TOO_LARGE', 'SCHEMA_MISMATCH']
-
-/** Makes data that is refused here, or in a process with other options, or not. */
-const DATA: Readonly<Record<Flaw, (data: Data) => Data>> = {
-  none: (data) => data,
-  padded: (data) => ({ ...data, pad: 'x'.repeat([90, 600, 3000][Number(data.n) % 3] as number) }),
-  huge: (data) => ({ ...data, pad: 'x'.repeat(5000) }),
-  bad: (data) => ({ ...data, bad: true }),
-  bigint: (data) => ({ ...data, big: 1n }),
-  list: (data) => [data] as never,
-  cycle: (data) => Object.assign(data, { data }),
 }
 
 function countsOf(ledger: object): object {

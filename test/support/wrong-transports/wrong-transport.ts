@@ -101,7 +101,8 @@ function forwarding(right: Transport): Transport {
   }
 }
 
-function forwardingHost(host: TransportHost): TransportHost {
+/** Makes a host that hands every call on. */
+export function forwardingHost(host: TransportHost): TransportHost {
   return {
     hub: host.hub,
     receive: (topic, frame) => host.receive(topic, frame),

@@ -1,5 +1,5 @@
 import type { Ledger } from 'rivulet'
-import { flatten } from './ledger-laws.ts'
+import { flatten } from '../../support/ledger-laws.ts'
 
 /** Where an own message stands, as a transport and whoever publishes can tell: a path in the ledger, or `handed`: accepted, and not seen on the transport yet. */
 type Fate =
