@@ -33,7 +33,7 @@ export class HubsProcess {
     const program = join(folder, 'program.mjs')
     await bundle(join(import.meta.dirname, 'hubs-program.ts'), program, bug)
     const started = new HubsProcess(program, events)
-    started.#child.once('close', remove)
+    started.#child.once('exit', remove)
     await once(started.#child, 'spawn')
     return started
   }
