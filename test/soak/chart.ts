@@ -33,7 +33,7 @@ export function drawSoak(result: SoakResult): string {
       line: { fitted: slopes?.handles, unit: 1 },
     },
     {
-      name: 'delay of timers, ms',
+      name: 'delay of timers, ms: the latest of 100, and the median',
       series: [
         { name: 'of 99 in 100 at most', read: ({ delayMs }) => delayMs.p99 },
         { name: 'of half at most', read: ({ delayMs }) => delayMs.p50 },

@@ -28,15 +28,14 @@ export class HubsProcess {
   /** Starts it from a bundle of the library, with a mistake in it where one is given. */
   static async start(events: HubsEvents, bug: Bug | undefined): Promise<HubsProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'rivulet-soak-'))
-    try {
-      const program = join(folder, 'program.mjs')
-      await bundle(join(import.meta.dirname, 'hubs-program.ts'), program, bug)
-      const started = new HubsProcess(program, events)
-      await once(started.#child, 'spawn')
-      return started
-    } finally {
-      process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-    }
+    const remove = () => rmSync(folder, { recursive: true, force: true })
+    process.once('exit', remove)
+    const program = join(folder, 'program.mjs')
+    await bundle(join(import.meta.dirname, 'hubs-program.ts'), program, bug)
+    const started = new HubsProcess(program, events)
+    started.#child.once('exit', remove)
+    await once(started.#child, 'spawn')
+    return started
   }
 
   private constructor(program: string, events: HubsEvents) {

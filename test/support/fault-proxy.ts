@@ -152,8 +152,11 @@ class Link {
   }
 
   cut(): void {
-    this.#client.resetAndDestroy()
-    this.#broker?.resetAndDestroy()
+    for (const socket of [this.#client, this.#broker]) {
+      // One that shuts down cannot be reset (libuv: EINVAL): it would stay open, and keep Node from ending.
+      if (socket?.writableEnded && !socket.writableFinished) socket.destroy()
+      else socket?.resetAndDestroy()
+    }
     this.#events.ended()
   }
 

@@ -21,6 +21,8 @@ export class Connection {
   readonly #ranges: readonly SlotRange[] | undefined
   // By channel, and by the pattern of a watch, which ends in `*` as no topic does.
   readonly #joins = new Map<string, Listener>()
+  /** The last command of each channel that is not answered yet. */
+  readonly #commands = new Map<string, Promise<void>>()
   // While true the host may be called. Turns false once, at `down` or at `close`, and stays so.
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
@@ -103,7 +105,7 @@ export class Connection {
 
   async #confirm(name: string, listener: Listener, signal: AbortSignal): Promise<void> {
     try {
-      await this.#wait(() => this.#subscribe(name, listener), signal)
+      await this.#wait(() => this.#inTurn(name, () => this.#subscribe(name, listener)), signal)
       if (this.#joins.get(name) !== listener) throw new Error('left before the join was confirmed')
     } catch (cause) {
       if (isMoved(cause)) this.#end(cause)
@@ -116,7 +118,22 @@ export class Connection {
   #leave(name: string, listener: Listener | undefined): void {
     if (listener === undefined || this.#joins.get(name) !== listener) return
     this.#joins.delete(name)
-    if (this.#live) this.#unsubscribe(name, listener).catch(() => {})
+    if (this.#live) this.#inTurn(name, () => this.#unsubscribe(name, listener)).catch(() => {})
+  }
+
+  /**
+   * Gives a channel's commands to the client one after the other. Of one that is subscribed to again between the answers
+   * to SUBSCRIBE and UNSUBSCRIBE the client takes the first answer to hold, and is deaf to it from then on (6.3).
+   */
+  async #inTurn(name: string, command: () => Promise<void>): Promise<void> {
+    const last = this.#commands.get(name)
+    const turn = last === undefined ? command() : last.then(command, command)
+    this.#commands.set(name, turn)
+    try {
+      await turn
+    } finally {
+      if (this.#commands.get(name) === turn) this.#commands.delete(name)
+    }
   }
 
   #subscribe(name: string, listener: Listener): Promise<void> {

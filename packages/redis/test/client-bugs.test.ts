@@ -138,3 +138,18 @@ test('the bare client that is destroyed while it reads begins to read the same b
   await other.publish('x', 'once')
   await eventually(() => heard).toEqual(['once', 'once'])
 })
+
+test('the bare client is deaf to a channel whose SUBSCRIBE and UNSUBSCRIBE are not both answered when it subscribes again', async () => {
+  const broker = await server()
+  const client = await bareClient(broker)
+  const channels = Array.from({ length: 3_000 }, (_, index) => `channel-${index}`)
+  const heard = new Set<string>()
+  const one = () => {}
+  const other = (_: string, channel: string) => heard.add(channel)
+  const first = channels.map((channel) => client.subscribe(channel, one))
+  const second = channels.map((channel) => client.unsubscribe(channel, one))
+  await first[0]
+  await Promise.all([...second, ...channels.map((channel) => client.subscribe(channel, other))])
+  await Promise.all(channels.map((channel) => client.publish(channel, 'x')))
+  expect(heard.size).toBeLessThan(channels.length)
+})

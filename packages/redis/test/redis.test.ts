@@ -185,3 +185,20 @@ test('is heard on one database and spoken to on another', async () => {
   await transport.flush(within())
   expect(host.frames).toHaveLength(1)
 })
+
+test('hears a topic that is left and joined again between the answers to both', async () => {
+  const broker = await server()
+  const { transport, host } = await opened(broker)
+  const topics = Array.from({ length: 3_000 }, (_, index) => `rivulet/fleet/topic-${index}` as Topic)
+  const left = topics.map((topic) => transport.join(topic, within()).catch(() => {}))
+  for (const topic of topics) transport.leave(topic)
+  // The answers to the first joins have come by now, and those to the leaves, behind all joins, have not.
+  await left[0]
+  await Promise.all(topics.map((topic) => transport.join(topic, within())))
+  for (const topic of topics) transport.send(topic, 'x')
+  await transport.flush(within())
+  const heard = new Set(host.frames.map(({ topic }) => topic))
+  expect(topics.filter((topic) => !heard.has(topic))).toHaveLength(0)
+  for (const topic of topics) transport.leave(topic)
+  await eventually(() => redisCommand(broker, 'CLIENT', 'LIST')).not.toMatch(/ sub=[1-9]/)
+})
