@@ -32,7 +32,10 @@ const entries = [
 ]
 const docs = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)
 const manuals = ['README.md', ...docs, ...packageFolders().map((folder) => `${folder}/README.md`)]
-const others = [...exampleReadmes(), 'CHANGELOG.md', 'bench/README.md']
+const proofs = ['simulation', 'differential', 'fuzz', 'soak', 'mutation'].map(
+  (name) => `test/${name}/README.md`,
+)
+const others = [...exampleReadmes(), ...proofs, 'CHANGELOG.md', 'bench/README.md']
 const programs = manuals.flatMap((path) => programsOf(path, readDocument(path)))
 
 function exampleReadmes(): string[] {
