@@ -16,6 +16,8 @@ export interface Options {
 /** What came of one publisher on one topic: every number, in lists. */
 class Publisher {
   readonly numbers: number[] = []
+  /** Whether a message was not stale. Scenes are shorter than the minute after which that ends. */
+  isHeard = false
   leastDelayMs: number | undefined
   /** The numbers of each join from its first one ahead on. */
   readonly joins = new Map<number, number[]>()
@@ -82,7 +84,8 @@ export class ReceivedLog {
     const last = entries[0]?.flaw === 'noObject' ? undefined : entries.at(-1)
     const publisher = typeof last?.by === 'number' ? this.#publishers.get(last.by) : undefined
     if (last?.by === 'self') return ['echo']
-    if (last !== undefined && publisher?.numbers.includes(last.sequence)) return ['duplicate']
+    if (last !== undefined && publisher?.isHeard && publisher.numbers.includes(last.sequence))
+      return ['duplicate']
     const kind = (publisher?.numbers.length ?? 0) >= 3 ? 'proven' : 'others'
     if (this.room <= 0 || this.#garbage[kind] >= this.#options.room) return ['rateLimited']
     const outcomes = entries.map((entry) => this.#takeOne(entry, isOverdue))
@@ -100,6 +103,7 @@ export class ReceivedLog {
     const isStale = publisher.isStale(delayMs, this.#options.maxAgeMs, isOverdue)
     publisher.accept(sequence, this.join)
     if (isStale) return 'stale'
+    publisher.isHeard = true
     if (flaw === 'large') return 'tooLarge'
     if (flaw === 'bad') return 'schema'
     if (this.room <= 0) return 'rateLimited'
