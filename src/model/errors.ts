@@ -75,7 +75,8 @@ export class RivuletError extends Error {
 /** The library never names a stream without its hub. */
 function placeOf({ stream, hub }: ErrorDetails): string {
   if (hub === undefined) return ''
-  return !stream ? ` (hub "${hub}")` : ` (stream ${shown(stream)} of hub "${hub}")`
+  // A tap's errors are of no stream in particular: its name is empty.
+  return stream ? ` (stream ${shown(stream)} of hub "${hub}")` : ` (hub "${hub}")`
 }
 
 /** Names the hub, and the stream if there is one, on an error that does not name them yet. */

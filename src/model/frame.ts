@@ -70,7 +70,7 @@ export function joinMessages(messages: readonly string[]): string {
 export function decodeFrame(bytes: Uint8Array, lastOrigin?: string): DecodedFrame | undefined {
   try {
     const text = decodeUtf8(bytes)
-    return isTooDeep(text, MAX_FRAME_DEPTH) ? undefined : read(JSON.parse(text), lastOrigin)
+    return isTooDeep(text) ? undefined : read(JSON.parse(text), lastOrigin)
   } catch {
     return undefined
   }
@@ -161,12 +161,12 @@ function isTime(tMs: unknown): tMs is number | undefined {
  * Scans without parsing: a frame of 4 KB of `[` costs JSON.parse 25 times what a string of that size costs. A text with
  * fewer opening brackets, or characters, than levels are allowed is not scanned.
  */
-function isTooDeep(text: string, maxDepth: number): boolean {
+function isTooDeep(text: string): boolean {
   let brackets = 0
-  for (const bracket of text.length > maxDepth ? ['[', '{'] : []) {
+  for (const bracket of text.length > MAX_FRAME_DEPTH ? ['[', '{'] : []) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) brackets++
   }
-  if (brackets <= maxDepth) return false
+  if (brackets <= MAX_FRAME_DEPTH) return false
   let depth = 0
   let isInString = false
   for (let index = 0; index < text.length; index++) {
@@ -175,7 +175,7 @@ function isTooDeep(text: string, maxDepth: number): boolean {
     else if (isInString) index += char === '\\' ? 1 : 0
     else if (char === '[' || char === '{') depth++
     else if (char === ']' || char === '}') depth--
-    if (depth > maxDepth) return true
+    if (depth > MAX_FRAME_DEPTH) return true
   }
   return false
 }
