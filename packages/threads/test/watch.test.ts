@@ -1,5 +1,5 @@
 import { threads } from '@rivulet/threads'
-import type { Hub, Message, RivuletError } from 'rivulet'
+import type { Hub, Message, RivuletError, Topic } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { topicOf } from '../../../src/model/topic.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
@@ -127,18 +127,21 @@ test('a watch that is given up hands nothing over, and ends none that began late
   const [sender, receiver] = [threads(name), threads(name)]
   for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
   const watched: string[] = []
-  await receiver.open(
-    { ...host(), watched: (topic, frame) => void watched.push(`${topic} ${frame}`) },
-    endless,
-  )
+  const receiving = {
+    ...host(),
+    watched: (topic: Topic, frame: Uint8Array | string) => void watched.push(`${topic} ${frame}`),
+  }
+  await receiver.open(receiving, endless)
   await sender.open(host(), endless)
   const topic = topicOf('default', 'a')
+  // The joined topic tells when a frame has come: a barrier of the sender waits only for those it knows of.
+  await receiver.join(topic, endless)
   const [given, later] = [new AbortController(), new AbortController()]
   const watching = receiver.watch('default', given.signal)
   given.abort(new Error('no longer'))
   await expect(watching).rejects.toThrow('no longer')
   sender.send(topic, 'unheard')
-  await sender.flush(endless)
+  await eventually(() => receiving.frames).toEqual([[topic, 'unheard']])
   await receiver.watch('default', later.signal)
   sender.send(topic, 'heard')
   await eventually(() => watched).toEqual([`${topic} heard`])
