@@ -7,7 +7,6 @@ import { Clock, type Environment, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
 import { Connection } from './connection/connection.ts'
 import type { ConnectionStatus } from './connection/joins.ts'
-import { deliver } from './deliver/delivery.ts'
 import { type HubOptions, type ResolvedHubOptions, resolveHubOptions } from './hub-options.ts'
 import { invalid, messageOf, named, RivuletError } from './model/errors.ts'
 import { Counters, type Ledger } from './model/ledger.ts'
@@ -94,7 +93,7 @@ export class Hub {
       clock: new Clock(nowMs ?? (() => environment.nowMs())),
       origins: new Origins(() => environment.random()),
       totals: new Counters(),
-      ...{ send: undefined, sendRemoval: undefined, listen: undefined },
+      ...{ outboxes: undefined, inboxes: undefined },
       ended: (state) => this.#ended(state),
       removed: ({ name }, removal) => this.#events.emit('streamRemoved', { ...removal, name }),
       report: (error) => this.#report(error),
@@ -249,10 +248,6 @@ export class Hub {
 
   #connect(transport: Transport): Remote {
     const state = this.#state
-    const inboxes = new Inboxes(state, {
-      deliver: (stream, message) => deliver(stream, message, undefined, 0),
-      remove: (state) => endStream(state, { reason: 'removed', isLocal: false }),
-    })
     const connection: Connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
       statusChanged: (status) => this.#emitStatus(status),
       failed: (error, topic) => this.#connectionFailed(error, topic),
@@ -267,9 +262,10 @@ export class Hub {
       },
     })
     const outboxes = new Outboxes(connection)
-    state.send = (stream, message, wire, nowMs) => outboxes.add(stream, message, wire, nowMs)
-    state.sendRemoval = (stream) => outboxes.addRemoval(stream)
-    state.listen = (stream, isWanted) => inboxes.listen(stream, isWanted, connection)
+    const inboxes = new Inboxes(state, connection, (state) =>
+      endStream(state, { reason: 'removed', isLocal: false }),
+    )
+    Object.assign(state, { outboxes, inboxes })
     return { connection, outboxes, inboxes, everything: new StreamState('', state, DEFAULT_OPTIONS) }
   }
 

@@ -1,7 +1,6 @@
 import { makeDisposable } from './base/disposable.ts'
 import type { Confirmations } from './connection/confirmations.ts'
 import type { JoinChange } from './connection/joins.ts'
-import { deliver } from './deliver/delivery.ts'
 import { addListener, removeAllListeners } from './deliver/fan-out.ts'
 import { Subscription } from './deliver/subscription.ts'
 import { Counters, type Ledger } from './model/ledger.ts'
@@ -9,18 +8,12 @@ import type { Message } from './model/message.ts'
 import { DEFAULT_OPTIONS, LARGEST_MAX_BYTES } from './model/options.ts'
 import { type HubState, StreamState } from './model/stream-state.ts'
 import { nameIn, topicOf } from './model/topic.ts'
-import { Inbox, type InboxActions } from './receive/inbox.ts'
+import { Inbox } from './receive/inbox.ts'
 import { HubPublishers, Publishers } from './receive/publishers.ts'
 
 const MAX_STREAMS = 4_096
 /** A tap does not know with which options others opened a stream: what any of them lets in is heard. */
 const OPTIONS = { ...DEFAULT_OPTIONS, maxBytes: LARGEST_MAX_BYTES, limit: false, maxAgeMs: false } as const
-
-/** A tap only looks: no removal ends anything. */
-const ACTIONS: InboxActions = {
-  deliver: (stream, message) => deliver(stream, message, undefined, 0),
-  remove: ignore,
-}
 
 /** Takes a message that a tap heard, and the name of its stream. Throws and rejections count as those of a subscriber. */
 export type TapListener = (message: Message, stream: string) => unknown
@@ -119,7 +112,8 @@ export class Tap extends Subscription {
     const subscriber = { index: -1, joined: ignore, ended: ignore }
     addListener(state, subscriber, (message) => this.#listener(message, name))
     const publishers = new Publishers(this.#publishers)
-    return { inbox: new Inbox(state, publishers, this.#confirmations, ACTIONS), bytes: 0 }
+    // A tap only looks: no removal ends anything.
+    return { inbox: new Inbox(state, publishers, this.#confirmations, ignore), bytes: 0 }
   }
 
   /** Keeps of a stream its counts only. */

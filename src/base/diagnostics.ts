@@ -4,20 +4,10 @@ interface Channel {
   publish(event: object): void
 }
 
-interface StartChannel extends Channel {
-  /** Publishes the event and calls `task`, inside the stores that are bound to the channel. */
-  runStores<Event extends object, Args extends unknown[], Result>(
-    event: Event,
-    task: (...args: Args) => Result,
-    self: undefined,
-    ...args: Args
-  ): Result
-}
-
 /** The part of a tracing channel that is used: channels that follow one call. */
 interface TracingChannel {
   readonly hasSubscribers: boolean
-  readonly start: StartChannel
+  readonly start: Channel
   readonly error: Channel
   readonly end: Channel
   tracePromise<Result>(task: () => Promise<Result>, event: object): Promise<Result>

@@ -46,17 +46,17 @@ function deliverQueue(state: StreamState): void {
 
 function deliverOne(state: StreamState, message: Message, wire: object | undefined, nowMs: number): void {
   const { hub, events } = state
-  if (processing.hasSubscribers && state.counters.subscribers > 0) {
-    const event = { hub: hub.name, stream: state.name, message, traceparent: traceparentOf(message) }
-    processing.start.runStores(event, fanOutTraced, undefined, state, message, event)
-  } else fanOut(state, message)
-  if (wire !== undefined && hub.send !== undefined) hub.send(state, message, wire, nowMs)
+  if (processing.hasSubscribers && state.counters.subscribers > 0) fanOutTraced(state, message)
+  else fanOut(state, message)
+  if (wire !== undefined) hub.outboxes?.add(state, message, wire, nowMs)
   if (events?.has('messagePublished')) {
     events.emit('messagePublished', { message, isLocal: message.isLocal })
   }
 }
 
-function fanOutTraced(state: StreamState, message: Message, event: object): void {
+function fanOutTraced(state: StreamState, message: Message): void {
+  const event = { hub: state.hub.name, stream: state.name, message, traceparent: traceparentOf(message) }
+  processing.start.publish(event)
   try {
     fanOut(state, message)
   } finally {

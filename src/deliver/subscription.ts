@@ -103,14 +103,14 @@ makeDisposable(Subscription.prototype, 'dispose', 'unsubscribe')
 /** Adds a subscriber to the fan-out; the first one makes the stream join its topic. */
 export function enter(state: StreamState, subscriber: Subscriber, listener: Listener): void {
   addListener(state, subscriber, listener)
-  if (state.counters.subscribers === 1) state.hub.listen?.(state, true)
+  if (state.counters.subscribers === 1) state.hub.inboxes?.listen(state, true)
 }
 
 /** Takes a subscriber out of the fan-out; the last one makes the stream leave its topic. */
 export function leave(state: StreamState, subscriber: Subscriber): void {
   if (subscriber.index < 0) return
   removeListener(state, subscriber)
-  if (state.counters.subscribers === 0) state.hub.listen?.(state, false)
+  if (state.counters.subscribers === 0) state.hub.inboxes?.listen(state, false)
 }
 
 function subscriptionEnded(state: StreamState): RivuletError {

@@ -99,6 +99,20 @@ export interface Outgoing {
   readonly tMs: number
 }
 
+/** What streams send by. */
+export interface Sending {
+  /** Takes a message that was accepted at `nowMs`; `wire` is the snapshot that was published. */
+  add(state: StreamState, message: Message, wire: object, nowMs: number): void
+  /** Tells the other processes that the stream was removed, after everything that it published. */
+  addRemoval(state: StreamState): void
+}
+
+/** What streams receive by. */
+export interface Receiving {
+  /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
+  listen(state: StreamState, isWanted: boolean): void
+}
+
 /** What a stream knows of its hub. Functions stand for what the folders above do. */
 export interface HubState {
   readonly name: string
@@ -109,12 +123,9 @@ export interface HubState {
   readonly totals: Counters
   readonly acceptsRemoval: boolean
   isClosed: boolean
-  /** Hands a delivered message to the transport. Absent on a hub without one, as the next two. */
-  send: ((state: StreamState, message: Message, wire: object, nowMs: number) => void) | undefined
-  /** Tells the other processes that a stream was removed here. */
-  sendRemoval: ((state: StreamState) => void) | undefined
-  /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
-  listen: ((state: StreamState, isWanted: boolean) => void) | undefined
+  /** The way to other processes and from them. Absent on a hub without a transport. */
+  outboxes: Sending | undefined
+  inboxes: Receiving | undefined
   /** A stream has ended: its name is free again. */
   ended(state: StreamState): void
   /** Tells the hub's listeners that a stream was removed or expired. */
@@ -167,13 +178,13 @@ export class StreamState {
     this.name = name
     this.hub = hub
     this.options = options
-    this.isJoined = hub.send === undefined
+    this.isJoined = hub.outboxes === undefined
     const { limit } = options
     if (limit === false) return
     this.bucket = new LeakyBucket(limit.ratePerSecond, limit.burst)
     // A second of tolerance, since networks bunch what was published evenly, and clocks that run apart by up to
     // 1 000 ppm do not use it up: what one publisher's limiter admitted gets in.
-    if (hub.send !== undefined && limit.scope === 'stream') {
+    if (hub.outboxes !== undefined && limit.scope === 'stream') {
       this.receiving = new LeakyBucket(1.001 * limit.ratePerSecond, limit.burst + limit.ratePerSecond)
     }
   }

@@ -23,14 +23,10 @@ interface PublishEvent {
  */
 export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message | Refusal {
   if (!publishing.hasSubscribers) return admit(state, wire, data, nowMs, undefined)
-  const event = newEvent(state, data)
-  return publishing.start.runStores(event, admitTraced, undefined, state, wire, nowMs, event)
-}
-
-function admitTraced(state: StreamState, wire: object, nowMs: number, event: PublishEvent) {
+  const event = begin(state, data)
+  if (state.isClosed) return refuse(state, closedRefusal(state), event)
   try {
-    if (state.isClosed) return refuse(state, closedRefusal(state), event)
-    event.message = admit(state, wire, event.data, nowMs, traceparentIn(event.traceparent))
+    event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent))
     return event.message
   } finally {
     publishing.end.publish(event)
@@ -48,7 +44,7 @@ function admit(
   const { counters, hub } = state
   counters.attempts++
   counters.accepted++
-  if (hub.send === undefined) counters.local++
+  if (hub.outboxes === undefined) counters.local++
   else counters.inFlight++
   // Subscribers see local messages too, so these leave less room for those of other processes.
   state.receiving?.fill(nowMs)
@@ -63,16 +59,18 @@ export function refuse(state: StreamState, refusal: Refusal, begun?: PublishEven
   state.counters.refuse(code)
   if (refusals.hasSubscribers) refusals.publish({ hub: hub.name, stream: name, code })
   if (publishing.hasSubscribers) {
-    const event = begun ?? newEvent(state, undefined)
+    const event = begun ?? begin(state, undefined)
     event.error = refusal.error
-    if (begun === undefined) publishing.start.publish(event)
     publishing.error.publish(event)
-    if (begun === undefined) publishing.end.publish(event)
+    publishing.end.publish(event)
   }
   if (state.events?.has('refused')) state.events.emit('refused', refusal)
   return refusal
 }
 
-function newEvent({ hub, name }: StreamState, data: unknown): PublishEvent {
-  return { hub: hub.name, stream: name, data, traceparent: undefined, message: undefined, error: undefined }
+/** Tells that an attempt starts. */
+function begin({ hub, name }: StreamState, data: unknown): PublishEvent {
+  const event: PublishEvent = { hub: hub.name, stream: name, data }
+  publishing.start.publish(event)
+  return event
 }

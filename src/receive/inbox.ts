@@ -1,6 +1,7 @@
 import { encodeUtf8 } from '../base/utf8.ts'
 import type { Confirmations } from '../connection/confirmations.ts'
 import type { JoinChange } from '../connection/joins.ts'
+import { deliver } from '../deliver/delivery.ts'
 import { named } from '../model/errors.ts'
 import { decodeFrame, type FrameEntry, isRemoval, lastSid, MAX_INCOMING_BYTES } from '../model/frame.ts'
 import { LeakyBucket } from '../model/leaky-bucket.ts'
@@ -17,13 +18,6 @@ import type { Publishers } from './publishers.ts'
 /** Removals a second of one stream that are looked at. */
 const REMOVALS_PER_SECOND = 5
 
-/** How an inbox hands on the messages and the removals that it lets in. */
-export interface InboxActions {
-  deliver(state: StreamState, message: Message): void
-  /** Another process removed the stream. */
-  remove(state: StreamState): void
-}
-
 /** Takes the frames of one stream: nothing that comes from outside is trusted, and every message is counted. */
 export class Inbox {
   readonly state: StreamState
@@ -31,7 +25,7 @@ export class Inbox {
   readonly #confirmations: Confirmations
   /** Whether the broker refused the join; what it sends all the same is not for the stream. */
   isRefused = false
-  readonly #actions: InboxActions
+  readonly #removed: (state: StreamState) => void
   /**
    * Filled by frames in which nothing can be delivered, so that a flood of garbage is mostly not decoded: by those
    * that end as frames of a proven publisher do, and by all others, which so cannot silence that publisher.
@@ -42,16 +36,17 @@ export class Inbox {
   #foreignOrigin: string | undefined
   #foreignSequence = 0
 
+  /** `removed` is called when another process has removed the stream. */
   constructor(
     state: StreamState,
     publishers: Publishers,
     confirmations: Confirmations,
-    actions: InboxActions,
+    removed: (state: StreamState) => void,
   ) {
     const { limit } = state.options
     this.state = state
     this.publishers = publishers
-    this.#actions = actions
+    this.#removed = removed
     this.#confirmations = confirmations
     if (limit !== false && state.receiving !== undefined) {
       const bucket = () => new LeakyBucket(limit.ratePerSecond, limit.burst + limit.ratePerSecond)
@@ -111,7 +106,7 @@ export class Inbox {
       else {
         state.counters.received++
         state.counters.delivered++
-        this.#actions.deliver(state, outcome)
+        deliver(state, outcome, undefined, nowMs)
       }
     }
     return isUseful
@@ -165,7 +160,7 @@ export class Inbox {
     const { hub, counters } = this.state
     if (counters.subscribers === 0 || hub.origins.has(sid.origin)) return false
     if (this.publishers.judge(sid, tMs, arrival) !== 'deliver') return false
-    if (hub.acceptsRemoval) this.#actions.remove(this.state)
+    if (hub.acceptsRemoval) this.#removed(this.state)
     return hub.acceptsRemoval
   }
 }

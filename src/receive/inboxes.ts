@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { JoinChange } from '../connection/joins.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
 import { type Topic, topicOf } from '../model/topic.ts'
-import { Inbox, type InboxActions } from './inbox.ts'
+import { Inbox } from './inbox.ts'
 import { HubPublishers, Publishers } from './publishers.ts'
 
 /** What is known of a topic's publishers outlives its stream by this, for a stream that is opened meanwhile. */
@@ -12,19 +12,23 @@ const MAX_KEPT = 1_024
 /** The receiving side of a hub: which stream takes the frames of which topic, while it listens. */
 export class Inboxes {
   readonly #hub: HubState
-  readonly #actions: InboxActions
+  readonly #connection: Connection
+  readonly #removed: (state: StreamState) => void
   readonly #all = new HubPublishers()
   readonly #byTopic = new Map<Topic, Inbox>()
   /** Of streams that have ended, the oldest first. */
   readonly #ended = new Map<Topic, Publishers>()
 
-  constructor(hub: HubState, actions: InboxActions) {
+  /** `removed` is called when another process has removed a stream. */
+  constructor(hub: HubState, connection: Connection, removed: (state: StreamState) => void) {
     this.#hub = hub
-    this.#actions = actions
+    this.#connection = connection
+    this.#removed = removed
   }
 
   /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
-  listen(state: StreamState, isWanted: boolean, { joins, confirmations }: Connection): void {
+  listen(state: StreamState, isWanted: boolean): void {
+    const { joins, confirmations } = this.#connection
     const topic = topicOf(state.hub.name, state.name)
     if (isWanted) {
       this.#forgetOldest()
@@ -32,7 +36,7 @@ export class Inboxes {
       if (!this.#byTopic.has(topic)) {
         const publishers = this.#ended.get(topic) ?? new Publishers(this.#all)
         this.#ended.delete(topic)
-        this.#byTopic.set(topic, new Inbox(state, publishers, confirmations, this.#actions))
+        this.#byTopic.set(topic, new Inbox(state, publishers, confirmations, this.#removed))
       }
       joins.want(topic)
     } else {

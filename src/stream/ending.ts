@@ -14,10 +14,10 @@ export function endStream(state: StreamState, removal?: StreamEvents['removed'])
   const { hub } = state
   state.cancelExpiry?.()
   const subscribers = removeAllListeners(state)
-  if (subscribers.length > 0) hub.listen?.(state, false)
+  if (subscribers.length > 0) hub.inboxes?.listen(state, false)
   // Before any user code runs, so that this may open the next stream of the name.
   hub.ended(state)
-  if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.sendRemoval?.(state))
+  if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.outboxes?.addRemoval(state))
   if (removal !== undefined) hub.removed(state, removal)
   closeLine(state)
   for (const subscriber of subscribers) {

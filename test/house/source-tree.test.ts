@@ -20,7 +20,7 @@ const MAX_FUNCTION_LINES = 40
 const FOLDERS: FolderOrder = {
   downwards: [
     'src',
-    ...['stream', 'publish', 'deliver', 'send', 'receive', 'connection', 'model', 'base'].map(
+    ...['stream', 'publish', 'send', 'receive', 'deliver', 'connection', 'model', 'base'].map(
       (folder) => `src/${folder}`,
     ),
   ],
