@@ -11,7 +11,7 @@ const { index, of } = workerData as { readonly index: number; readonly of: numbe
 const hub = await openHub('threads:aftershocks')
 const findings = hub.stream<Finding>('findings', { limit: false })
 const earlier: Located[] = []
-let total = Number.POSITIVE_INFINITY
+let total = Infinity
 const quakes = hub.stream<Located>('quakes', { limit: false })
 await quakes.subscribe(({ data: quake }) => {
   if (earlier.length % of === index) {

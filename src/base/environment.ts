@@ -28,7 +28,7 @@ export const realEnvironment: Environment = {
 /** Reads a clock that never goes back: while the one below it does, it stands still. */
 export class Clock {
   readonly #readMs: () => number
-  #latestMs = Number.NEGATIVE_INFINITY
+  #latestMs = -Infinity
   #offsetMs = 0
 
   constructor(readMs: () => number) {

@@ -19,6 +19,6 @@ export function after(
     const next = () => (restMs > stepMs ? step(restMs - stepMs) : action())
     cancel = environment.setTimer(next, stepMs, holdsProcess)
   }
-  if (waitMs !== Number.POSITIVE_INFINITY) step(waitMs)
+  if (waitMs !== Infinity) step(waitMs)
   return () => cancel()
 }

@@ -49,7 +49,7 @@ class Batch {
  */
 export class Confirmations {
   /** When the last barrier that was answered promptly began: what arrived later had not waited on our link. */
-  promptStartMs = Number.NEGATIVE_INFINITY
+  promptStartMs = -Infinity
   readonly #hub: HubState
   readonly #transport: Transport
   readonly #maxBytes: number
@@ -61,7 +61,7 @@ export class Confirmations {
   /** Bytes that the client may still hold: freed by a barrier that is answered. */
   #bytes = 0
   #misses = 0
-  #lastStartMs = Number.NEGATIVE_INFINITY
+  #lastStartMs = -Infinity
   #cancelTimer: (() => void) | undefined
   /** Whether the timer that runs is for a barrier that is needed, not only for the next look. */
   #isTimerUrgent = false

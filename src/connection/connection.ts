@@ -144,7 +144,7 @@ export class Connection {
       if (!connecting.hasSubscribers) return task()
       return connecting.tracePromise(task, { hub: this.#hub.name, transport: this.#transport.name })
     }
-    let upSinceMs = Number.POSITIVE_INFINITY
+    let upSinceMs = Infinity
     let cause: unknown
     try {
       await withDeadline(environment, 'Connecting', OPEN_TIMEOUT_MS, signal, open)

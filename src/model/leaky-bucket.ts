@@ -33,7 +33,7 @@ export class LeakyBucket {
   }
 
   /** Adds a message whether or not there is room, but never fills above `ceiling`. */
-  fill(nowMs: number, ceiling = Number.POSITIVE_INFINITY): void {
+  fill(nowMs: number, ceiling = Infinity): void {
     this.#leak(nowMs)
     this.#level = Math.max(this.#level, Math.min(this.#level + 1, ceiling))
   }

@@ -88,7 +88,7 @@ export function publishLatest(
 /** Tells how much may be published now. */
 export function budgetOf(state: StreamState): Budget {
   const { bucket } = state
-  if (bucket === undefined) return { available: Number.POSITIVE_INFINITY, retryAfterMs: 0 }
+  if (bucket === undefined) return { available: Infinity, retryAfterMs: 0 }
   const nowMs = state.hub.clock.nowMs()
   const waiting = lineSize(state)
   const available = waiting === 0 ? bucket.available(nowMs) : 0

@@ -17,7 +17,7 @@ const MUTED_AT_MOST_MS = 60_000
 export class Lateness {
   #spanStartMs = 0
   #currentMs = 0
-  #previousMs = Number.POSITIVE_INFINITY
+  #previousMs = Infinity
   /** Stale messages since the last fresh one. */
   #run: StaleRun | undefined
 
@@ -70,7 +70,7 @@ export class Lateness {
   #restart(delayMs: number, arrivalMs: number): void {
     this.#run = undefined
     this.#currentMs = delayMs
-    this.#previousMs = Number.POSITIVE_INFINITY
+    this.#previousMs = Infinity
     this.#spanStartMs = arrivalMs
   }
 }

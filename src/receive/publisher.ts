@@ -34,7 +34,7 @@ export class Publisher {
   #join: number | undefined
   #joinedAt = 0
   #jump: { last: number; count: number } | undefined
-  #acceptedMs = Number.NEGATIVE_INFINITY
+  #acceptedMs = -Infinity
 
   constructor(origin: string) {
     this.origin = origin
@@ -92,7 +92,7 @@ export class Publisher {
       if (tMs !== undefined) this.#lateness = new Lateness(nowMs - tMs, nowMs)
       return false
     }
-    const maxAgeMs = state.options.maxAgeMs === false ? Number.POSITIVE_INFINITY : state.options.maxAgeMs
+    const maxAgeMs = state.options.maxAgeMs === false ? Infinity : state.options.maxAgeMs
     const isStale = this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeMs, confirmations.promptStartMs)
     // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
     if (isStale) confirmations.schedule(true)

@@ -12,7 +12,7 @@ export class Publishers {
   /** Counts the joins of the topic: gaps in the numbers are counted within one. */
   join = 0
   /** Since when the topic has no stream. */
-  endedMs = Number.NEGATIVE_INFINITY
+  endedMs = -Infinity
   /** The publisher that was asked for last, most likely the next one too. */
   last: Publisher | undefined
   readonly #all: HubPublishers

@@ -52,7 +52,7 @@ function differencesOf(there: unknown, here: unknown): string[] {
 function referenceFor({ echoes, ordered }: Capabilities): () => Transport {
   if (!ordered)
     throw new Error('What a limit drops and where a removal comes is not determined without order.')
-  const bus = memoryBus({ echoes, maxFrameBytes: Number.POSITIVE_INFINITY })
+  const bus = memoryBus({ echoes, maxFrameBytes: Infinity })
   return () => bus.transport()
 }
 

@@ -14,7 +14,7 @@ const FORBIDDEN: readonly (() => unknown)[] = [
   ...[() => new URLSearchParams('a=1'), () => elsewhere.map(), () => new (class extends Map {})()],
 ]
 const ODD: readonly (() => unknown)[] = [
-  ...[() => undefined, () => () => 1, () => Symbol('odd'), () => Number.NaN, () => Number.NEGATIVE_INFINITY],
+  ...[() => undefined, () => () => 1, () => Symbol('odd'), () => Number.NaN, () => -Infinity],
   ...[() => new Date(0), () => new Date(Number.NaN), () => Buffer.from('x'), () => new URL('http://a/')],
   ...[
     () => Object(1),

@@ -114,7 +114,7 @@ const busOptions = fc.record({
   reorder: chances,
   delayMs: fc.constantFrom<[number, number]>([0, 0], [5, 5], [0, 150]),
   echoes: fc.boolean(),
-  maxFrameBytes: fc.constantFrom(120, 400, Number.POSITIVE_INFINITY),
+  maxFrameBytes: fc.constantFrom(120, 400, Infinity),
 })
 
 /** Some hubs, everything that was ever opened on them, and how to do an operation. */

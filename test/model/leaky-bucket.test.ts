@@ -196,9 +196,9 @@ describe('the bucket', () => {
     [1000, 1, 1, 1, 1],
     [1e6, 1, 1, 1, 1],
     [0.5, 1, 1, 1, 2000],
-    [0, 1, 1, 1, Number.POSITIVE_INFINITY],
+    [0, 1, 1, 1, Infinity],
     [0, 2, 1, 1, 0],
-    [Number.MIN_VALUE, 1, 1, 1, Number.POSITIVE_INFINITY],
+    [Number.MIN_VALUE, 1, 1, 1, Infinity],
   ]
   test.each(waits)(
     'at %d a second with a burst of %d and %d taken has room for %d more after %d ms',

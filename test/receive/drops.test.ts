@@ -102,7 +102,7 @@ test('a schema that answers with a promise is told as INVALID_OPTIONS, once, whe
 })
 
 test('a clock that closes the hub while a message takes its room: nobody gets it, and both ledgers say so', async () => {
-  let closesAt = Number.POSITIVE_INFINITY
+  let closesAt = Infinity
   let reads = 0
   const scene = await openScene(
     {},

@@ -38,7 +38,7 @@ describe('a message', () => {
   })
 
   test('is never stale without an age limit', () => {
-    run([[1, 1e12, 'fresh']], Number.POSITIVE_INFINITY)
+    run([[1, 1e12, 'fresh']], Infinity)
   })
 })
 

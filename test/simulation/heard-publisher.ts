@@ -22,7 +22,7 @@ export class HeardPublisher {
   /** Numbers that came first so far beyond the highest that they are no publisher's. */
   readonly tooFar = new Set<number>()
   lastDelivered = 0
-  lastDeliveredMs = Number.POSITIVE_INFINITY
+  lastDeliveredMs = Infinity
   /** True ages of what was delivered, the oldest first; none that a later and smaller one outlives. */
   #ages: { readonly atMs: number; readonly ageMs: number }[] = []
   /** Since when everything that was handed is late. */

@@ -62,7 +62,7 @@ export class Heard {
   begin(): void {
     this.#missedBefore = this.#missed.missed
     this.#link.machine.nowMs()
-    const forMs = this.#link.machine.elapsedMs - (this.#endedMs ?? Number.POSITIVE_INFINITY)
+    const forMs = this.#link.machine.elapsedMs - (this.#endedMs ?? Infinity)
     this.#endedMs = undefined
     if (forMs <= KEPT_MS) return
     this.isUnsure ||= forMs < FORGOTTEN_MS
@@ -82,7 +82,7 @@ export class Heard {
       const { origin } = named
       const real = this.#network.publishing(origin)
       const isTrue = real === undefined || this.#network.truthOf(named) !== undefined
-      if (this.#of(origin).hand(named, isTrue, isClockWrong ? Number.POSITIVE_INFINITY : atMs)) repeats++
+      if (this.#of(origin).hand(named, isTrue, isClockWrong ? Infinity : atMs)) repeats++
     }
     return repeats
   }

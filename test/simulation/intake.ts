@@ -49,7 +49,7 @@ export class Intake implements Witness {
     hand()
     if (this.#hasRemoved) this.#checkRemoval(heard, handing, of)
     this.#handing = undefined
-    heard.handed(handing, this.#lastDelivered, of?.maxAgeMs ?? Number.POSITIVE_INFINITY)
+    heard.handed(handing, this.#lastDelivered, of?.maxAgeMs ?? Infinity)
   }
 
   /** A message was accepted here. */
@@ -121,7 +121,7 @@ export class Intake implements Witness {
 
   #checkAge(heard: Heard, named: Named, maxAgeMs: number): void {
     const sent = this.#life.network.truthOf(named)
-    if (sent === undefined || maxAgeMs === Number.POSITIVE_INFINITY) return
+    if (sent === undefined || maxAgeMs === Infinity) return
     const why = heard.whyStale(named, sent, this.#handing as Handing, maxAgeMs / this.#life.machine.rate)
     this.#check(why === undefined, 'nothing stale', () => `${named.sid}: ${why}`)
   }

@@ -19,7 +19,7 @@ export class Machine implements Environment, Owner {
   /** Whether its clock has jumped, or run at another speed. */
   isMeddledWith = false
   /** Until when it was last busy, on the one true clock. */
-  lastBusyMs = Number.NEGATIVE_INFINITY
+  lastBusyMs = -Infinity
   readonly random: () => number
   readonly #time: VirtualTime
   #anchorMs: number

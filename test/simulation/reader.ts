@@ -35,7 +35,7 @@ export class Reader {
   readonly #manner: Manner
   readonly #abort = new AbortController()
   #stop = () => {}
-  #stoppedMs = Number.POSITIVE_INFINITY
+  #stoppedMs = Infinity
   #subscription: Subscription | StreamIterator<Data> | undefined
 
   constructor(of: StreamLife, manner: Manner, behaviour: Behaviour, chance: Chance) {

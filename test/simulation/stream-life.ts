@@ -65,7 +65,7 @@ export class StreamLife {
 
   get maxAgeMs(): number {
     const { maxAgeMs } = this.options
-    return maxAgeMs === false ? Number.POSITIVE_INFINITY : (maxAgeMs ?? 5_000)
+    return maxAgeMs === false ? Infinity : (maxAgeMs ?? 5_000)
   }
 
   /** Somebody listens: what was heard before counts again, or is forgotten. */

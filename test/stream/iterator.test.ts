@@ -222,7 +222,7 @@ describe('iterate', () => {
     [{ buffer: 0 }, 'buffer is a whole number from 1, not 0.'],
     [{ buffer: 1.5 }, 'not 1.5.'],
     [{ buffer: Number.NaN }, 'not NaN.'],
-    [{ buffer: Number.POSITIVE_INFINITY }, 'not Infinity.'],
+    [{ buffer: Infinity }, 'not Infinity.'],
     [{ buffer: '9' }, 'not "9".'],
     [{ overflow: 'block' }, `overflow is 'dropOldest' or 'dropNewest' or 'latest', not "block".`],
     [{ overflow: {} }, 'not an object.'],

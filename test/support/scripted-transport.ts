@@ -24,7 +24,7 @@ export class ScriptedTransport implements Transport {
     echoes: false,
     ordered: true,
     watch: true,
-    maxFrameBytes: () => Number.POSITIVE_INFINITY,
+    maxFrameBytes: () => Infinity,
   }
   /** What the next calls are answered with. */
   readonly answers: Record<'open' | 'join' | 'watch' | 'flush' | 'close', Answer> = {

@@ -163,5 +163,5 @@ function largestFrame(claims: Row['claims'], mostBytes: number | undefined): str
   if (!own)
     return mostBytes === undefined ? 'as the broker says' : `as the broker says, at most ${mostBytes} bytes`
   const bytes = usual?.maxFrameBytes(TOPIC)
-  return bytes === Number.POSITIVE_INFINITY ? 'none named' : `${bytes} bytes`
+  return bytes === Infinity ? 'none named' : `${bytes} bytes`
 }

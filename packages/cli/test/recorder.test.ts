@@ -37,7 +37,7 @@ function slowDisk() {
 
 test('what a slow disk does not take is dropped and counted, and the rest is whole and in order', async () => {
   const { sink, proceed, numbers } = slowDisk()
-  const recorder = new Recorder(sink, Number.POSITIVE_INFINITY, () => {})
+  const recorder = new Recorder(sink, Infinity, () => {})
   await recorder.open()
   const padding = 'x'.repeat(1024 * 1024)
   for (let n = 1; n <= 20; n++) recorder.take(recordOf(n, padding))
@@ -64,7 +64,7 @@ test('what comes before it is open waits, and no more is taken than was asked fo
 test('a disk that fails is told once, and takes no more', async () => {
   let told = 0
   const sink = { open: async () => {}, write: () => Promise.reject(new Error('full')), close: async () => {} }
-  const recorder = new Recorder(sink, Number.POSITIVE_INFINITY, () => {
+  const recorder = new Recorder(sink, Infinity, () => {
     told += 1
   })
   await recorder.open()

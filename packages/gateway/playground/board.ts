@@ -74,7 +74,7 @@ export class Board {
     const bubble = element('span', 'bubble')
     made.append(name, bubble)
     this.#board.append(made)
-    const times = { seenMs: performance.now(), saidMs: Number.NEGATIVE_INFINITY }
+    const times = { seenMs: performance.now(), saidMs: -Infinity }
     const cursor = {
       element: made,
       name,

@@ -128,7 +128,7 @@ function isRangeOfDelays(value: unknown): boolean {
 }
 
 function isFrameLimit(value: unknown): boolean {
-  return value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1)
+  return value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 1)
 }
 
 function isEnvironment(value: unknown): boolean {

@@ -14,8 +14,8 @@ import { drawCopies } from './faults.ts'
 /** The longest that a frame is held back. */
 const MAX_HOLD_MS = 20
 /** The due time of a delivery without delay: before every delayed one, whatever the clock says. */
-const AT_ONCE = Number.NEGATIVE_INFINITY
-const NEVER = Number.POSITIVE_INFINITY
+const AT_ONCE = -Infinity
+const NEVER = Infinity
 // Two hubs that answer each other without end would keep the event loop in microtasks, and no timer, socket or input
 // would get its turn. So after this many rounds in a row, a few milliseconds, the next round waits for a timer of 0 ms.
 const MAX_ROUNDS = 1000

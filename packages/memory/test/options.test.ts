@@ -50,7 +50,7 @@ describe('memoryBus', () => {
 
   const capabilities: readonly [MemoryBusOptions, object][] = [
     [{}, { scope: 'process', echoes: false, ordered: true, maxFrameBytes: 1_048_576 }],
-    [{ maxFrameBytes: Number.POSITIVE_INFINITY }, { maxFrameBytes: Number.POSITIVE_INFINITY }],
+    [{ maxFrameBytes: Infinity }, { maxFrameBytes: Infinity }],
     [
       { echoes: true, maxFrameBytes: 100 },
       { scope: 'process', echoes: true, ordered: true, maxFrameBytes: 100 },

@@ -23,6 +23,6 @@ export function capabilitiesOf(protocol: 4 | 5, settings: Settings, broker: Clai
 
 /** Returns how much may follow the fixed header: a type and the remaining length, which takes 1 to 4 bytes (1.5.5). */
 function largestRemainingLength(packetBytes: number): number {
-  if (packetBytes === Number.POSITIVE_INFINITY) return packetBytes
+  if (packetBytes === Infinity) return packetBytes
   return Math.max(...[1, 2, 3, 4].map((bytes) => Math.min(packetBytes - 1 - bytes, 2 ** (7 * bytes) - 1)))
 }

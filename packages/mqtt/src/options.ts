@@ -97,7 +97,7 @@ const PARAMETERS = new Map<string, typeof String | typeof Number>(
 export function resolveOptions(options: MqttOptions) {
   if (!isObject(options)) throw invalid('mqtt takes an object { url, … }; for a URL use openHub.')
   check(RULES, { ...options, url: options.url }, '')
-  const { url, username, password, prefix, tls, maxPacketBytes = Number.POSITIVE_INFINITY } = options
+  const { url, username, password, prefix, tls, maxPacketBytes = Infinity } = options
   check(TLS_RULES, tls ?? {}, 'tls.')
   if (password !== undefined && username === undefined) throw invalid('password needs a username.')
   const servers = [url].flat().map((each) => parseServer(each, username, password))

@@ -12,8 +12,8 @@ const SHORT_LIFE_MS = 2_000
  */
 export class TakeOvers {
   readonly #clientId: string | undefined
-  #lastMs = Number.NEGATIVE_INFINITY
-  #truceUntilMs = Number.NEGATIVE_INFINITY
+  #lastMs = -Infinity
+  #truceUntilMs = -Infinity
 
   constructor(clientId: string | undefined) {
     this.#clientId = clientId
@@ -25,7 +25,7 @@ export class TakeOvers {
     if (this.#clientId === undefined || !isTakeOver) return
     const isSecond = nowMs - this.#lastMs <= WINDOW_MS
     if (isSecond) this.#truceUntilMs = nowMs + TRUCE_MS
-    this.#lastMs = isSecond ? Number.NEGATIVE_INFINITY : nowMs
+    this.#lastMs = isSecond ? -Infinity : nowMs
   }
 
   /** Throws `TRANSPORT_FAILED` while the id is left to the other client. */

@@ -61,7 +61,7 @@ test.each([
 ])('says what is wrong with %s and repeats no secret', (url, reason) => {
   const error = thrown(() => transportFromUrls([url]))
   expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining(reason) })
-  expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toMatch(/hush/)
+  expect(inspect(error, { depth: Infinity, showHidden: true })).not.toMatch(/hush/)
 })
 
 test('takes a parameter of one of several URLs for all, and refuses two values', () => {
@@ -103,7 +103,7 @@ describe('a password', () => {
     ]) {
       const host = new RecordingHost()
       const errors = [await rejection(transport.open(host, NEVER)), await rejection(transport.flush(NEVER))]
-      const text = inspect([transport, errors, host], { depth: Number.POSITIVE_INFINITY, showHidden: true })
+      const text = inspect([transport, errors, host], { depth: Infinity, showHidden: true })
       expect(text + JSON.stringify([transport, errors])).not.toMatch(/hush/)
     }
     await broker.close()

@@ -152,7 +152,7 @@ function remainingLength(packet: Buffer): [length: number, at: number] {
     length += (byte & 0x7f) * 128 ** (at - 1)
     if (byte < 0x80) return [length, at + 1]
   }
-  return [Number.POSITIVE_INFINITY, 0]
+  return [Infinity, 0]
 }
 
 function topicOf(subscribe: Buffer): string {

@@ -39,7 +39,7 @@ export class Connection {
 
   constructor({ server, client }: Dialled, host: TransportHost, prefix: string) {
     this.server = server
-    this.maxFrameBytes = client.info?.max_payload ?? Number.POSITIVE_INFINITY
+    this.maxFrameBytes = client.info?.max_payload ?? Infinity
     this.#client = client
     this.#host = host
     this.#prefix = prefix

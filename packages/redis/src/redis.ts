@@ -20,7 +20,7 @@ export function redis(options: RedisOptions = {}): Transport {
       ...({ scope: 'network', echoes: true, ordered: true, watch: !settings.sharded } as const),
       // A server names none. What it enforces unasked (`proto-max-bulk-len`) cannot be set below 1 MB, which is four
       // times the largest frame of the core.
-      maxFrameBytes: () => Number.POSITIVE_INFINITY,
+      maxFrameBytes: () => Infinity,
     }),
     async connect(host, signal, last) {
       const dialled = await dialAny(inRandomOrder(settings.servers, last?.server), settings, signal)

@@ -6,7 +6,7 @@ export function feedTransport(take: (topic: Topic, frame: Uint8Array | string) =
     name: 'recording',
     capabilities: {
       ...{ scope: 'process', echoes: false, ordered: true, watch: false },
-      maxFrameBytes: () => Number.POSITIVE_INFINITY,
+      maxFrameBytes: () => Infinity,
     },
     open: async () => {},
     send(topic, frame) {

@@ -72,7 +72,7 @@ const MAX_SPEED = 1000
 const isRecord = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const flag: Check = (value) => typeof value !== 'boolean' && 'true or false'
 const time: Check = (value) =>
-  !(typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY) &&
+  !(typeof value === 'number' && value >= 0 && value < Infinity) &&
   !(value instanceof Date && !Number.isNaN(value.getTime())) &&
   'a number of milliseconds from 0, or a date'
 

@@ -13,7 +13,7 @@ export class Pace {
   #lastAtMs = 0
 
   constructor(speed: number | 'max') {
-    this.#speed = speed === 'max' ? Number.POSITIVE_INFINITY : speed
+    this.#speed = speed === 'max' ? Infinity : speed
   }
 
   /** Returns how long from `nowMs` a message that was recorded at `atMs` has to wait; 0 when it is due. */

@@ -15,7 +15,7 @@ export function replay(options: ReplayOptions): Transport {
     name: 'replay',
     capabilities: () => ({
       ...{ scope: 'process', echoes: false, ordered: true, watch: true },
-      maxFrameBytes: () => Number.POSITIVE_INFINITY,
+      maxFrameBytes: () => Infinity,
     }),
     async connect(host, signal) {
       await readable(checked.file)

@@ -14,7 +14,7 @@ class ThreadsTransport implements Transport {
   readonly name = 'threads'
   readonly capabilities = {
     ...({ scope: 'host', echoes: false, ordered: true, watch: true } as const),
-    maxFrameBytes: () => Number.POSITIVE_INFINITY,
+    maxFrameBytes: () => Infinity,
   }
   readonly #options: ResolvedOptions
   // Up or not: while it opens, once it has told of its end, or was closed, it sends and joins nothing.

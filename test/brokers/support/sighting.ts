@@ -41,7 +41,7 @@ export function repeatsOf(sightings: readonly Sighting[]): string[] {
 
 /** Tells how much older than the youngest the oldest sighting was: what a limit on age bounds. */
 export function oldestMs(sightings: readonly Sighting[]): number {
-  let youngest = Number.POSITIVE_INFINITY
+  let youngest = Infinity
   let oldest = 0
   for (const { ageMs } of sightings) {
     youngest = Math.min(youngest, ageMs)

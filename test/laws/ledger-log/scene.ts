@@ -53,7 +53,7 @@ export class Scene {
   constructor(options: StreamOptions) {
     this.#options = { ...options, schema, maxBytes: MAX_BYTES, maxAgeMs: MAX_AGE_MS } as StreamOptions
     const { limit } = options
-    const room = limit && limit.scope === 'stream' ? Number(limit.burst) : Number.POSITIVE_INFINITY
+    const room = limit && limit.scope === 'stream' ? Number(limit.burst) : Infinity
     for (const name of NAMES) this.#received.set(name, new ReceivedLog({ room, maxAgeMs: MAX_AGE_MS }))
     this.#hub = createHubIn(this.#environment, {
       transport: this.#transport,

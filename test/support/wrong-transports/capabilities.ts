@@ -3,7 +3,7 @@ import type { Transport } from 'rivulet'
 import type { ContractBackend } from 'rivulet/testing'
 import { backendOf, claims, type WrongTransport, wrong } from './wrong-transport.ts'
 
-const UNLIMITED = Number.POSITIVE_INFINITY
+const UNLIMITED = Infinity
 
 export const wrongCapabilities: readonly WrongTransport[] = [
   wrong('has a blank name', () => ({ name: ' ' }), ['states its name and capabilities once open']),

@@ -34,7 +34,7 @@ export function allowancePoints({ transport }: Probe, topic: Topic, urls: readon
 }
 
 function frameSize(maxBytes: number): Point {
-  if (maxBytes === Number.POSITIVE_INFINITY) return ok('largest frame', 'the broker names no limit')
+  if (maxBytes === Infinity) return ok('largest frame', 'the broker names no limit')
   const text = `${maxBytes.toLocaleString('en')} bytes`
   if (maxBytes >= MESSAGE_FRAME_BYTES) return ok('largest frame', text)
   return warning(

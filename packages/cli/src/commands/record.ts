@@ -59,7 +59,7 @@ async function record(run: Run, options: RecordOptions, file: string): Promise<E
   const isWanted = globOf(options.only)
   const enough = new AbortController()
   const sink = sinkOf(file, options.force === true)
-  const recorder = new Recorder(sink, options.count ?? Number.POSITIVE_INFINITY, () => enough.abort())
+  const recorder = new Recorder(sink, options.count ?? Infinity, () => enough.abort())
   const take: TapListener = ({ sid, data }, stream) => {
     if (!isWanted(stream)) return
     recorder.take({ stream, sid, data, receivedAt: new Date().toISOString() })

@@ -26,7 +26,7 @@ export async function* messageTexts(
   signal: AbortSignal,
 ): AsyncGenerator<SourceText, void> {
   const { text, everyMs, count } = options
-  const most = count ?? (text === undefined || everyMs !== undefined ? Number.POSITIVE_INFINITY : 1)
+  const most = count ?? (text === undefined || everyMs !== undefined ? Infinity : 1)
   const texts = text === undefined ? inputTexts(signal) : templateTexts(text, most === 1)
   let given = 0
   for await (const next of paced(texts, everyMs, signal)) {

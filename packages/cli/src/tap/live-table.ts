@@ -48,7 +48,7 @@ export function showLiveTable(hub: Hub, tap: Tap, options: LiveTableOptions = {}
       screen?.close()
       // At the end the rates are those of the whole time.
       const whole = new Activity(tap, isWanted, beganMs).look(performance.now())
-      return activityLines(whole, terminal.columns || USUAL_WIDTH, Number.POSITIVE_INFINITY)
+      return activityLines(whole, terminal.columns || USUAL_WIDTH, Infinity)
     },
   }
 }

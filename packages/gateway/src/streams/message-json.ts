@@ -27,7 +27,7 @@ function hasInfinity(root: unknown): boolean {
   const left = [root]
   while (left.length > 0) {
     const value = left.pop()
-    if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) return true
+    if (value === Infinity || value === -Infinity) return true
     if (typeof value === 'object' && value !== null) left.push(...Object.values(value))
   }
   return false

@@ -39,7 +39,7 @@ describe("a gateway's options", () => {
     [{ __proto__: null, constructor: 1 }, /no option constructor/],
     [{ maxListenersPerHolder: 0 }, /maxListenersPerHolder is a whole number from 1/],
     [{ creationsPerSecond: 0.5 }, /creationsPerSecond is a whole number from 1/],
-    [{ maxStreamsPerService: Number.POSITIVE_INFINITY }, /maxStreamsPerService is a whole number/],
+    [{ maxStreamsPerService: Infinity }, /maxStreamsPerService is a whole number/],
     [{ maxSubscriptionsPerConnection: '10' }, /maxSubscriptionsPerConnection is a whole number/],
     [{ maxConnectionsPerIdentity: 2 ** 31 }, /maxConnectionsPerIdentity is a whole number/],
     [{ twilsock: 'no' }, /twilsock is true or false/],

@@ -2,7 +2,7 @@ import type { Capabilities, Transport } from 'rivulet'
 
 const ALONE: Capabilities = {
   ...{ scope: 'network', echoes: false, ordered: true, watch: true },
-  maxFrameBytes: () => Number.POSITIVE_INFINITY,
+  maxFrameBytes: () => Infinity,
 }
 
 /** Reads what upstream claims at each use: it may change with the connection. */

@@ -48,7 +48,7 @@ class JoinedTopic {
     const waitMs = Math.min(REFUSED_MS * 2 ** this.#refusals, LONGEST_REFUSED_MS)
     this.#refusal = cause
     this.#refusals++
-    this.#refusedUntilMs = isHeld ? Number.POSITIVE_INFINITY : nowMs + waitMs
+    this.#refusedUntilMs = isHeld ? Infinity : nowMs + waitMs
   }
 
   accept(): void {
