@@ -12,8 +12,11 @@ import type { World } from './world.ts'
 const MOST_TO_RECOVER_MS = 340_000
 /** A publisher whose clock has stepped, or whose numbers are forged, is muted for a minute at the most; a few messages have to come after. */
 const MOST_TO_HEAR_MS = 200_000
-/** A smallest delay that was forged, or is from before a clock stepped, counts so long: some of what comes may seem late until then. */
-const BASELINES_MS = 130_000
+/**
+ * A smallest delay that was forged, or is from before a clock stepped, may be believed again after a minute in which all
+ * was late, and then counts for two: some of what comes may seem late until then.
+ */
+const BASELINES_MS = 200_000
 /** A hub at rest has one for its next barrier, or for the deadline of one. */
 const MOST_TIMERS = 4
 const SLICE_MS = 1_000

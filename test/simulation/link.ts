@@ -192,7 +192,10 @@ export class Link implements Transport {
     const { hub, error } = connection.host
     const receive = (topic: Topic, frame: Uint8Array | string) =>
       this.#receive(connection, topic, frame as Uint8Array)
-    const down = (cause?: Error) => this.cut(cause as Error)
+    const down = (cause?: Error) => {
+      if (connection.isUp) this.cut(cause as Error)
+      else connection.cutLanes() // the answer is on its way, and never comes
+    }
     await this.bus.open({ hub, error, receive, down, watched() {}, left() {} }, signal)
   }
 
