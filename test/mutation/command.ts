@@ -5,7 +5,7 @@ import { isFound } from './confirm.ts'
 import { copyTree } from './copy.ts'
 import { isListed, readEquivalents } from './equivalent.ts'
 import { type Mutant, mutate } from './mutants.ts'
-import { ALL_TESTS, PARTS, type Part } from './parts.ts'
+import { PARTS, type Part } from './parts.ts'
 import { read, report, save } from './report.ts'
 
 interface Settings {
@@ -32,19 +32,18 @@ process.exitCode = await run(command.args.length === 0 ? Object.keys(PARTS) : co
 async function run(names: readonly string[]): Promise<number> {
   const parts = names.map((name) => [name, partOf(name)] as const)
   const copy = copyTree(ROOT, join(FOLDER, `tree-${process.pid}`))
+  // Its workers end a moment later, and may still write.
+  const gone = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }
+  process.on('exit', () => rmSync(copy, gone))
+  process.once('SIGINT', () => process.exit(130))
   process.chdir(copy)
   let isGood = true
-  try {
-    for (const [name, part] of parts) {
-      const first = settings.again ? read(FOLDER, name) : await mutate(part, settings.workers)
-      save(FOLDER, name, first)
-      const mutants = await confirmed(first, part, copy)
-      save(FOLDER, name, mutants)
-      isGood = report(name, mutants, equivalents) && isGood
-    }
-  } finally {
-    process.chdir(ROOT)
-    rmSync(copy, { recursive: true, force: true })
+  for (const [name, part] of parts) {
+    const first = settings.again ? read(FOLDER, name) : await mutate(part, settings.workers)
+    save(FOLDER, name, first)
+    const mutants = await confirmed(first, part, copy)
+    save(FOLDER, name, mutants)
+    isGood = report(name, mutants, part.leastScore, equivalents) && isGood
   }
   return isGood ? 0 : 1
 }
@@ -52,7 +51,7 @@ async function run(names: readonly string[]): Promise<number> {
 /** Tries each survivor that is not listed once more: by all tests, or with `--quick` by the closest. */
 async function confirmed(mutants: readonly Mutant[], part: Part, copy: string): Promise<Mutant[]> {
   if (settings.quick && !settings.again) return [...mutants]
-  const suites = settings.quick ? [part.tests] : [part.tests, ALL_TESTS]
+  const suites = settings.quick || part.others.length === 0 ? [part.tests] : [part.tests, part.others]
   const results: Mutant[] = []
   for (const mutant of mutants) {
     const isOpen = !mutant.isKilled && !isListed(equivalents, mutant)

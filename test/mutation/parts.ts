@@ -2,16 +2,20 @@
 export interface Part {
   /** A path or a pattern below the root, as `src/publish/*.ts`. */
   readonly mutate: readonly string[]
-  /** Run first, for every mutant. What they let live is tried against all of `ALL_TESTS`. */
+  /** Run first, for every mutant. */
   readonly tests: readonly string[]
+  /** What they let live is tried against these, too. */
+  readonly others: readonly string[]
+  /** How many have to be found, in per cent of those that make a difference. */
+  readonly leastScore: number
 }
 
 /**
- * Nothing here starts a broker or another program, and nothing reads the source as text: an instrumented file looks
+ * The tests of the core. Nothing here starts a broker or another program, and nothing reads the source as text: an instrumented file looks
  * different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support` try.
  * Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
  */
-export const ALL_TESTS = [
+export const CORE_TESTS = [
   'test/{stream,publish,deliver,send,receive,connection,model,base,laws}/**/*.test.ts',
   'test/{hub,hub-close,open-hub,open-hub-web,tap,diagnostics}.test.ts',
   'packages/memory/test/**/*.test.ts',
@@ -23,9 +27,11 @@ export const NOT_FOR_MUTANTS = [
   'packages/memory/test/named.test.ts',
   // These count how much they saw, which needs their thousand runs.
   'test/laws/{duplicates,lateness,missed,staleness}.property.test.ts',
+  // These measure memory, or run programs that are bundled from the source.
+  'packages/*/test/**/{leaks,processes,chromium}.test.ts',
 ]
 
-export const PARTS: Readonly<Record<string, Part>> = {
+const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   'src/publish': {
     mutate: ['src/publish/*.ts'],
     tests: ['test/publish/*.test.ts', 'test/stream/signals.test.ts', 'test/diagnostics.test.ts'],
@@ -79,4 +85,20 @@ export const PARTS: Readonly<Record<string, Part>> = {
     mutate: ['packages/memory/src/*.ts'],
     tests: ['packages/memory/test/*.test.ts'],
   },
+}
+
+const ADAPTERS = ['mqtt', 'nats', 'redis', 'replay', 'threads', 'websocket']
+
+export const PARTS: Readonly<Record<string, Part>> = Object.fromEntries([
+  ...Object.entries(CORE).map(([name, part]) => [name, { ...part, others: CORE_TESTS, leastScore: 97 }]),
+  ...ADAPTERS.map((name) => [`packages/${name}`, adapter(`packages/${name}`)]),
+])
+
+/** All that an adapter has is its own tests, on real brokers that these start. */
+function adapter(folder: string): Part {
+  return {
+    mutate: [`${folder}/src/**/*.ts`],
+    tests: [`${folder}/test/**/*.test.ts`],
+    ...{ others: [], leastScore: 92 },
+  }
 }

@@ -3,9 +3,6 @@ import { join } from 'node:path'
 import { type Equivalents, isListed, outdated } from './equivalent.ts'
 import type { Mutant } from './mutants.ts'
 
-/** In per cent of the mutants that are not equivalent. */
-const LEAST_SCORE = 97
-
 export function save(folder: string, part: string, mutants: readonly Mutant[]): void {
   mkdirSync(folder, { recursive: true })
   writeFileSync(fileOf(folder, part), JSON.stringify(mutants, undefined, 1))
@@ -19,8 +16,16 @@ function fileOf(folder: string, part: string): string {
   return join(folder, `${part.replaceAll('/', '-')}.json`)
 }
 
-/** Prints the part's figures and what no test found; says whether the part is good enough. */
-export function report(part: string, mutants: readonly Mutant[], equivalents: Equivalents): boolean {
+/**
+ * Prints the part's figures and what no test found; says whether the part is good enough. `leastScore` is in per cent of
+ * the mutants that are not equivalent.
+ */
+export function report(
+  part: string,
+  mutants: readonly Mutant[],
+  leastScore: number,
+  equivalents: Equivalents,
+): boolean {
   const alive = mutants.filter(({ isKilled }) => !isKilled)
   const unexplained = alive.filter((mutant) => !isListed(equivalents, mutant))
   const killed = mutants.length - alive.length
@@ -34,7 +39,7 @@ export function report(part: string, mutants: readonly Mutant[], equivalents: Eq
     `${part}: ${mutants.length} mutants, ${killed} killed, ${listed} listed as equivalent, ` +
       `${unexplained.length} not explained; ${score.toFixed(1)} %`,
   )
-  return unexplained.length === 0 && score >= LEAST_SCORE
+  return unexplained.length === 0 && score >= leastScore
 }
 
 function describe(mutant: Mutant): string {

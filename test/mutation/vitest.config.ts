@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
-import { ALL_TESTS, NOT_FOR_MUTANTS } from './parts.ts'
+import { CORE_TESTS, NOT_FOR_MUTANTS } from './parts.ts'
 
 const conditions = ['@rivulet/source']
 // Within a run the shortest files come first: most mutants are found by any of them.
@@ -14,7 +14,7 @@ class ShortestFirst extends BaseSequencer {
 }
 
 const isStryker = process.env.STRYKER_MUTATOR_WORKER !== undefined
-const tests = process.env.MUTATION_TESTS?.split('\n') ?? ALL_TESTS
+const tests = process.env.MUTATION_TESTS?.split('\n') ?? CORE_TESTS
 
 // Run in the copy of the tree, by Stryker or by hand.
 export default defineConfig({
