@@ -33,9 +33,9 @@ export class LinkConnection {
     return [...this.joins].flatMap(([topic, { isConfirmed }]) => (isConfirmed ? [topic] : []))
   }
 
-  /** For how long a barrier has had no answer. */
+  /** For how long a barrier has had no answer; one that closes waits for none. */
   openBarrierForMs(nowMs: number): number {
-    return this.isUp ? nowMs - (this.openBarrierMs ?? nowMs) : 0
+    return this.isUp && !this.isSilent ? nowMs - (this.openBarrierMs ?? nowMs) : 0
   }
 
   /** Sends a question up, and its answer down. */
