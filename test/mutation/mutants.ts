@@ -42,6 +42,9 @@ export async function mutate(part: Part, concurrency: number): Promise<Mutant[]>
   return results.filter(({ status }) => status !== 'Ignored').map(mutantOf)
 }
 
+/** A property tells the whole input that failed. */
+const LONGEST_REASON = 200
+
 type Result = Awaited<ReturnType<Stryker['runMutationTest']>>[number]
 
 function mutantOf(result: Result): Mutant {
@@ -60,7 +63,7 @@ function mutantOf(result: Result): Mutant {
     from: offset(start),
     lineNumber: start.line,
     isKilled: isKilled(result),
-    status: result.statusReason === undefined ? result.status : `${result.status}: ${result.statusReason}`,
+    status: [result.status, result.statusReason?.slice(0, LONGEST_REASON)].filter(Boolean).join(': '),
   }
 }
 
