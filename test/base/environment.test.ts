@@ -26,6 +26,7 @@ describe('fake timers that are installed after the hub was made', () => {
     const stream = createHub().stream('s')
     vi.useFakeTimers()
     stream.setTtl(5)
+    expect(stream.expiresAt).toEqual(new Date(Date.now() + 5_000))
     vi.advanceTimersByTime(4_999)
     expect(stream.closed).toBe(false)
     vi.advanceTimersByTime(1)
