@@ -105,6 +105,26 @@ describe('memory:name', () => {
     expect(registry().has('options')).toBe(false)
   })
 
+  test.each([
+    [`memory:${'aZ09_-'.repeat(11).slice(0, 64)}`, {}],
+    ['memory:short?', {}],
+    ['memory:short?&echoes=false&&', { echoes: false }],
+    ['memory:short?%65choes=%74rue', { echoes: true }],
+  ])('may be called %s', (url, claims) => {
+    expect(transportFromUrls([url]).capabilities).toMatchObject({ echoes: false, ordered: true, ...claims })
+  })
+
+  test('is not open before its first open, and takes a leave and a close then', async () => {
+    const transport = transportFromUrls(['memory:unopened'])
+    const refusal = 'The transport is not open; open it first.'
+    await expect(transport.join(TOPIC, endless)).rejects.toThrow(refusal)
+    await expect(transport.watch('default', endless)).rejects.toThrow(refusal)
+    await expect(transport.flush(endless)).rejects.toThrow(refusal)
+    transport.leave(TOPIC)
+    await transport.close(endless)
+    expect(transport.send(TOPIC, 'x')).toBe('offline')
+  })
+
   test('counts a default as given', async () => {
     const { transport, host } = clientOf(transportFromUrls(['memory:defaults']))
     await transport.open(host, endless)
@@ -121,11 +141,15 @@ describe('memory:name', () => {
     [['memory:a/b'], /names no memory bus/],
     [[`memory:${'a'.repeat(65)}`], /names no memory bus/],
     [['mqtt:a'], /names no memory bus/],
+    [['xmemory:a'], /names no memory bus/],
+    [['memory:a\n'], /names no memory bus/],
     [['memory:a?los=1'], /Unknown option "los"/],
     [['memory:a?__proto__=1'], /Unknown option "__proto__"/],
     [['memory:a?loss=much'], /loss is a chance from 0 to 1, not NaN/],
     [['memory:a?loss='], /loss is a chance/],
     [['memory:a?loss'], /loss is a chance/],
+    [['memory:a?loss=%20'], /loss is a chance/],
+    [['memory:a?loss=0=1'], /loss is a chance/],
     [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
     // Found by fuzzing: the engine says "URI malformed".
     [['memory:a?%E9=1'], /is not percent-encoded UTF-8/],

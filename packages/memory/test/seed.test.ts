@@ -39,6 +39,13 @@ describe('what happens to a frame', () => {
     )
   }, 60_000)
 
+  test('is the same in every version: a run that failed can be run again', async () => {
+    const options = { seed: 7, loss: 0.3, duplicate: 0.3, reorder: 0.3, delayMs: [0, 9] } as const
+    const heard = await run(options, Array(12).fill(0))
+    const numbers = heard[SENDERS]?.map((frame) => Number(frame.replace('0 sent ', '')))
+    expect(numbers).toEqual([11, 5, 9, 3, 0, 10, 10, 1, 4, 1, 8, 7, 11, 4])
+  })
+
   test('is the same when the sender was refused in between', async () => {
     const options = { seed: 3, loss: 0.5 }
     const whole = await run(options, Array(40).fill(0))
