@@ -72,6 +72,7 @@ describe('memory:name', () => {
     const opening = transport.open(host, endless)
     registry().get('again')?.bus.thaw()
     await Promise.all([closing, opening])
+    expect(registry().has('again')).toBe(true)
     expect(transport.send(TOPIC, 'x')).toBe('sent')
     await transport.close(endless)
     expect(registry().has('again')).toBe(false)
@@ -97,7 +98,9 @@ describe('memory:name', () => {
     })
     const other = transportFromUrls(['memory:options'])
     await transport.open(host, endless)
-    expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(/in use with the options .*"seed":7/)
+    expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(
+      /in use with the options {"seed":7,.*"maxFrameBytes":100}, not {"seed":8,.*}; use/,
+    )
     await expect(other.open(host, endless)).rejects.toThrow(/in use with the options/)
     transportFromUrls([url])
     await other.close(endless)
@@ -155,6 +158,7 @@ describe('memory:name', () => {
     [['memory:a?%E9=1'], /is not percent-encoded UTF-8/],
     [['memory:a?loss=%'], /write a % as %25/],
     [['memory:a?echoes=1'], /echoes is true or false, not 1/],
+    [['memory:a?echoes'], /echoes is true or false, not \.$/],
     [['memory:a?delayMs=5'], /delayMs is a pair/],
     [['memory:a?seed=1#x'], /seed is an integer/],
   ]
