@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
 
 describe('what a freeze holds of one transport', () => {
-  test('does not hold up the close of another, which cuts none of it', async () => {
+  test('goes on once, and does not hold up the close of another', async () => {
     const bus = memoryBus()
     const [a, b, c] = [await connect(bus), await connect(bus, TOPIC), await connect(bus)]
     bus.freeze()
@@ -13,6 +13,10 @@ describe('what a freeze holds of one transport', () => {
     const closing = c.transport.close(endless).then(closed)
     await tick()
     expect(closed).toHaveBeenCalledTimes(1)
+    for (let times = 0; times < 2; times++) {
+      bus.thaw()
+      bus.freeze()
+    }
     bus.thaw()
     await closing
     await tick()
@@ -103,6 +107,15 @@ describe('what a freeze holds of one transport', () => {
   })
 })
 
+describe('a join', () => {
+  test('that is left within its tick is not confirmed', async () => {
+    const { transport } = await connect(memoryBus())
+    const joining = transport.join(TOPIC, endless)
+    transport.leave(TOPIC)
+    await expect(joining).rejects.toThrow(`The join of ${TOPIC} ended before it was confirmed`)
+  })
+})
+
 describe('a transport that was never open', () => {
   test('says so, but takes a leave and a close', async () => {
     const { transport } = clientOf(memoryBus().transport())
@@ -110,6 +123,7 @@ describe('a transport that was never open', () => {
     await expect(transport.join(TOPIC, endless)).rejects.toThrow(refusal)
     await expect(transport.watch('default', endless)).rejects.toThrow(refusal)
     await expect(transport.flush(endless)).rejects.toThrow(refusal)
+    expect(transport.send(TOPIC, 'x')).toBe('offline')
     transport.leave(TOPIC)
     await transport.close(endless)
   })

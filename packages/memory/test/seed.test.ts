@@ -70,6 +70,19 @@ describe('a frame that is held back', () => {
     vi.useRealTimers()
   })
 
+  test('or only delayed is on its way for as long as the bounds of the delay say', async () => {
+    const bus = memoryBus({ delayMs: [5, 9] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, ...Array(100).fill('x'))
+    await vi.advanceTimersByTimeAsync(5)
+    expect(b.heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(2)
+    expect(b.heard.length).toBeGreaterThan(20)
+    expect(b.heard.length).toBeLessThan(80)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(b.heard.length).toBe(100)
+  })
+
   test('goes on after 20 ms when nothing follows', async () => {
     const bus = memoryBus({ reorder: 1, delayMs: [2, 2] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
