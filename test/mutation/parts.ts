@@ -38,7 +38,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       'test/deliver/*.test.ts',
       'test/laws/{places,delivery}.property.test.ts',
       'test/stream/{teardown,signals,close,events,stream}.test.ts',
-      'test/connection/joins.test.ts',
+      'test/connection/{joins,failing-joins}.test.ts',
       'test/diagnostics.test.ts',
     ],
   },
@@ -65,7 +65,12 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   'src/stream': {
     mutate: ['src/stream/*.ts'],
-    tests: ['test/stream/*.test.ts', 'test/base/environment.test.ts', 'test/model/options.test.ts'],
+    tests: [
+      'test/stream/*.test.ts',
+      'test/base/environment.test.ts',
+      'test/model/options.test.ts',
+      'test/connection/joins.test.ts',
+    ],
   },
   'src/connection': {
     mutate: ['src/connection/*.ts'],
