@@ -2,7 +2,7 @@ import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_c
 import { memoryBus } from '@rivulet/memory'
 import fc from 'fast-check'
 import { createHub, type Hub } from 'rivulet'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { decodeFrame, encodeMessage, lastSid } from '../src/model/frame.ts'
 import { Message } from '../src/model/message.ts'
 import { tick } from './support/fake-time.ts'
@@ -217,6 +217,26 @@ test('rivulet:hub, rivulet:lost and rivulet:dropped tell what happens', async ()
   expect(lost.slice(1)).toEqual([{ hub: 'default', stream: 'a', reason: 'offline', count: 1 }])
   transport.host.receive('rivulet/default/a' as never, 'no frame')
   expect(dropped).toEqual([{ hub: 'default', stream: 'a', reason: 'malformed', count: 1 }])
+})
+
+test.each([
+  ['a process', undefined],
+  ['built-in modules', {}],
+  ['diagnostics channels', { getBuiltinModule: () => undefined }],
+])('a runtime without %s has nobody who listens, and everything else', async (_, process) => {
+  vi.resetModules()
+  vi.stubGlobal('process', process)
+  stops.push(() => void vi.unstubAllGlobals().resetModules())
+  const library = await import('rivulet')
+  vi.unstubAllGlobals()
+  const hub = library.createHub({ transport: new ScriptedTransport() })
+  const stream = hub.stream<{ n: number }>('a')
+  const heard: number[] = []
+  await stream.subscribe(({ data }) => heard.push(data.n)).ready
+  stream.publish({ n: 1 })
+  expect(stream.tryPublish([] as never).ok).toBe(false)
+  expect(heard).toEqual([1])
+  expect(await hub.close()).toMatchObject({ accepted: 1, refused: { invalidData: 1 }, confirmed: 1 })
 })
 
 describe('a frame with a trace', () => {

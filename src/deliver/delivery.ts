@@ -23,7 +23,7 @@ export function deliver(state: StreamState, message: Message, wire: object | und
   } finally {
     state.isDelivering = false
     if (state.listeners.length > state.counters.subscribers) closeUp(state)
-    if (state.whenIdle !== undefined) runWhenIdle(state)
+    if (state.whenIdle !== undefined) runWhenIdle(state, state.whenIdle)
   }
 }
 
@@ -64,8 +64,7 @@ function fanOutTraced(state: StreamState, message: Message): void {
   }
 }
 
-function runWhenIdle(state: StreamState): void {
-  const action = state.whenIdle
+function runWhenIdle(state: StreamState, action: () => void): void {
   state.whenIdle = undefined
-  action?.()
+  action()
 }

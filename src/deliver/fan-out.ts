@@ -57,7 +57,7 @@ export function fanOut(state: StreamState, message: Message): void {
 export function closeUp(state: StreamState): void {
   const { listeners, subscribers } = state
   const empty = listeners.length - state.counters.subscribers
-  if (empty === 0 || (empty < FEW_EMPTY && empty < listeners.length) || 2 * empty < listeners.length) return
+  if ((empty < FEW_EMPTY && empty < listeners.length) || 2 * empty < listeners.length) return
   let size = 0
   for (const [index, subscriber] of subscribers.entries()) {
     if (subscriber === undefined) continue

@@ -63,7 +63,6 @@ export class Subscription implements Subscriber {
 
   /** Ends it; the listener is not called any more, not even for a message being delivered. Any number of times. */
   unsubscribe(): void {
-    if (this.closed) return
     leave(this.#state, this)
     this.#finish(() => subscriptionEnded(this.#state))
   }

@@ -14,7 +14,7 @@ export function endStream(state: StreamState, removal?: StreamEvents['removed'])
   const { hub } = state
   state.cancelExpiry?.()
   const subscribers = removeAllListeners(state)
-  if (subscribers.length > 0) hub.inboxes?.listen(state, false)
+  hub.inboxes?.listen(state, false)
   // Before any user code runs, so that this may open the next stream of the name.
   hub.ended(state)
   if (removal?.reason === 'removed' && removal.isLocal) whenIdle(state, () => hub.outboxes?.addRemoval(state))

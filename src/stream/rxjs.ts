@@ -29,7 +29,7 @@ export class StreamObservable<Data> extends Observable<Message<Data>> {
     complete?: (() => void) | null,
   ): RxSubscription {
     if (typeof observer === 'object' && observer !== null) return super.subscribe(observer)
-    if (!observer || error || complete) return super.subscribe(observer, error, complete)
+    if (!observer || complete) return super.subscribe(observer, error, complete)
     return subscribeFunction(this.#state, observer as Next<Message>)
   }
 }

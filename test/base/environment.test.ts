@@ -26,6 +26,7 @@ describe('fake timers that are installed after the hub was made', () => {
     const stream = createHub().stream('s')
     vi.useFakeTimers()
     stream.setTtl(5)
+    expect(stream.expiresAt).toEqual(new Date(Date.now() + 5_000))
     vi.advanceTimersByTime(4_999)
     expect(stream.closed).toBe(false)
     vi.advanceTimersByTime(1)
@@ -55,14 +56,14 @@ describe('fake timers that are installed after the hub was made', () => {
 describe('a hub in an environment of its own', () => {
   /** Time and chance that stand still until they are moved by hand. */
   function open(options = {}, random = () => 0.5) {
-    const timers = new Set<{ action: () => void; atMs: number }>()
+    const timers = new Set<{ action: () => void; atMs: number; holdsProcess: boolean }>()
     const now = { ms: 5_000 }
     const environment = {
       nowMs: () => now.ms,
       dateMs: () => 1_000_000 + now.ms,
       random,
-      setTimer(action: () => void, waitMs: number) {
-        const timer = { action, atMs: now.ms + waitMs }
+      setTimer(action: () => void, waitMs: number, holdsProcess: boolean) {
+        const timer = { action, atMs: now.ms + waitMs, holdsProcess }
         timers.add(timer)
         return () => void timers.delete(timer)
       },
@@ -87,6 +88,19 @@ describe('a hub in an environment of its own', () => {
     pass(1_000)
     expect((await waiting).data).toEqual({ n: 2 })
     expect(timers.size).toBe(0)
+  })
+
+  test('holds the process for what is still to be thrown, and not for the end of a stream', () => {
+    const { hub, timers } = open()
+    const stream = hub.stream('s', { ttlSeconds: 5 })
+    stream.messages$.subscribe(() => {
+      throw new Error('to be thrown in a timer')
+    })
+    stream.publish({})
+    expect([...timers].map(({ atMs, holdsProcess }) => [atMs, holdsProcess])).toEqual([
+      [10_000, false],
+      [5_000, true],
+    ])
   })
 
   test('takes the date from there', () => {

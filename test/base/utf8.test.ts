@@ -20,3 +20,14 @@ test('short text shares memory, of which little is kept alive by one piece', () 
   expect(decodeUtf8(first) + decodeUtf8(second)).toBe('firstsecond')
   expect(writer.encode('x'.repeat(1_366)).buffer).not.toBe(first.buffer)
 })
+
+test.each([[[0xff]], [[0xc3]], [[0xed, 0xa0, 0x80]], [[0xf0, 0x9f, 0x98]]])(
+  'the bytes %j are no UTF-8, which throws',
+  (bytes) => {
+    expect(() => decodeUtf8(new Uint8Array(bytes))).toThrow(TypeError)
+  },
+)
+
+test('a byte order mark is a character like any other, which JSON does not allow', () => {
+  expect(decodeUtf8(new Uint8Array([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))).toBe('\ufeff{}')
+})

@@ -170,6 +170,18 @@ describe('a publish inside a subscriber', () => {
     expectLaws(stream.ledger())
   })
 
+  test('finds the whole room of maxWaiting again in the next fan-out', () => {
+    const stream = streamOf({ limit: false, maxWaiting: 2 })
+    const seen: number[] = []
+    stream.subscribe(({ data }) => {
+      seen.push(data.n)
+      for (let n = 1; n <= 2 && data.n === 0; n++) stream.publish({ n })
+    })
+    for (let times = 0; times < 2; times++) stream.publish({ n: 0 })
+    expect(seen).toEqual([0, 1, 2, 0, 1, 2])
+    expect(stream.ledger()).toMatchObject({ accepted: 6, listenerErrors: 0 })
+  })
+
   test('with maxWaiting 0 is refused always', async () => {
     const stream = streamOf({ limit: false, maxWaiting: 0 })
     const codes: unknown[] = []

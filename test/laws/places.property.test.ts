@@ -68,6 +68,33 @@ test('places close up once most are empty, and everybody is called once in order
   )
 })
 
+// What makes leaving O(1) amortized: places close up only when no more stay than have left since.
+test.each([
+  ['in the order in which they came', (nth: number) => nth],
+  ['in reverse', (nth: number) => 4_095 - nth],
+  ['here and there', (nth: number) => (nth * 1_001) % 4_096],
+])('each that leaves costs one move at the most, when all leave %s', (_, nthToLeave) => {
+  const state = emptyState()
+  let writes = 0
+  const all = Array.from({ length: 4_096 }, () => {
+    let place = -1
+    const subscriber = {
+      get index() {
+        return place
+      },
+      set index(index) {
+        place = index
+        writes++
+      },
+    } as Subscriber
+    addListener(state, subscriber, () => {})
+    return subscriber
+  })
+  for (const nth of all.keys()) removeListener(state, all[nthToLeave(nth)] as Subscriber)
+  expect(state.counters.subscribers).toBe(0)
+  expect(writes).toBeLessThanOrEqual(3 * all.length)
+})
+
 /** Few places are empty, or less than half of all, and none when everybody has left. */
 function expectTidy({ listeners, subscribers, counters }: StreamState): void {
   const empty = listeners.length - counters.subscribers

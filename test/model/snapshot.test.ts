@@ -75,6 +75,21 @@ describe('the root of a message', () => {
   })
 
   // RELIABILITY 66
+  test('is refused when a toJSON on Object.prototype leaves no JSON to be measured', () => {
+    const prototype = Object.prototype as { toJSON?: unknown }
+    let calls = 0
+    prototype.toJSON = function (this: object) {
+      return calls++ === 0 ? this : undefined
+    }
+    try {
+      const { code, cause } = refusalOf({ text: 'é'.repeat(2_000) })
+      expect([code, cause]).toEqual(['INVALID_DATA', new TypeError('There is no JSON of it.')])
+    } finally {
+      delete prototype.toJSON
+    }
+  })
+
+  // RELIABILITY 66
   test('follows a toJSON that other code put on Object.prototype, as JSON.stringify does', () => {
     const prototype = Object.prototype as { toJSON?: unknown }
     prototype.toJSON = () => ({ polluted: true })

@@ -20,11 +20,9 @@ export const CORE_TESTS = [
   'test/{hub,hub-close,open-hub,open-hub-web,tap,diagnostics}.test.ts',
   'packages/memory/test/**/*.test.ts',
 ]
-/** These compile types, or start programs. */
 export const NOT_FOR_MUTANTS = [
+  // Compiles types.
   'test/model/types.test.ts',
-  'packages/memory/test/idle.test.ts',
-  'packages/memory/test/named.test.ts',
   // These count how much they saw, which needs their thousand runs.
   'test/laws/{duplicates,lateness,missed,staleness}.property.test.ts',
   // These measure memory, or run programs that are bundled from the source.
@@ -45,7 +43,8 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     tests: [
       'test/deliver/*.test.ts',
       'test/laws/{places,delivery}.property.test.ts',
-      'test/stream/{teardown,signals}.test.ts',
+      'test/stream/{teardown,signals,close,events,stream}.test.ts',
+      'test/connection/{joins,failing-joins}.test.ts',
       'test/diagnostics.test.ts',
     ],
   },
@@ -58,7 +57,8 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     tests: [
       'test/base/*.test.ts',
       'test/stream/{events,signals,stream}.test.ts',
-      'test/deliver/delivery.test.ts',
+      'test/deliver/{delivery,fan-out}.test.ts',
+      'test/model/snapshot.test.ts',
       'test/diagnostics.test.ts',
     ],
   },
@@ -71,7 +71,12 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   },
   'src/stream': {
     mutate: ['src/stream/*.ts'],
-    tests: ['test/stream/*.test.ts'],
+    tests: [
+      'test/stream/*.test.ts',
+      'test/base/environment.test.ts',
+      'test/model/options.test.ts',
+      'test/connection/joins.test.ts',
+    ],
   },
   'src/connection': {
     mutate: ['src/connection/*.ts'],

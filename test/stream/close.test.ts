@@ -3,7 +3,7 @@ import { createHub, type Hub, type Stream } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
 import { passUntil, stopTime, tick } from '../support/fake-time.ts'
 import { expectLaws, flatten, sumOfLedgers } from '../support/ledger-laws.ts'
-import { openScene } from '../support/remote-scene.ts'
+import { openScene, wire } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 stopTime()
@@ -195,6 +195,13 @@ describe('the end of a stream', () => {
     expect(log).toEqual([{ n: 1 }, { ...removal, name: 's' }, removal])
     expect(other.closed).toBe(true)
     expectLaws(there.ledger())
+  })
+
+  test('by another process is not told on: only who removed it tells', async () => {
+    const scene = await openScene()
+    scene.receive({ removed: true, sid: wire(1).sid, t: 0 })
+    await tick()
+    expect([scene.stream.closed, scene.transport.frames]).toEqual([true, []])
   })
 
   test('by remove inside a fan-out ends it elsewhere after what waited in the queue', async () => {

@@ -76,6 +76,12 @@ describe('iterate', () => {
       1,
     ],
     [
+      'drops the older message of a key alone when the buffer is full',
+      { buffer: 2, overflow: 'latest', key: ({ data }) => data.n > 1 },
+      [1, 4],
+      2,
+    ],
+    [
       'drops the oldest key when there are too many',
       { buffer: 2, overflow: 'latest', key: ({ data }) => data.n },
       [3, 4],

@@ -164,6 +164,17 @@ describe('messages$', () => {
     expect(seen).toEqual([1])
   })
 
+  test('completes whoever subscribed with functions one after the other, as older RxJS does', () => {
+    const stream = streamOf()
+    const [next, complete] = [vi.fn(), vi.fn()]
+    stream.messages$.subscribe(next, null, complete)
+    stream.messages$.subscribe(null, null, complete)
+    stream.messages$.subscribe(null)
+    stream.publish({ n: 1 })
+    stream.close()
+    expect([next.mock.calls.length, complete.mock.calls.length]).toEqual([1, 2])
+  })
+
   test('throws in a timer what a bare function throws, as RxJS does, when nobody asked for it', () => {
     const stream = streamOf()
     stream.messages$.subscribe(() => {
@@ -246,6 +257,15 @@ describe('subject', () => {
     stream.subject.subscribe({ complete })
     stream.close()
     expect(complete).toHaveBeenCalledTimes(1)
+  })
+
+  test('is observed while the stream has a subscriber of any kind', () => {
+    const stream = streamOf()
+    expect(stream.subject.observed).toBe(false)
+    const subscription = stream.subscribe(() => {})
+    expect(stream.subject.observed).toBe(true)
+    subscription.unsubscribe()
+    expect(stream.subject.observed).toBe(false)
   })
 
   test('lets a source that feeds it be unsubscribed without touching the stream', () => {

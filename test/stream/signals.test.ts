@@ -60,6 +60,17 @@ describe('a signal', () => {
     expect(stream.ledger().subscribers).toBe(0)
   })
 
+  test('lets its subscribers hear everything until it aborts', () => {
+    const controller = new AbortController()
+    const stream = createHub().stream<{ n: number }>('s')
+    const heard: number[] = []
+    stream.subscribe(({ data }) => heard.push(data.n), controller)
+    for (const n of [1, 2]) stream.publish({ n })
+    controller.abort(reason)
+    stream.publish({ n: 3 })
+    expect(heard).toEqual([1, 2])
+  })
+
   test('ends every subscription that it was given to, and no other', () => {
     const controller = new AbortController()
     const stream = open()

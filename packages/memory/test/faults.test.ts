@@ -203,6 +203,7 @@ describe('a partition', () => {
     expect(() => bus.partition(a, memoryBus().transport())).toThrow(/not made by this bus/)
     expect(() => bus.partition([a, b], [b])).toThrow(/on both sides/)
     expect(() => bus.partition([], b)).toThrow(/has no transport/)
+    expect(() => bus.partition(a, [])).toThrow(/has no transport/)
   })
 })
 

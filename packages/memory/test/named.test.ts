@@ -72,6 +72,7 @@ describe('memory:name', () => {
     const opening = transport.open(host, endless)
     registry().get('again')?.bus.thaw()
     await Promise.all([closing, opening])
+    expect(registry().has('again')).toBe(true)
     expect(transport.send(TOPIC, 'x')).toBe('sent')
     await transport.close(endless)
     expect(registry().has('again')).toBe(false)
@@ -97,12 +98,34 @@ describe('memory:name', () => {
     })
     const other = transportFromUrls(['memory:options'])
     await transport.open(host, endless)
-    expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(/in use with the options .*"seed":7/)
+    expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(
+      /in use with the options {"seed":7,.*"maxFrameBytes":100}, not {"seed":8,.*}; use/,
+    )
     await expect(other.open(host, endless)).rejects.toThrow(/in use with the options/)
     transportFromUrls([url])
     await other.close(endless)
     await transport.close(endless)
     expect(registry().has('options')).toBe(false)
+  })
+
+  test.each([
+    [`memory:${'aZ09_-'.repeat(11).slice(0, 64)}`, {}],
+    ['memory:short?', {}],
+    ['memory:short?&echoes=false&&', { echoes: false }],
+    ['memory:short?%65choes=%74rue', { echoes: true }],
+  ])('may be called %s', (url, claims) => {
+    expect(transportFromUrls([url]).capabilities).toMatchObject({ echoes: false, ordered: true, ...claims })
+  })
+
+  test('is not open before its first open, and takes a leave and a close then', async () => {
+    const transport = transportFromUrls(['memory:unopened'])
+    const refusal = 'The transport is not open; open it first.'
+    await expect(transport.join(TOPIC, endless)).rejects.toThrow(refusal)
+    await expect(transport.watch('default', endless)).rejects.toThrow(refusal)
+    await expect(transport.flush(endless)).rejects.toThrow(refusal)
+    transport.leave(TOPIC)
+    await transport.close(endless)
+    expect(transport.send(TOPIC, 'x')).toBe('offline')
   })
 
   test('counts a default as given', async () => {
@@ -121,16 +144,21 @@ describe('memory:name', () => {
     [['memory:a/b'], /names no memory bus/],
     [[`memory:${'a'.repeat(65)}`], /names no memory bus/],
     [['mqtt:a'], /names no memory bus/],
+    [['xmemory:a'], /names no memory bus/],
+    [['memory:a\n'], /names no memory bus/],
     [['memory:a?los=1'], /Unknown option "los"/],
     [['memory:a?__proto__=1'], /Unknown option "__proto__"/],
     [['memory:a?loss=much'], /loss is a chance from 0 to 1, not NaN/],
     [['memory:a?loss='], /loss is a chance/],
     [['memory:a?loss'], /loss is a chance/],
+    [['memory:a?loss=%20'], /loss is a chance/],
+    [['memory:a?loss=0=1'], /loss is a chance/],
     [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
     // Found by fuzzing: the engine says "URI malformed".
     [['memory:a?%E9=1'], /is not percent-encoded UTF-8/],
     [['memory:a?loss=%'], /write a % as %25/],
     [['memory:a?echoes=1'], /echoes is true or false, not 1/],
+    [['memory:a?echoes'], /echoes is true or false, not \.$/],
     [['memory:a?delayMs=5'], /delayMs is a pair/],
     [['memory:a?seed=1#x'], /seed is an integer/],
   ]

@@ -39,6 +39,13 @@ describe('what happens to a frame', () => {
     )
   }, 60_000)
 
+  test('is the same in every version: a run that failed can be run again', async () => {
+    const options = { seed: 7, loss: 0.1, duplicate: 0.6, reorder: 0.6, delayMs: [0, 9] } as const
+    const heard = await run(options, Array(16).fill(0))
+    const numbers = heard[SENDERS]?.map((frame) => frame.replace('0 sent ', ''))
+    expect(numbers?.join()).toBe('6,2,11,5,9,3,0,6,10,10,13,1,12,4,1,15,8,7,12,11,4,13,2,15,14')
+  })
+
   test('is the same when the sender was refused in between', async () => {
     const options = { seed: 3, loss: 0.5 }
     const whole = await run(options, Array(40).fill(0))
@@ -63,6 +70,19 @@ describe('a frame that is held back', () => {
     vi.useRealTimers()
   })
 
+  test('or only delayed is on its way for as long as the bounds of the delay say', async () => {
+    const bus = memoryBus({ delayMs: [5, 9] })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, ...Array(100).fill('x'))
+    await vi.advanceTimersByTimeAsync(5)
+    expect(b.heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(2)
+    expect(b.heard.length).toBeGreaterThan(20)
+    expect(b.heard.length).toBeLessThan(80)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(b.heard.length).toBe(100)
+  })
+
   test('goes on after 20 ms when nothing follows', async () => {
     const bus = memoryBus({ reorder: 1, delayMs: [2, 2] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
@@ -71,6 +91,24 @@ describe('a frame that is held back', () => {
     expect(b.heard).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
     expect(b.heard).toEqual(['first'])
+  })
+
+  test('goes on once only, although enough follow later', async () => {
+    const bus = memoryBus({ reorder: 1 })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, 'first')
+    await vi.advanceTimersByTimeAsync(20)
+    send(a, ...Array(8).fill('later'))
+    await vi.advanceTimersByTimeAsync(20)
+    expect(b.heard).toEqual(['first', ...Array(8).fill('later')])
+  })
+
+  test('goes behind those that it lets pass, each copy for itself, also within a tick', async () => {
+    const bus = memoryBus({ reorder: 0.4, duplicate: 0.4, seed: 3 })
+    const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
+    send(a, ...Array.from({ length: 20 }, (_, nth) => String(nth)))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(b.heard.join()).toBe('1,0,3,0,5,3,6,2,7,8,4,11,12,7,13,14,16,9,17,10,15,17,18,14')
   })
 
   test('goes on no later when enough follow at the last moment', async () => {
