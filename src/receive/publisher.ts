@@ -45,14 +45,14 @@ export class Publisher {
   }
 
   /** Tells, before a frame is decoded, whether its number came before and was not forged then. */
-  isRepeat({ sequence }: Sid, { options }: StreamState, nowMs: number): boolean {
-    return this.#seen.place(sequence) === 'seen' && !this.#isQuiet(options.maxAgeMs, nowMs)
+  isRepeat({ sequence }: Sid, state: StreamState, nowMs: number): boolean {
+    return this.#seen.place(sequence) === 'seen' && !this.#isQuiet(maxAgeOf(state), nowMs)
   }
 
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge({ sequence }: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
     const place = this.#seen.place(sequence)
-    const { maxAgeMs } = arrival.state.options
+    const maxAgeMs = maxAgeOf(arrival.state)
     const isQuiet = this.#isQuiet(maxAgeMs, arrival.nowMs)
     // A number that is seen teaches nothing of delays: a recording that is played again would be believed after a while.
     if (place === 'seen' && !(isQuiet && this.#isFresh(tMs, maxAgeMs, arrival.nowMs))) return 'duplicate'
@@ -69,13 +69,13 @@ export class Publisher {
    * Whether nothing was accepted for so long that a repeat of it is stale by now. Without a limit on age repeats could
    * not be told from a publisher that was muted: nothing comes twice.
    */
-  #isQuiet(maxAgeMs: number | false, nowMs: number): boolean {
-    return maxAgeMs !== false && nowMs - this.#acceptedMs > Math.max(MUTED_AT_MOST_MS, maxAgeMs)
+  #isQuiet(maxAgeMs: number, nowMs: number): boolean {
+    return nowMs - this.#acceptedMs > Math.max(MUTED_AT_MOST_MS, maxAgeMs)
   }
 
-  #isFresh(tMs: number | undefined, maxAgeMs: number | false, nowMs: number): boolean {
-    if (tMs === undefined || maxAgeMs === false) return false
-    return this.#lateness?.isFresh(nowMs - tMs, maxAgeMs) === true
+  /** A message without `t` may be of any age. */
+  #isFresh(tMs: number | undefined, maxAgeMs: number, nowMs: number): boolean {
+    return this.#lateness?.isFresh(nowMs - (tMs ?? -Infinity), maxAgeMs) === true
   }
 
   #isRealJump(sequence: number): boolean {
@@ -92,8 +92,7 @@ export class Publisher {
       if (tMs !== undefined) this.#lateness = new Lateness(nowMs - tMs, nowMs)
       return false
     }
-    const maxAgeMs = state.options.maxAgeMs === false ? Infinity : state.options.maxAgeMs
-    const isStale = this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeMs, confirmations.promptStartMs)
+    const isStale = this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeOf(state), confirmations.promptStartMs)
     // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
     if (isStale) confirmations.schedule(true)
     return isStale
@@ -117,6 +116,10 @@ export class Publisher {
     this.#seen.mark(sequence)
     this.messages++
   }
+}
+
+function maxAgeOf({ options }: StreamState): number {
+  return options.maxAgeMs === false ? Infinity : options.maxAgeMs
 }
 
 /** Tells whether what arrives may have waited on a frozen link: a message without a baseline is stale then. */

@@ -22,6 +22,11 @@ describe('garbage', () => {
       (nth: number, own: string) => ({ sid: sidOf(own, nth + 1), data: {} }),
     ],
     ['forged jumps', () => wire(2 ** 50)],
+    ['repeated removals in another spelling', () => ({ sid: wire(1).sid, removed: true })],
+    [
+      'own removals in another spelling',
+      (nth: number, own: string) => ({ sid: sidOf(own, nth + 1), removed: true }),
+    ],
   ] as const
 
   test.each(junk)('cannot silence the stream: %s leave its own bucket as it is', async (_, make) => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { sidOf } from '../../src/model/message.ts'
 import { expectDropped, NONE_DROPPED as NONE } from '../support/dropped.ts'
-import { expectLawful, openScene, STRANGER, wire } from '../support/remote-scene.ts'
+import { expectLawful, openScene, STRANGER, stateOf, wire } from '../support/remote-scene.ts'
 import { schemaOf } from '../support/schemas.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -231,7 +231,7 @@ describe('a frame that nobody wants', () => {
       subscription.unsubscribe()
     })
     await subscription.ready
-    scene.receive([wire(1), wire(2), wire(3)])
+    scene.receive([wire(1), wire(1), { data: 'malformed' }])
     expect(heard).toEqual([{ n: 1 }])
     expect(stream.ledger()).toMatchObject({ received: 3, delivered: 1, dropped: { ...NONE, notJoined: 2 } })
   })
@@ -258,4 +258,28 @@ describe('a frame that nobody wants', () => {
     expect(scene.data).toEqual([{ n: 0 }, { n: 1 }])
     expect(scene.ledger).toMatchObject({ received: 2, delivered: 1, dropped: { ...NONE, rateLimited: 1 } })
   })
+
+  test('finds no room inside a fan-out, and is not taken for garbage that fills the room of the next ones', async () => {
+    const scene = await openScene({ limit: { ratePerSecond: 1, burst: 1 }, maxWaiting: 0 })
+    const strangers = ['a', 'b', 'c'].map((digit) => digit.repeat(16))
+    const nested = strangers.map((origin) => wire(1, 0, origin))
+    scene.stream.subscribe(() => nested.splice(0).forEach(scene.receive))
+    scene.stream.publish({ n: 0 })
+    expect(scene.ledger.dropped.rateLimited).toBe(3)
+    scene.receive(wire(1, 0))
+    expect(scene.data).toEqual([{ n: 0 }, { n: 1 }])
+  })
+})
+
+test('a topic that is joined again tells all who subscribe, though others have left', async () => {
+  const scene = await openScene()
+  const leaving = scene.stream.subscribe(() => {})
+  scene.transport.answers.join = 'hang'
+  scene.transport.host.down()
+  await vi.advanceTimersByTimeAsync(1_000)
+  leaving.unsubscribe()
+  const { ready } = scene.stream.subscribe(() => {})
+  expect(await stateOf(ready)).toBe('pending')
+  scene.transport.joins.at(-1)?.resolve()
+  expect(await stateOf(ready)).toBe('resolved')
 })

@@ -63,7 +63,8 @@ describe('the smallest delay', () => {
       [60_000, 4_000, 'fresh'],
       [60_001, 4_000, 'fresh'], // another minute begins
       [70_000, 4_000, 'fresh'],
-      [100_000, 5_101, 'stale'], // the smallest of the minute before still counts
+      [120_001, 4_000, 'fresh'],
+      [120_001, 5_101, 'stale'], // the smallest of the minute before still counts
       [120_002, 4_000, 'fresh'], // and now the 100 is forgotten
       [120_003, 9_000, 'fresh'],
       [120_004, 9_001, 'stale'],
@@ -79,7 +80,7 @@ describe('a stepped clock', () => {
   test('is believed when everything was equally late for the age limit of arrivals', () => {
     run([
       ...every(1_000, 0, 5, 20_000, 'stale'),
-      [4_999, 20_400, 'stale'],
+      [4_999, 20_500, 'stale'],
       [5_000, 20_000, 'fresh'],
       [5_001, 25_001, 'stale'],
     ])
@@ -112,7 +113,7 @@ describe('a stepped clock', () => {
     run([
       [10_000, 6_100, 'stale'],
       [10_000, 6_100, 'stale'],
-      [10_000, 6_100, 'stale'],
+      [10_500, 6_100, 'stale'],
       [30_000, 6_100, 'stale'],
       [30_000, 6_100, 'stale'],
     ])
@@ -153,6 +154,10 @@ describe('a publisher of whom everything is stale', () => {
       [200_000, 20_000, 'stale'], // later than the least of the run, and believed to be
       [300_000, 14_000, 'fresh'],
       [300_001, 14_001, 'stale'],
+    ])
+    run([
+      [100_000, 9_000, 'stale'],
+      [160_000, 14_000, 'fresh'], // as much later than the least as it may be
     ])
   })
 })

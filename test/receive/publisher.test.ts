@@ -1,7 +1,8 @@
 import type { StreamOptions } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { openScene, STRANGER, wire } from '../support/remote-scene.ts'
+import { openScene, STRANGER, tick, wire } from '../support/remote-scene.ts'
+import type { Call } from '../support/scripted-transport.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -28,10 +29,18 @@ async function open(options: StreamOptions = {}) {
     scene.transport.host.down()
     await pass(1_000)
   }
+  /** From now on a barrier is overdue, until the one that it returns is answered. */
+  const missBarrier = async () => {
+    scene.transport.answers.flush = 'hang'
+    scene.stream.publish({})
+    await pass(2_050)
+    return scene.transport.flushes.at(-1) as Call
+  }
   return {
     scene,
     hear,
     rejoin,
+    missBarrier,
     counts: () => ({ missed: scene.ledger.missed, reordered: scene.ledger.reordered }),
   }
 }
@@ -65,6 +74,13 @@ describe('duplicates', () => {
     const { hear, counts } = await open()
     expect([10, 12, 11, 13, 9].map((number) => hear(number))).toEqual(Array(5).fill('delivered'))
     expect(counts()).toEqual({ missed: 0, reordered: 2 })
+  })
+
+  test('are told after the topic was joined again, too', async () => {
+    const { hear, rejoin } = await open()
+    for (const number of [1, 2]) hear(number)
+    await rejoin()
+    expect([3, 2, 1].map((number) => hear(number))).toEqual(['delivered', 'duplicate', 'duplicate'])
   })
 
   test('are what was stale, refused by the schema, or over the limit before', async () => {
@@ -156,6 +172,9 @@ describe('a jump', () => {
       ...['malformed', 'malformed', 'delivered', 'delivered', 'duplicate'],
     ])
     expect(counts().missed).toBe(0)
+    const threeApart = (by: number) => [2e9, 2e9 + by, 2e9 + 2 * by].map((number) => hear(number))
+    expect(threeApart(65_537)).toEqual(Array(3).fill('malformed'))
+    expect(threeApart(65_536)).toEqual(['malformed', 'malformed', 'delivered'])
   })
 
   // RELIABILITY 73
@@ -213,6 +232,15 @@ describe('a forged number', () => {
     expect(counts().missed).toBe(0)
   })
 
+  test('that was stale mutes nobody', async () => {
+    const { hear, missBarrier } = await open()
+    const barrier = await missBarrier()
+    expect(hear(2 ** 53 - 1)).toBe('stale')
+    barrier.resolve()
+    await tick()
+    expect([hear(1), hear(2)]).toEqual(['delivered', 'delivered'])
+  })
+
   test('that is repeated does not prolong the minute', async () => {
     const { hear } = await open()
     hear(2 ** 53 - 1, 0)
@@ -257,12 +285,14 @@ describe('after a quiet minute', () => {
     expect([hear(1, 0), hear(1_100, 0), hear(1_101)]).toEqual(['duplicate', 'duplicate', 'delivered'])
   })
 
-  test('a repeat without t is dropped', async () => {
-    const { scene, hear } = await open()
-    hear(1)
+  test('a repeat is dropped when it has no t, and when no message before it had one', async () => {
+    const [timed, untimed] = [await open(), await open()]
+    timed.hear(1)
+    untimed.scene.receive(wire(1))
     await pass(61_000)
-    scene.receive({ data: { n: 2 }, sid: wire(1).sid })
-    expect(scene.ledger.dropped.duplicate).toBe(1)
+    timed.scene.receive(wire(1))
+    expect(timed.scene.ledger).toMatchObject({ delivered: 1, dropped: { duplicate: 1 } })
+    expect(untimed.hear(1)).toBe('duplicate')
   })
 })
 
@@ -282,6 +312,14 @@ describe('age', () => {
     expect(lax.hear(4, 0)).toBe('delivered')
   })
 
+  test('is judged of nobody where there is no limit, while a barrier is overdue neither', async () => {
+    for (const [maxAgeMs, outcome] of [[5_000, 'stale'] as const, [false, 'delivered'] as const]) {
+      const { hear, missBarrier } = await open({ maxAgeMs })
+      await missBarrier()
+      expect(hear(1)).toBe(outcome)
+    }
+  })
+
   // RELIABILITY 5
   test('is told without synchronized clocks: the offset does not matter', async () => {
     const { hear } = await open()
@@ -295,8 +333,16 @@ describe('age', () => {
     await pass(1_000_000)
     expect(hear(1, 0)).toBe('delivered')
     await pass(1_000_000)
-    scene.receive({ data: { n: 2 }, sid: wire(2).sid })
+    scene.receive(wire(2))
     expect(scene.data.at(-1)).toEqual({ n: 2 })
+  })
+
+  test('is judged from the first message with t on, whatever came before without', async () => {
+    const { scene, hear } = await open()
+    scene.receive(wire(1))
+    expect(hear(2, 0)).toBe('delivered')
+    await pass(5_001)
+    expect([hear(3, 0), hear(4)]).toEqual(['stale', 'delivered'])
   })
 })
 

@@ -53,6 +53,22 @@ describe('a removal from another process', () => {
     expect(scene.stream.closed).toBe(false)
   })
 
+  test('is ignored when nobody subscribes any more, as a clock of the program may have seen to', async () => {
+    let act = () => {}
+    const nowMs = () => {
+      act()
+      return performance.now()
+    }
+    const scene = await openScene({}, { nowMs })
+    scene.stream.close()
+    const stream = scene.hub.stream('scene')
+    const subscription = stream.subscribe(() => {})
+    await subscription.ready
+    act = () => subscription.unsubscribe()
+    scene.receive(removal(1, 0))
+    expect([subscription.closed, stream.closed]).toEqual([true, false])
+  })
+
   test('is ignored while a barrier is overdue and its publisher was never heard: it may be old', async () => {
     const scene = await openScene()
     scene.transport.answers.flush = 'hang'

@@ -54,6 +54,9 @@ describe('a publisher whose clock stepped back', () => {
     hear()
     await pass(2_001)
     const { length } = scene.transport.flushes
+    hear()
+    await pass(21)
+    expect(scene.transport.flushes).toHaveLength(length) // a fresh one does not
     step(-20_000)
     hear()
     await pass(21)
