@@ -16,12 +16,16 @@ const BY_OPTION = {
 export function drop(state: StreamState, reason: DropReason): void {
   state.counters.drop(reason)
   if (drops.hasSubscribers) drops.publish({ hub: state.hub.name, stream: state.name, reason, count: 1 })
-  if (!state.events?.has('dropped')) return
-  if (state.drops === undefined) {
-    state.drops = new Map()
-    queueMicrotask(() => tellDrops(state))
-  }
-  state.drops.set(reason, (state.drops.get(reason) ?? 0) + 1)
+  const { events } = state
+  if (!events?.has('dropped')) return
+  const gathered = state.drops ?? new Map<DropReason, number>()
+  gathered.set(reason, (gathered.get(reason) ?? 0) + 1)
+  if (gathered === state.drops) return
+  state.drops = gathered
+  queueMicrotask(() => {
+    state.drops = undefined
+    for (const [reason, count] of gathered) events.emit('dropped', { reason, count })
+  })
 }
 
 /** Drops what an option of this process may keep out; the first one of a stream is told as an error. */
@@ -41,10 +45,4 @@ export function reportOnce(state: StreamState, error: RivuletError): void {
   if (state.hasToldDrop) return
   state.hasToldDrop = true
   report(state, error)
-}
-
-function tellDrops(state: StreamState): void {
-  const gathered = state.drops ?? []
-  state.drops = undefined
-  for (const [reason, count] of gathered) state.events?.emit('dropped', { reason, count })
 }

@@ -11,8 +11,8 @@ const MANY = MAX_PER_TOPIC / 2
 export class Publishers {
   /** Counts the joins of the topic: gaps in the numbers are counted within one. */
   join = 0
-  /** Since when the topic has no stream. */
-  endedMs = -Infinity
+  /** Since when the topic has no stream, once its stream has ended. */
+  endedMs = 0
   /** The publisher that was asked for last, most likely the next one too. */
   last: Publisher | undefined
   readonly #all: HubPublishers

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { placeOf } from '../mutation/confirm.ts'
 import { type Equivalent, isListed, outdated, readEquivalents } from '../mutation/equivalent.ts'
 import type { Mutant } from '../mutation/mutants.ts'
 import { ROOT } from '../support/source-files.ts'
@@ -46,4 +47,14 @@ test('a change is known by its text, wherever it stands, and one that is found n
   expect(outdated(listed, files, [mutant])).toEqual([])
   expect(outdated(listed, files, [])).toEqual(['f.ts: if (a > b) return: a > b -> a >= b'])
   expect(outdated(listed, new Set(), [])).toEqual([])
+})
+
+test.each([
+  ['where it stood', 'x\n  if (a > b) return', 8],
+  ['in its line, when lines before it have changed', 'x\ny\n  if (a > b) return\nreturn a > b', 10],
+  ['nowhere, when its line has changed', 'x\n  if (a > b) break\n', undefined],
+  ['nowhere, when two lines could be meant', 'if (a > b) return\nif (a > b) return', undefined],
+])('a change of a text that was edited stands %s', (_, text, place) => {
+  const change = { line: 'if (a > b) return', original: 'a > b', from: 8 }
+  expect(placeOf(change, text)).toBe(place)
 })

@@ -7,7 +7,8 @@ const MOST_MS = 1_800_000
 
 /**
  * Writes the change into the file of the copy, without any instruments, and runs the tests: those that stand closest
- * first, then the others. Says whether a test fails, or a file of tests can't even begin.
+ * first, then the others. Says whether a test fails, or a file of tests can't even begin. A change whose place is not
+ * in the file any more is not found.
  */
 export async function isFound(
   mutant: Mutant,
@@ -16,14 +17,33 @@ export async function isFound(
 ): Promise<boolean> {
   const path = join(copy, mutant.file)
   const text = readFileSync(path, 'utf8')
-  const end = mutant.from + mutant.original.length
-  writeFileSync(path, text.slice(0, mutant.from) + mutant.replacement + text.slice(end))
+  const from = placeOf(mutant, text)
+  if (from === undefined) return false
+  const end = from + mutant.original.length
+  writeFileSync(path, text.slice(0, from) + mutant.replacement + text.slice(end))
   try {
     for (const tests of suites) if (await fails(tests, copy)) return true
     return false
   } finally {
     writeFileSync(path, text)
   }
+}
+
+/**
+ * Returns where the change stands in a text that may have been edited since: where it stood, or else the one place in
+ * a line of the same text. Anything else would be another change, or nonsense that every test finds.
+ */
+export function placeOf(
+  { from, line, original }: Pick<Mutant, 'from' | 'line' | 'original'>,
+  text: string,
+): number | undefined {
+  const places: number[] = []
+  for (let at = text.indexOf(original); at !== -1; at = text.indexOf(original, at + 1)) {
+    const lineStart = text.lastIndexOf('\n', at - 1) + 1
+    if (text.slice(lineStart).split('\n', 1)[0]?.trim() === line) places.push(at)
+  }
+  if (places.includes(from)) return from
+  return places.length === 1 ? places[0] : undefined
 }
 
 /** Whether vitest ends by itself with a failure: a run that has to be stopped shows nothing. */

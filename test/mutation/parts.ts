@@ -36,7 +36,11 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   },
   'src/receive': {
     mutate: ['src/receive/*.ts'],
-    tests: ['test/receive/!(publishers).test.ts', 'test/laws/{seen-numbers,inbox}.property.test.ts'],
+    tests: [
+      'test/receive/*.test.ts',
+      'test/laws/{seen-numbers,inbox}.property.test.ts',
+      'test/diagnostics.test.ts',
+    ],
   },
   'src/deliver': {
     mutate: ['src/deliver/*.ts'],

@@ -47,6 +47,17 @@ describe('the event dropped', () => {
     await tick()
     expect(told).toHaveLength(2)
   })
+
+  test('tells a new listener of nothing that was dropped before it, in the same tick', async () => {
+    const scene = await openScene()
+    const told: unknown[] = []
+    scene.receive('junk')
+    scene.stream.on('dropped', (payload) => told.push(payload))
+    scene.receive(wire(1, 0))
+    scene.receive(wire(1, 0))
+    await tick()
+    expect(told).toEqual([{ reason: 'duplicate', count: 1 }])
+  })
 })
 
 describe('the first message of another process that an own option keeps out', () => {
@@ -64,7 +75,11 @@ describe('the first message of another process that an own option keeps out', ()
     expect(errors).toEqual([])
     for (let count = 0; count < 3; count++) scene.receive(make())
     expect(errors).toMatchObject([{ code, stream: 'scene', hub: 'default' }])
-    expect(String(errors[0])).toContain(`the publisher's ${option}`)
+    const value = { limit: '{"ratePerSecond":1,"burst":1,"scope":"stream"}', maxBytes: '100' }
+    const shown = { ...value, schema: 'a schema that refuses it' }[option]
+    expect(String(errors[0])).toContain(
+      `A message of another process was dropped: this process opened the stream with ${option} ${shown}; give it the publisher's ${option}.`,
+    )
     expect(scene.errors).toEqual([])
   })
 
@@ -80,6 +95,17 @@ describe('the first message of another process that an own option keeps out', ()
     await scene.hub.stream('scene', { maxBytes: 100 }).subscribe(() => {}).ready
     keepOut()
     expect(scene.errors).toHaveLength(2)
+  })
+
+  test('is told without a limit too, but not when the queue of the running fan-out was full', async () => {
+    const scene = await openScene({ schema, limit: false, maxWaiting: 1 })
+    scene.stream.subscribe(({ data }) => {
+      if (data.n === 1) for (const number of [2, 3]) scene.receive(wire(number, 0))
+    })
+    scene.receive(wire(1, 0))
+    expect([scene.ledger.dropped.rateLimited, scene.errors]).toEqual([1, []])
+    scene.receive({ data: { n: 'text' } })
+    expect(scene.errors).toMatchObject([{ code: 'SCHEMA_MISMATCH' }])
   })
 
   test('is none when it is garbage, a repeat, an echo or stale', async () => {

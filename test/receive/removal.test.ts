@@ -169,6 +169,7 @@ describe('a stream that was opened again', () => {
     [60_001, true],
   ])('after %i ms is ended by such a repetition: %s', async (pauseMs, isEnded) => {
     const scene = await openScene()
+    await vi.advanceTimersByTimeAsync(100_000)
     scene.receive(removal(1, 0))
     await vi.advanceTimersByTimeAsync(pauseMs)
     const again = await openAgain(scene)
