@@ -13,9 +13,9 @@ export const BUGS: readonly (Bug & { readonly law: string })[] = [
   {
     name: 'one message in 500 is delivered twice',
     file: 'src/receive/inbox.ts',
-    right: '        this.#actions.deliver(state, outcome)',
+    right: '        deliver(state, outcome, undefined, nowMs)',
     wrong:
-      '        this.#actions.deliver(state, outcome)\n        if (Math.random() < 1 / 500) this.#actions.deliver(state, outcome)',
+      '        for (const _ of Math.random() < 1 / 500 ? [1, 2] : [1]) deliver(state, outcome, undefined, nowMs)',
     law: 'nothing comes twice',
   },
   {
