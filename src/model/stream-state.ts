@@ -113,7 +113,7 @@ export interface Receiving {
   listen(state: StreamState, isWanted: boolean): void
 }
 
-/** What a stream knows of its hub. Functions stand for what the folders above do. */
+/** What a stream knows of its hub. Its functions, and the two sides, stand for the folders above. */
 export interface HubState {
   readonly name: string
   readonly environment: Environment

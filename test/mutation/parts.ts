@@ -11,9 +11,9 @@ export interface Part {
 }
 
 /**
- * The tests of the core. Nothing here starts a broker or another program, and nothing reads the source as text: an instrumented file looks
- * different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support` try.
- * Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
+ * The tests of the core. None starts a broker or another program, and none reads the source as text: an instrumented file
+ * looks different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support`
+ * try. Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
  */
 export const CORE_TESTS = [
   'test/{stream,publish,deliver,send,receive,connection,model,base,laws}/**/*.test.ts',
