@@ -1,6 +1,6 @@
 import { withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
-import type { HubState, StreamState } from '../model/stream-state.ts'
+import type { HubState, Outbox, StreamState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import type { Joins } from './joins.ts'
@@ -28,9 +28,9 @@ class Batch {
   }
 
   /** The backend refused something on a topic, and does not say what. */
-  doubt(topic: Topic): void {
+  doubt(topic: Topic | undefined): void {
     for (const [index, { outbox }] of this.streams.entries()) {
-      if (outbox?.topic === topic) this.#end(index, 'unconfirmed')
+      if ((outbox as Outbox).topic === topic) this.#end(index, 'unconfirmed')
     }
   }
 
@@ -90,8 +90,7 @@ export class Confirmations {
   add(state: StreamState, messages: number, bytes: number): void {
     this.#bytes += bytes
     const { streams, messages: counts } = this.#pending
-    const last = streams.length - 1
-    if (last >= 0 && streams[last] === state) (counts[last] as number) += messages
+    if (streams.at(-1) === state) (counts[counts.length - 1] as number) += messages
     else {
       streams.push(state)
       counts.push(messages)
@@ -99,8 +98,8 @@ export class Confirmations {
     this.schedule()
   }
 
-  /** The backend refused something on a topic: no barrier confirms what is in flight there. */
-  doubt(topic: Topic): void {
+  /** The backend refused something on a topic, if it says which: no barrier confirms what is in flight there. */
+  doubt(topic: Topic | undefined): void {
     this.#pending.doubt(topic)
     this.#covered?.doubt(topic)
   }

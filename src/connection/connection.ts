@@ -93,22 +93,23 @@ export class Connection {
    * closed, on abort, and at once while a fatal refusal stands.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
+    let up: Promise<void>
     do {
       this.#closing.signal.throwIfAborted()
       if (this.#refusal !== undefined) throw this.#refusal
-      await abortable(this.#up.promise, signal)
+      up = this.#up.promise
+      await abortable(up, signal)
       await abortable(abortable(this.joins.answered(), signal), this.#closing.signal)
-    } while (!this.isUp)
+    } while (up !== this.#up.promise) // the connection was lost meanwhile
     // The streams of a hub that is closing give up the joins that this waited for.
     if (this.#hub.isClosed) throw this.#closed()
   }
 
   /** Hands over one frame of a stream with so many messages in it, which count as in flight. */
   send(state: StreamState, topic: Topic, frame: Uint8Array, messages: number): 'sent' | LossReason {
-    if (!this.isUp) return 'offline'
     if (!this.confirmations.hasRoom(frame.length)) return 'congested'
     try {
-      if (this.#transport.send(topic, frame) === 'offline') return 'offline'
+      if (!this.isUp || this.#transport.send(topic, frame) === 'offline') return 'offline'
     } catch (cause) {
       queueMicrotask(() => this.#events.failed(threw('send', cause), topic)) // the rest of the frame goes first
       return 'failed'
@@ -120,9 +121,7 @@ export class Connection {
   /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
   async close(flush: () => Promise<void>): Promise<void> {
     const { environment } = this.#hub
-    if (this.isUp) {
-      await withDeadline(environment, 'The last flush', FLUSH_TIMEOUT_MS, undefined, flush).catch(ignore)
-    }
+    await withDeadline(environment, 'The last flush', FLUSH_TIMEOUT_MS, undefined, flush).catch(ignore)
     const closed = this.#closed()
     this.#closing.abort(closed)
     this.#setStatus('closed')
@@ -172,7 +171,7 @@ export class Connection {
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
         if (signal.aborted) return
-        if (topic !== undefined) this.confirmations.doubt(topic)
+        this.confirmations.doubt(topic)
         failed(reported(cause), topic)
       },
       left: (topic = this.everything, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),

@@ -217,7 +217,6 @@ export class Joins {
     while (!this.#connection.aborted && this.#running < MAX_CONCURRENT) {
       const join = this.#due.shift() ?? (this.#running === 0 ? this.#suspects.shift() : undefined)
       if (join === undefined) return
-      if (join.state !== 'queued') continue
       if (join.isWanted) void this.#join(join)
       else join.state = 'out' // it may be wanted again before this tick ends
     }
@@ -267,7 +266,7 @@ export class Joins {
   #retryAfter(join: Join, waitMs: number, cause: unknown): void {
     const retry = () => {
       join.cancelRetry = undefined
-      if (join.isWanted) this.#enqueue(join)
+      this.#enqueue(join)
     }
     join.cancelRetry = this.#time.environment.setTimer(retry, waitMs, false)
     answer(join)

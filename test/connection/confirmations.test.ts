@@ -59,6 +59,28 @@ describe('what was sent', () => {
     expect(other.ledger()).toMatchObject({ confirmed: 2, inFlight: 0 })
   })
 
+  test('by several streams in turn, frame by frame, is counted at the stream that sent it', async () => {
+    const scene = await openHanging()
+    const streams = ['a', 'b', 'c'].map((name) => scene.hub.stream(name, free))
+    const [, b, c] = streams
+    for (const stream of [...streams, b]) stream?.publish({})
+    await tick()
+    const inFlight = streams.map((stream) => stream.ledger().inFlight)
+    scene.transport.flushes[0]?.resolve()
+    await tick()
+    scene.transport.host.error('rivulet/default/c' as Topic, new Error('denied'))
+    await vi.advanceTimersByTimeAsync(20)
+    scene.transport.flushes[1]?.resolve()
+    await tick()
+    expect(inFlight).toEqual([1, 2, 1])
+    expect(streams.map((stream) => stream.ledger())).toMatchObject([
+      { inFlight: 0, confirmed: 1 },
+      { inFlight: 0, confirmed: 2 },
+      { inFlight: 0, confirmed: 1 },
+    ])
+    expect(c?.ledger().unconfirmed).toBe(0)
+  })
+
   // RELIABILITY 32
   test('is unconfirmed when its barrier is not answered within 2 s, and never sent again', async () => {
     const scene = await openHanging()
@@ -172,6 +194,30 @@ describe('what the connection ends under', () => {
     await vi.advanceTimersByTimeAsync(5_000)
     expectLawful(scene.ledger)
   })
+
+  test('takes up memory once: no more than maxInFlightBytes is outstanding on the next one', async () => {
+    const scene = await openHanging(free, 2_500)
+    const publish = () => scene.stream.publish({ text: 'x'.repeat(900) })
+    publish()
+    await tick()
+    scene.transport.host.down()
+    scene.transport.flushes[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(1_000)
+    for (let count = 0; count < 4; count++) publish()
+    expect(scene.hub.status).toBe('up')
+    expect(scene.ledger).toMatchObject({ accepted: 5, inFlight: 2, unconfirmed: 1, lost: { congested: 2 } })
+  })
+
+  test('is no missed barrier of the next one, on which all publishers are heard at once', async () => {
+    const scene = await openHanging()
+    scene.stream.publish({})
+    await tick()
+    scene.transport.host.down()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(scene.hub.status).toBe('up')
+    scene.receive(wire(1, 0))
+    expect(scene.data.at(-1)).toEqual({ n: 1 })
+  })
 })
 
 describe('a barrier', () => {
@@ -238,6 +284,20 @@ describe('a barrier', () => {
     for (const [nth, atMs] of startsMs.slice(1).entries()) {
       expect(atMs - (startsMs[nth] as number)).toBeGreaterThanOrEqual(20)
     }
+  })
+
+  test('does not run before there is a connection, though a frame comes that is stale', async () => {
+    const scene = await openScene()
+    scene.receive(wire(1, 0))
+    scene.transport.answers.open = 'hang'
+    scene.transport.host.down()
+    await vi.advanceTimersByTimeAsync(1_000)
+    const { length } = scene.transport.flushes
+    await vi.advanceTimersByTimeAsync(1_000)
+    scene.transport.host.receive(scene.topic, JSON.stringify(wire(2, -100_000)))
+    scene.transport.host.receive(scene.topic, JSON.stringify(wire(3, 1)))
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect([scene.hub.status, scene.transport.flushes.length]).toEqual(['down', length])
   })
 
   // RELIABILITY 3

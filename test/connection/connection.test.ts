@@ -146,10 +146,10 @@ describe('reconnecting', () => {
     while (performance.now() < 80_000) await untilNextOpen(linked, 6_000)
     linked.transport.answers.open = 'resolve'
     await untilNextOpen(linked, 6_000)
-    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.advanceTimersByTimeAsync(5_000)
     linked.transport.host.down()
     expect(await untilNextOpen(linked, 6_000)).toBeGreaterThan(2_000)
-    await vi.advanceTimersByTimeAsync(6_000)
+    await vi.advanceTimersByTimeAsync(5_001)
     linked.transport.host.down()
     expect(await untilNextOpen(linked, 6_000)).toBeLessThanOrEqual(201)
   })
@@ -367,11 +367,29 @@ describe('ready', () => {
     await hub.ready()
   })
 
+  test('waits on when the connection is lost with a join under way that is given up then', async () => {
+    const { hub, transport } = link({ join: 'hang' })
+    const subscription = hub.stream('s').subscribe(() => {})
+    await tick()
+    const ready = hub.ready()
+    expect(await stateOf(ready)).toBe('pending')
+    transport.answers.open = 'hang'
+    transport.host.down()
+    await tick()
+    subscription.unsubscribe()
+    expect(await stateOf(ready)).toBe('pending')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await stateOf(ready)).toBe('pending')
+    transport.opens[1]?.resolve()
+    expect(await stateOf(ready)).toBe('resolved')
+  })
+
   test('rejects when the hub is closed', async () => {
     const { hub } = link({ open: 'hang' })
     const ready = hub.ready()
     void hub.close()
-    expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
+    const closed = { code: 'HUB_CLOSED', message: 'The hub was closed. (hub "default")', hub: 'default' }
+    expect(await stateOf(ready)).toMatchObject(closed)
     expect(await stateOf(hub.ready())).toMatchObject({ code: 'HUB_CLOSED' })
   })
 

@@ -55,8 +55,13 @@ describe('a transport of an adapter', () => {
     const { transport } = scene()
     expect(transport.send(A, 'x')).toBe('offline')
     transport.leave(A)
-    await expect(transport.join(A, NEVER)).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
-    await expect(transport.flush(NEVER)).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
+    const refusal = {
+      code: 'TRANSPORT_UNAVAILABLE',
+      message: 'The transport has no connection; open it first.',
+    }
+    await expect(transport.join(A, NEVER)).rejects.toMatchObject(refusal)
+    await expect(transport.watch('hub', NEVER)).rejects.toMatchObject(refusal)
+    await expect(transport.flush(NEVER)).rejects.toMatchObject(refusal)
     await transport.close(NEVER)
   })
 
@@ -75,12 +80,15 @@ describe('a transport of an adapter', () => {
     expect(transport.send(A, 'x')).toBe('sent')
     await transport.join(A, NEVER)
     transport.leave(A)
+    await transport.watch('hub', NEVER)
     await transport.flush(NEVER)
     await transport.close(NEVER)
-    const calls = ({ send, join, leave, flush, close }: typeof first) =>
-      [send, join, leave, flush, close].map(({ mock }) => mock.calls)
-    expect(calls(second)).toEqual([[[A, 'x']], [[A, NEVER]], [[A]], [[NEVER]], [[NEVER]]])
-    expect(calls(first)).toEqual([[], [], [], [], []])
+    const calls = ({ send, join, leave, watch, flush, close }: typeof first) =>
+      [send, join, leave, watch, flush, close].map(({ mock }) => mock.calls)
+    expect(calls(second)).toEqual([
+      ...[[[A, 'x']], [[A, NEVER]], [[A]], [['hub', NEVER]], [[NEVER]], [[NEVER]]],
+    ])
+    expect(calls(first)).toEqual([[], [], [], [], [], []])
   })
 
   test('keeps the connection of before while another attempt fails', async () => {
@@ -118,7 +126,10 @@ describe('a transport of an adapter', () => {
     await new Promise(setImmediate)
     expect([dials[0]?.signal.aborted, isClosed]).toEqual([true, false])
     dials[0]?.answer.reject(dials[0].signal.reason)
-    await expect(opening).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
+    await expect(opening).rejects.toMatchObject({
+      code: 'TRANSPORT_UNAVAILABLE',
+      message: 'The transport was closed while it connected.',
+    })
     await closing
   })
 

@@ -84,7 +84,12 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   },
   'src/connection': {
     mutate: ['src/connection/*.ts'],
-    tests: ['test/connection/*.test.ts'],
+    tests: [
+      'test/connection/*.test.ts',
+      'test/send/outbox.test.ts',
+      'test/receive/stepped-clocks.test.ts',
+      'test/{tap,diagnostics}.test.ts',
+    ],
   },
   'src/hub': {
     mutate: ['src/{hub,hub-options,opening,open-hub,open-hub-web,tap}.ts'],
