@@ -200,8 +200,8 @@ describe('what the connection ends under', () => {
     const publish = () => scene.stream.publish({ text: 'x'.repeat(900) })
     publish()
     await tick()
-    scene.transport.host.down()
     scene.transport.flushes[0]?.resolve()
+    scene.transport.host.down()
     await vi.advanceTimersByTimeAsync(1_000)
     for (let count = 0; count < 4; count++) publish()
     expect(scene.hub.status).toBe('up')
@@ -288,14 +288,14 @@ describe('a barrier', () => {
 
   test('does not run before there is a connection, though a frame comes that is stale', async () => {
     const scene = await openScene()
-    scene.receive(wire(1, 0))
+    scene.receive(wire(1, 100_000))
     scene.transport.answers.open = 'hang'
     scene.transport.host.down()
     await vi.advanceTimersByTimeAsync(1_000)
     const { length } = scene.transport.flushes
     await vi.advanceTimersByTimeAsync(1_000)
-    scene.transport.host.receive(scene.topic, JSON.stringify(wire(2, -100_000)))
-    scene.transport.host.receive(scene.topic, JSON.stringify(wire(3, 1)))
+    scene.receive(wire(2, 0))
+    expect(scene.ledger.dropped.stale).toBe(1)
     await vi.advanceTimersByTimeAsync(3_000)
     expect([scene.hub.status, scene.transport.flushes.length]).toEqual(['down', length])
   })
