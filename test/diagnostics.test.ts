@@ -227,8 +227,10 @@ test.each([
   vi.resetModules()
   vi.stubGlobal('process', process)
   stops.push(() => void vi.unstubAllGlobals().resetModules())
-  const library = await import('rivulet')
+  // By itself: vitest needs the process to load a package that is linked from elsewhere, as in the copy for mutants.
+  await import('../src/base/diagnostics.ts')
   vi.unstubAllGlobals()
+  const library = await import('rivulet')
   const hub = library.createHub({ transport: new ScriptedTransport() })
   const stream = hub.stream<{ n: number }>('a')
   const heard: number[] = []

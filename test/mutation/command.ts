@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { isFound } from './confirm.ts'
+import { checkTests, isFound } from './confirm.ts'
 import { copyTree } from './copy.ts'
 import { isListed, readEquivalents } from './equivalent.ts'
 import { type Mutant, mutate } from './mutants.ts'
@@ -52,10 +52,11 @@ async function run(names: readonly string[]): Promise<number> {
 async function confirmed(mutants: readonly Mutant[], part: Part, copy: string): Promise<Mutant[]> {
   if (settings.quick && !settings.again) return [...mutants]
   const suites = settings.quick || part.others.length === 0 ? [part.tests] : [part.tests, part.others]
+  const isOpen = (mutant: Mutant) => !mutant.isKilled && !isListed(equivalents, mutant)
+  if (mutants.some(isOpen)) await checkTests(suites, copy)
   const results: Mutant[] = []
   for (const mutant of mutants) {
-    const isOpen = !mutant.isKilled && !isListed(equivalents, mutant)
-    const isKilled = isOpen ? await isFound(mutant, suites, copy) : mutant.isKilled
+    const isKilled = isOpen(mutant) ? await isFound(mutant, suites, copy) : mutant.isKilled
     results.push({ ...mutant, isKilled })
   }
   return results

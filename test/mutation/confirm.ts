@@ -5,6 +5,13 @@ import type { Mutant } from './mutants.ts'
 
 const MOST_MS = 1_800_000
 
+/** Throws when a test fails without any change: it would find every one. */
+export async function checkTests(suites: readonly (readonly string[])[], copy: string): Promise<void> {
+  for (const tests of suites) {
+    if (await fails(tests, copy)) throw new Error(`Without any change a test fails of ${tests.join(', ')}.`)
+  }
+}
+
 /**
  * Writes the change into the file of the copy, without any instruments, and runs the tests: those that stand closest
  * first, then the others. Says whether a test fails, or a file of tests can't even begin. A change whose place is not
