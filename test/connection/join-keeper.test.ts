@@ -211,7 +211,7 @@ describe('joins on which the connection is lost', () => {
     ])
   })
 
-  test('have the cause wait its time though the connection is lost for another reason, and until the others are answered', async () => {
+  test('let their cause wait its time over another loss, and until the others are answered', async () => {
     const { environment, joins, connect, lose, losses, tries } = poisoned(50)
     await connect()
     joins.want(POISON)
