@@ -52,8 +52,10 @@ export function subjectOf<In, Out>(
 
 function subscribeFunction(state: StreamState, next: Next<Message>): RxSubscription {
   const subscription = new RxSubscription()
-  if (state.isClosed) subscription.unsubscribe()
-  if (state.isClosed) return subscription
+  if (state.isClosed) {
+    subscription.unsubscribe()
+    return subscription
+  }
   const subscriber: Subscriber = { index: -1, joined() {}, ended: () => subscription.unsubscribe() }
   enter(state, subscriber, (message) => {
     try {
