@@ -64,9 +64,9 @@ export function builtInOf(value: object): BuiltIn | undefined {
 }
 
 function hasSlot({ prototype, member }: BuiltIn, value: object): boolean {
-  if (prototype === undefined || member === undefined) return true
+  if (member === undefined) return true
   try {
-    const read: unknown = Reflect.get(prototype, member, value)
+    const read: unknown = Reflect.get(prototype as object, member, value)
     if (typeof read === 'function') read.call(value)
     return true
   } catch {

@@ -33,9 +33,9 @@ function reportToHub(state: StreamState, error: RivuletError): void {
   log(error)
 }
 
-/** Writes an error that nobody listens for to the console; that of a test may throw. */
+/** Writes an error that nobody listens for to the console, which may be missing, or throw as that of a test does. */
 export function log(error: RivuletError): void {
   try {
-    globalThis.console?.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
+    globalThis.console.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
   } catch {}
 }

@@ -37,10 +37,16 @@ const REFUSED: readonly [text: string, advice: string][] = [
   ['new (class extends Headers {})()', 'Object.fromEntries(headers)'],
   ['new Blob(["a"])', 'await blob.text()'],
   ['new (class extends Blob {})(["a"])', 'await blob.text()'],
+  ['new File(["a"], "a.txt")', 'await file.text()'],
+  // As the DOMException of a frame is: its Error is another one, and only its name tells.
+  [
+    'new (class extends Error { get [Symbol.toStringTag]() { return "DOMException" } })("e")',
+    '{ name: error.name, message: error.message }',
+  ],
 ]
 
 /** Another realm, that has the platform's objects as guests. */
-const realm = vm.createContext({ URLSearchParams, Headers, Blob, DOMException })
+const realm = vm.createContext({ URLSearchParams, Headers, Blob, File, DOMException })
 const REALMS: [where: string, make: (text: string) => object][] = [
   ['this realm', (text) => vm.runInThisContext(`(${text})`)],
   ['another realm', (text) => vm.runInContext(`(${text})`, realm)],
@@ -76,7 +82,10 @@ describe.each(REALMS)('a built-in of %s that JSON would empty', (_, make) => {
     ['new (class { get [Symbol.toStringTag]() { return "Map" } a = 1 })()', { a: 1 }],
     ['new (class { get [Symbol.toStringTag]() { return "RegExp" } a = 1 })()', { a: 1 }],
     ['new (class { get [Symbol.toStringTag]() { return "ArrayBuffer" } a = 1 })()', { a: 1 }],
+    ['new (class { get [Symbol.toStringTag]() { return "WeakMap" } a = 1 })()', { a: 1 }],
+    ['new (class { get [Symbol.toStringTag]() { return "WeakSet" } a = 1 })()', { a: 1 }],
     ['Object.assign(Object.create(Map.prototype), { a: 1 })', { a: 1 }],
+    ['Object.assign(Object.create(null), { [Symbol.toStringTag]: "Headers", a: 1 })', { a: 1 }],
     ['Object.assign(Object.create(null), { a: 1 })', { a: 1 }],
   ])('passes when it only claims to be one: %s', (text, json) => {
     expect(codeOf(make(text))).toEqual(json)
@@ -96,6 +105,39 @@ describe.each(REALMS)('a built-in of %s that JSON would empty', (_, make) => {
   test('is refused when it boxes a BigInt, as JSON does', () => {
     expect(codeOf({ a: make('Object(5n)') })).toEqual(['INVALID_DATA', expect.stringContaining('$.a')])
   })
+})
+
+test.each([
+  [new (class extends Map {})(), 'A Map (write Object.fromEntries(map))'],
+  [new WeakSet(), 'A WeakSet (write its values)'],
+  [new SharedArrayBuffer(1), 'A SharedArrayBuffer (write a string of its bytes)'],
+  [new ArrayBuffer(1), 'An ArrayBuffer (write a string of its bytes)'],
+  [new TypeError('e'), 'An Error (write { name: error.name, message: error.message })'],
+  [new Int8Array(1), 'A typed array (write Array.from(array), or a string of its bytes)'],
+])('a refused built-in is named: %o', (value, reason) => {
+  const message = `${reason} at $.a. (stream "built-ins" of hub "default")`
+  expect(codeOf({ a: value })).toEqual(['INVALID_DATA', message])
+})
+
+test('a subclass of a built-in is told whatever it calls itself', () => {
+  class Registry extends Map {
+    override readonly [Symbol.toStringTag] = 'Registry'
+  }
+  expect(codeOf({ a: new Registry() })).toEqual(['INVALID_DATA', expect.stringContaining('A Map (')])
+})
+
+test('a chain of prototypes without an end is followed a few steps only', () => {
+  let steps = 0
+  const endless: object = new Proxy(
+    { a: 1 },
+    {
+      getPrototypeOf: () => {
+        if (++steps > 1_000) throw new Error('followed for ever')
+        return endless
+      },
+    },
+  )
+  expect(codeOf({ endless })).toEqual({ endless: { a: 1 } })
 })
 
 test.each([
@@ -120,7 +162,8 @@ describe('a root that is no object', () => {
     [() => 1, 'A function'],
     [Symbol('s'), 'A symbol'],
   ])('is refused, and the message says what it was and what to write: %o', (data, text) => {
-    expect(codeOf(data as object)).toEqual(['INVALID_DATA', expect.stringContaining(text)])
+    const message = `${text} as the root at $. (stream "built-ins" of hub "default")`
+    expect(codeOf(data as object)).toEqual(['INVALID_DATA', message])
   })
 })
 

@@ -32,6 +32,10 @@ async function errorOf(action: () => unknown): Promise<RivuletError> {
   throw new Error('Nothing was thrown.')
 }
 
+function throwing(): never {
+  throw thrown
+}
+
 /** A stream whose bucket is full, with a message a second. */
 function full(options: StreamOptions = {}): Stream {
   const stream = open({ limit: { ratePerSecond: 1, burst: 1 }, ...options })
@@ -237,6 +241,46 @@ describe('a RivuletError', () => {
     const error = await errorOf(() => full().publish({}))
     expect(Object.keys(error).sort()).toEqual(['code', 'hub', 'name', 'retryAfterMs', 'stream'])
     expect('cause' in error).toBe(false)
+    const ofHub = await errorOf(() => refusedHub().ready())
+    expect(Object.keys(ofHub).sort()).toEqual(['code', 'hub', 'name'])
+  })
+
+  test.each<[unknown, string]>([
+    ['x'.repeat(500), JSON.stringify('x'.repeat(80))],
+    [() => 1, 'a function'],
+    [{ a: 1 }, 'an object'],
+    [null, 'null'],
+    [10n ** 500n, `1${'0'.repeat(79)}`],
+    [Symbol('s'), 'Symbol(s)'],
+  ])(
+    'shows what was given instead of an option, and the beginning only of what is long: %o',
+    (given, text) => {
+      const message = `acceptRemoval is true or false, not ${text}.`
+      const options = { acceptRemoval: given } as object
+      expect(() => createHub(options)).toThrow(expect.objectContaining({ message }))
+    },
+  )
+
+  test.each<[string, unknown, string]>([
+    ['an error', new TypeError('thrown'), 'thrown'],
+    ['an error of another realm', vm.runInNewContext('new Error("far")'), 'far'],
+    ['an object with a message', { message: 'no error' }, 'no error'],
+    ['an object whose message is no text', { message: 5 }, 'an object'],
+    ['an object whose message throws', Object.defineProperty({}, 'message', { get: throwing }), 'an object'],
+    ['a text', 'text', '"text"'],
+    ['a function', () => 1, 'a function'],
+    ['a number', 5, '5'],
+    ['null', null, 'null'],
+    ['undefined', undefined, 'undefined'],
+  ])('tells what a subscriber threw: %s', (_, cause, text) => {
+    const stream = open()
+    const told: unknown[] = []
+    stream.on('error', ({ message }) => told.push(message))
+    stream.subscribe(() => {
+      throw cause
+    })
+    stream.publish({})
+    expect(told).toEqual([`A subscriber threw: ${text} (stream "errors" of hub "default")`])
   })
 
   test('keeps what user code threw as its cause', async () => {

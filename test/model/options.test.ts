@@ -200,6 +200,7 @@ describe('the options of a hub', () => {
 
   test('give every stream its defaults, and a named one its own over them', () => {
     const hub = createHub({
+      nowMs: () => 0,
       streamDefaults: { maxBytes: 20, limit: { burst: 2 } },
       streams: { wide: { maxBytes: 40 }, toString: { maxBytes: 10 } },
     })

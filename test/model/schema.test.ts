@@ -210,14 +210,20 @@ describe('a schema', () => {
   })
 
   test('that answers with what it was given costs no copy', () => {
-    const stream = open((value) => ({ value }))
+    const given: unknown[] = []
+    const stream = open((value) => {
+      given.push(value)
+      return { value }
+    })
     const { data } = stream.publish({ a: { b: 1 } })
     expect(data).toEqual({ a: { b: 1 } })
+    expect(data).toBe(given[0])
     expect(Object.isFrozen((data as { a: object }).a)).toBe(true)
   })
 
   test('may answer with anything: a primitive, an instance, a list', () => {
-    for (const value of [undefined, null, 5, 'text', new Map([[1, { a: 1 }]]), [1, [2]]]) {
+    const withHoles = Object.assign([0], { length: 3 })
+    for (const value of [undefined, null, 5, 'text', new Map([[1, { a: 1 }]]), [1, [2]], withHoles]) {
       expect(open(() => ({ value })).publish({}).data).toEqual(value)
     }
   })
@@ -376,6 +382,15 @@ describe('a schema', () => {
     expect(scene.heard).toEqual([])
   })
 
+  test.each<[string, unknown, string]>([
+    ['nothing', undefined, 'The validator answered no result.'],
+    ['a list', [], 'The validator answered no result.'],
+    ['neither', {}, 'The validator answered neither issues nor a value.'],
+  ])('that answers with %s is told so by the cause', (_, answer, message) => {
+    const result = open(() => answer).tryPublish({})
+    expect(result.ok === false && result.error.cause).toEqual(new TypeError(message))
+  })
+
   test('tells every issue with its path, of keys, symbols and segments', () => {
     const issues = [
       { message: 'first', path: ['a', { key: 'b' }, 3] },
@@ -384,7 +399,7 @@ describe('a schema', () => {
     ]
     const result = open(() => ({ issues })).tryPublish({})
     expect(result.ok === false && result.error.message).toContain(
-      "The data does not match the stream's schema: first at $.a.b.3; second at $.Symbol(s); third at $.",
+      `The data does not match the stream's schema: first at $.a.b.3; second at $.Symbol(s); third at $. (stream "hand-made"`,
     )
     expect(result.ok === false && result.error.issues).toBe(issues)
   })

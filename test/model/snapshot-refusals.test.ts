@@ -246,6 +246,7 @@ describe('what JSON or a naive copy cannot take', () => {
     '{"a":1e400}',
     '{"a":[-1e999]}',
     JSON.stringify(nested(101)),
+    `{"a":${'['.repeat(100)}${']'.repeat(100)}}`,
   ])('is refused as malformed when %.40s comes from another process', (json) => {
     expect(seal(JSON.parse(json) as object, LIMIT)).toBe('malformed')
   })

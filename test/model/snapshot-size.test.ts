@@ -9,6 +9,10 @@ function ofBytes(bytes: number, unit: string, bytesPerUnit: number): object {
   return { a: unit.repeat(units) + 'x'.repeat(bytes - frame - units * bytesPerUnit) }
 }
 
+function objectOf(count: number, key: (index: number) => string, value: unknown): object {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [key(index), value]))
+}
+
 describe('the size of a message', () => {
   // RELIABILITY 54
   describe.each<[string, string, number]>([
@@ -61,6 +65,33 @@ describe('the size of a message', () => {
     })
   })
 
+  // Many of these in one message show a bound that is wrong by one byte each.
+  test.each<[string, object]>([
+    ['empty strings', { a: Array(1500).fill('') }],
+    ['control characters', { a: Array(600).fill('\u0001') }],
+    ['empty lists', { a: Array(1500).fill([]) }],
+    ['empty objects', { a: Array(1500).fill({}) }],
+    ['booleans', { a: Array(900).fill(true) }],
+    ['members without text', objectOf(400, (index) => String.fromCharCode(0xd800 + index), '')],
+    ['members with a number', objectOf(400, (index) => String.fromCharCode(0xd800 + index), 1)],
+    ['members with a list', objectOf(400, (index) => String.fromCharCode(0xd800 + index), [])],
+  ])('is over the limit with many %s as JSON has it, here and on the way in', (_, data) => {
+    const bytes = Buffer.byteLength(JSON.stringify(data))
+    expect(bytes).toBeGreaterThan(LIMIT)
+    expect(refusalOf(data).code).toBe('PAYLOAD_TOO_LARGE')
+    expect(seal(structuredClone(data), LIMIT)).toBe('tooLarge')
+    expect(take(data, bytes)).toEqual(data)
+    expect(seal(structuredClone(data), bytes)).toBe('sealed')
+  })
+
+  test.each<[string, object]>([
+    ['strings', { a: Array(3000).fill('') }],
+    ['lists', { a: Array(3000).fill([]) }],
+    ['members', objectOf(450, (index) => `k${index + 100}`, true)],
+  ])('is found too large without counting it where many %s alone are too many', (_, data) => {
+    expect(refusalOf(data)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', atLeast: true })
+  })
+
   test('of the smallest object is 2 bytes', () => {
     expect(take({}, 2)).toEqual({})
   })
@@ -70,6 +101,7 @@ describe('the size of a message', () => {
       truck: 7,
       at: '2024-05-01T12:00:00Z',
       stops: [{ n: 1 }, { n: 2 }],
+      numbers: Array(70).fill(1),
       note: 'é'.repeat(300),
     }
     const perhapsOver = { note: 'x'.repeat(2000) }

@@ -214,6 +214,7 @@ describe('a value inside a message', () => {
     ['a constructor that is a function', { constructor: class {} }],
     ['a constructor whose prototype JSON leaves out', { constructor: { prototype: undefined } }],
     ['a prototype that is in no constructor', { prototype: { constructor: [{ prototype: 1 }] } }],
+    ['a prototype that is in another object', { a: { prototype: 1 }, b: [{ prototype: {} }] }],
     ['empty objects, arrays, strings and keys', { a: {}, b: [], c: '', '': 0 }],
     ['one object in two places', ((shared) => ({ a: shared, b: [shared, shared] }))({ c: 1 })],
   ])('is what JSON.stringify makes of %s', (_, data) => {
