@@ -101,7 +101,10 @@ describe('subscribe', () => {
 
   test('gives a ready that resolves at once without a transport, and is made when it is read', async () => {
     const subscription = open().subscribe(() => {})
-    await subscription.ready
+    const settled = vi.fn()
+    subscription.ready.then(settled)
+    await tick()
+    expect(settled).toHaveBeenCalledOnce()
     expect(subscription.ready).toBe(subscription.ready)
   })
 
