@@ -71,6 +71,9 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     tests: [
       'test/model/*.test.ts',
       'test/laws/{canonical-json,frame,topic,leaky-bucket,snapshot}.property.test.ts',
+      'test/stream/{stream,events,closed,signals}.test.ts',
+      'test/deliver/delivery.test.ts',
+      'test/receive/limit.test.ts',
     ],
   },
   'src/stream': {
