@@ -133,6 +133,8 @@ describe('rivulet.publish', () => {
         TRACEPARENT.replace('c-b', '-cb'),
         TRACEPARENT.replace('-b', 'b-'),
         TRACEPARENT.replace('1-01', '-101'),
+        TRACEPARENT.replace('00-0', 'f00-'),
+        TRACEPARENT.replace(/1$/, 'g'),
       ],
     ]
     for (const traceparent of forms) {

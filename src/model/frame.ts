@@ -145,16 +145,16 @@ function member(object: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined
 }
 
-function isDigit(code: number | undefined): boolean {
-  return code !== undefined && code >= 0x30 && code <= 0x39
+function isDigit(code = 0): boolean {
+  return code >= 0x30 && code <= 0x39
 }
 
 function readSid(text: unknown, lastOrigin: string | undefined): Sid | undefined {
-  return typeof text === 'string' && text.length === SID_LENGTH ? parseSid(text, 0, lastOrigin) : undefined
+  return typeof text === 'string' && text.length === SID_LENGTH ? parseSid(text, lastOrigin) : undefined
 }
 
 function isTime(tMs: unknown): tMs is number | undefined {
-  return tMs === undefined || (typeof tMs === 'number' && Number.isFinite(tMs) && tMs >= 0)
+  return tMs === undefined || (Number.isFinite(tMs) && (tMs as number) >= 0)
 }
 
 /**

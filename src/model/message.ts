@@ -79,16 +79,16 @@ export function sidOf(origin: string, sequence: number): string {
 }
 
 /**
- * Reads the sid at `at` of a text; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1. When
- * it is of `lastOrigin`, that string is returned instead of a new one.
+ * Reads the sid that a text begins with; `undefined` when it has another form or a number beyond 2⁵³−1 or below 1.
+ * When it is of `lastOrigin`, that string is returned instead of a new one.
  */
-export function parseSid(text: string, at = 0, lastOrigin?: string): Sid | undefined {
-  const sequence = sequenceAt(text, at + 18)
-  if (sequence === undefined || !text.startsWith('TZ', at)) return undefined
-  if (lastOrigin !== undefined && text.startsWith(lastOrigin, at + 2)) return { origin: lastOrigin, sequence }
-  if (Number.isNaN(hexAt(text, at + 2))) return undefined
+export function parseSid(text: string, lastOrigin?: string): Sid | undefined {
+  const sequence = sequenceAt(text, 18)
+  if (sequence === undefined || !text.startsWith('TZ')) return undefined
+  if (lastOrigin !== undefined && text.startsWith(lastOrigin, 2)) return { origin: lastOrigin, sequence }
+  if (Number.isNaN(hexAt(text, 2))) return undefined
   // In two: a longer slice would keep the whole frame in memory as long as the origin is known.
-  return { origin: text.slice(at + 2, at + 10) + text.slice(at + 10, at + 18), sequence }
+  return { origin: text.slice(2, 10) + text.slice(10, 18), sequence }
 }
 
 /** Reads a sequence number: 16 lower-case hex digits, from 1 to 2⁵³−1. */

@@ -127,10 +127,8 @@ export interface SignalOption {
 /** Returns the signal of such options. Throws `INVALID_OPTIONS`. */
 export function checkSignalOption(kind: string, options: SignalOption | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined
-  return checkOptions<typeof NO_SIGNAL>(kind, options, NO_SIGNAL, { signal: checkSignal }).signal
+  return checkOptions<SignalOption>(kind, options, {}, { signal: checkSignal }).signal
 }
-
-const NO_SIGNAL = { signal: undefined as AbortSignal | undefined }
 
 /** Throws `STREAM_OPTIONS_CONFLICT` when options given later differ from those that the stream was opened with. */
 export function checkSameOptions(

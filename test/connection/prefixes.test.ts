@@ -43,14 +43,16 @@ describe('prefixes that a backend gives', () => {
     expect(scene.stream.publish({}).sid.slice(0, 18)).toBe(before.slice(0, 18))
   })
 
-  test('never give two streams one sid, also when they are taken back and given again', async () => {
+  test('begin the sids, and never give two streams one, also when they are taken back and given again', async () => {
     const scene = await openScene()
     const sids = new Set<string>()
     let published = 0
     for (const prefixes of [MINE, OTHERS, MINE, OTHERS]) {
       await connectWith(scene, prefixes)
       for (const name of ['a', 'b', 'c', 'd'].sort(() => (published % 2) - 0.5)) {
-        sids.add(scene.hub.stream(name).publish({}).sid)
+        const { sid } = scene.hub.stream(name).publish({})
+        expect(sid.slice(2, 14)).toBe(prefixes[0])
+        sids.add(sid)
         published++
       }
     }

@@ -3,7 +3,7 @@ import type { Plant } from './fuzzing.ts'
 /** A mistake for each target, which its law has to find. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
   'canonical-json': { file: '/src/model/canonical-json.ts', from: '[...keys].sort()', to: '[...keys]' },
-  frame: { file: '/src/model/message.ts', from: " || !text.startsWith('TZ', at)", to: '' },
+  frame: { file: '/src/model/message.ts', from: " || !text.startsWith('TZ')", to: '' },
   gateway: {
     file: '/gateway/src/http/form.ts',
     from: "raw.includes('+') ? raw.replaceAll('+', ' ') : raw",

@@ -50,6 +50,13 @@ describe('a frame that is written', () => {
 })
 
 describe('a frame that is read', () => {
+  test('is of whom its sid says, whoever spoke last', () => {
+    const text = `{"data":{},"sid":"${SID}","t":1}`
+    for (const last of [undefined, ORIGIN, `${ORIGIN.slice(0, -1)}0`]) {
+      expect(decodeFrame(bytes(text), last)).toEqual([{ data: {}, sid: FROM, tMs: 1 }])
+    }
+  })
+
   test.each([
     ['nothing', ''],
     ['what is no JSON', '{"data":{}'],
@@ -131,8 +138,8 @@ describe('a frame that is read', () => {
   })
 
   test('has the malformed message of an array in its place, and takes the others', () => {
-    const decoded = decode(`[{"data":{"n":1}},7,{"data":[]},{"data":{"n":2}}]`)
-    expect(decoded).toMatchObject([{ data: { n: 1 } }, undefined, undefined, { data: { n: 2 } }])
+    const decoded = decode(`[{"data":{"n":1}},7,null,{"data":[]},{"data":{"n":2}}]`)
+    expect(decoded).toMatchObject([{ data: { n: 1 } }, ...Array(3).fill(undefined), { data: { n: 2 } }])
   })
 
   test.each([
@@ -150,6 +157,7 @@ describe('a frame that is read', () => {
 
   test('may nest as deep as data of 100 levels in a message in an array, and no deeper', () => {
     expect(decode(`[{"data":${nested(100)}}]`)).toBeDefined()
+    expect(decode(`[{"data":${nested(100)}},{"data":{}}]`)).toBeDefined()
     expect(decode(`[{"data":${nested(101)}}]`)).toBeUndefined()
     expect(decode(`{"data":${nested(102)}}`)).toBeUndefined()
   })
@@ -194,11 +202,18 @@ describe('the sid of the last message', () => {
     ['no t', `{"data":{},"sid":"${SID}"}`],
     ['a t with a fraction', `{"data":{},"sid":"${SID}","t":1.5}`],
     ['a sid that is cut off', `"${SID.slice(20)}","t":5}`],
+    ['another first member', `{"v":9,"data":{},"sid":"${SID}","t":5}`],
+    ['another first member in an array', `[{"v":9,"data":{},"sid":"${SID}","t":5}]`],
+    ['a frame that is cut off', `{"data":{},"sid":"${SID}","t":51`],
+    ['an array that is cut off', `[{"data":{},"sid":"${SID}","t":5},`],
+    ['a sid of another kind', `{"data":{},"sid":"MS${SID.slice(2)}","t":5}`],
+    ['a sid by another name', `{"data":{},"tid":"${SID}","t":5}`],
     ['another last member', `{"data":{},"sid":"${SID}","t":5,"x":{}}`],
     ['a sid with the number 0', `{"data":{},"sid":"${sidOf(ORIGIN, 0)}","t":5}`],
     ['a string that is no sid', `{"data":{},"sid":"TZ${'g'.repeat(32)}","t":5}`],
   ])('is not read from %s, and nothing else is taken for one', (_, text) => {
     expect(lastSid(bytes(text))).toBeUndefined()
+    expect(lastSid(bytes(text), ORIGIN)).toBeUndefined()
   })
 })
 

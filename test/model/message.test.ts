@@ -53,6 +53,10 @@ describe('a sid', () => {
     `TZ${origin}0000000000000000`,
     `TZ${origin}0020000000000000`,
     `TZ${origin}ffffffffffffffff`,
+    `TZ${origin}000000000000001/`,
+    `TZ${origin}000000000000000g`,
+    `TZ${origin.replace('a', ' ')}0000000000000001`,
+    `TZundefined${origin.slice(9)}0000000000000001`,
   ])('is not %s', (sid) => {
     expect(parseSid(sid)).toBeUndefined()
   })

@@ -41,6 +41,8 @@ describe('the options of a stream', () => {
       scope: 'stream',
     })
     expect(resolveOptions({ maxBytes: 2 }, unlimited).limit).toBe(false)
+    const slow = resolve({ limit: { ratePerSecond: 5, scope: 'process' } })
+    expect(resolveOptions({ limit: { burst: 2 } }, slow).limit).toEqual({ ...slow.limit, burst: 2 })
   })
 
   test('are copied and frozen; the object of the caller is not written to', () => {
@@ -156,6 +158,54 @@ describe('the options of a stream', () => {
       },
     })
     expect([resolved.maxBytes, reads]).toEqual([100, 1])
+  })
+})
+
+describe('the options of a stream that is open', () => {
+  const same = { ratePerSecond: 5, burst: 2 }
+  class Schema {
+    readonly #text: string
+    constructor(text: string) {
+      this.#text = text
+    }
+    get '~standard'() {
+      return schemaOf(() => ({ value: this.#text }))['~standard']
+    }
+  }
+
+  test.each<[what: string, first: StreamOptions, later: StreamOptions, option: string]>([
+    ['number', { maxBytes: 100 }, { maxBytes: 101 }, 'maxBytes'],
+    ['limit', { limit: same }, { limit: { ratePerSecond: 5, burst: 3 } }, 'limit'],
+    ['limit, none', { limit: same }, { limit: false }, 'limit'],
+    ['limit, the first', { limit: false }, { limit: same }, 'limit'],
+    ['schema whose fields are the same', { schema }, { schema: { ...schema } }, 'schema'],
+    [
+      'schema whose fields are inherited',
+      { schema: new Schema('a') as never },
+      { schema: new Schema('b') as never },
+      'schema',
+    ],
+    ['schema, the first', {}, { schema }, 'schema'],
+  ])('are in conflict with another %s', (_, first, later, option) => {
+    const hub = createHub()
+    const stream = hub.stream('s', first)
+    expect(() => hub.stream('s', later)).toThrow(
+      expect.objectContaining({
+        code: 'STREAM_OPTIONS_CONFLICT',
+        message: expect.stringContaining(
+          `The stream is open with another ${option}; close it first, or leave`,
+        ),
+      }),
+    )
+    expect(hub.stream('s', { ...first })).toBe(stream)
+    expect(hub.stream('s')).toBe(stream)
+  })
+
+  test('may be given again, the limit also in another object or in part', () => {
+    const hub = createHub()
+    const stream = hub.stream('s', { limit: same, schema })
+    expect(hub.stream('s', { limit: { ...same }, schema })).toBe(stream)
+    expect(hub.stream('s', { limit: { burst: 2 } })).toBe(stream)
   })
 })
 
@@ -286,6 +336,33 @@ describe('the options of a call', () => {
   )
 })
 
+describe('a signal', () => {
+  const listen = { addEventListener() {} }
+
+  test.each<[unknown, string]>([
+    [null, 'null'],
+    ['text', '"text"'],
+    [() => {}, 'a function'],
+    [[], 'an object'],
+    [{ aborted: false }, 'an object'],
+    [listen, 'an object'],
+    [{ aborted: false, addEventListener: true }, 'an object'],
+  ])('is not %j', (signal, what) => {
+    const stream = createHub().stream('s')
+    refuses(
+      () => stream.subscribe(() => {}, { signal } as never),
+      new RegExp(`^signal is an AbortSignal, not ${what}`),
+    )
+    expect(stream.ledger().subscribers).toBe(0)
+  })
+
+  test('may be of another implementation', () => {
+    const stream = createHub().stream('s')
+    stream.subscribe(() => {}, { signal: { aborted: false, ...listen } as never })
+    expect(stream.ledger().subscribers).toBe(1)
+  })
+})
+
 describe('the name of a stream', () => {
   // RELIABILITY 47, 48, 51
   test.each<[unknown, string]>([
@@ -322,6 +399,7 @@ describe('the name of a stream', () => {
     '.',
     `tz${'0af9'.repeat(8)}`,
     `TZ${'0af9'.repeat(8)}0`,
+    `xTZ${'0af9'.repeat(8)}`,
   ])('may be %j, and is nobody else`s', (name) => {
     const hub = createHub()
     const stream = hub.stream<{ a: number }>(name)

@@ -32,7 +32,12 @@ export const NOT_FOR_MUTANTS = [
 const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   'src/publish': {
     mutate: ['src/publish/*.ts'],
-    tests: ['test/publish/*.test.ts', 'test/stream/signals.test.ts', 'test/diagnostics.test.ts'],
+    tests: [
+      'test/publish/*.test.ts',
+      'test/model/{ledger,options}.test.ts',
+      'test/stream/signals.test.ts',
+      'test/diagnostics.test.ts',
+    ],
   },
   'src/receive': {
     mutate: ['src/receive/*.ts'],
@@ -74,6 +79,9 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
       'test/stream/{stream,events,closed,signals}.test.ts',
       'test/deliver/delivery.test.ts',
       'test/receive/limit.test.ts',
+      'test/connection/prefixes.test.ts',
+      'test/send/frames.test.ts',
+      'test/diagnostics.test.ts',
     ],
   },
   'src/stream': {
