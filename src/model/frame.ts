@@ -145,7 +145,7 @@ function member(object: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined
 }
 
-function isDigit(code = 0): boolean {
+function isDigit(code = Number.NaN): boolean {
   return code >= 0x30 && code <= 0x39
 }
 
