@@ -22,7 +22,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     // Much of a run is waiting for brokers that are stopped or cut off, so files share the two cores well.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // No test asserts a time; what ends by itself may take long on a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,
