@@ -19,6 +19,11 @@ describe('the simulation', () => {
     expect(neverReached.filter((bucket) => bucket !== 'local' && bucket !== 'waiting')).toEqual([])
   }, 600_000)
 
+  test.each([2_244, 12_964, 17_452, 20_361])('breaks no law with seed %i, which once did', async (seed) => {
+    const { failure } = await simulate(drawPlan(seed))
+    expect(failure).toBeUndefined()
+  })
+
   test('leaves no memory behind of hubs that were closed or killed', async () => {
     const used = async () => {
       await hunt(0, 15)
