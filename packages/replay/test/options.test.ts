@@ -35,6 +35,9 @@ test.each([
   ['replay:a.ndjson?loop=yes', '"loop"'],
   ['replay:a.ndjson?rename=a', 'rename=before=after'],
   ['replay:a.ndjson?from=noon', '"from"'],
+  ['replay:a.ndjson?from=2026-02-31', '"from"'],
+  ['replay:a.ndjson?to=2026-13-01', '"to"'],
+  ['replay:a.ndjson?to=2026-12-31T25:00:00Z', '"to"'],
   ['replay:?speed=2', '"file"'],
   ['replay:a%ndjson', 'percent-encoded'],
 ])('a URL that is wrong is refused: %s', async (url, message) => {
