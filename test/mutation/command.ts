@@ -36,6 +36,7 @@ async function run(names: readonly string[]): Promise<number> {
   const gone = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }
   process.on('exit', () => rmSync(copy, gone))
   process.once('SIGINT', () => process.exit(130))
+  process.once('SIGTERM', () => process.exit(143))
   process.chdir(copy)
   let isGood = true
   for (const [name, part] of parts) {
