@@ -15,10 +15,14 @@ type Command = (args: string[]) => Promise<unknown>
 /** First and last slot; the node that has them, as host and port; its replicas. */
 type SlotsReply = readonly [number, number, readonly [string | null, number], ...unknown[]][]
 
-/** Asks a server which node has which slots. Resolves to `undefined` when it is part of no cluster. */
+/**
+ * Asks a server which node has which slots. Resolves to `undefined` when it is part of no cluster, and rejects when none
+ * of its cluster has any, as before the cluster is made: nobody would tell when that changes.
+ */
 export async function readSlots(command: Command): Promise<SlotRange[] | undefined> {
   try {
     const reply = (await command(['CLUSTER', 'SLOTS'])) as SlotsReply
+    if (reply.length === 0) throw new Error('its cluster has no slots yet')
     const ranges = reply.map(([first, last, [host, port]]) => ({
       first,
       last,

@@ -52,6 +52,20 @@ test('keeps to itself the password that a server before version 6 repeats', asyn
   expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
 })
 
+test.each(REDIS_PROGRAMS)(
+  'is refused as an outage by a cluster on %s that has no slots yet',
+  async (kind) => {
+    const node = await server({ server: kind, cluster: true })
+    const error = await refused(node, { sharded: true })
+    expect(error.code).toBe('TRANSPORT_UNAVAILABLE')
+    expect(error.message).toContain('its cluster has no slots yet')
+    await redisCommand(node, 'CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+    await eventually(() => redisCommand(node, 'CLUSTER', 'INFO')).toContain('cluster_state:ok')
+    const { transport } = await opened(node, { sharded: true })
+    await transport.join(POSITIONS, within())
+  },
+)
+
 test('is refused as an outage while another server of the list is merely away', async () => {
   const broker = await server({ users: { ann: 'right' } })
   const error = await refused([addressOf(broker), `127.0.0.1:${await freePort()}`])
