@@ -149,12 +149,11 @@ export class JoinedTopics {
     else entry.refuse(change, performance.now(), this.#connection.aborted)
     const asked = [...entry.waiting]
     entry.waiting.clear()
+    // All of them at once: one that ends as it is told must not take the topic from those that come after it.
+    if (change === 'joined') for (const user of asked) entry.users.add(user)
     for (const user of asked) {
       if (change !== 'joined') user.refused(topic, change)
-      else {
-        entry.users.add(user)
-        user.joined(topic)
-      }
+      else if (entry.users.has(user)) user.joined(topic)
     }
     if (entry.isEmpty) this.#release(topic, entry)
   }

@@ -1,5 +1,7 @@
+import type { Transport, TransportHost } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { type PageHandler, type PageSocket, relay, servePages } from '../../src/relay.ts'
 import { frameOf, prefix, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
@@ -36,9 +38,9 @@ class HandSocket implements PageSocket {
 
 const HOST = { hub: HUB, receive() {}, watched() {}, down() {}, error() {}, left() {} }
 
-async function pagesByHand() {
-  const made = relay()
-  await made.open(HOST, new AbortController().signal)
+async function pagesByHand({ upstream, host = HOST }: { upstream?: Transport; host?: TransportHost } = {}) {
+  const made = relay(upstream)
+  await made.open(host, new AbortController().signal)
   const pages = servePages({ authenticate: async ({ token = '' }) => openSession(made, token) })
   const enter = async (token: string): Promise<{ socket: HandSocket; page: PageHandler }> => {
     const socket = new HandSocket()
@@ -84,6 +86,25 @@ describe('a page that does not read', () => {
     expect(socket.count(KIND.barrier)).toBe(1)
     expect(socket.ends).toEqual([4102, 'terminated'])
     expect(pages.counts.pages).toBe(0)
+    pages.close()
+  })
+
+  test('and is ended as it is told of a join, takes the topic from nobody else', async () => {
+    const upstream = new ScriptedTransport()
+    upstream.answers.join = 'hang'
+    const received: string[] = []
+    const host = { ...HOST, receive: (topic: string) => void received.push(topic) }
+    const { relay: made, pages, enter } = await pagesByHand({ upstream, host })
+    const { socket, page } = await enter('ann')
+    page.receive(encodeNumbered(KIND.join, 1, TOPIC))
+    const joined = made.join(TOPIC as never, new AbortController().signal)
+    socket.bufferedBytes = 2_000_000
+    await eventually(() => upstream.joins.length).toBe(1)
+    upstream.joins[0]?.resolve()
+    await joined
+    expect(pages.counts.pages).toBe(0)
+    upstream.host.receive(TOPIC as never, frameOf(prefix('b')))
+    expect([received, upstream.left]).toEqual([[TOPIC], []])
     pages.close()
   })
 
