@@ -247,7 +247,7 @@ export class Joins {
     join.losses = 0
     join.lastCause = undefined
     answer(join)
-    this.#events.joinChanged(join.topic, 'joined')
+    if (join.isWanted) this.#events.joinChanged(join.topic, 'joined') // else it is left at the end of this tick
   }
 
   #failed(join: Join, cause: unknown): void {

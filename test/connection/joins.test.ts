@@ -87,6 +87,25 @@ describe('a topic', () => {
     expect(heard).toEqual([{ n: 1 }])
   })
 
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'is not taken for joined by the next subscription when it was given up %i turns after the answer',
+    async (turns) => {
+      const { transport, stream } = await openHub()
+      transport.answers.join = 'hang'
+      const first = stream.subscribe(() => {})
+      await tick()
+      transport.joins[0]?.resolve()
+      for (let turn = 0; turn < turns; turn++) await undefined
+      first.unsubscribe()
+      await tick()
+      const next = stream.subscribe(() => {})
+      await tick()
+      await expect(stateOf(next.ready)).resolves.toBe('pending')
+      transport.joins[1]?.resolve()
+      await next.ready
+    },
+  )
+
   // RELIABILITY 44
   test('is left once nobody wants it, ten thousand of them too, and none is made again', async () => {
     const { transport, hub } = await openHub()
