@@ -80,6 +80,7 @@ export class Tap extends Subscription {
 
   /** Takes a frame. For the hub. */
   receive(topic: string, frame: Uint8Array | string): void {
+    if (this.closed) return // by the listener of another tap
     const followed = this.#follow(topic)
     if (followed === undefined) return this.#totals.drop('malformed')
     followed.bytes += frame.length

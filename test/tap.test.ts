@@ -53,6 +53,24 @@ function entry(sequence: number, data: object = { sequence }) {
 }
 
 describe('a tap', () => {
+  test.each(['unsubscribe', 'abort', 'close'])(
+    'hears no more of a frame once another tap ends it: %s',
+    async (how) => {
+      const { hub, take } = await scripted()
+      const stop = new AbortController()
+      const ends = {
+        unsubscribe: () => second.unsubscribe(),
+        abort: () => stop.abort(),
+        close: () => hub.close(),
+      }
+      const heard: string[] = []
+      hub.tap(() => void ends[how as keyof typeof ends]())
+      const second = hub.tap((_, stream) => heard.push(stream), { signal: stop.signal })
+      take(entry(1))
+      expect([heard, second.closed, second.ledger().received]).toEqual([[], true, 0])
+    },
+  )
+
   test('hears what other hubs publish on streams that it never opened, with sid and data', async () => {
     const { here, heard, settle } = await tapped()
     const sent = [here.stream('a').publish({ n: 1 }), here.stream('ä/ö').publish({ n: 2 })]
