@@ -25,8 +25,10 @@ export function snapshot(data: unknown, maxBytes: number, place?: Place): object
   try {
     return walk.root(data)
   } catch (thrown) {
-    // What the data itself throws may be the refusal of another publish.
-    throw thrown === walk.refusal ? thrown : walk.invalid('Reading the data threw', thrown)
+    // What the data itself throws may be the refusal of another publish, or nothing.
+    throw thrown !== undefined && thrown === walk.refusal
+      ? thrown
+      : walk.invalid('Reading the data threw', thrown)
   }
 }
 

@@ -151,6 +151,20 @@ describe('what JSON or a naive copy cannot take', () => {
     })
   })
 
+  test.each([undefined, null, 0, ''])('is a getter that throws %j', (thrown) => {
+    const data = {
+      get a() {
+        throw thrown
+      },
+    }
+    expect(refusalOf(data)).toEqual({
+      code: 'INVALID_DATA',
+      path: '$.a',
+      reason: 'Reading the data threw',
+      cause: thrown,
+    })
+  })
+
   test.each<[string, unknown, string]>([
     ['a revoked Proxy', { a: [revoked()] }, '$.a[0]'],
     ['a revoked Proxy as the root', revoked(), '$'],
