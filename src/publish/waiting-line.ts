@@ -41,11 +41,16 @@ export function closeLine(state: StreamState): void {
   }
 }
 
-/** Publishes what there is room for. Subscribers may take long, so the clock is read for each. */
+/**
+ * Publishes what there is room for. Subscribers may take long, so the clock is read for each. Who joins meanwhile waits
+ * for the next timer: subscribers that are slower than the rate, and queue more, would leave no turn to anything else.
+ */
 function advance(state: StreamState): void {
   const line = lineOf(state)
   line.cancelTimer = undefined
+  let left = line.waiters.size
   for (const waiter of line.waiters) {
+    if (left-- === 0) break
     const nowMs = state.hub.clock.nowMs()
     if (state.isClosed) return // by a clock of the user's, which refused everybody
     if (!(state.bucket as LeakyBucket).take(nowMs)) break

@@ -97,7 +97,7 @@ describe('publishWhenReady', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('leaves no timer behind when whoever joins during an admission is admitted in the same go', async () => {
+  test('admits whoever joins during an admission by the next timer, and leaves none behind', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
       limit: { ratePerSecond: 10, burst: 4 },
@@ -110,7 +110,10 @@ describe('publishWhenReady', () => {
     const waiting = [10, 11].map((n) => stream.publishWhenReady({ n }))
     clock.nowMs = 10_000 // the timer is late: there is room for all of them
     await pass(100)
-    await Promise.all([...waiting, joined])
+    await Promise.all(waiting)
+    expect(stream.ledger()).toMatchObject({ accepted: 6, waiting: 1 })
+    await pass(1)
+    await joined
     expect(stream.ledger()).toMatchObject({ accepted: 7, waiting: 0 })
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -286,6 +289,25 @@ describe('publishWhenReady', () => {
         expect(nth + 1).toBeLessThanOrEqual(2 + (atMs - firstMs) / 1000 + 1e-6)
       }
     }
+  })
+
+  test('gives others a turn while each subscriber queues a successor and takes longer than the rate', async () => {
+    const clock = { nowMs: 0 }
+    const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
+      limit: { ratePerSecond: 100, burst: 1 },
+    })
+    const queue = (n: number) => void stream.publishWhenReady({ n }).catch(() => {})
+    let heard = 0
+    stream.subscribe(({ data }) => {
+      heard++
+      if (data.n < 50) queue(data.n + 1)
+      clock.nowMs += 20
+    })
+    queue(0)
+    expect(heard).toBe(1)
+    vi.advanceTimersToNextTimer()
+    expect([heard, stream.ledger().waiting]).toEqual([2, 1])
+    stream.close()
   })
 
   test('publishes nothing when the clock of the user closes the stream as the line moves', async () => {
