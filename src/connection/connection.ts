@@ -38,8 +38,8 @@ export class Connection {
   readonly #closing = new AbortController()
   /** Aborted when the connection that lives now, if one does, is gone. */
   #current = new AbortController()
-  /** Resolved while the connection is up. */
-  #up = deferred()
+  /** Of those who wait for a connection: called when it is up, refused or closed. */
+  readonly #waiting = new Set<() => void>()
   readonly #backOff = new BackOff()
   #lastCause: string | undefined
   /** A fatal refusal that stands. */
@@ -93,14 +93,16 @@ export class Connection {
    * closed, on abort, and at once while a fatal refusal stands.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
-    let up: Promise<void>
-    do {
+    for (;;) {
       this.#closing.signal.throwIfAborted()
       if (this.#refusal !== undefined) throw this.#refusal
-      up = this.#up.promise
-      await abortable(up, signal)
-      await abortable(abortable(this.joins.answered(), signal), this.#closing.signal)
-    } while (up !== this.#up.promise) // the connection was lost meanwhile
+      const connection = this.#current.signal
+      if (!this.isUp) await this.#change(signal)
+      else {
+        await abortable(this.joins.answered(connection), signal)
+        if (!connection.aborted) break
+      }
+    }
     // The streams of a hub that is closing give up the joins that this waited for.
     if (this.#hub.isClosed) throw this.#closed()
   }
@@ -125,7 +127,7 @@ export class Connection {
     const closed = this.#closed()
     this.#closing.abort(closed)
     this.#setStatus('closed')
-    this.#up.reject(closed)
+    this.#wake()
     this.#current.abort(closed)
     await this.#disconnect(undefined)
     takenTransports.delete(this.#transport)
@@ -184,10 +186,25 @@ export class Connection {
     this.failedAttempts = 0
     const { prefixes } = this.#transport.capabilities
     if (prefixes !== undefined) this.#events.prefixesGiven(prefixes)
-    this.#up.resolve()
     this.confirmations.start(connection)
     this.#setStatus('up')
     this.joins.connect(connection.signal)
+    this.#wake()
+  }
+
+  /** Resolves when the connection is up, refused or closed. Keeps nothing of a wait that the signal ended. */
+  async #change(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = deferred()
+    this.#waiting.add(resolve)
+    try {
+      await abortable(promise, signal)
+    } finally {
+      this.#waiting.delete(resolve)
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
   }
 
   /** Reports why the connection is gone, or was not made: not again for each attempt that fails for the same reason. */
@@ -196,8 +213,7 @@ export class Connection {
     const known = RivuletError.is(cause) ? cause : failure('TRANSPORT_UNAVAILABLE', what, cause)
     const error = named(known, this.#hub.name)
     this.#refusal = error.code === 'TRANSPORT_FAILED' ? error : undefined
-    if (this.#refusal !== undefined) this.#up.reject(error)
-    if (this.#refusal !== undefined || this.isUp) this.#up = deferred()
+    if (this.#refusal !== undefined) this.#wake()
     if (!this.isUp) {
       this.failedAttempts++
       this.joins.forgive()

@@ -168,6 +168,7 @@ export class Joins {
     for (const join of this.#byTopic.values()) {
       // Only a join that is to blame for that waits longer than the connection is away.
       if (!join.isSuspect) join.stopRetry()
+      answer(join) // whoever waits looks whether there is a connection
       join.isAnswered = false
       if (join.stop() === 'in') this.#events.joinChanged(join.topic, 'left')
     }
@@ -191,15 +192,12 @@ export class Joins {
     this.#failed(join, cause)
   }
 
-  /** Resolves when every join that is wanted now has been answered on this connection, or is overdue. */
-  async answered(): Promise<void> {
-    const wanted = [...this.#byTopic.values()]
-    const isOpen = (join: Join) => join.isWanted && !join.isAnswered
-    // Again, since the connection may have been another one when the first of them was answered.
-    while (wanted.some(isOpen)) {
-      for (const join of wanted) {
-        if (isOpen(join)) join.answered ??= deferred()
-        await join.answered?.promise
+  /** Resolves when every join that is wanted now has been answered or is overdue, or when the connection is gone. */
+  async answered(connection: AbortSignal): Promise<void> {
+    for (const join of [...this.#byTopic.values()]) {
+      while (join.isWanted && !join.isAnswered && !connection.aborted) {
+        join.answered ??= deferred()
+        await join.answered.promise
       }
     }
   }

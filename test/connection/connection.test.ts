@@ -1,5 +1,6 @@
 import { createHub, openHub, type Topic } from 'rivulet'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { heapUsed } from '../support/heap.ts'
 import { away, link, refused, untilNextOpen } from '../support/linked-hub.ts'
 import { expectLawful, openScene, stateOf, tick } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
@@ -400,6 +401,48 @@ describe('ready', () => {
     expect(await stateOf(ready)).toBe('pending')
     void hub.close()
     expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
+  })
+
+  test('rejects when the connection is lost while a join is under way, and refused when it is made again', async () => {
+    const linked = link({ join: 'hang' })
+    linked.hub.stream('s').subscribe(() => {})
+    const ready = linked.hub.ready()
+    expect(await stateOf(ready)).toBe('pending')
+    linked.transport.answers.open = refused()
+    linked.transport.host.down(away)
+    await untilNextOpen(linked, 60_000)
+    expect(await stateOf(ready)).toMatchObject({ code: 'TRANSPORT_FAILED' })
+  })
+
+  test('warns of no leak when many wait for one join', async () => {
+    const warnings: unknown[] = []
+    const warn = (warning: unknown) => warnings.push(warning)
+    process.on('warning', warn)
+    onTestFinished(() => void process.off('warning', warn))
+    const { hub, transport } = link({ join: 'hang' })
+    hub.stream('s').subscribe(() => {})
+    const all = Promise.all(Array.from({ length: 20 }, () => hub.ready()))
+    await tick()
+    transport.joins[0]?.resolve()
+    await all
+    await new Promise((resolve) => process.nextTick(resolve))
+    expect(warnings).toEqual([])
+  })
+
+  test('keeps nothing of those who gave up while there is no connection', async () => {
+    const { hub } = link({ open: 'hang' })
+    const giveUp = async (count: number) => {
+      for (let nth = 0; nth < count; nth++) {
+        const abort = new AbortController()
+        const ready = hub.ready({ signal: abort.signal })
+        abort.abort()
+        await ready.catch(() => {})
+      }
+    }
+    await giveUp(1_000)
+    const before = heapUsed()
+    await giveUp(10_000)
+    expect(heapUsed() - before).toBeLessThan(2 * 1024 * 1024)
   })
 })
 
