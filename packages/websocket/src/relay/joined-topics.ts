@@ -35,6 +35,11 @@ class JoinedTopic {
     return this.#refusal !== undefined
   }
 
+  /** Whether the keeper has it back off, since it costs the connection, and asks again by itself. */
+  get isHeld(): boolean {
+    return this.isRefused && this.#refusedUntilMs === Infinity
+  }
+
   get isEmpty(): boolean {
     return this.users.size === 0 && this.waiting.size === 0
   }
@@ -43,7 +48,6 @@ class JoinedTopic {
     return nowMs < this.#refusedUntilMs ? this.#refusal : undefined
   }
 
-  /** `isHeld`: the keeper has it back off, since it costs the connection. */
   refuse(cause: Error, nowMs: number, isHeld: boolean): void {
     const waitMs = Math.min(REFUSED_MS * 2 ** this.#refusals, LONGEST_REFUSED_MS)
     this.#refusal = cause
@@ -162,7 +166,7 @@ export class JoinedTopics {
   #release(topic: Topic, entry: JoinedTopic): void {
     const isRemembered = this.#connection.aborted || entry.isRefused || this.#lingering.has(topic)
     if (this.#keeper === undefined || !isRemembered) return this.#forget(topic)
-    if (entry.isRefused && !this.#connection.aborted) this.#keeper.unwant(topic)
+    if (entry.isRefused && !entry.isHeld && !this.#connection.aborted) this.#keeper.unwant(topic)
     if (!this.#lingering.has(topic)) this.#lingering.set(topic, performance.now())
     const [oldest] = this.#lingering.size > MAX_LINGERING ? this.#lingering.keys() : []
     if (oldest !== undefined) this.#forget(oldest)

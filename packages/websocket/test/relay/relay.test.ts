@@ -1,6 +1,6 @@
 import { memoryBus } from '@rivulet/memory'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { eventually } from '../../../../test/support/live.ts'
+import { eventually, makeLive } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { relay } from '../../src/relay.ts'
 import { frameOf, prefix, prefixOf, secretOf, topicOf } from '../support/frames.ts'
@@ -150,4 +150,30 @@ test('asks upstream for no refused topic while nobody wants it, and again when s
   await ask()
   expect([told.at(-1), upstream.joins.length]).toEqual(['joined', 3])
   await carried.close(AbortSignal.abort())
+})
+
+test('asks for a topic again that cost upstream its connection, also when somebody asks for it meanwhile', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const upstream = new ScriptedTransport()
+  upstream.answers.join = 'hang'
+  const hub = makeLive({ transport: relay(upstream), name: HUB })
+  hub.on('error', () => {})
+  const heard: unknown[] = []
+  const stream = hub.stream('killer')
+  const subscription = stream.subscribe(() => {})
+  for (let losses = 1; losses <= 2; losses++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(upstream.joins.length).toBe(losses)
+    upstream.host.down(new Error('protocol error'))
+  }
+  upstream.answers.join = 'resolve'
+  await vi.advanceTimersByTimeAsync(1_000)
+  subscription.unsubscribe()
+  await vi.advanceTimersByTimeAsync(0)
+  stream.subscribe(({ data }) => heard.push(data))
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(hub.status).toBe('up')
+  upstream.host.receive(KILLER as never, frameOf(prefix('b')))
+  expect(heard.length).toBe(1)
 })
