@@ -13,6 +13,8 @@ const SLACK_MS = 150
 const OVERDUE_MS = 2_000
 /** A barrier that takes longer shows no clear link. */
 const PROMPT_MS = 1_000
+/** Who was late for so long is believed, when a barrier was prompt since: the link may have frozen after that. */
+const BELIEVED_MS = 59_900
 
 /** A frame as it is handed over, and when. */
 export interface Handing extends HandedFrame {
@@ -155,7 +157,7 @@ export class Heard {
     if (ageMs - baseMs <= maxAgeMs + SLACK_MS) return undefined
     const lateForMs = atMs - (publisher.lateSinceMs ?? atMs)
     const isSteady = lateForMs >= 0.8 * maxAgeMs && ageMs - heldMs - baseMs > 0.8 * maxAgeMs - PROMPT_MS
-    if (isSteady) return undefined
+    if (isSteady || lateForMs >= BELIEVED_MS) return undefined
     return `${ageMs} ms old, ${baseMs} ms is usual; it waited ${heldMs} ms on the own link; late for ${lateForMs} ms`
   }
 

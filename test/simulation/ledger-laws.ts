@@ -1,8 +1,8 @@
 import type { Ledger } from 'rivulet'
 import type { Life } from './life.ts'
 
-/** Timers that one hub may have at a time, each throw of an RxJS subscriber among them. */
-const MOST_TIMERS = 400
+/** Timers that one hub may have at a time. */
+const MOST_TIMERS = 100
 /** Two barriers in a row that have 2 s each. */
 const MOST_UNNOTICED_MS = 4_200
 

@@ -10,7 +10,7 @@ const BIRTH_MS = Date.UTC(2026, 0, 1)
 export class Machine implements Environment, Owner {
   busyUntilMs = 0
   isDead = false
-  /** Timers that were set and have neither run nor been cancelled. */
+  /** Timers that were set and have neither run nor been cancelled; none without a wait, as for what RxJS throws. */
   pendingTimers = 0
   /** What its monotonic clock has gone through, as the hub saw it when it last read it: steps back are none. */
   elapsedMs = 0
@@ -67,8 +67,8 @@ export class Machine implements Environment, Owner {
 
   setTimer(action: () => void, waitMs: number): () => void {
     const wholeMs = Math.max(1, Math.trunc(waitMs)) // as setTimeout has it
-    this.pendingTimers++
-    let isPending = true
+    let isPending = waitMs > 0
+    if (isPending) this.pendingTimers++
     const end = () => {
       if (isPending) this.pendingTimers--
       isPending = false

@@ -66,6 +66,8 @@ export class Network {
   readonly removals: Overheard[] = []
   /** What strangers sent in the name of hubs. */
   readonly forgeries = new Forgeries()
+  /** Of all processes so far. */
+  readonly machineSeeds = new Set<number>()
   readonly #sent = new Map<string, Sent>()
   readonly #publishing = new Map<string, Publishing>()
 

@@ -73,7 +73,7 @@ export class Reader {
   /** Stops listening. */
   stop(): void {
     if (this.isOver) return
-    this.#stoppedMs = this.of.life.machine.trueMs()
+    this.#stoppedMs = this.of.life.network.world.time.nowMs
     this.end()
     this.#stop()
   }
@@ -142,9 +142,9 @@ export class Reader {
     life.endedSignals.push(this.#abort.signal) // what it holds is discarded on abort until then
   }
 
-  /** What `next` was given before may still come in that moment; what it held, when its stream has ended. */
+  /** What `next` was given before may still come in that turn, also of a busy process; what it held, when its stream has ended. */
   #isStopped(): boolean {
-    return this.#stoppedMs < this.of.life.machine.trueMs() && !this.of.stream.closed
+    return this.#stoppedMs < this.of.life.network.world.time.nowMs && !this.of.stream.closed
   }
 
   #take(message: Message<Data>): unknown {

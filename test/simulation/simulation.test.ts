@@ -8,6 +8,8 @@ import { type Shrunk, shrink } from './shrink.ts'
 import { simulate } from './simulation.ts'
 
 const SEEDS = 200
+/** Seeds that broke a law, each by a mistake of the simulation. */
+const ONCE_BROKEN = [2_244, 12_964, 17_452, 20_361, 23_996, 30_859, 42_392, 46_097, 51_723]
 
 describe('the simulation', () => {
   test(`breaks no law with the seeds below ${SEEDS}, which fill every bucket of the ledger`, async () => {
@@ -19,7 +21,7 @@ describe('the simulation', () => {
     expect(neverReached.filter((bucket) => bucket !== 'local' && bucket !== 'waiting')).toEqual([])
   }, 600_000)
 
-  test.each([2_244, 12_964, 17_452, 20_361])('breaks no law with seed %i, which once did', async (seed) => {
+  test.each(ONCE_BROKEN)('breaks no law with seed %i, which once did', async (seed) => {
     const { failure } = await simulate(drawPlan(seed))
     expect(failure).toBeUndefined()
   })

@@ -40,6 +40,10 @@ export class Site {
   }
 
   #begin(): Life {
-    return new Life(this.#network, { ...this.#setup, seed: this.#seeds.seed() })
+    const { machineSeeds } = this.#network
+    let seed = this.#seeds.seed()
+    while (machineSeeds.has(seed)) seed++ // two hubs that draw the same would number their messages alike
+    machineSeeds.add(seed)
+    return new Life(this.#network, { ...this.#setup, seed })
   }
 }
