@@ -5,6 +5,7 @@ import { loadTransport } from 'rivulet/transport'
 import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
+import { decodeSegment } from '../base/segment.ts'
 import { createGateway, type Gateway } from '../gateway/gateway.ts'
 import { LIMIT_NAMES } from '../gateway/gateway-options.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
@@ -131,10 +132,11 @@ function optionsOf(settings: Settings) {
 /** Reads `nats://user:password@host:port` URLs of one cluster. Throws `INVALID_OPTIONS`, without any secret. */
 function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
   const parsed = urls.map(parse)
-  const [first] = parsed
-  if (first === undefined) throw invalidRegistry()
-  const user = decodeURIComponent(first.username)
-  const password = decodeURIComponent(first.password)
+  // Credentials may stand in one URL only, whichever it is, as in those of the transport.
+  const holder = parsed.find(({ username }) => username !== '') ?? parsed[0]
+  if (holder === undefined) throw invalidRegistry()
+  const [user, password] = [decodeSegment(holder.username), decodeSegment(holder.password)]
+  if (user === undefined || password === undefined) throw invalidRegistry()
   return {
     servers: parsed.map(({ protocol, host }) => `${protocol}//${host}`),
     ...(password !== '' && { user, password }),
@@ -151,6 +153,6 @@ function parse(text: string): URL {
 
 function invalidRegistry(): RivuletError {
   return invalid(
-    'The registry is memory, nats (with a transport of nats:// or tls://), or such a URL of its own.',
+    'The registry is memory, nats (with a transport of nats:// or tls://), or such a URL of its own, percent-encoded.',
   )
 }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { startNats } from '../../../../test/support/brokers.ts'
 import { runGateway } from '../../src/command/run-gateway.ts'
 import { settingsOf } from '../../src/command/settings.ts'
 import { ApiClient, BASIC, basic } from '../support/api-client.ts'
@@ -72,6 +73,7 @@ test('the command says in one sentence why it does not start', async () => {
     [['--port', 'x'], /number from 0 to 65535/],
     [['--port', '0', '--open', '--cors', 'app.example'], /An origin is like "https:\/\/app.example"/],
     [['--port', '0', '--open', '--registry', 'x'], /The registry is memory, nats/],
+    [['--port', '0', '--open', '--registry', 'nats://ann:the-secret%@h'], /The registry is memory, nats/],
     [['--port', '0', '--open', '--creations-per-second', '0'], /whole number from 1/],
   ]
   await Promise.all(
@@ -117,6 +119,17 @@ test.each<[config: object, sentence: RegExp]>([
     code: 'INVALID_OPTIONS',
     message: expect.stringMatching(sentence),
   })
+})
+
+test.each([0, 1])('the registry has its credentials from whichever URL has them: %i', async (index) => {
+  const broker = await startNats({ jetstream: true, users: { ann: 'p%w' } })
+  onTestFinished(() => broker.close())
+  const transport = [broker.url, broker.url]
+  transport[index] = broker.url.replace('//', '//ann:p%25w@')
+  const given = { port: 0, open: true as const, transport, registry: 'nats', logLevel: 'silent' }
+  const running = await runGateway(settingsOf(given, {}))
+  onTestFinished(() => running.close())
+  expect(await (await fetch(`${running.url}/healthz`)).json()).toEqual({ status: 'up', pages: 0 })
 })
 
 test('the command shows what it can be told', async () => {
