@@ -70,7 +70,10 @@ export interface GatewayOptions extends ServicesOptions {
    * ends connections that take nothing earlier, by `writeStallMs`. @default 60000
    */
   readonly stallMs?: number
-  /** Takes log lines; a pino logger fits. @default nothing is logged */
+  /**
+   * Takes log lines; a pino logger fits. It hears the errors of hubs, and writes their code and stream; the hub's event
+   * `error` tells the rest. @default nothing is logged, and errors of hubs stay the hubs' own
+   */
   readonly log?: GatewayLog
 }
 

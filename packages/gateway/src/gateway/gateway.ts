@@ -1,9 +1,9 @@
 import type { PageHandler, PageSocket } from '@rivulet/websocket/relay'
-import type { Hub } from 'rivulet'
+import type { Hub, RivuletError } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import { type NoteForwarding, warnOfForwarding } from '../access/open-access.ts'
-import { type Answer, codeOf, unavailableAnswer } from '../base/answer.ts'
-import type { GatewayLog } from '../base/gateway-log.ts'
+import { type Answer, unavailableAnswer } from '../base/answer.ts'
+import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
 import { type DirectPublish, makeDirectPublish } from '../http/publishing.ts'
@@ -196,9 +196,15 @@ class HttpGateway implements Gateway {
   }
 }
 
-/** Writes a hub's errors and changes of status to the log, until the function that it gives is called. */
+/**
+ * Writes a hub's errors and changes of status to the log, until the function that it gives is called. Without a log it
+ * does not listen: the hub would take its errors for heard, and keep them from the console.
+ */
 function watch(hub: Hub, log: GatewayLog): () => void {
-  const onError = (error: unknown) => log.warn({ code: codeOf(error) }, 'a hub reports an error')
+  if (log === SILENT_LOG) return () => {}
+  // Not the message: it repeats what a subscriber threw.
+  const onError = (error: RivuletError) =>
+    log.warn({ code: error.code, hub: hub.name, stream: error.stream }, 'a hub reports an error')
   const onStatus = (status: string) => log.info({ hub: hub.name, status }, 'the status of a hub changed')
   hub.on('error', onError).on('status', onStatus)
   return () => void hub.off('error', onError).off('status', onStatus)
