@@ -14,9 +14,10 @@ async function two(delayMs: number) {
     const hub = createHub({ transport: bus.transport() })
     onTestFinished(() => hub.close().then(() => {}))
     const gateway = createGateway({ services: { [SERVICE]: hub }, keys: [ACCOUNT_KEY], registry })
-    return { bus, api: new ApiClient((await servedGateway(gateway)).url) }
+    return { hub, api: new ApiClient((await servedGateway(gateway)).url) }
   }
-  return { bus, here: (await open()).api, there: (await open()).api }
+  const [here, there] = [await open(), await open()]
+  return { bus, here: here.api, there: there.api, hubs: { here: here.hub, there: there.hub } }
 }
 
 describe('a removal at another gateway', () => {
@@ -58,5 +59,44 @@ describe('a removal at another gateway', () => {
     await there.publish('a', { n: 2 })
     await next.count(1)
     expect(next.events).toMatchObject([{ data: { n: 2 } }])
+  })
+})
+
+describe("a stream of the service's own code", () => {
+  test('stays where it is subscribed to, when its time to live at the gateway ends', async () => {
+    const { here, hubs } = await two(0)
+    await here.create({ UniqueName: 'a', Ttl: '1' })
+    const heard: unknown[] = []
+    hubs.here.stream('a').subscribe(({ data }) => heard.push(data))
+    const client = await listenAt(here.messagesOf('a'), BASIC)
+    await here.publish('a', { n: 1 })
+    await client.ended
+    expect(client.events.at(-1)).toMatchObject({ event: 'removed', data: { reason: 'expired' } })
+    hubs.here.stream('a').publish({ n: 2 })
+    expect(heard).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  test('is not kept where nobody subscribes to it', async () => {
+    const { bus, here, hubs } = await two(0)
+    await here.create({ UniqueName: 'a', Ttl: '1' })
+    // The answer is not waited for: the join never comes.
+    bus.freeze()
+    const client = await listenAt(here.messagesOf('a'), BASIC)
+    await client.ended
+    expect([...hubs.here.streams()]).toEqual([])
+  })
+
+  test('hears of a removal at another gateway from the hub, not from the registry', async () => {
+    const { bus, here, there, hubs } = await two(0)
+    await here.create({ UniqueName: 'a' })
+    const stream = hubs.there.stream('a')
+    const removed = new Promise((resolve) => stream.on('removed', resolve))
+    await stream.subscribe(() => {}).ready
+    await there.publish('a', { n: 1 })
+    bus.freeze()
+    await here.remove('a')
+    expect(stream.closed).toBe(false)
+    bus.thaw()
+    expect(await removed).toEqual({ reason: 'removed', isLocal: false })
   })
 })

@@ -48,13 +48,14 @@ export class Broadcast {
       // The stream tells why it ended only after it has completed.
       complete: () => queueMicrotask(() => this.end(removal ?? { event: 'closing', reason: 'closed' })),
     })
+    // An Observable can't tell when its topic is joined; a subscription can.
+    const probe = stream.subscribe(() => {})
     this.#stop = () => {
       stream.off('removed', noteRemoval)
       messages.unsubscribe()
+      probe.unsubscribe()
       over(this)
     }
-    // An Observable can't tell when its topic is joined; a subscription can.
-    const probe = stream.subscribe(() => {})
     const joined = probe.ready.catch(() => {}).finally(() => probe.unsubscribe())
     // One for all listeners: those that come while the broker is away leave nothing behind when they go.
     this.joined = withinMs(LONGEST_JOIN_MS, joined)

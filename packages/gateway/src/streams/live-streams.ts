@@ -100,7 +100,7 @@ export class LiveStreams {
     const key = keyOf(record)
     this.#broadcasts.get(key)?.end({ event: 'removed', reason })
     if (isOwn && hub.status !== 'closed') hub.stream(hubNameOf(record)).remove()
-    else this.#streams.get(key)?.close()
+    else closeUnheard(this.#streams.get(key))
     this.#streams.delete(key)
   }
 
@@ -122,6 +122,11 @@ export class LiveStreams {
   #hubOf(record: StreamRecord): Hub {
     return this.#services.get(record.serviceSid) as Hub
   }
+}
+
+/** To the hub the stream of the service's own code is the same one: where that subscribes to it, it is not ours to end. */
+function closeUnheard(stream: Stream | undefined): void {
+  if (stream?.ledger().subscribers === 0) stream.close()
 }
 
 function nameKeyOf(record: StreamRecord): string {
