@@ -51,10 +51,12 @@ export class PageAccess {
     if ('refused' in found) return found
     const sid = this.#sids.get(hub)
     // Nobody learns the names of hubs by trying.
-    const isHere =
-      sid !== undefined && ['publish', 'listen'].some((action) => found.may(action as Action, sid))
-    if (!isHere) return refused('There is no such hub here, or the token allows nothing on it')
+    if (sid === undefined || !mayAnything(found, sid)) {
+      return refused('There is no such hub here, or the token allows nothing on it')
+    }
     const prefixKey = await this.#prefixKeyOf(found)
+    // The key may have been replaced meanwhile, when this page was none yet that could be ended.
+    if (!mayAnything(found, sid)) return { refused: 'The key has changed', isFinal: false }
     const identity = identityOf(found, current as KeyedSession | undefined)
     if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
       return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
@@ -104,6 +106,10 @@ export class PageAccess {
       ...{ keySid, identity, expiresMs, prefixKey },
     }
   }
+}
+
+function mayAnything({ may }: Caller, sid: string): boolean {
+  return may('publish', sid) || may('listen', sid)
 }
 
 async function derive(bytes: Uint8Array): Promise<Uint8Array> {

@@ -1,8 +1,9 @@
 import type { Hub } from 'rivulet'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import type { Grant } from '../../src/index.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
+import { openRawPage } from '../support/raw-page.ts'
 import { ACCOUNT_KEY, SERVICE } from '../support/served-gateway.ts'
 import { browserToken, pageHub, readyPage, servedPages } from '../support/served-pages.ts'
 
@@ -137,6 +138,26 @@ describe('keys that are replaced', () => {
     await eventually(() => heard).toEqual([{ key: 'old' }, { key: 'new' }])
     expect(page.ledger()).toMatchObject({ accepted: 2, confirmed: 2 })
     expect(gateway.counts.refused).toBe(0)
+  })
+
+  // The gateway signs twice for a page: what the key gives for all its pages, and what is the page's own.
+  test.each([1, 2])('end a page that is let in just then, at signature %i', async (turn) => {
+    const { url, gateway } = await servedPages()
+    const token = await browserToken()
+    const page = await openRawPage(url)
+    const sign = crypto.subtle.sign.bind(crypto.subtle)
+    let turns = 0
+    const signing = vi.spyOn(crypto.subtle, 'sign').mockImplementation((...parts) => {
+      turns++
+      if (turns === turn) gateway.setKeys([ACCOUNT_KEY])
+      return sign(...parts)
+    })
+    onTestFinished(() => signing.mockRestore())
+    page.hello({ version: 1, hub: 'default', secret: 'a'.repeat(32), token })
+    await Promise.race([page.closed, page.next('welcome')])
+    expect(turns).toBeGreaterThanOrEqual(turn)
+    expect(page.received).toEqual([])
+    expect(gateway.counts.pages).toBe(0)
   })
 
   test('end their pages for good when those have no others', async () => {
