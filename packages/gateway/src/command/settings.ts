@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
+import { type Form, PORT } from '../base/options.ts'
 import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
@@ -57,7 +58,6 @@ export interface CommandOptions extends Limits {
   readonly config?: string
 }
 
-type Form = { fits(value: unknown): boolean; what: string }
 type Config = Record<string, unknown>
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -74,11 +74,6 @@ const CONFIG_FIELDS = [
     ...LIMIT_NAMES,
   ],
 ]
-
-const PORT: Form = {
-  fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
-  what: 'a number from 0 to 65535',
-}
 
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
 const CONFIG_FORMS: Readonly<Record<string, Form>> = {

@@ -3,6 +3,7 @@ import { FailedLogins } from '../access/failed-logins.ts'
 import { type ApiKey, KeyRing } from '../access/key-ring.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
+import { checkNames, numberFrom } from '../base/options.ts'
 import type { ListeningOptions } from '../http/listening.ts'
 import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
@@ -91,7 +92,7 @@ const HOST = /^([^/:\s[\]]+|\[[\da-f:.]+\])$/i
 // As browsers send it: lower case, no path. Apps have schemes of their own, e.g. capacitor://localhost.
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/
 
-/** Every option, so that a misspelt one is not taken for one that was left out. */
+/** Every option. */
 const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
   ...{
     hub: true,
@@ -114,7 +115,7 @@ const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
 
 /** Checks the options. Throws `INVALID_OPTIONS`, without any secret. */
 export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions {
-  checkNames(options)
+  checkNames(options, NAMES)
   const { basePath = '', publicUrl, accountSid = DEFAULT_ACCOUNT_SID, log = SILENT_LOG } = options
   const open = switchOf('open', options.open)
   const corsOrigins = originsOf(options.corsOrigins)
@@ -148,12 +149,6 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     log,
     ...limitsOf(options),
   })
-}
-
-function checkNames(options: GatewayOptions): void {
-  const stray = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
-  if (stray === undefined) return
-  throw invalid(`There is no option ${stray}; the options are ${Object.keys(NAMES).join(', ')}.`)
 }
 
 function playgroundOf(given: unknown, hasRelay: boolean): boolean {
@@ -249,9 +244,9 @@ function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
   return Object.fromEntries(entries)
 }
 
+const LIMIT = numberFrom(1)
+
 function atLeastOne(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
-    throw invalid(`${name} is a whole number from 1.`)
-  }
+  if (!LIMIT.fits(value)) throw invalid(`${name} is ${LIMIT.what}.`)
   return value
 }

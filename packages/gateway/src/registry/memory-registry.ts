@@ -1,12 +1,16 @@
+import { checkOptions, type Form } from '../base/options.ts'
 import { RecordIndex } from './record-index.ts'
 import type { PageQuery, RemovalListener, RemovalReason, StreamRegistry } from './registry.ts'
 import { newRecord, type StreamRecord, withTtl } from './stream-record.ts'
 
+const CLOCK: Form = { fits: (value) => typeof value === 'function', what: 'a function' }
+
 /**
  * Makes a registry in this process's memory: for one gateway. Its streams are gone when the process ends.
- * `nowMs` is a wall clock, for tests.
+ * `nowMs` is a wall clock, for tests. Throws `INVALID_OPTIONS`.
  */
 export function memoryRegistry(options: { readonly nowMs?: () => number } = {}): StreamRegistry {
+  checkOptions(options, { nowMs: CLOCK })
   return new MemoryRegistry(options.nowMs ?? Date.now)
 }
 

@@ -1,6 +1,7 @@
 import type { KV, KvEntry, KvWatchEntry } from '@nats-io/kv'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
+import { checkOptions, type Form, numberFrom, TEXT } from '../base/options.ts'
 import { readRecord, type StreamRecord } from './stream-record.ts'
 
 /** Where a shared registry is. */
@@ -19,11 +20,20 @@ export interface NatsRegistryOptions {
   readonly replicas?: number
 }
 
+const SERVERS: Form = {
+  fits: (value) => TEXT.fits(value) || (Array.isArray(value) && value.length > 0 && value.every(TEXT.fits)),
+  what: 'a text or a list of texts',
+}
+const FORMS: Readonly<Record<keyof NatsRegistryOptions, Form>> = {
+  ...{ servers: SERVERS, user: TEXT, password: TEXT, token: TEXT, bucket: TEXT, replicas: numberFrom(1, 5) },
+}
+
 const REQUEST_TIMEOUT_MS = 2000
 const DEFAULT_BUCKET = 'rivulet-streams'
 
-/** Connects; the connection comes back by itself whenever it is lost. */
+/** Connects; the connection comes back by itself whenever it is lost. Rejects `INVALID_OPTIONS`. */
 export async function connectNats(options: NatsRegistryOptions): Promise<NatsConnection> {
+  checkOptions(options, FORMS)
   const { servers, user, password, token } = options
   const secure = (typeof servers === 'string' ? [servers] : servers).some((url) => url.startsWith('tls:'))
   const given: ConnectionOptions = {

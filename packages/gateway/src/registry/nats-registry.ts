@@ -22,8 +22,8 @@ const WRONG_LAST_SEQUENCE = 10_071
 
 /**
  * Opens a registry that several gateways share, in a key-value bucket of JetStream; needs `@nats-io/kv` and
- * `@nats-io/transport-node`. Rejects `TRANSPORT_UNAVAILABLE` when no server with JetStream can be reached, or one
- * of those packages is missing.
+ * `@nats-io/transport-node`. Rejects `INVALID_OPTIONS`, and `TRANSPORT_UNAVAILABLE` when no server with JetStream can be
+ * reached, or one of those packages is missing.
  */
 export async function openNatsRegistry(options: NatsRegistryOptions): Promise<StreamRegistry> {
   const connection = await connectNats(options)

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Registry } from 'prom-client'
+import { checkOptions, PORT, TEXT } from '../base/options.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { listen } from './listen.ts'
 import { metricsOf } from './metrics.ts'
@@ -48,6 +49,7 @@ export async function serveMetrics(
   gateway: Gateway,
   options: ServeMetricsOptions = {},
 ): Promise<MetricsServer> {
+  checkOptions(options, { port: PORT, hostname: TEXT })
   const { port = DEFAULT_PORT, hostname = '127.0.0.1' } = options
   const registry = await metricsOf(gateway)
   const { createServer } = await import('node:http')

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import { invalid } from '../base/invalid.ts'
+import { checkOptions, type Form, numberFrom, PORT, TEXT } from '../base/options.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import {
   answerBrokenRequests,
@@ -48,6 +49,13 @@ export interface GatewayServer {
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
 
+const FORMS: Readonly<Record<keyof ServeOptions, Form>> = {
+  ...{ port: PORT, hostname: TEXT, maxConnections: numberFrom(1), writeStallMs: numberFrom(1) },
+  // To Node 0 is no limit.
+  ...{ headersTimeoutMs: numberFrom(0), requestTimeoutMs: numberFrom(0), keepAliveTimeoutMs: numberFrom(0) },
+}
+const CLOSE_FORMS = { timeoutMs: numberFrom(0) }
+
 // The request line counts too: enough for a name of 320 characters, percent-encoded, beside a token.
 const MAX_HEADER_BYTES = 16_384
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
@@ -61,9 +69,10 @@ const BACKLOG = 4096
 
 /**
  * Serves a gateway on Node, and resolves when it takes connections. Rejects with what Node says when the port is
- * taken, and `INVALID_OPTIONS` for a gateway without keys that would be reachable from other machines.
+ * taken, and `INVALID_OPTIONS`, also for a gateway without keys that would be reachable from other machines.
  */
 export async function serve(gateway: Gateway, options: ServeOptions = {}): Promise<GatewayServer> {
+  checkOptions(options, FORMS)
   const { port = 8080, hostname = '127.0.0.1' } = options
   if (gateway.isOpen && !LOOPBACK.test(hostname)) {
     const advice = 'listen on 127.0.0.1, or give it keys.'
@@ -74,9 +83,10 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   let closing: Promise<void> | undefined
   return {
     ...address,
-    close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
-      closing ??= close(gateway, { server, terminateAll }, timeoutMs)
-      return closing
+    async close(given = {}) {
+      checkOptions(given, CLOSE_FORMS)
+      closing ??= close(gateway, { server, terminateAll }, given.timeoutMs ?? CLOSE_TIMEOUT_MS)
+      await closing
     },
   }
 }

@@ -1,8 +1,18 @@
 import { createHub, type Hub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { resolveOptions } from '../../src/gateway/gateway-options.ts'
-import { createGateway, DEFAULT_SERVICE_SID, type GatewayOptions, relay } from '../../src/index.ts'
-import { ACCOUNT_KEY } from '../support/served-gateway.ts'
+import {
+  createGateway,
+  DEFAULT_SERVICE_SID,
+  type GatewayOptions,
+  memoryRegistry,
+  type NatsRegistryOptions,
+  openNatsRegistry,
+  relay,
+  serve,
+  serveMetrics,
+} from '../../src/index.ts'
+import { ACCOUNT_KEY, served } from '../support/served-gateway.ts'
 
 let hub: Hub
 beforeEach(() => {
@@ -72,5 +82,71 @@ describe("a gateway's options", () => {
     const make = () => createGateway({ hub, keys: [ACCOUNT_KEY], ...given } as GatewayOptions)
     expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
     expect(make).toThrow(message)
+  })
+})
+
+const SERVERS = '127.0.0.1:1'
+
+describe('options beside those of a gateway', () => {
+  const opened: [what: string, open: (given: object) => unknown, refusals: [object, RegExp][]][] = [
+    [
+      'serve',
+      (given) => serve(createGateway({ hub, keys: [ACCOUNT_KEY] }), given),
+      [
+        [{ prot: 0 }, /no option prot; the options are port, hostname/],
+        [{ port: '8080' }, /port is a number from 0 to 65535/],
+        [{ port: 65_536 }, /port is a number/],
+        [{ hostname: 5 }, /hostname is a text/],
+        [{ maxConnections: 0 }, /maxConnections is a whole number from 1/],
+        [{ writeStallMs: 'soon' }, /writeStallMs is a whole number from 1/],
+        [{ writeStallMs: Infinity }, /writeStallMs is a whole number/],
+        [{ headersTimeoutMs: -1 }, /headersTimeoutMs is a whole number from 0/],
+        [{ requestTimeoutMs: null }, /requestTimeoutMs is a whole number/],
+        [{ keepAliveTimeoutMs: 0.5 }, /keepAliveTimeoutMs is a whole number/],
+      ],
+    ],
+    [
+      'serveMetrics',
+      (given) => serveMetrics(createGateway({ hub, keys: [ACCOUNT_KEY] }), given),
+      [
+        [{ prot: 5 }, /no option prot/],
+        [{ port: -1 }, /port is a number/],
+        [{ hostname: 5 }, /hostname is a text/],
+      ],
+    ],
+    [
+      'memoryRegistry',
+      (given) => memoryRegistry(given),
+      [
+        [{ now: Date.now }, /no option now; the options are nowMs/],
+        [{ nowMs: 5 }, /nowMs is a function/],
+      ],
+    ],
+    [
+      'openNatsRegistry',
+      (given) => openNatsRegistry({ servers: SERVERS, ...given } as NatsRegistryOptions),
+      [
+        [{ bukcet: 'mine' }, /no option bukcet/],
+        [{ servers: [] }, /servers is a text or a list of texts/],
+        [{ servers: [5] }, /servers is a text/],
+        [{ replicas: 6 }, /replicas is a number from 1 to 5/],
+        [{ user: 'ann', password: 12_345 }, /password is a text/],
+      ],
+    ],
+  ]
+  const rows = opened.flatMap(([what, open, refusals]) =>
+    refusals.map(([given, message]) => [what, given, message, open] as const),
+  )
+
+  test.each(rows)('of %s that can not be used are refused: %j', async (_what, given, message, open) => {
+    const opening = expect(async () => open(given)).rejects
+    await opening.toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringMatching(message) })
+  })
+
+  test('are as if they were left out where they are undefined', async () => {
+    const { server } = await served({}, { hostname: undefined, writeStallMs: undefined } as object)
+    await expect(server.close({ timeout: 5 } as object)).rejects.toThrow(/no option timeout/)
+    await expect(server.close({ timeoutMs: Infinity })).rejects.toThrow(/timeoutMs is a whole number from 0/)
+    await server.close({ timeoutMs: undefined } as object)
   })
 })
