@@ -17,7 +17,7 @@ Environment, since arguments show in process lists:
 Signals:
   SIGHUP            reads the keys of --key-file and --config anew, and ends listeners of keys that are gone or have
                     changed; everything else stays (with --open it ends the command)
-  SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends at once`
+  SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends it at once, with 130`
 
 const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
   ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have, and pages'],

@@ -4,6 +4,9 @@ import { commandLine } from './command-line.ts'
 import { runGateway } from './run-gateway.ts'
 import { type CommandOptions, settingsOf } from './settings.ts'
 
+// What a shell gives a program that SIGINT has ended, and what every command of `rivulet` ends with then.
+const SECOND_SIGNAL = 130
+
 /** How another command runs the gateway's command line as a part of its own. */
 export interface CommandLineOptions {
   /** What it is called by. @default 'rivulet-gateway' */
@@ -54,7 +57,7 @@ async function run(
   let isClosing = false
   end = async () => {
     // Whoever asks twice does not want to wait.
-    if (isClosing) process.exit(1)
+    if (isClosing) process.exit(SECOND_SIGNAL)
     isClosing = true
     await running.close().catch(fail)
     process.exit(0)

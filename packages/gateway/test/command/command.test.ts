@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { startNats } from '../../../../test/support/brokers.ts'
 import { runGateway } from '../../src/command/run-gateway.ts'
 import { settingsOf } from '../../src/command/settings.ts'
@@ -36,6 +37,23 @@ test('the command serves a local hub, and ends in good order when it is told to'
   for (const secret of [TOKEN, 'swordfish', 'secret-plans', BASIC.authorization as string]) {
     expect(running.output).not.toContain(secret)
   }
+})
+
+test('a second signal ends the command at once, with the code of an interruption', async () => {
+  const running = new GatewayProcess([...LOCAL, '--open'])
+  const { port } = new URL(await running.url())
+  const begun = connect(Number(port), '127.0.0.1')
+  onTestFinished(() => void begun.destroy())
+  begun.on('error', () => {})
+  const headers =
+    'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: 100-continue'
+  begun.write(`POST /v1/Services/default/Streams HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`)
+  const [answer] = await once(begun, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1.1 100 /)
+  running.child.kill('SIGINT')
+  // It waits for the body of the request now.
+  await vi.waitFor(() => expect(running.lines.at(-1)).toMatchObject({ msg: 'closing' }), 60_000)
+  expect(await running.kill('SIGINT')).toBe(130)
 })
 
 test('the command takes keys with their grants from files', async () => {
