@@ -38,7 +38,7 @@ export interface Gateway {
   readonly hubs: readonly Hub[]
   /**
    * How many listen, and what became of what was for them. `sent` and `dropped` add messages to listeners and client SDKs,
-   * and frames to pages: a frame holds up to 64 messages.
+   * and frames to pages: a frame holds up to 64 messages. What was dropped was not sent.
    */
   readonly counts: GatewayCounts
   /**

@@ -12,8 +12,14 @@ const GAUGES: Figures = {
   rivulet_gateway_joins: ['joins', 'Streams that pages are subscribed to, in all.'],
 }
 const COUNTERS: Figures = {
-  rivulet_gateway_sent_total: ['sent', 'Messages to listeners and client SDKs, and frames to pages.'],
-  rivulet_gateway_dropped_total: ['dropped', 'Of these, those for which a client read too slowly.'],
+  rivulet_gateway_sent_total: [
+    'sent',
+    'Messages handed to listeners and client SDKs, and frames handed to pages.',
+  ],
+  rivulet_gateway_dropped_total: [
+    'dropped',
+    'Not handed over: a client read too slowly, or a frame was over its rate.',
+  ],
   rivulet_gateway_received_total: ['received', 'Frames of pages that passed the checks.'],
   rivulet_gateway_refused_total: ['refused', 'Frames and joins of pages that were refused.'],
 }

@@ -32,7 +32,10 @@ export class Broadcast {
   #pending: Message[] = []
   #isOver = false
 
-  /** Resolves when messages of other processes arrive, too, or after two seconds without the broker. */
+  /**
+   * Resolves when messages of other processes arrive, too, after two seconds without the broker, and at once when the
+   * broker refuses: the hub tries that again, and says so.
+   */
   readonly joined: Promise<void>
 
   /** `over` is called once, when there are no listeners any more or the stream has ended. */

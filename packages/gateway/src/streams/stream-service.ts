@@ -108,8 +108,8 @@ export class StreamService {
   }
 
   /**
-   * Adds a listener to a stream. Gives a promise that resolves when messages of other processes arrive, too, or after
-   * two seconds without the broker, and a function that removes the listener.
+   * Adds a listener to a stream. Gives a promise, which is the `joined` of its broadcast, and a function that removes
+   * the listener.
    */
   listen(record: StreamRecord, listener: StreamListener, encode: MessageEncoder): Hold {
     const broadcast = this.#live.broadcastOf(record)
