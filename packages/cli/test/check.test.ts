@@ -5,6 +5,7 @@ import { freePort } from '../../../test/support/free-port.ts'
 import { ending } from '../../../test/support/live.ts'
 import { startRedis } from '../../../test/support/redis-servers.ts'
 import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
+import { publisherOn } from './support/publisher.ts'
 
 interface Point {
   readonly name: string
@@ -141,6 +142,17 @@ describe('the clock of rivulet check', () => {
     const ended = await answering.ended()
     expect(ended.exitCode).toBe(0)
     expect(ended.stderr).toMatch(/answered \d\d/)
+  })
+
+  test('is answered on a stream that somebody has removed', async () => {
+    const { url } = await ending(startNats())
+    const answering = new CliProcess(['check', '--answer', '--url', url])
+    await answering.says('Answering')
+    const hub = await publisherOn(url)
+    hub.stream('rivulet-check-clock').remove()
+    await hub.flush()
+    const { point } = await checked(['--peer', '--no-contract', '--url', url])
+    expect(point('clock')).toMatchObject({ state: 'ok' })
   })
 
   test('is a warning when nobody answers', async () => {

@@ -54,7 +54,8 @@ function check(run: Run, given: CheckOptions, url: string | undefined): Promise<
 }
 
 function answer(run: Run, options: CheckOptions): Promise<ExitCode> {
-  return withHub(run, options, {}, async (hub) => {
+  // A stream that somebody removed would not be heard any more.
+  return withHub(run, options, { acceptRemoval: false }, async (hub) => {
     const ending = new AbortController()
     // As a child process it ends with its parent.
     process.on('disconnect', () => ending.abort())
