@@ -96,6 +96,28 @@ describe.each(BROKERS)('rivulet sub over $kind', ({ start }) => {
     expect(exitCode).toBe(0)
   })
 
+  test('says that a stream was removed, and prints what is published after that', async () => {
+    const hub = await publisherOn(broker.url)
+    const running = new CliProcess(['sub', 'a', 'b', '--raw', '--url', broker.url])
+    await running.says('subscribed to a, b of hub default\n')
+    hub.stream('a').publish({ n: 1 })
+    await running.prints('{"n":1}')
+    hub.stream('a').remove()
+    await running.says('The stream a was removed; subscribing again …\nsubscribed to a of hub default\n')
+    hub.stream('a').publish({ n: 2 })
+    hub.stream('b').publish({ n: 3 })
+    await running.prints('{"n":2}')
+    await running.prints('{"n":3}')
+    hub.stream('a').remove()
+    await running.says(/(was removed[\s\S]*subscribed to a of[\s\S]*){2}/)
+    hub.stream('a').publish({ n: 4 })
+    await running.prints('{"n":4}')
+    running.kill('SIGINT')
+    const { exitCode, stderr } = await running.ended()
+    expect(stderr).toContain('received 4, 0 missed\n')
+    expect(exitCode).toBe(0)
+  })
+
   test('hears what rivulet pub publishes', async () => {
     const running = new CliProcess([
       'sub',

@@ -64,7 +64,8 @@ async function subscribe(run: Run, options: SubOptions, names: string[]): Promis
     const stats = options.stats === true ? setInterval(say, STATS_EVERY_MS) : undefined
     try {
       await subscriber.run(signal, {
-        subscribed: () => output.say(`subscribed to ${names.join(', ')} of hub ${hub.name}`),
+        subscribed: (names) => output.say(`subscribed to ${names.join(', ')} of hub ${hub.name}`),
+        removed: (name) => output.say(`The stream ${name} was removed; subscribing again …`),
         take: (record) => output.offer(format(record)),
       })
     } finally {

@@ -1,5 +1,5 @@
 import type { MessageRecord } from '@rivulet/replay'
-import type { Hub, Ledger, Message, StreamOptions } from 'rivulet'
+import type { Hub, Ledger, Message, StreamOptions, Subscription } from 'rivulet'
 import { until } from '../base/until.ts'
 import type { Schema } from './json-schema.ts'
 
@@ -13,6 +13,16 @@ export interface Bounds {
   readonly idleMs: number | undefined
 }
 
+/** What a subscriber calls. */
+export interface SubscriberEvents {
+  /** The broker has confirmed the subscription to these streams: at the beginning, and after a removal. */
+  subscribed(names: readonly string[]): void
+  /** A stream was removed. The subscriber subscribes to it again. */
+  removed(name: string): void
+  /** A message came. */
+  take(record: MessageRecord): void
+}
+
 /** Lets every message through: size and limit are its publisher's affair. */
 const WITHOUT_LIMITS: StreamOptions = { limit: false, maxBytes: 65_536 }
 
@@ -20,16 +30,21 @@ const WITHOUT_LIMITS: StreamOptions = { limit: false, maxBytes: 65_536 }
 export class Subscriber {
   readonly #hub: Hub
   readonly #names: readonly string[]
+  readonly #options: StreamOptions
   readonly #bounds: Bounds
   readonly #enough = new AbortController()
+  /** By the names of their streams. */
+  readonly #subscriptions = new Map<string, Subscription>()
+  #idle: NodeJS.Timeout | undefined
   /** Messages that were handed on. */
   received = 0
 
   constructor(hub: Hub, names: readonly string[], schema: Schema | undefined, bounds: Bounds) {
     this.#hub = hub
     this.#names = [...new Set(names)]
+    this.#options = { ...WITHOUT_LIMITS, schema }
     this.#bounds = bounds
-    for (const name of this.#names) hub.stream(name, { ...WITHOUT_LIMITS, schema })
+    for (const name of this.#names) hub.stream(name, this.#options)
   }
 
   /** Whether as many messages came as were asked for, or none were. */
@@ -38,35 +53,26 @@ export class Subscriber {
   }
 
   /**
-   * Subscribes, calls `subscribed` once the broker has confirmed it, and `take` with each message. Resolves when it has
-   * enough or `signal` aborts. Rejects when the broker refuses.
+   * Subscribes, and again to each stream that is removed. Resolves when it has enough or `signal` aborts. Rejects when the
+   * broker refuses at the beginning.
    */
-  async run(
-    signal: AbortSignal,
-    { subscribed, take }: { subscribed: () => void; take: (record: MessageRecord) => void },
-  ): Promise<void> {
-    let idle: NodeJS.Timeout | undefined
+  async run(signal: AbortSignal, events: SubscriberEvents): Promise<void> {
     let limit: NodeJS.Timeout | undefined
-    const subscriptions = this.#names.map((name) =>
-      this.#hub.stream(name).subscribe((message) => {
-        if (this.#enough.signal.aborted) return
-        idle?.refresh()
-        this.#take(name, message, take)
-      }),
-    )
+    this.#hub.on('streamRemoved', ({ name }) => this.#removed(name, events))
+    for (const name of this.#names) this.#subscribe(name, events)
     const ended = until(AbortSignal.any([signal, this.#enough.signal]))
     try {
-      await Promise.race([Promise.all(subscriptions.map(({ ready }) => ready)), ended])
-      if (!signal.aborted) subscribed()
+      await Promise.race([Promise.all(this.#names.map((name) => this.#confirmed(name))), ended])
+      if (!signal.aborted) events.subscribed(this.#names)
       const { idleMs, forMs } = this.#bounds
-      idle = this.#timer(idleMs)
+      this.#idle = this.#timer(idleMs)
       limit = this.#timer(forMs)
       await ended
     } finally {
-      clearTimeout(idle)
+      clearTimeout(this.#idle)
       clearTimeout(limit)
       this.#enough.abort()
-      for (const subscription of subscriptions) subscription.unsubscribe()
+      for (const subscription of this.#subscriptions.values()) subscription.unsubscribe()
     }
   }
 
@@ -75,7 +81,39 @@ export class Subscriber {
     return this.#hub.ledger()
   }
 
-  #take(stream: string, { sid, data }: Message<unknown>, take: (record: MessageRecord) => void): void {
+  #subscribe(name: string, events: SubscriberEvents): void {
+    const subscription = this.#hub.stream(name, this.#options).subscribe((message) => {
+      if (this.#enough.signal.aborted) return
+      this.#idle?.refresh()
+      this.#take(name, message, events)
+    })
+    this.#subscriptions.set(name, subscription)
+  }
+
+  /** A removal ends the stream, yet whoever publishes on it afterwards opens it again. */
+  #removed(name: string, events: SubscriberEvents): void {
+    if (this.#enough.signal.aborted) return
+    events.removed(name)
+    this.#subscribe(name, events)
+    // When the broker refuses, the hub tells it as an error and tries again.
+    this.#confirmed(name).then(
+      () => events.subscribed([name]),
+      () => {},
+    )
+  }
+
+  /** Resolves when the subscription to a stream is confirmed, or that which follows it after a removal. */
+  async #confirmed(name: string): Promise<void> {
+    const subscription = this.#subscriptions.get(name)
+    try {
+      await subscription?.ready
+    } catch (error) {
+      if (this.#subscriptions.get(name) === subscription) throw error
+      await this.#confirmed(name)
+    }
+  }
+
+  #take(stream: string, { sid, data }: Message<unknown>, { take }: SubscriberEvents): void {
     this.received += 1
     take({ stream, sid, data, receivedAt: new Date().toISOString() })
     if (this.#bounds.count !== undefined && this.isComplete) this.#enough.abort()
