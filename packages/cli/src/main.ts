@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
-import { addCommonOptions } from './base/common-options.ts'
+import { addCommonOptions, type CommonOptions } from './base/common-options.ts'
 import { EXIT } from './base/exit-code.ts'
+import { Output } from './base/output.ts'
 import { addBench } from './commands/bench.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
@@ -43,11 +44,16 @@ export function programOf(): Command {
 
 /** Runs a command line. A command ends the process itself; what is wrong with the line ends it here. */
 export async function main(argv: readonly string[]): Promise<void> {
+  const program = programOf()
+  // Help and the version are written by commander, which does not look whether anybody reads them.
+  const output = new Output(program.opts<CommonOptions>(), () => {})
   try {
-    await programOf().parseAsync(argv)
+    await program.parseAsync(argv)
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
+    const isWritten = await output.finish(new AbortController().signal)
     // Commander has said it. Help and the version are no errors.
-    process.exitCode = error.exitCode === 0 ? EXIT.fine : EXIT.refused
+    if (error.exitCode !== 0) process.exitCode = EXIT.refused
+    else process.exitCode = isWritten ? EXIT.fine : EXIT.failed
   }
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { version } from '../package.json' with { type: 'json' }
 import { placesOf } from '../src/completion/words.ts'
 import { programOf } from '../src/main.ts'
-import { CliTerminal, runCli } from './support/cli-process.ts'
+import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
 
 test('the command says its version and its commands', async () => {
   expect(await runCli(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' })
@@ -12,6 +12,17 @@ test('the command says its version and its commands', async () => {
   expect(help.exitCode).toBe(0)
   expect(help.stdout).toContain('pub')
   expect(help.stdout).toContain('Exit codes:')
+})
+
+test('a reader that leaves is no error of help and version, and a full disk is', async () => {
+  for (const args of [['--help'], ['--version'], ['sub', '--help'], ['help', 'pub'], ['serve', '--help']]) {
+    const running = new CliProcess(args)
+    running.leave()
+    expect({ args, ...(await running.ended()) }).toEqual({ args, exitCode: 0, stdout: '', stderr: '' })
+  }
+  const full = await runCli(['--help'], { stdout: '/dev/full' })
+  expect(full.stderr).toMatch(/^rivulet: Standard output can't be written any further: ENOSPC.*\n$/)
+  expect(full.exitCode).toBe(1)
 })
 
 test('the command guesses what was meant', async () => {
