@@ -43,6 +43,7 @@ const URLS = [
     '*nats://host:1\n?\n',
     '*mqtt://host?prefix=a\n%\n/',
     '*redis://host\n?\n#',
+    '*mqtt+ws://host/path\n1/\n',
   ],
 ]
 const frames = [

@@ -114,12 +114,6 @@ export function resolveOptions(options: MqttOptions) {
 export function optionsFromUrls(urls: readonly string[]): MqttOptions {
   const given = new Map<string, string | number>()
   const parsed = urls.map(parseUrl)
-  // A bare ? or # in a password: what follows would be taken for a parameter, and be repeated below.
-  if (parsed.some(({ search, hash }) => hash !== '' || search.includes('@'))) {
-    throw invalid(
-      'the URL has a bare @ or # behind its host or in a parameter; in credentials # is %23, ? is %3F, @ is %40.',
-    )
-  }
   for (const [name, text] of parsed.flatMap((url) => [...url.searchParams])) {
     // A name of another form may be a piece of a password that was not percent-encoded.
     const which = /^[A-Za-z]+$/.test(name) ? ` "${name}"` : ''

@@ -16,7 +16,6 @@ export function parseServer(text: string, username?: string, password?: string) 
   const scheme = `${transport.replace('mqtt+', '')}${secure}` as keyof typeof PORTS
   const isWebSocket = scheme === 'ws' || scheme === 'wss'
   if (url.hostname === '') throw invalid('the URL names no host; write mqtt://host:1883.')
-  if (url.hash !== '') throw invalid('the URL has a fragment; percent-encode a # in credentials as %23.')
   if (!isWebSocket && (url.search !== '' || url.pathname.length > 1)) {
     throw invalid(`a ${scheme}: URL has no path and no query here; pass options such as prefix beside it.`)
   }
@@ -39,8 +38,15 @@ export function parseServer(text: string, username?: string, password?: string) 
 
 /** Parses a URL; the error of `new URL` would carry the text, and with it a password. */
 export function parseUrl(text: string): URL {
-  if (URL.canParse(text)) return new URL(text)
-  throw invalid('the URL cannot be parsed; write mqtt://host:1883 and percent-encode credentials.')
+  if (!URL.canParse(text)) {
+    throw invalid('the URL cannot be parsed; write mqtt://host:1883 and percent-encode credentials.')
+  }
+  const url = new URL(text)
+  // A bare / ? or # in a password ends the host before it: the rest would be dialled, sent or repeated in an error.
+  if (url.hash === '' && !`${url.pathname}${url.search}`.includes('@')) return url
+  throw invalid(
+    'the URL has a bare @ or # behind its host or in a parameter; in credentials / is %2F, ? is %3F, # is %23, @ is %40.',
+  )
 }
 
 function decoded(text: string): string {

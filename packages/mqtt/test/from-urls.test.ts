@@ -58,6 +58,9 @@ test.each([
   // Found by fuzzing: what stands between the two looks like a parameter.
   ['mqtt://ann:12?hush#34@127.0.0.1', '%23'],
   ['mqtt://ann:12?hush=3@127.0.0.1', '%3F'],
+  // What stands before the slash would be dialled, and what follows be sent there as a path.
+  ['mqtt+ws://ann:12/hush@127.0.0.1:1/mqtt', '%2F'],
+  ['mqtt+ws://ann:12/hush@127.0.0.1:1/mqtt?prefix=a', '%2F'],
 ])('says what is wrong with %s and repeats no secret', (url, reason) => {
   const error = thrown(() => transportFromUrls([url]))
   expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining(reason) })
@@ -80,6 +83,8 @@ test.each([
   [{ url: 'mqtt://a', tls: {} }, 'mqtts'],
   [{ url: ['mqtts://a', 'ws://a'], tls: {} }, 'wss'],
   [{ url: 'mqtt://a', clientId: '' }, 'clientId'],
+  [{ url: 'ws://ann:12/hush@127.0.0.1/mqtt' }, '%2F'],
+  [{ url: 'ws://ann:12?hush@127.0.0.1/mqtt' }, '%3F'],
   [{ url: 'mqtt://a', prefix: 'a/' }, 'prefix'],
   [{ url: 'mqtt://a', prefix: '/a' }, 'prefix'],
   [{ url: 'mqtt://a', prefix: '\u0001' }, 'prefix'],

@@ -17,7 +17,13 @@ const PARSERS: readonly ((urls: readonly string[]) => Transport)[] = [
   memory,
 ]
 
-/** Each adapter makes a transport of its URLs, or says in a sentence what is wrong, without the password. */
+/** Their URLs may have a password. */
+const WITH_PASSWORD = [nats, mqtt, redis]
+
+/**
+ * Each adapter makes a transport of its URLs, or says in a sentence what is wrong, without the password. No piece of the
+ * password is taken for a host, a path or a parameter: it would be sent in clear, and stand in errors.
+ */
 export function fuzz(bytes: Buffer): void {
   const given = urlCaseIn(bytes)
   for (const transportFromUrls of PARSERS) check(transportFromUrls, given)
@@ -31,6 +37,13 @@ function check(transportFromUrls: (urls: readonly string[]) => Transport, { urls
     // A bus in this process has no passwords, and repeats its URL.
     return assertTold(error, transportFromUrls === memory ? undefined : secret)
   }
+  if (secret !== undefined && WITH_PASSWORD.includes(transportFromUrls)) {
+    assert.ok(hasPassword(urls, secret), 'it takes the password for something else')
+  }
   assert.match(transport.name, /^[a-z]+$/)
   assert.equal(typeof transport.open, 'function')
+}
+
+function hasPassword([first = '']: readonly string[], secret: string): boolean {
+  return URL.canParse(first) && new URL(first).password.includes(secret)
 }
