@@ -16,6 +16,7 @@ export function parseServer(text: string, username?: string, password?: string) 
   const scheme = `${transport.replace('mqtt+', '')}${secure}` as keyof typeof PORTS
   const isWebSocket = scheme === 'ws' || scheme === 'wss'
   if (url.hostname === '') throw invalid('the URL names no host; write mqtt://host:1883.')
+  if (url.port === '0') throw invalid('the URL names port 0, where nothing can listen; leave the port out.')
   if (!isWebSocket && (url.search !== '' || url.pathname.length > 1)) {
     throw invalid(`a ${scheme}: URL has no path and no query here; pass options such as prefix beside it.`)
   }

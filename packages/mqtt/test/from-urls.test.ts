@@ -50,6 +50,8 @@ test.each([
   ['mqtt://127.0.0.1/path', 'path'],
   ['mqtt://127.0.0.1#part', '%23'],
   ['mqtt:///', 'host'],
+  ['mqtt://127.0.0.1:0', 'port 0'],
+  ['mqtt+ws://127.0.0.1:0/mqtt', 'port 0'],
   ['amqp://127.0.0.1', 'unknown scheme amqp:'],
   [`mqtt://ann:${SECRET}@127.0.0.1`, 'percent-encode'],
   ['mqtt://ann:%E9hush@127.0.0.1', 'percent-encoded'],
