@@ -263,11 +263,15 @@ describe('rivulet sub', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
   })
 
-  test('says what is wrong with a file that is no JSON Schema', async () => {
+  test.each([
+    ['is no JSON Schema', { type: 'objekt' }, /is not a JSON Schema: /],
+    ['has an asynchronous schema', { $async: true, type: 'object' }, /has \$async, .* leave it out\.\n$/],
+  ])('says what is wrong with a file that %s', async (_, schema, sentence) => {
     const file = join(temporaryFolder(), 'schema.json')
-    writeFileSync(file, '{"type":"objekt"}')
-    const { exitCode, stderr } = await runCli(['sub', 'a', '--schema', file, '--url', broker.url])
-    expect(stderr).toMatch(/is not a JSON Schema: /)
+    writeFileSync(file, JSON.stringify(schema))
+    const line = ['sub', 'a', '--schema', file, '--for', '50ms', '--url', broker.url]
+    const { exitCode, stderr } = await runCli(line)
+    expect(stderr).toMatch(sentence)
     expect(exitCode).toBe(2)
   })
 })

@@ -24,6 +24,9 @@ export function schemaOf(file: string): Schema {
 
 function compile(file: string) {
   const schema = read(file)
+  // A validator of such a schema gives a promise, even of a message that does not fit.
+  if (schema?.$async)
+    throw new CommandError(`The schema ${file} has $async, which is not JSON Schema; leave it out.`)
   try {
     return validatorOf(schema).compile(schema)
   } catch (cause) {
