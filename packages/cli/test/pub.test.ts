@@ -51,6 +51,18 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
   })
 
+  test('says where the messages ended that stand before a line that is too long', async () => {
+    const heard = await heardOn(broker.url, 'long')
+    const input = `{"n":1}\n{"n":2}\n${'a'.repeat(2_000_000)}`
+    const { exitCode, stdout, stderr } = await runCli(['pub', 'long', '--json', '--url', broker.url], {
+      input,
+    })
+    expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
+    expect(stderr).toBe('published 2: 2 confirmed\nrivulet: Line 3 is longer than 1 MiB; is it NDJSON?\n')
+    expect(JSON.parse(stdout)).toMatchObject({ stream: 'long', ledger: { accepted: 2, confirmed: 2 } })
+    expect(exitCode).toBe(2)
+  })
+
   test('ends in good order at Ctrl-C, with the exit code of its work so far', async () => {
     const heard = await heardOn(broker.url, 'beats')
     const args = ['pub', 'beats', '{"n":{{n}}}', '--every', '10ms', '--url', broker.url]

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Hub } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
 import type { ExitCode } from '../base/exit-code.ts'
 import { perform, type Run } from '../base/perform.ts'
@@ -73,14 +74,28 @@ async function publish(
     try {
       for await (const next of texts) await publisher.publish(next, signal)
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!signal.aborted) {
+        // What was published before has ended somewhere, too.
+        await summed(run, hub, name, publisher)
+        throw error
+      }
     }
-    const ledger = await publisher.finish(hub, signal)
-    const summary = { stream: name, hub: hub.name, unreadable: publisher.unreadable, ledger }
-    output.say(sentenceOf(summary))
-    if (output.isJson) output.line(JSON.stringify(summary))
-    return exitCodeOf(summary, signal.aborted)
+    return summed(run, hub, name, publisher)
   })
+}
+
+/** Waits until the broker has everything, and says where the messages ended. */
+async function summed(
+  { signal, output }: Run,
+  hub: Hub,
+  name: string,
+  publisher: Publisher,
+): Promise<ExitCode> {
+  const ledger = await publisher.finish(hub, signal)
+  const summary = { stream: name, hub: hub.name, unreadable: publisher.unreadable, ledger }
+  output.say(sentenceOf(summary))
+  if (output.isJson) output.line(JSON.stringify(summary))
+  return exitCodeOf(summary, signal.aborted)
 }
 
 function limitSentence(rate: number): string {
