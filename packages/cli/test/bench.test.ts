@@ -288,4 +288,21 @@ describe('rivulet bench for a user who may not', () => {
     expect(stderr).toMatch(words)
     expect(`${stdout}${stderr}`).not.toMatch(/secret|wrong/)
   })
+
+  test('--compare bare gives the token of the URL to the bare client, too', async () => {
+    const broker = await ending(startNats({ config: 'authorization { token: "swordfish" }' }))
+    const url = broker.url.replace('//', '//swordfish@')
+    const { exitCode, stdout } = await runCli([
+      'bench',
+      'pub',
+      ...SHORT,
+      '--compare',
+      'bare',
+      '--json',
+      '--url',
+      url,
+    ])
+    expect(JSON.parse(stdout).results).toHaveLength(2)
+    expect(exitCode).toBe(0)
+  })
 })

@@ -80,9 +80,11 @@ function kindOf({ protocol }: URL): BareKind {
 }
 
 async function nats({ protocol, host, username, password }: URL): Promise<BareConnection> {
+  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)]
   const connection = await connectNats({
     servers: host,
-    ...(username !== '' && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
+    // As Rivulet has it: a user without a password is a token.
+    ...(user !== '' && (pass === '' ? { token: user } : { user, pass })),
     ...(protocol === 'tls:' && { tls: {} }),
   })
   const subjectOf = (topic: string) => topic.replaceAll('/', '.')
