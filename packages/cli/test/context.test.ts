@@ -107,6 +107,13 @@ test.each([
   expect({ exitCode, stdout, exists: existsSync(file) }).toEqual({ exitCode: 2, stdout: '', exists: false })
 })
 
+test('a hub whose name no command takes is refused, and not kept', async () => {
+  const { context, file } = userWith()
+  const { exitCode, stderr } = await context('add', 'a', 'nats://host:4222', '--hub', 'bad name')
+  expect(stderr).toMatch(/^rivulet: .*"bad name".*\n$/)
+  expect({ exitCode, exists: existsSync(file) }).toEqual({ exitCode: 2, exists: false })
+})
+
 test('URLs of every transport are kept', async () => {
   const { context } = userWith()
   const kept = [

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { createHub } from 'rivulet'
 import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output } from '../base/output.ts'
@@ -69,6 +70,8 @@ async function add(
     checkNoSecret(each)
   }
   await checkTaken(urls)
+  // A hub that reaches nothing: it throws for a name that no hub may have.
+  if (hub !== undefined) await createHub({ name: hub }).close()
   const { current, contexts } = readContexts()
   const context = { urls, ...(hub !== undefined && { hub }) }
   const now = use === true || current === undefined ? name : current
