@@ -65,6 +65,15 @@ test('serve takes the URL from a context, and what the gateway is told itself be
   await broker.close()
 })
 
+test('serve waits for the broker as long as --wait says', async () => {
+  const away = `nats://127.0.0.1:${await freePort()}`
+  for (const place of ['--url', '--transport']) {
+    const { exitCode, stderr } = await runCli([...LOCAL, place, away, '--wait', '300ms'])
+    expect(stderr).toContain('not up within 300 ms')
+    expect(exitCode).toBe(3)
+  }
+})
+
 test('serve shows the help of the gateway, under its own name', async () => {
   const { exitCode, stdout } = await runCli(['serve', '--help'])
   expect(stdout).toMatch(/^Usage: rivulet serve /)

@@ -29,9 +29,11 @@ export function addServe(program: Command): void {
 
 async function serve(args: readonly string[], options: CommonOptions): Promise<void> {
   const { runCommandLine } = await load()
+  const { wait } = options
+  const given = { name: 'rivulet serve', exitCodeOf, ...(wait !== undefined && { timeoutMs: wait }) }
   const isGiven = (name: string) => args.some((arg) => arg === name || arg.startsWith(`${name}=`))
   if (isGiven('--help') || isGiven('-h') || PLACES.some(isGiven)) {
-    return runCommandLine(args, { name: 'rivulet serve', exitCodeOf })
+    return runCommandLine(args, given)
   }
   const { urls, hub } = placeOf(options)
   const name = hub === undefined || isGiven('--name') ? [] : ['--name', hub]
@@ -40,7 +42,7 @@ async function serve(args: readonly string[], options: CommonOptions): Promise<v
     // In the environment and not in the arguments: there is no list of processes that shows it.
     ...(urls.length > 0 && { RIVULET_GATEWAY_TRANSPORT: urls.join(' ') }),
   }
-  return runCommandLine([...args, ...name], { name: 'rivulet serve', environment, exitCodeOf })
+  return runCommandLine([...args, ...name], { ...given, environment })
 }
 
 async function load(): Promise<typeof import('@rivulet/gateway/command-line')> {

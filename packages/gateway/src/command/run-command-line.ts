@@ -13,6 +13,8 @@ export interface CommandLineOptions {
   readonly name?: string
   /** The environment, with keys and the transport in it. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** How long to wait for a broker, in milliseconds. @default that of `openHub` */
+  readonly timeoutMs?: number
   /**
    * What the process ends with for an error; that of a wrong command line has a `code` that begins with `commander.`.
    * @default 1 for every one
@@ -28,20 +30,20 @@ export async function runCommandLine(
   args: readonly string[],
   options: CommandLineOptions = {},
 ): Promise<void> {
-  const { name = 'rivulet-gateway', environment = process.env, exitCodeOf = () => 1 } = options
+  const { name = 'rivulet-gateway', exitCodeOf = () => 1 } = options
   const fail = (error: unknown): never => {
     // Commander has said it itself; help is no error.
     if (!(error instanceof CommanderError)) console.error(`${name}: ${sentenceOf(error)}`)
     else if (error.exitCode === 0) process.exit(0)
     process.exit(exitCodeOf(error))
   }
-  const command = commandLine((given) => run(given, environment, fail), name)
+  const command = commandLine((given) => run(given, options, fail), name)
   await command.exitOverride().parseAsync(args, { from: 'user' }).catch(fail)
 }
 
 async function run(
   options: CommandOptions,
-  environment: NonNullable<CommandLineOptions['environment']>,
+  { environment = process.env, timeoutMs }: CommandLineOptions,
   fail: (error: unknown) => never,
 ): Promise<void> {
   let isReloadDue = false
@@ -52,7 +54,7 @@ async function run(
   // Before anything is opened: the line that says that it listens may be answered by a signal at once.
   process.on('SIGHUP', () => hangUp())
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end())
-  const running = await runGateway(settingsOf(options, environment))
+  const running = await runGateway(settingsOf(options, environment), timeoutMs)
   const reload = () => running.reloadKeys(() => settingsOf(options, environment).keys)
   let isClosing = false
   end = async () => {

@@ -32,8 +32,11 @@ export interface RunningGateway {
   close(): Promise<void>
 }
 
-/** Opens what the settings describe, and serves it. What was opened is closed again when something fails. */
-export async function runGateway(settings: Settings): Promise<RunningGateway> {
+/**
+ * Opens what the settings describe, and serves it. What was opened is closed again when something fails. `timeoutMs` is how
+ * long a hub waits for its broker; without it as long as `openHub` does.
+ */
+export async function runGateway(settings: Settings, timeoutMs?: number): Promise<RunningGateway> {
   if (!LOG_LEVELS.includes(settings.logLevel)) {
     throw invalid(`The log level is one of ${LOG_LEVELS.join(', ')}.`)
   }
@@ -43,7 +46,7 @@ export async function runGateway(settings: Settings): Promise<RunningGateway> {
   let registry: StreamRegistry | undefined
   let metrics: MetricsServer | undefined
   try {
-    const { services, relays } = await openServices(settings, hubs)
+    const { services, relays } = await openServices(settings, hubs, timeoutMs)
     registry = await registryOf(settings)
     const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
     metrics = await metricsServerOf(settings, gateway)
@@ -77,12 +80,12 @@ async function metricsServerOf(settings: Settings, gateway: Gateway): Promise<Me
 }
 
 /** Opens the hub of each service, with a relay where pages are served. `hubs` has what is open when one fails. */
-async function openServices(settings: Settings, hubs: Hub[]) {
+async function openServices(settings: Settings, hubs: Hub[], timeoutMs: number | undefined) {
   const services: Record<string, Hub> = {}
   const relays: Record<string, Relay> = {}
   for (const [sid, service] of Object.entries(settings.services)) {
     if (settings.pages) relays[sid] = await relayOf(service)
-    services[sid] = await hubOf(service, relays[sid])
+    services[sid] = await hubOf(service, relays[sid], timeoutMs)
     hubs.push(services[sid])
   }
   return { services, relays }
@@ -94,12 +97,16 @@ async function relayOf({ transport }: ServiceSettings): Promise<Relay> {
   return relay(await loadTransport(transport as string | readonly string[]))
 }
 
-async function hubOf(service: ServiceSettings, relay: Relay | undefined): Promise<Hub> {
+async function hubOf(
+  service: ServiceSettings,
+  relay: Relay | undefined,
+  timeoutMs: number | undefined,
+): Promise<Hub> {
   const transport = relay ?? service.transport
   if (transport === undefined) return createHub(service as HubOptions)
   // The name may stand in a URL, which is not read where a relay stands in its place.
   const name = nameOf(service)
-  return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig)
+  return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig, { timeoutMs })
 }
 
 async function registryOf({ registry, services }: Settings): Promise<StreamRegistry> {
