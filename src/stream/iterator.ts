@@ -69,7 +69,6 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
   readonly #readers = new Fifo<(result: Result<Data>) => void>()
   readonly #cancelAbort: (() => void) | undefined
   #dropped = 0
-  #isDiscarded = false
 
   /** Subscribes. Throws `INVALID_OPTIONS`, `STREAM_CLOSED`, `HUB_CLOSED`. */
   constructor(state: StreamState, options: IterateOptions<Data> = {}) {
@@ -118,7 +117,7 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     const key = this.#keyOf(message) // first, since it may run code that reads or ends
     const reader = this.#readers.shift()
     if (reader !== undefined) reader({ done: false, value: message })
-    else if (this.#isDiscarded) this.#drop(1)
+    else if (this.#subscription.closed) this.#drop(1)
     else this.#hold(message, key)
   }
 
@@ -155,7 +154,6 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
 
   /** Ends now and discards what is buffered. */
   #discard(): void {
-    this.#isDiscarded = true
     this.#drop(this.#buffer.size)
     this.#buffer.clear()
     this.#subscription.unsubscribe()

@@ -296,6 +296,16 @@ describe('iterate', () => {
     expect(stream.ledger().iteratorDrops).toBe(1)
   })
 
+  test('gives nothing after done when finding the key closes the stream', async () => {
+    const stream = streamOf()
+    const iterator = stream.iterate({ overflow: 'latest', key: () => stream.close() })
+    const waiting = iterator.next()
+    publishAll(stream, 1)
+    expect(await waiting).toEqual({ done: true, value: undefined })
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    expect([iterator.dropped, stream.ledger().iteratorDrops]).toEqual([1, 1])
+  })
+
   test('keeps its order when finding the key reads', async () => {
     const stream = streamOf()
     const read: Promise<IteratorResult<Message<Data>>>[] = []
