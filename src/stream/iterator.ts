@@ -83,9 +83,10 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     this.#overflow = overflow
     this.#keyOf = overflow === 'latest' ? key : (message) => message
     const take = (message: Message) => this.#take(message as Message<Data>)
-    this.#subscription = Subscription.open(state, take, undefined, () => this.#end())
-    if (signal?.aborted) this.#discard()
-    else this.#cancelAbort = signal && signalsOf(state).add(signal, () => this.#discard())
+    this.#subscription = Subscription.open(state, take, signal, () => this.#end())
+    // What is buffered is discarded by an abort after the subscription's end, too.
+    if (signal && !this.#subscription.closed)
+      this.#cancelAbort = signalsOf(state).add(signal, () => this.#discard())
   }
 
   get ready(): Promise<void> {

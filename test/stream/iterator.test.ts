@@ -306,6 +306,30 @@ describe('iterate', () => {
     expect([iterator.dropped, stream.ledger().iteratorDrops]).toEqual([1, 1])
   })
 
+  test('hands over nothing that an earlier listener of its signal publishes', async () => {
+    const stream = streamOf()
+    const controller = new AbortController()
+    controller.signal.addEventListener('abort', () => publishAll(stream, 1))
+    const iterator = stream.iterate(controller)
+    const waiting = iterator.next()
+    controller.abort()
+    expect(await waiting).toEqual({ done: true, value: undefined })
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    expect(stream.ledger()).toMatchObject({ subscribers: 0, iteratorDrops: 0 })
+  })
+
+  test('leaves no subscriber behind when reading its signal throws', () => {
+    const stream = streamOf()
+    const mine = new Error('mine')
+    const signal = Object.defineProperty(new AbortController().signal, 'aborted', {
+      get() {
+        throw mine
+      },
+    })
+    expect(() => stream.iterate({ signal })).toThrow(mine)
+    expect(stream.ledger().subscribers).toBe(0)
+  })
+
   test('keeps its order when finding the key reads', async () => {
     const stream = streamOf()
     const read: Promise<IteratorResult<Message<Data>>>[] = []
