@@ -3,13 +3,17 @@ import { topicOf } from '../model/topic.ts'
 import type { Check } from './check.ts'
 import type { Peer } from './peer.ts'
 import type { Scene } from './scene.ts'
-import { isRefused } from './within.ts'
+import { isRefused, settles } from './within.ts'
+
+// So many lie between the call of a watch that asks nobody and its answer, and some more.
+const MICROTASKS = 12
 
 /** From when and until when a whole hub is heard, where the transport says that it can be. */
 export const watchChecks: readonly Check[] = [
   { name: 'watches a hub exactly when the capability watch says so', run: watchesAsClaimed },
   { name: 'hands what is watched to watched, and what is joined to receive too', run: keepsJoinsApart },
   { name: 'watches until its signal aborts, and again', run: watchesUntilAborted },
+  { name: 'ends a watch whose signal aborts some microtasks after the call', run: endsYoungWatch },
   { name: 'leaves nothing of a watch whose signal has aborted, or that is not open', run: refusesWatch },
 ]
 
@@ -81,6 +85,24 @@ async function watchesUntilAborted(scene: Scene): Promise<void> {
   await heard(b, `${topic} second`)
   await scene.settle(a, b)
   assert.deepStrictEqual(b.host.texts(topic), ['first', 'unheard', 'second'], 'the join stays throughout')
+}
+
+async function endsYoungWatch(scene: Scene): Promise<void> {
+  const topic = scene.topic()
+  const a = await scene.open()
+  const b = await scene.listen(topic)
+  if (!b.transport.capabilities.watch) return
+  for (let microtasks = 0; microtasks < MICROTASKS; microtasks += 1) {
+    const controller = new AbortController()
+    const settled = settles(b.watch(controller.signal))
+    for (let passed = 0; passed < microtasks; passed += 1) await undefined
+    controller.abort()
+    await settled
+    a.send(topic, `after ${microtasks} microtasks`)
+    await b.hears(topic, microtasks + 1)
+  }
+  await scene.settle(a, b)
+  assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is handed over after the signal has aborted')
 }
 
 async function refusesWatch(scene: Scene): Promise<void> {

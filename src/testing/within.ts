@@ -16,6 +16,13 @@ export async function within<T>(waitMs: number, what: string, promise: Promise<T
   }
 }
 
+/** Waits until a promise under {@link within} settles, and fails when that takes too long. */
+export async function settles(promise: Promise<unknown>): Promise<void> {
+  await promise.catch((cause) => {
+    if (cause instanceof Overdue) throw cause
+  })
+}
+
 /** Fails unless a promise under {@link within} rejects by itself, and in time. */
 export async function isRefused(what: string, promise: Promise<unknown>): Promise<void> {
   try {

@@ -82,7 +82,8 @@ const ENVIRONMENT = 'src/base/environment.ts'
 // last three hundred are `hub.tap`, its checks in the contract suite, and the diagnostics channels.
 const MOST_LINES: Readonly<Record<string, number>> = {
   src: 4430,
-  'packages/memory/src': 730,
+  // Two are for a watch whose signal aborts while the bus answers.
+  'packages/memory/src': 732,
   // Sixty are for watching: which subscription each copy of a frame comes by, and which brokers tell.
   'packages/mqtt/src': 545,
   'packages/nats/src': 435,

@@ -71,8 +71,12 @@ export class Broker {
   /** A watch is a join of what all topics of the hub begin with. */
   async watch(connection: Connection, hub: string, signal: AbortSignal): Promise<void> {
     const beginning = `rivulet/${hub}/` as Topic
-    await this.join(connection, beginning, signal)
-    signal.addEventListener('abort', () => this.leave(connection, beginning))
+    const joining = this.join(connection, beginning, signal)
+    // A later watch may have one of its own by the time of the abort.
+    const subscription = connection.subscriptions.get(beginning) as Subscription
+    // Before the wait: the signal may abort after the bus has confirmed and before this resumes.
+    signal.addEventListener('abort', () => this.#unsubscribe(subscription))
+    await joining
   }
 
   leave(connection: Connection, topic: Topic): void {

@@ -116,6 +116,22 @@ describe('a join', () => {
   })
 })
 
+describe('a watch', () => {
+  test('goes on when the signal of an earlier one aborts', async () => {
+    const bus = memoryBus()
+    const [a, b] = [await connect(bus), clientOf(bus.transport())]
+    const watched: string[] = []
+    await b.transport.open({ ...b.host, watched: (topic) => void watched.push(topic) }, endless)
+    const earlier = new AbortController()
+    await b.transport.watch('default', earlier.signal)
+    await b.transport.watch('default', endless)
+    earlier.abort()
+    send(a, 'heard')
+    await tick()
+    expect(watched).toEqual([TOPIC])
+  })
+})
+
 describe('a transport that was never open', () => {
   test('says so, but takes a leave and a close', async () => {
     const { transport } = clientOf(memoryBus().transport())

@@ -4,6 +4,7 @@ import { claims, endless, hosted, type WrongTransport, wrong } from './wrong-tra
 const AS_CLAIMED = 'watches a hub exactly when the capability watch says so'
 const APART = 'hands what is watched to watched, and what is joined to receive too'
 const UNTIL = 'watches until its signal aborts, and again'
+const YOUNG = 'ends a watch whose signal aborts some microtasks after the call'
 const NOTHING_LEFT = 'leaves nothing of a watch whose signal has aborted, or that is not open'
 
 export const wrongWatching: readonly WrongTransport[] = [
@@ -17,7 +18,8 @@ export const wrongWatching: readonly WrongTransport[] = [
   wrong('keeps what is joined from those that watch', hosted(hidesJoined), [APART, UNTIL]),
   wrong('hands what is watched over twice', hosted(watchesTwice), [AS_CLAIMED, APART, UNTIL]),
   wrong('hears other hubs too', watchesOthers, [AS_CLAIMED]),
-  wrong('goes on watching after the signal has aborted', watchesOn, [UNTIL, NOTHING_LEFT]),
+  wrong('goes on watching after the signal has aborted', watchesOn, [UNTIL, YOUNG, NOTHING_LEFT]),
+  wrong('listens to the signal of a watch only once that is confirmed', listensLate, [YOUNG]),
   wrong('watches without being open', watchesAnyway, [NOTHING_LEFT]),
 ]
 
@@ -56,6 +58,17 @@ function watchesOthers(right: Transport): Partial<Transport> {
 
 function watchesOn(right: Transport): Partial<Transport> {
   return { watch: (hub) => right.watch(hub, endless) }
+}
+
+function listensLate(right: Transport): Partial<Transport> {
+  return {
+    watch: async (hub, signal) => {
+      signal.throwIfAborted()
+      const controller = new AbortController()
+      await right.watch(hub, controller.signal)
+      signal.addEventListener('abort', () => controller.abort())
+    },
+  }
 }
 
 function watchesAnyway(right: Transport): Partial<Transport> {
