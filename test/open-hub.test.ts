@@ -311,7 +311,8 @@ describe('openHub', () => {
   // RELIABILITY 77
   test('shows no part of a URL but its scheme in an error', async () => {
     packages.make = () => new ScriptedTransport()
-    for (const url of ['http://user:hunter2@h', 'nats://user:hunter2@h?name=a.b', 'hunter2']) {
+    const inName = 'nats://user:1234?name=hunter2@h' // a password with a bare `?`
+    for (const url of ['http://user:hunter2@h', 'nats://user:hunter2@h?name=a.b', inName, 'hunter2']) {
       const error = await openHub(url).catch((thrown: unknown) => thrown)
       expect(String(error) + JSON.stringify(error)).not.toContain('hunter2')
     }

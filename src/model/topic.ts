@@ -1,4 +1,4 @@
-import { RivuletError, shown } from './errors.ts'
+import { RivuletError } from './errors.ts'
 
 declare const topicBrand: unique symbol
 
@@ -70,7 +70,8 @@ export function checkStreamName(name: unknown): string {
 /** Returns `name`. Throws `INVALID_NAME` unless it is 1–64 characters of `[A-Za-z0-9_-]`. */
 export function checkHubName(name: unknown): string {
   if (typeof name === 'string' && HUB_NAME.test(name)) return name
-  throw invalidName(`A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not ${shown(name)}.`)
+  // Not shown: a URL's may be a piece of a password that has a bare `?name=` in it.
+  throw invalidName('A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -; choose another one.')
 }
 
 function percentEncoded(character: string): string {

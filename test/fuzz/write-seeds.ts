@@ -44,6 +44,7 @@ const URLS = [
     '*mqtt://host?prefix=a\n%\n/',
     '*redis://host\n?\n#',
     '*mqtt+ws://host/path\n1/\n',
+    '*nats://host:1\n1?name=\n',
   ],
 ]
 const frames = [

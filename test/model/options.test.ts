@@ -293,7 +293,7 @@ describe('the options of a hub', () => {
       )
     }
     expect(() => createHub({ name: 'a b' })).toThrow(
-      'A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -, not "a b".',
+      'A hub name is 1 to 64 characters of A-Z a-z 0-9 _ -; choose another one.',
     )
   })
 
