@@ -63,7 +63,11 @@ export class RivuletError extends Error {
 
   /** Tells whether a value is a `RivuletError`, also one made by another copy of the library (ESM beside CJS). */
   static is(value: unknown): value is RivuletError {
-    return typeof value === 'object' && value !== null && BRAND in value
+    try {
+      return typeof value === 'object' && BRAND in (value as object)
+    } catch {
+      return false // null, or a proxy that throws
+    }
   }
 
   /** Marks instances for {@link RivuletError.is}. */

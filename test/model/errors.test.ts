@@ -315,6 +315,12 @@ describe('RivuletError.is', () => {
     }
   })
 
+  test('takes what cannot be looked at for none', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(RivuletError.is(proxy)).toBe(false)
+  })
+
   test('knows an error that another copy of the library made', () => {
     const copy = vm.runInNewContext(`
       class RivuletError extends Error {
