@@ -184,7 +184,10 @@ export function checkFunction<Kind>(name: string, value: unknown): Kind {
 
 /** Checks a signal, before anything listens to it. Throws `INVALID_OPTIONS`. */
 export function checkSignal(signal: unknown): AbortSignal {
-  const isSignal = isRecord(signal) && 'aborted' in signal && typeof signal.addEventListener === 'function'
+  const isSignal =
+    isRecord(signal) &&
+    'aborted' in signal &&
+    [signal.addEventListener, signal.removeEventListener].every((method) => typeof method === 'function')
   return check(isSignal, 'signal', signal, 'an AbortSignal')
 }
 

@@ -337,7 +337,7 @@ describe('the options of a call', () => {
 })
 
 describe('a signal', () => {
-  const listen = { addEventListener() {} }
+  const listen = { addEventListener() {}, removeEventListener() {} }
 
   test.each<[unknown, string]>([
     [null, 'null'],
@@ -346,7 +346,9 @@ describe('a signal', () => {
     [[], 'an object'],
     [{ aborted: false }, 'an object'],
     [listen, 'an object'],
-    [{ aborted: false, addEventListener: true }, 'an object'],
+    [{ aborted: false, ...listen, addEventListener: true }, 'an object'],
+    // An end of what listens to it would throw.
+    [{ aborted: false, ...listen, removeEventListener: undefined }, 'an object'],
   ])('is not %j', (signal, what) => {
     const stream = createHub().stream('s')
     refuses(
