@@ -68,7 +68,7 @@ function namedTransport(address: Address): Transport {
 }
 
 function parseUrl(url: string): Address {
-  const [, name, query] = /^memory:([A-Za-z0-9_-]{1,64})(?:\?(.*))?$/.exec(url) ?? []
+  const [, name, query] = /^memory:([A-Za-z0-9_-]{1,64})(?:\?(.*))?$/i.exec(url) ?? []
   if (name === undefined) {
     throw new TypeError(
       `"${url}" names no memory bus; write memory:name, with a name of 1 to 64 characters of A-Z a-z 0-9 _ -.`,

@@ -111,6 +111,7 @@ describe('memory:name', () => {
   test.each([
     [`memory:${'aZ09_-'.repeat(11).slice(0, 64)}`, {}],
     ['memory:short?', {}],
+    ['MEMORY:short', {}],
     ['memory:short?&echoes=false&&', { echoes: false }],
     ['memory:short?%65choes=%74rue', { echoes: true }],
   ])('may be called %s', (url, claims) => {
