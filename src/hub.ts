@@ -5,6 +5,7 @@ import { hubs, statuses } from './base/diagnostics.ts'
 import { makeDisposable } from './base/disposable.ts'
 import { Clock, type Environment, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
+import { SignalActions } from './base/signals.ts'
 import { Connection } from './connection/connection.ts'
 import type { ConnectionStatus } from './connection/joins.ts'
 import { type HubOptions, type ResolvedHubOptions, resolveHubOptions } from './hub-options.ts'
@@ -92,6 +93,7 @@ export class Hub {
       ...{ name, environment, acceptsRemoval: acceptRemoval, isClosed: false },
       clock: new Clock(nowMs ?? (() => environment.nowMs())),
       origins: new Origins(() => environment.random()),
+      signals: new SignalActions(),
       totals: new Counters(),
       ...{ outboxes: undefined, inboxes: undefined },
       ended: (state) => this.#ended(state),

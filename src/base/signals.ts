@@ -25,8 +25,8 @@ export class SignalActions {
       for (const action of actions) action()
     }
     const entry = { actions, forget }
-    this.#bySignal.set(signal, entry)
     signal.addEventListener('abort', abort)
+    this.#bySignal.set(signal, entry)
     return entry
   }
 }

@@ -2,13 +2,7 @@ import { type Deferred, deferred } from '../base/deferred.ts'
 import { makeDisposable } from '../base/disposable.ts'
 import type { RivuletError } from '../model/errors.ts'
 import { errorOf } from '../model/report.ts'
-import {
-  assertOpen,
-  type Listener,
-  type StreamState,
-  type Subscriber,
-  signalsOf,
-} from '../model/stream-state.ts'
+import { assertOpen, type Listener, type StreamState, type Subscriber } from '../model/stream-state.ts'
 import { addListener, removeListener } from './fan-out.ts'
 
 /** What subscribing gives: how to end it, and when it reaches beyond this process. Small, since there may be many. */
@@ -71,9 +65,9 @@ export class Subscription implements Subscriber {
   enter(listener: Listener, signal: AbortSignal | undefined): this {
     if (signal === undefined) enter(this.#state, this, listener)
     else if (!signal.aborted) {
+      this.#cancelAbort = this.#state.hub.signals.add(signal, () => this.unsubscribe())
       // Other listeners of the signal may run first, and publish.
       enter(this.#state, this, (message) => (signal.aborted ? undefined : listener(message)))
-      this.#cancelAbort = signalsOf(this.#state).add(signal, () => this.unsubscribe())
     }
     return this
   }

@@ -1,7 +1,7 @@
 import type { Clock, Environment } from '../base/environment.ts'
 import type { Events } from '../base/events.ts'
 import type { Fifo } from '../base/fifo.ts'
-import { SignalActions } from '../base/signals.ts'
+import type { SignalActions } from '../base/signals.ts'
 import type { RivuletError } from './errors.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import { Counters, type DropReason, type LossReason } from './ledger.ts'
@@ -119,6 +119,8 @@ export interface HubState {
   readonly environment: Environment
   readonly clock: Clock
   readonly origins: Origins
+  /** What is to be done when signals abort, which may be shared by all streams. */
+  readonly signals: SignalActions
   /** Closed streams, and frames that belong to none. */
   readonly totals: Counters
   readonly acceptsRemoval: boolean
@@ -164,7 +166,6 @@ export class StreamState {
   sequence = 0
   outbox: Outbox | undefined = undefined
   events: Events<StreamEvents> | undefined = undefined
-  signals: SignalActions | undefined = undefined
   ttlSeconds = 0
   expiresAtMs: number | undefined = undefined
   cancelExpiry: (() => void) | undefined = undefined
@@ -212,9 +213,4 @@ export function isQueueFull(state: StreamState): boolean {
 export function originOf(state: StreamState): string {
   state.origin ??= state.hub.origins.next()
   return state.origin
-}
-
-export function signalsOf(state: StreamState): SignalActions {
-  state.signals ??= new SignalActions()
-  return state.signals
 }

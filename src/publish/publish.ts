@@ -3,13 +3,7 @@ import { checkSignalOption, type SignalOption } from '../model/options.ts'
 import { Refusal } from '../model/refusal.ts'
 import { validate } from '../model/schema.ts'
 import { snapshot } from '../model/snapshot.ts'
-import {
-  closedRefusal,
-  isQueueFull,
-  type StreamState,
-  signalsOf,
-  type Waiter,
-} from '../model/stream-state.ts'
+import { closedRefusal, isQueueFull, type StreamState, type Waiter } from '../model/stream-state.ts'
 import { accept, refuse } from './accept.ts'
 import { joinLine, leaveLine, lineOf, lineSize } from './waiting-line.ts'
 
@@ -55,7 +49,7 @@ export async function publishWhenReady(
       leaveLine(state, waiter)
       reject(abortedBy(state, reason))
     }
-    const cancelAbort = signal && signalsOf(state).add(signal, () => abort(signal))
+    const cancelAbort = signal && state.hub.signals.add(signal, () => abort(signal))
     joinLine(state, waiter, nowMs)
   })
 }

@@ -9,7 +9,7 @@ import {
   checkOptions,
   checkSignal,
 } from '../model/options.ts'
-import { type StreamState, signalsOf } from '../model/stream-state.ts'
+import type { StreamState } from '../model/stream-state.ts'
 
 /** How an iterator buffers what its reader has not taken yet. */
 export interface IterateOptions<Data = unknown> {
@@ -86,7 +86,7 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     this.#subscription = Subscription.open(state, take, signal, () => this.#end())
     // What is buffered is discarded by an abort after the subscription's end, too.
     if (signal && !this.#subscription.closed)
-      this.#cancelAbort = signalsOf(state).add(signal, () => this.#discard())
+      this.#cancelAbort = state.hub.signals.add(signal, () => this.#discard())
   }
 
   get ready(): Promise<void> {

@@ -1,3 +1,4 @@
+import assert from 'node:assert'
 import { getEventListeners } from 'node:events'
 import { createHub, type Stream } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
@@ -15,23 +16,35 @@ function listeners(signal: AbortSignal): number {
 }
 
 describe('a signal', () => {
-  test('has one abort listener a stream, however many subscribers, iterators and waiters share it', () => {
+  test('has one abort listener a hub, however many streams, subscribers, iterators and waiters share it', () => {
     const { signal } = new AbortController()
-    const [stream, other] = [open(), open()]
+    const hub = createHub({ nowMs: () => 0, streamDefaults: { limit: { ratePerSecond: 1, burst: 1 } } })
+    const [stream, other] = [hub.stream('a'), hub.stream('b')]
+    const elsewhere = open()
     const subscriptions = Array.from({ length: 100 }, () => stream.subscribe(() => {}, { signal }))
     const iterator = stream.iterate({ signal })
     stream.publish({})
     stream.publishWhenReady({}, { signal }).catch(() => {})
-    expect(listeners(signal)).toBe(1)
     other.subscribe(() => {}, { signal })
+    expect(listeners(signal)).toBe(1)
+    elsewhere.subscribe(() => {}, { signal })
     expect(listeners(signal)).toBe(2)
     for (const subscription of subscriptions) subscription.unsubscribe()
     void iterator.return?.()
-    expect(listeners(signal)).toBe(2)
     stream.close()
-    expect(listeners(signal)).toBe(1)
+    expect(listeners(signal)).toBe(2)
     other.close()
+    expect(listeners(signal)).toBe(1)
+    elsewhere.close()
     expect(listeners(signal)).toBe(0)
+  })
+
+  test('that takes no listener leaves no subscriber behind', () => {
+    const signal = { aborted: false, addEventListener: () => assert.fail('none'), removeEventListener() {} }
+    const stream = open()
+    expect(() => stream.subscribe(() => {}, { signal: signal as never })).toThrow('none')
+    expect(() => stream.iterate({ signal: signal as never })).toThrow('none')
+    expect(stream.ledger().subscribers).toBe(0)
   })
 
   test.each([null, 5, {}, new AbortController(), new EventTarget()])(
