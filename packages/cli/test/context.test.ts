@@ -110,7 +110,7 @@ test.each([
 test('a hub whose name no command takes is refused, and not kept', async () => {
   const { context, file } = userWith()
   const { exitCode, stderr } = await context('add', 'a', 'nats://host:4222', '--hub', 'bad name')
-  expect(stderr).toMatch(/^rivulet: .*"bad name".*\n$/)
+  expect(stderr).toMatch(/^rivulet: A hub name is 1 to 64 characters.*\n$/)
   expect({ exitCode, exists: existsSync(file) }).toEqual({ exitCode: 2, exists: false })
 })
 
