@@ -10,6 +10,8 @@ const ROUNDS = 100
 const CONNECTIONS = 200
 const STREAMS = Array.from({ length: SIDE_BY_SIDE }, (_, index) => `stream/${index}`)
 
+let firstHandles: readonly string[] | undefined
+
 const [url = ''] = process.argv.slice(2)
 const hub = await openHub({ transport: url, streamDefaults: { maxAgeMs: 100 } })
 for (let round = 0; round < WARM_UP; round++) await subscribeAll()
@@ -66,17 +68,36 @@ async function connectOnce(): Promise<void> {
 
 async function report(what: string): Promise<void> {
   await hub.flush()
-  // Timers that were cleared and sockets that were destroyed leave in the next turns.
-  await sleep(50)
+  const handles = await settledHandles()
   globalThis.gc?.()
   await new Promise(setImmediate)
   globalThis.gc?.()
-  const handles = process.getActiveResourcesInfo().filter((kind) => /TCP|TLS|Timeout/.test(kind))
   const { heapUsed } = process.memoryUsage()
   const listeners = process
     .eventNames()
     .map((name) => process.listenerCount(name))
     .reduce((sum, count) => sum + count, 0)
-  console.log(`${what} ${JSON.stringify({ handles: handles.sort(), heapUsed, listeners })}`)
+  console.log(`${what} ${JSON.stringify({ handles, heapUsed, listeners })}`)
   await once(process.stdin, 'data')
+}
+
+/**
+ * Returns what keeps the process alive once it is what it was at first, or after ten seconds: a socket that was destroyed
+ * may stay for some turns, and a check of the connection that is under way has a timer. At first it has to stay the same.
+ */
+async function settledHandles(): Promise<string[]> {
+  let handles: string[] = []
+  let same = 0
+  for (let looks = 0; looks < 500; looks++) {
+    await sleep(20)
+    const now = process
+      .getActiveResourcesInfo()
+      .filter((kind) => /TCP|TLS|Timeout/.test(kind))
+      .sort()
+    same = now.join() === handles.join() ? same + 1 : 0
+    handles = now
+    if (firstHandles === undefined ? same === 10 : now.join() === firstHandles.join()) break
+  }
+  firstHandles ??= handles
+  return handles
 }
