@@ -97,7 +97,7 @@ export class Connection {
       this.#closing.signal.throwIfAborted()
       if (this.#refusal !== undefined) throw this.#refusal
       const connection = this.#current.signal
-      if (!this.isUp) await this.#change(signal)
+      if (!this.isUp) await this.#outcome(signal)
       else {
         await abortable(this.joins.answered(connection), signal)
         if (!connection.aborted) break
@@ -193,7 +193,7 @@ export class Connection {
   }
 
   /** Resolves when the connection is up, refused or closed. Keeps nothing of a wait that the signal ended. */
-  async #change(signal: AbortSignal | undefined): Promise<void> {
+  async #outcome(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = deferred()
     this.#waiting.add(resolve)
     try {

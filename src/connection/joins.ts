@@ -168,7 +168,7 @@ export class Joins {
     for (const join of this.#byTopic.values()) {
       // Only a join that is to blame for that waits longer than the connection is away.
       if (!join.isSuspect) join.stopRetry()
-      answer(join) // whoever waits looks whether there is a connection
+      answer(join) // `answered` looks at its connection then
       join.isAnswered = false
       if (join.stop() === 'in') this.#events.joinChanged(join.topic, 'left')
     }

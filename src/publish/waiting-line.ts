@@ -42,8 +42,9 @@ export function closeLine(state: StreamState): void {
 }
 
 /**
- * Publishes what there is room for. Subscribers may take long, so the clock is read for each. Who joins meanwhile waits
- * for the next timer: subscribers that are slower than the rate, and queue more, would leave no turn to anything else.
+ * Publishes what there is room for. Subscribers may take long, so the clock is read for each. A waiter that joins
+ * meanwhile waits for the next timer: a subscriber that is slower than the rate, and queues the next message, would leave
+ * no turn to anything else.
  */
 function advance(state: StreamState): void {
   const line = lineOf(state)

@@ -13,7 +13,7 @@ const SLACK_MS = 150
 const OVERDUE_MS = 2_000
 /** A barrier that takes longer shows no clear link. */
 const PROMPT_MS = 1_000
-/** Who was late for so long is believed, when a barrier was prompt since: the link may have frozen after that. */
+/** A publisher that was late for so long is believed when a barrier was prompt since. The link may have frozen after that. */
 const BELIEVED_MS = 59_900
 
 /** A frame as it is handed over, and when. */

@@ -10,7 +10,7 @@ const BIRTH_MS = Date.UTC(2026, 0, 1)
 export class Machine implements Environment, Owner {
   busyUntilMs = 0
   isDead = false
-  /** Timers that were set and have neither run nor been cancelled; none without a wait, as for what RxJS throws. */
+  /** Timers with a wait that have neither run nor been cancelled. RxJS throws by timers without one. */
   pendingTimers = 0
   /** What its monotonic clock has gone through, as the hub saw it when it last read it: steps back are none. */
   elapsedMs = 0

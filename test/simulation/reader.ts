@@ -142,7 +142,7 @@ export class Reader {
     life.endedSignals.push(this.#abort.signal) // what it holds is discarded on abort until then
   }
 
-  /** What `next` was given before may still come in that turn, also of a busy process; what it held, when its stream has ended. */
+  /** A message that `next` was given before may still come in that turn, also in a busy process; a held one, at its stream's end. */
   #isStopped(): boolean {
     return this.#stoppedMs < this.of.life.network.world.time.nowMs && !this.of.stream.closed
   }

@@ -64,7 +64,7 @@ async function subscribe(run: Run, options: SubOptions, names: string[]): Promis
     const stats = options.stats === true ? setInterval(say, STATS_EVERY_MS) : undefined
     try {
       await subscriber.run(signal, {
-        subscribed: (names) => output.say(`subscribed to ${names.join(', ')} of hub ${hub.name}`),
+        subscribed: (confirmed) => output.say(`subscribed to ${confirmed.join(', ')} of hub ${hub.name}`),
         removed: (name) => output.say(`The stream ${name} was removed; subscribing again …`),
         take: (record) => output.offer(format(record)),
       })

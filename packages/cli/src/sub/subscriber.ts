@@ -90,7 +90,7 @@ export class Subscriber {
     this.#subscriptions.set(name, subscription)
   }
 
-  /** A removal ends the stream, yet whoever publishes on it afterwards opens it again. */
+  /** A removal ends the stream. The next publish anywhere opens it again. */
   #removed(name: string, events: SubscriberEvents): void {
     if (this.#enough.signal.aborted) return
     events.removed(name)
@@ -102,7 +102,7 @@ export class Subscriber {
     )
   }
 
-  /** Resolves when the subscription to a stream is confirmed, or that which follows it after a removal. */
+  /** Resolves when the subscription to a stream is confirmed, or the one that follows it after a removal. */
   async #confirmed(name: string): Promise<void> {
     const subscription = this.#subscriptions.get(name)
     try {

@@ -51,12 +51,12 @@ export class PageAccess {
     if ('refused' in found) return found
     const sid = this.#sids.get(hub)
     // Nobody learns the names of hubs by trying.
-    if (sid === undefined || !mayAnything(found, sid)) {
+    if (sid === undefined || !mayPublishOrListen(found, sid)) {
       return refused('There is no such hub here, or the token allows nothing on it')
     }
     const prefixKey = await this.#prefixKeyOf(found)
     // The key may have been replaced meanwhile, when this page was none yet that could be ended.
-    if (!mayAnything(found, sid)) return { refused: 'The key has changed', isFinal: false }
+    if (!mayPublishOrListen(found, sid)) return { refused: 'The key has changed', isFinal: false }
     const identity = identityOf(found, current as KeyedSession | undefined)
     if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
       return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
@@ -108,7 +108,7 @@ export class PageAccess {
   }
 }
 
-function mayAnything({ may }: Caller, sid: string): boolean {
+function mayPublishOrListen({ may }: Caller, sid: string): boolean {
   return may('publish', sid) || may('listen', sid)
 }
 

@@ -124,7 +124,7 @@ export class LiveStreams {
   }
 }
 
-/** To the hub the stream of the service's own code is the same one: where that subscribes to it, it is not ours to end. */
+/** The service's own code shares the stream. While it subscribes, the gateway does not end the stream. */
 function closeUnheard(stream: Stream | undefined): void {
   if (stream?.ledger().subscribers === 0) stream.close()
 }
