@@ -72,7 +72,8 @@ test('the bare client waits for ever for the answer to its first command', async
   await broker.stop()
   const client = createClient({
     url: broker.url,
-    socket: { connectTimeout: 50, reconnectStrategy: false },
+    // Long enough to connect on a busy machine; the answer takes longer than both.
+    socket: { connectTimeout: 1_000, reconnectStrategy: false },
     commandOptions: { timeout: 50 },
   })
   client.on('error', () => {})
@@ -82,7 +83,7 @@ test('the bare client waits for ever for the answer to its first command', async
       () => true,
       () => true,
     ),
-    new Promise((resolve) => setTimeout(resolve, 500, false)),
+    new Promise((resolve) => setTimeout(resolve, 1_500, false)),
   ])
   expect(await settled).toBe(false)
 })
