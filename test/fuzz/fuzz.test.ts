@@ -52,7 +52,8 @@ describe('the fuzz targets', () => {
     const plant = PLANTS[target]
     const { isFound, output } = await fuzz(target, home, { runs: MOST_RUNS, seed: SEED }, { plant })
     expect(isFound, output).toBe(true)
-    expect(output).toMatch(/AssertionError/)
+    const [, stacks] = output.split('The input once more, with stacks:')
+    expect(stacks, output).toMatch(/AssertionError.*\n +at /s)
     expect(readdirSync(home).some((file) => file.startsWith('crash-'))).toBe(true)
   })
 

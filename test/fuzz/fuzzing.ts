@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -86,26 +86,31 @@ export async function fuzz(
   // half of the time. A machine that stands still for seconds is no finding.
   const jazzer = ['--disableBugDetectors=.*', '--timeout=60000']
   const sync = isAsynchronous(target) ? [] : ['--sync']
-  const running = execa(
-    process.execPath,
-    [
-      '--no-warnings',
-      JAZZER,
-      program,
-      found,
-      options.seeds ?? join(CORPUS, target),
-      ...jazzer,
-      ...sync,
-      '--',
-      ...settings,
-    ],
-    { cwd: ROOT, reject: false, all: true },
-  )
+  const start = (node: readonly string[], inputs: readonly string[]) =>
+    execa(
+      process.execPath,
+      ['--no-warnings', ...node, JAZZER, program, ...inputs, ...jazzer, ...sync, '--', ...settings],
+      { cwd: ROOT, reject: false, all: true },
+    )
+  const before = crashesIn(folder)
+  // A stack for each error that is thrown would take up to half of the time.
+  const running = start(['--stack-trace-limit=0'], [found, options.seeds ?? join(CORPUS, target)])
   if (options.told !== undefined) {
     for await (const line of running.iterable({ from: 'all' })) options.told(line)
   }
   const { all = '', exitCode } = await running
-  return read(all, exitCode)
+  const result = read(all, exitCode)
+  const crash = crashesIn(folder).find((file) => !before.includes(file))
+  if (crash === undefined) return result
+  const shown = join(folder, 'shown', crash)
+  mkdirSync(shown, { recursive: true })
+  copyFileSync(join(folder, crash), join(shown, 'input'))
+  const again = await start([], [shown])
+  return { ...result, output: `${all}\n\nThe input once more, with stacks:\n${again.all}` }
+}
+
+function crashesIn(folder: string): string[] {
+  return readdirSync(folder).filter((file) => file.startsWith('crash-'))
 }
 
 /** Targets that wait for promises: they run by Jazzer's slower way. */

@@ -18,6 +18,8 @@ export function bundleProgram(file: string): string {
 export function bundlePrograms(entryPoints: Readonly<Record<string, string>>, splitting = false): string {
   const outdir = mkdtempSync(join(tmpdir(), 'rivulet-program-'))
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }))
+  // Vitest ends a worker by a signal, after which there would be no 'exit'.
+  process.once('SIGTERM', () => process.exit(143))
   buildSync({
     entryPoints: { ...entryPoints },
     bundle: true,
