@@ -1,6 +1,7 @@
 import type { KV, KvEntry, KvWatchEntry } from '@nats-io/kv'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
+import { invalid } from '../base/invalid.ts'
 import { checkOptions, type Form, numberFrom, TEXT } from '../base/options.ts'
 import { readRecord, type StreamRecord } from './stream-record.ts'
 
@@ -35,6 +36,7 @@ const DEFAULT_BUCKET = 'rivulet-streams'
 export async function connectNats(options: NatsRegistryOptions): Promise<NatsConnection> {
   checkOptions(options, FORMS)
   const { servers, user, password, token } = options
+  if (servers === undefined) throw invalid(`servers is ${SERVERS.what}.`)
   const secure = (typeof servers === 'string' ? [servers] : servers).some((url) => url.startsWith('tls:'))
   const given: ConnectionOptions = {
     servers: typeof servers === 'string' ? servers : [...servers],

@@ -128,6 +128,7 @@ describe('options beside those of a gateway', () => {
       [
         [{ bukcet: 'mine' }, /no option bukcet/],
         [{ servers: [] }, /servers is a text or a list of texts/],
+        [{ servers: undefined }, /servers is a text or a list of texts/],
         [{ servers: [5] }, /servers is a text/],
         [{ replicas: 6 }, /replicas is a number from 1 to 5/],
         [{ user: 'ann', password: 12_345 }, /password is a text/],
