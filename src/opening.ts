@@ -70,8 +70,7 @@ async function becomeReady(hub: Hub, timeoutMs: number, signal: AbortSignal | un
   }
   hub.on('error', remember)
   try {
-    const ready = (deadline: AbortSignal) => hub.ready({ signal: deadline })
-    await withDeadline(realEnvironment, 'Opening', timeoutMs, signal, ready)
+    await withDeadline(realEnvironment, 'Opening', timeoutMs, signal, () => hub.ready())
     hub.off('error', remember)
   } catch (error) {
     await hub.close()

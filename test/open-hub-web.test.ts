@@ -39,21 +39,23 @@ describe('its scheme ws:', () => {
 describe('a package of a transport', () => {
   const open = (load: () => Promise<unknown>) =>
     openHubWith([{ name: '@rivulet/absent', schemes: ['absent:'], load }], 'absent://host')
-  const missing = (name: string) =>
-    Object.assign(new Error(`Cannot find package '${name}' imported from here`), {
-      code: 'ERR_MODULE_NOT_FOUND',
-    })
+  const missing = (name: string, code = 'ERR_MODULE_NOT_FOUND') =>
+    Object.assign(new Error(`Cannot find package '${name}' imported from here`), { code })
 
-  test('that is not installed is named, and trying again does not help', async () => {
-    const cause = missing('@rivulet/absent')
-    await expect(open(() => Promise.reject(cause))).rejects.toMatchObject({
-      ...{ code: 'TRANSPORT_MISSING', cause },
-      message: '@rivulet/absent is not installed; run: npm install @rivulet/absent',
-    })
-  })
+  test.each(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])(
+    'that is not installed is named, and trying again does not help: %s',
+    async (code) => {
+      const cause = missing('@rivulet/absent', code)
+      await expect(open(() => Promise.reject(cause))).rejects.toMatchObject({
+        ...{ code: 'TRANSPORT_MISSING', cause },
+        message: '@rivulet/absent is not installed; run: npm install @rivulet/absent',
+      })
+    },
+  )
 
   test('that lacks a package of its own, or fails as it loads, rejects with that', async () => {
-    for (const cause of [missing('its-client'), new SyntaxError('broken')]) {
+    const ofItself = new SyntaxError("'@rivulet/absent' is broken")
+    for (const cause of [missing('its-client'), ofItself]) {
       await expect(open(() => Promise.reject(cause))).rejects.toBe(cause)
     }
   })

@@ -9,29 +9,26 @@ import { passUntil, stopTime, tick } from './support/fake-time.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
 import { ROOT } from './support/source-files.ts'
 
-const packages = vi.hoisted(() => ({
-  /** What each package was asked for. */
-  asked: [] as [string, readonly string[]][],
-  make: (_urls: readonly string[]): unknown => undefined,
-}))
-vi.mock('@rivulet/mqtt', () => ({
-  transportFromUrls: (urls: readonly string[]) => {
-    packages.asked.push(['mqtt', urls])
-    return packages.make(urls)
-  },
-}))
-vi.mock('@rivulet/nats', () => ({
-  transportFromUrls: (urls: readonly string[]) => {
-    packages.asked.push(['nats', urls])
-    return packages.make(urls)
-  },
-}))
-vi.mock('@rivulet/redis', () => ({
-  transportFromUrls: (urls: readonly string[]) => {
-    packages.asked.push(['redis', urls])
-    return packages.make(urls)
-  },
-}))
+const packages = vi.hoisted(() => {
+  const packages = {
+    /** What each package was asked for. */
+    asked: [] as [string, readonly string[]][],
+    make: (_urls: readonly string[]): unknown => undefined,
+    standIn: (name: string) => () => ({
+      transportFromUrls: (urls: readonly string[]) => {
+        packages.asked.push([name, urls])
+        return packages.make(urls)
+      },
+    }),
+  }
+  return packages
+})
+vi.mock('@rivulet/mqtt', packages.standIn('mqtt'))
+vi.mock('@rivulet/nats', packages.standIn('nats'))
+vi.mock('@rivulet/redis', packages.standIn('redis'))
+vi.mock('@rivulet/replay', packages.standIn('replay'))
+vi.mock('@rivulet/threads', packages.standIn('threads'))
+vi.mock('@rivulet/websocket', packages.standIn('websocket'))
 
 stopTime()
 let transport: ScriptedTransport
@@ -61,6 +58,10 @@ describe('openHub', () => {
     ['rediss://h', 'redis'],
     ['valkey://h', 'redis'],
     ['valkeys://h', 'redis'],
+    ['replay:lines.ndjson', 'replay'],
+    ['threads:bus', 'threads'],
+    ['ws://h', 'websocket'],
+    ['wss://h', 'websocket'],
   ])('loads for %s the package of %s, and resolves when the transport is up', async (url, name) => {
     const hub = await open(url)
     expect(packages.asked).toEqual([[name, [url]]])
@@ -177,6 +178,8 @@ describe('openHub', () => {
     [[], 'The list of URLs is empty.'],
     [['nats://a', 'tls://b'], 'The URLs of one hub have one scheme.'],
     [['nats://a', 5], 'this one has no scheme'],
+    [[new URL('nats://a')], 'this one has no scheme'],
+    [' nats://a', 'this one has no scheme'],
     [5, 'openHub takes a URL, a list of URLs, or { transport, … }, not 5.'],
     [null, 'openHub takes a URL, a list of URLs, or { transport, … }, not null.'],
     [{}, 'The configuration has no transport: a URL, a list of URLs, or a Transport.'],
@@ -235,7 +238,9 @@ describe('openHub', () => {
     const opening = openHub({ transport }, { timeoutMs: 3000 })
     await expect(passUntil(opening)).rejects.toMatchObject({
       code: 'TRANSPORT_UNAVAILABLE',
-      message: expect.stringMatching(/^The transport was not up within 3000 ms; .* Last: .*refused/),
+      message: expect.stringMatching(
+        /^The transport was not up within 3000 ms; .* broker runs\. Last: [^(]*refused[^(]* \(hub "default"\)$/,
+      ),
       cause: { code: 'TRANSPORT_UNAVAILABLE', cause: new Error('refused') },
     })
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(3000)
@@ -261,7 +266,9 @@ describe('openHub', () => {
   test('tells no cause when there was none', async () => {
     transport.answers.open = 'hang'
     await expect(passUntil(openHub({ transport }, { timeoutMs: 100 }))).rejects.toMatchObject({
-      message: expect.stringMatching(/within 100 ms; check its address and that the broker runs\.(?! Last)/),
+      message: expect.stringMatching(
+        /within 100 ms; check its address and that the broker runs\. \(hub "default"\)$/,
+      ),
     })
   })
 
@@ -322,12 +329,15 @@ describe('openHub', () => {
 describe('a package that is not installed', () => {
   const SCRIPT = `
     import { openHub } from './src/index.ts'
+    import { openHub as openWeb } from './src/index-web.ts'
     const told = []
     const note = ({ code, message, cause }) => told.push({ code, message, cause: cause?.code })
     for (const url of ['mqtt://h', 'nats://h', 'memory:x', 'redis://h']) {
       await openHub(url).catch(note)
       await openHub(url, { wait: false }).catch(note)
     }
+    for (const url of ['replay:x', 'threads:x', 'ws://h']) await openHub(url).catch(note)
+    for (const url of ['threads:x', 'ws://h', 'memory:x']) await openWeb(url).catch(note)
     console.log(JSON.stringify(told))
   `
 
@@ -358,22 +368,22 @@ describe('a package that is not installed', () => {
     const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')).href
     const { stdout } = await execa('node', ['--import', tsx, 'main.ts'], { cwd: folderWithoutAdapters() })
     const twice = (told: object) => [told, told]
+    const missing = (name: string) => ({
+      code: 'TRANSPORT_MISSING',
+      message: `${name} is not installed; run: npm install ${name}`,
+      cause: 'ERR_MODULE_NOT_FOUND',
+    })
     expect(JSON.parse(stdout)).toEqual([
-      ...twice({
-        code: 'TRANSPORT_MISSING',
-        message: '@rivulet/mqtt is not installed; run: npm install @rivulet/mqtt',
-        cause: 'ERR_MODULE_NOT_FOUND',
-      }),
+      ...twice(missing('@rivulet/mqtt')),
       ...twice({
         code: 'ERR_MODULE_NOT_FOUND',
         message: expect.stringContaining("'a-client-that-is-missing'"),
       }),
       ...twice({ message: 'broken' }),
-      ...twice({
-        code: 'TRANSPORT_MISSING',
-        message: '@rivulet/redis is not installed; run: npm install @rivulet/redis',
-        cause: 'ERR_MODULE_NOT_FOUND',
-      }),
+      ...twice(missing('@rivulet/redis')),
+      ...['@rivulet/replay', '@rivulet/threads', '@rivulet/websocket'].map(missing),
+      ...['@rivulet/threads', '@rivulet/websocket'].map(missing),
+      { message: 'broken' },
     ])
   })
 })

@@ -1,6 +1,6 @@
 import { memoryBus } from '@rivulet/memory'
 import fc from 'fast-check'
-import { createHub, type Hub, type Message, type RivuletError } from 'rivulet'
+import { createHub, type Hub, type Message, type RivuletError, type Topic } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { sidOf } from '../src/model/message.ts'
 import { tick } from './support/fake-time.ts'
@@ -108,7 +108,7 @@ describe('a tap', () => {
   })
 
   test('applies no limit, no age and no schema, and takes messages of up to 65 536 bytes', async () => {
-    const { heard, tap, take } = await scripted()
+    const { heard, tap, take, errors } = await scripted()
     take([1, 2, 3].map((sequence) => entry(sequence, { text: 'x'.repeat(60_000) })))
     take(entry(4, { text: 'x'.repeat(65_536) }))
     for (let sequence = 5; sequence <= 500; sequence++) take(entry(sequence))
@@ -116,6 +116,16 @@ describe('a tap', () => {
     expect(heard).toHaveLength(500)
     expect(tap.ledger()).toMatchObject({ received: 501, delivered: 500, dropped: { tooLarge: 1 }, missed: 0 })
     expectLaws(tap.ledger())
+    expect(errors).toEqual([])
+  })
+
+  test('counts what is missed although the broker ended the join of a stream meanwhile', async () => {
+    const { hub, transport, tap, take } = await scripted()
+    take(entry(1))
+    await hub.stream('b').subscribe(() => {}).ready
+    transport.host.left('rivulet/default/b' as Topic, new Error('no longer allowed'))
+    take(entry(4))
+    expect(tap.ledger()).toMatchObject({ received: 2, missed: 2 })
   })
 
   test('drops repeats and what is no message, and counts what is missed and reordered', async () => {

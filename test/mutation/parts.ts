@@ -104,7 +104,13 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   },
   'src/hub': {
     mutate: ['src/{hub,hub-options,opening,open-hub,open-hub-web,tap}.ts'],
-    tests: ['test/{hub,hub-close,open-hub,open-hub-web,tap}.test.ts', 'test/connection/*.test.ts'],
+    tests: [
+      'test/{hub,hub-close,open-hub,open-hub-web,tap}.test.ts',
+      'test/connection/*.test.ts',
+      'test/model/options.test.ts',
+      'test/stream/{stream,events,closed,signals}.test.ts',
+      'test/diagnostics.test.ts',
+    ],
   },
   'packages/memory': {
     mutate: ['packages/memory/src/*.ts'],
