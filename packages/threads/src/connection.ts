@@ -111,7 +111,7 @@ export class Connection {
     const end = () => {
       if (this.#watched === watched) this.#watched = undefined
     }
-    signal.addEventListener('abort', end, { once: true })
+    signal.addEventListener('abort', end)
     await undefined
     signal.throwIfAborted()
   }

@@ -38,9 +38,8 @@ interface EndPost {
 
 /** Reads what came over a channel, on which anybody may post; `undefined` unless it is a post of a transport. */
 export function readPost(data: unknown): Post | undefined {
-  if (typeof data !== 'object' || data === null) return undefined
   if (Array.isArray(data)) return isFrames(data) ? data : undefined
-  const { ask, answer, to, end, position, posts, missed } = data as Record<string, unknown>
+  const { ask, answer, to, end, position, posts, missed } = (data ?? {}) as Record<string, unknown>
   if (isId(end)) return { end }
   if (!isCount(position) || !isCount(posts)) return undefined
   if (isId(ask)) return { ask, position, posts }

@@ -19,10 +19,10 @@ async function open(name: string) {
 /** Poses as a transport of another thread that says it exists and answers nothing: blocked, or terminated. */
 async function silentOther(
   name: string,
+  id = 'f'.repeat(32),
 ): Promise<{ readonly id: string; readonly channel: BroadcastChannel }> {
   const channel = new BroadcastChannel(`rivulet/threads/${name}`)
   onTestFinished(() => channel.close())
-  const id = 'f'.repeat(32)
   const met = new Promise<void>((resolve) => {
     channel.onmessage = ({ data }) => data.to === id && resolve()
   })
@@ -61,7 +61,7 @@ describe('a thread that does not answer', () => {
       for (const each of [...posts, [other.id, ++fences, TOPIC, 'fence']]) other.channel.postMessage(each)
       while (kept.frames.length === heard) await new Promise(setImmediate)
     }
-    return { transport, kept, other, post }
+    return { name, transport, kept, other, post }
   }
   /** Tells after how many milliseconds of the fake clock a flush resolves, in steps of 50. */
   const msOf = async (flush: Promise<void>) => {
@@ -83,6 +83,16 @@ describe('a thread that does not answer', () => {
     transport.send(TOPIC, 'little')
     expect(await msOf(transport.flush(endless))).toBe(150)
     transport.send(TOPIC, new Uint8Array(1_100_000))
+    expect(await msOf(transport.flush(endless))).toBe(1_550)
+  })
+
+  test('is far behind from more than a megabyte on, its posts included, also when another one is not', async () => {
+    const { transport, name } = await setUp()
+    transport.send(TOPIC, new Uint8Array(1024 * 1024 - 3))
+    expect(await msOf(transport.flush(endless))).toBe(150)
+    vi.useRealTimers()
+    await silentOther(name, 'e'.repeat(32))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     expect(await msOf(transport.flush(endless))).toBe(1_550)
   })
 

@@ -3,21 +3,30 @@ import { openHub } from 'rivulet'
 import { expect, test } from 'vitest'
 import { endless, host } from './host.ts'
 
-const INVALID = expect.objectContaining({ code: 'INVALID_OPTIONS' })
+const FORM = 'The name of a bus is 1 to 64 characters of A-Z a-z 0-9 _ -.'
+const URL_FORM = 'The URL of a bus between threads is threads:name.'
 
-test.each([
-  ...['', 'a/b', 'a b', 'ü', 'x'.repeat(65), { name: 7 }, { name: '' }, { nam: 'fleet' }],
-  ...[{ makeChannel: 'x' }, 7, null],
-])('options %j are refused', (options) => {
-  expect(() => threads(options as string)).toThrow(INVALID)
+test.each<[unknown, string]>([
+  ...['', 'a/b', 'a b', 'ü', 'x'.repeat(65)].map((name): [unknown, string] => [name, FORM]),
+  ...[{ name: 7 }, { name: '' }].map((options): [unknown, string] => [options, FORM]),
+  [{ nam: 'fleet' }, 'threads has no option "nam"; it has name and makeChannel.'],
+  [{ makeChannel: 'x' }, 'The option makeChannel is a function.'],
+  [7, 'threads takes a name or { name, makeChannel }.'],
+  [null, 'threads takes a name or { name, makeChannel }.'],
+])('options %j are refused', (options, message) => {
+  const refused = expect.objectContaining({ code: 'INVALID_OPTIONS', message })
+  expect(() => threads(options as string)).toThrow(refused)
 })
 
-test.each([
-  [[]],
-  [['threads:a', 'threads:b']],
-  ...['threads:', 'threads://a', 'threads:a?loss=1', 'memory:a', 'a'].map((url) => [[url]]),
-])('URLs %j are refused', (urls) => {
-  expect(() => transportFromUrls(urls)).toThrow(INVALID)
+test.each<[string[], string]>([
+  [[], 'A bus between threads has one URL, threads:name, not 0.'],
+  [['threads:a', 'threads:b'], 'A bus between threads has one URL, threads:name, not 2.'],
+  [['threads:'], FORM],
+  [['threads://a'], FORM],
+  ...['threads:a?loss=1', 'memory:a', 'a', 'x threads:a'].map((url): [string[], string] => [[url], URL_FORM]),
+])('URLs %j are refused', (urls, message) => {
+  const refused = expect.objectContaining({ code: 'INVALID_OPTIONS', message })
+  expect(() => transportFromUrls(urls)).toThrow(refused)
 })
 
 test('a URL, a name and options name the same bus, and none names the default', async () => {
@@ -37,7 +46,10 @@ test('a runtime without channels refuses for good', async () => {
   const { BroadcastChannel } = globalThis
   try {
     Reflect.deleteProperty(globalThis, 'BroadcastChannel')
-    await expect(threads().open(host(), endless)).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
+    await expect(threads().open(host(), endless)).rejects.toMatchObject({
+      code: 'TRANSPORT_FAILED',
+      message: 'This runtime has no BroadcastChannel; use a runtime that has it, or pass makeChannel.',
+    })
   } finally {
     Object.assign(globalThis, { BroadcastChannel })
   }

@@ -22,6 +22,7 @@ const NO_FRAMES: readonly unknown[][] = [
   ...[[TOPIC], [TOPIC, 1], [TOPIC, null], [TOPIC, {}], [TOPIC, 'x', 'y'], [TOPIC, 'x', TOPIC, 1], [1, 'x']],
   ...[
     [{ toString: 1 }, 'x'],
+    [new Uint8Array(4), 'x'],
     [TOPIC, new ArrayBuffer(4)],
     [TOPIC, new Uint16Array(4)],
   ],
@@ -56,6 +57,7 @@ test('posts that are no frames reach no host, and stop nothing', async () => {
   await sender.open(host(), endless)
   await receiver.open(kept, endless)
   await receiver.join(TOPIC, endless)
+  await receiver.watch('default', endless)
   for (const post of HOSTILE_POSTS) stranger(name).postMessage(post)
   sender.send(TOPIC, 'a frame')
   await sender.flush(endless)

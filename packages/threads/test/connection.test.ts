@@ -1,0 +1,273 @@
+import { getEventListeners } from 'node:events'
+import { type Channel, threads } from '@rivulet/threads'
+import type { Transport } from 'rivulet'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { topicOf } from '../../../src/model/topic.ts'
+import { endless, host, type KeepingHost } from './host.ts'
+
+const TOPIC = topicOf('default', 'a')
+const STRANGER = 'f'.repeat(32)
+
+type Listener = Parameters<Channel['addEventListener']>[1]
+type Kind = Parameters<Channel['addEventListener']>[0]
+
+/** Channels that keep every post, and bring it to the others one microtask later, also to those that were closed. */
+function wire() {
+  const ends: { readonly tell: (kind: Kind, data?: unknown) => void }[] = []
+  const held = { posts: [] as unknown[], isSilent: false, isBroken: false }
+  const deliver = (from: object | undefined, post: unknown) => {
+    if (held.isBroken) throw new Error('broken')
+    held.posts.push(post)
+    for (const end of held.isSilent ? [] : ends)
+      if (end !== from) queueMicrotask(() => end.tell('message', post))
+  }
+  const make = (): Channel => {
+    const listeners: [Kind, Listener][] = []
+    const end = {
+      tell: (kind: Kind, data?: unknown) => {
+        for (const [of, listener] of listeners) if (of === kind) listener({ data })
+      },
+    }
+    ends.push(end)
+    return {
+      addEventListener: (kind, listener) => void listeners.push([kind, listener]),
+      postMessage: (post) => deliver(end, post),
+      close: () => {},
+    }
+  }
+  return { held, ends, make, post: (post: unknown) => deliver(undefined, post) }
+}
+
+/** A transport that is up on such channels. */
+async function opened(given: Partial<KeepingHost> = {}, signal: AbortSignal = endless) {
+  const channels = wire()
+  const transport = threads({ makeChannel: channels.make })
+  const kept = { ...host(), ...given }
+  await transport.open(kept, signal)
+  onTestFinished(() => transport.close(AbortSignal.abort()))
+  const [test] = channels.held.posts.splice(0) as [{ readonly ask: string }]
+  return { ...channels, transport, kept, id: test.ask, posts: channels.held.posts }
+}
+
+/** More microtasks than any post takes. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await undefined
+}
+
+/** The kinds of posts, by their first member. */
+function kindsOf(posts: readonly unknown[]): string[] {
+  return posts.map((post) => (Array.isArray(post) ? 'frames' : (Object.keys(post as object)[0] as string)))
+}
+
+describe('posts', () => {
+  test('carry the frames of one turn, at most 64 or 256 KiB', async () => {
+    const { transport, posts } = await opened()
+    const framesIn = () => posts.splice(0).map((post) => ((post as unknown[]).length - 2) / 2)
+    for (let nth = 0; nth < 130; nth += 1) transport.send(TOPIC, `frame ${nth}`)
+    expect(framesIn()).toEqual([64, 64])
+    await settled()
+    expect(framesIn()).toEqual([2])
+    for (let nth = 0; nth < 3; nth += 1) transport.send(TOPIC, new Uint8Array(128 * 1024))
+    expect(framesIn()).toEqual([2])
+    await settled()
+    expect(framesIn()).toEqual([1])
+  })
+
+  test('carry an array that has its memory for itself as it is', async () => {
+    const { transport, posts } = await opened()
+    const frame = new Uint8Array(10)
+    transport.send(TOPIC, frame)
+    await settled()
+    expect((posts[0] as unknown[])[3]).toBe(frame)
+  })
+
+  test('that cannot leave end the connection, and the frame that filled one is not sent', async () => {
+    const { transport, held, kept } = await opened()
+    held.isBroken = true
+    const answers = Array.from({ length: 65 }, () => transport.send(TOPIC, 'frame'))
+    expect(answers).toEqual([...Array(63).fill('sent'), 'offline', 'offline'])
+    expect(kept.downs).toMatchObject([{ message: 'broken' }])
+    await expect(transport.flush(endless)).rejects.toThrow('the channel is closed')
+  })
+
+  test('stop with the end of the transport, which is said once', async () => {
+    const { transport, ends, kept, posts } = await opened()
+    transport.send(TOPIC, 'never sent')
+    ends[0]?.tell('close')
+    await transport.close(endless)
+    ends[0]?.tell('close')
+    await settled()
+    expect(kindsOf(posts)).toEqual(['end'])
+    expect(kept.downs).toMatchObject([{ message: 'the channel ended' }])
+  })
+
+  test('ask the others before the end', async () => {
+    const { transport, ends, kept, posts } = await opened()
+    transport.send(TOPIC, 'sent')
+    await transport.close(endless)
+    ends[0]?.tell('close')
+    expect(kindsOf(posts)).toEqual(['frames', 'ask', 'end'])
+    expect(kept.downs).toEqual([])
+  })
+
+  test('of the opening that come late change nothing', async () => {
+    const { id, post, posts, transport } = await opened()
+    post({ ask: id, position: 0, posts: 0 })
+    await settled()
+    expect(kindsOf(posts)).toEqual(['ask'])
+    expect(transport.send(TOPIC, 'sent')).toBe('sent')
+  })
+
+  test.each([undefined, '1', Number.NaN])('are not answered when their counts are %s', async (count) => {
+    const { post, posts } = await opened()
+    post({ ask: STRANGER, position: count, posts: 0 })
+    post({ ask: STRANGER, position: 1, posts: count })
+    post({ ask: STRANGER, position: 1, posts: 0 })
+    await settled()
+    expect(posts.slice(3)).toMatchObject([{ to: STRANGER, position: 1 }])
+  })
+})
+
+describe('an opening', () => {
+  test('that is closed meanwhile rejects and says why', async () => {
+    const { held, make } = wire()
+    held.isSilent = true
+    const transport = threads({ makeChannel: make })
+    const opening = expect(transport.open(host(), endless)).rejects.toThrow('closed while it opened')
+    await transport.close(endless)
+    await opening
+  })
+
+  test('without a second channel rejects with what the runtime said', async () => {
+    const { make } = wire()
+    const makeChannel = vi.fn(make).mockImplementationOnce(make)
+    makeChannel.mockImplementationOnce(() => {
+      throw new Error('no more channels')
+    })
+    await expect(threads({ makeChannel }).open(host(), endless)).rejects.toThrow('no more channels')
+  })
+
+  test('is over with its signal: a later abort ends nothing, and nothing listens', async () => {
+    const controller = new AbortController()
+    const { transport } = await opened({}, controller.signal)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    controller.abort()
+    expect(transport.send(TOPIC, 'sent')).toBe('sent')
+  })
+})
+
+describe('what the host is told', () => {
+  test('names the topic of a joined frame that it did not take, and why', async () => {
+    const cause = new Error('a bug of the host')
+    const error = vi.fn()
+    const receive = () => {
+      throw cause
+    }
+    const { transport, post } = await opened({ receive, error })
+    await transport.join(TOPIC, endless)
+    post([STRANGER, 1, TOPIC, 'frame'])
+    await settled()
+    const message = 'A frame was not taken from the channel: a bug of the host.'
+    expect(error.mock.calls).toEqual([[TOPIC, expect.objectContaining({ message, cause })]])
+  })
+
+  test('is a post that could not be read', async () => {
+    const { ends, kept } = await opened()
+    ends[0]?.tell('messageerror')
+    expect(kept.errors).toMatchObject([{ message: 'A post could not be read from the channel.' }])
+  })
+
+  test('are no frames while the transport closes', async () => {
+    const { transport, post, kept } = await opened()
+    await transport.join(TOPIC, endless)
+    post({ ask: STRANGER, position: 1, posts: 0 })
+    await settled()
+    const patience = new AbortController()
+    const closing = transport.close(patience.signal)
+    post([STRANGER, 1, TOPIC, 'frame'])
+    await settled()
+    patience.abort()
+    await closing
+    expect(kept).toMatchObject({ frames: [], downs: [] })
+  })
+
+  test('goes on by a later watch when the signal of an earlier one aborts', async () => {
+    const watched = vi.fn()
+    const { transport, post } = await opened({ watched })
+    const earlier = new AbortController()
+    await transport.watch('default', earlier.signal)
+    await transport.watch('default', endless)
+    earlier.abort()
+    post([STRANGER, 1, TOPIC, 'frame'])
+    await settled()
+    expect(watched.mock.calls).toEqual([[TOPIC, 'frame']])
+  })
+})
+
+describe('a barrier', () => {
+  async function meets() {
+    const scene = await opened()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    scene.post({ ask: STRANGER, position: 1, posts: 0 })
+    await settled()
+    return scene
+  }
+  const positionOf = (posts: readonly unknown[]) => (posts.at(-1) as { position: number }).position
+
+  test('is over with the last answer, and leaves neither a timer nor a listener', async () => {
+    const { transport, post, posts, id } = await meets()
+    transport.send(TOPIC, 'sent')
+    const controller = new AbortController()
+    const flush = transport.flush(controller.signal)
+    const position = positionOf(posts)
+    let isOver = false
+    void flush.then(() => {
+      isOver = true
+    })
+    post({ answer: STRANGER, to: id, position: position - 1, posts: 0, missed: 0 })
+    await settled()
+    expect(isOver).toBe(false)
+    post({ answer: STRANGER, to: id, position, posts: 0, missed: 0 })
+    await flush
+    expect(vi.getTimerCount()).toBe(0)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+
+  test('takes no answer to another transport, and none of what is no transport', async () => {
+    const { transport, post, posts, id } = await meets()
+    const flush = transport.flush(endless)
+    const answer = { position: positionOf(posts), posts: 0, missed: 0 }
+    post({ answer: STRANGER, to: 'e'.repeat(32), ...answer })
+    post({ answer: 'x', to: id, ...answer })
+    await settled()
+    expect(vi.getTimerCount()).toBe(1)
+    post({ answer: STRANGER, to: id, ...answer })
+    await flush
+    const next = transport.flush(endless)
+    post({ answer: STRANGER, to: id, ...answer, position: positionOf(posts) })
+    await next
+  })
+
+  test('takes answers although the table of the others is full', async () => {
+    const { transport, post, posts, id } = await meets()
+    for (let nth = 0; nth < 2_000; nth += 1) post({ ask: `${nth}`.padStart(32, '0'), position: 1, posts: 0 })
+    post({ answer: 'e'.repeat(32), to: id, position: 1, posts: 0, missed: 5 })
+    await settled()
+    expect(posts.length).toBeGreaterThan(4_000)
+    expect(transport.send(TOPIC, 'sent')).toBe('sent')
+  })
+})
+
+test('a transport that is not open says so', async () => {
+  const transport: Transport = threads()
+  expect(transport.send(TOPIC, 'frame')).toBe('offline')
+  for (const call of [
+    () => transport.join(TOPIC, endless),
+    () => transport.watch('default', endless),
+    () => transport.flush(endless),
+  ]) {
+    await expect(call()).rejects.toThrow('not open')
+  }
+  expect(() => transport.leave(TOPIC)).not.toThrow()
+})
