@@ -38,6 +38,20 @@ describe('createHub', () => {
   })
 })
 
+describe('an option that there is not', () => {
+  test.each<[string, (hub: Hub, options: object) => unknown]>([
+    ['ready', (hub, options) => hub.ready(options)],
+    ['flush', (hub, options) => hub.flush(options)],
+    ['tap', (hub, options) => hub.tap(() => {}, options)],
+  ])('is refused by %s', async (method, call) => {
+    const { hub } = linked()
+    await expect(async () => call(hub, { sginal: 1 })).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: `There is no ${method} option "sginal"; there are signal.`,
+    })
+  })
+})
+
 describe('hub.stream', () => {
   test('opens a stream on first use, and gives the same object for the same name', () => {
     const hub = createHub()
@@ -350,6 +364,33 @@ describe('hub.on', () => {
     expect(hub.on('streamRemoved', seen).off('streamRemoved', seen)).toBe(hub)
     hub.stream('a').remove()
     expect(seen).not.toHaveBeenCalled()
+  })
+
+  test('calls a listener of once at one event only', () => {
+    const hub = createHub()
+    const seen = vi.fn()
+    expect(hub.once('streamRemoved', seen)).toBe(hub)
+    for (const name of ['a', 'b']) hub.stream(name).remove()
+    expect(seen.mock.calls.map(([{ name }]) => name)).toEqual(['a'])
+  })
+
+  test('tells its error event of another listener that throws, and the log only of one of error', () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => logged.mockRestore())
+    const hub = createHub()
+    const seen: string[] = []
+    hub.on('streamRemoved', () => {
+      throw new Error('first')
+    })
+    hub.on('error', ({ message }) => {
+      seen.push(message)
+      throw new Error('second')
+    })
+    hub.stream('a').remove()
+    expect(seen).toEqual(['A listener of "streamRemoved" threw: first (hub "default")'])
+    const message = 'A listener of "error" threw: second (hub "default")'
+    expect(logged.mock.calls).toEqual([[expect.any(String), expect.objectContaining({ message })]])
+    expect(hub.ledger().listenerErrors).toBe(2)
   })
 
   test('lets a listener that throws hurt nobody: it is counted and logged', () => {

@@ -314,8 +314,11 @@ describe('watching', () => {
     const hub = hubOn({ transport })
     hub.on('error', () => {})
     await expect(hub.tap(() => {}).ready).rejects.toThrow('this transport cannot watch')
-    expect(() => hubOn({}).tap(() => {})).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
-    expect(() => hub.tap('x' as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
+    const refused = (message: string) => expect.objectContaining({ code: 'INVALID_OPTIONS', message })
+    expect(() => hubOn({}).tap(() => {})).toThrow(
+      refused('A tap hears other processes; give the hub a transport.'),
+    )
+    expect(() => hub.tap('x' as never)).toThrow(refused('listener is a function, not "x".'))
     expect(() => hub.tap(() => {}, { signals: 1 } as never)).toThrow(/signals/)
   })
 })

@@ -54,13 +54,15 @@ async function confirmed(mutants: readonly Mutant[], part: Part, copy: string): 
   if (settings.quick && !settings.again) return [...mutants]
   const suites = settings.quick || part.others.length === 0 ? [part.tests] : [part.tests, part.others]
   const isOpen = (mutant: Mutant) => !mutant.isKilled && !isListed(equivalents, mutant)
-  if (mutants.some(isOpen)) await checkTests(suites, copy)
-  const results: Mutant[] = []
-  for (const mutant of mutants) {
-    const isKilled = isOpen(mutant) ? await isFound(mutant, suites, copy) : mutant.isKilled
-    results.push({ ...mutant, isKilled })
+  const open = mutants.filter(isOpen)
+  if (open.length > 0) await checkTests(suites, copy)
+  const found = new Set<Mutant>()
+  for (const [index, mutant] of open.entries()) {
+    if (await isFound(mutant, suites, copy)) found.add(mutant)
+    const outcome = found.has(mutant) ? 'is found' : 'stays'
+    console.error(`${index + 1} of ${open.length}: ${mutant.file}:${mutant.lineNumber} ${outcome}`)
   }
-  return results
+  return mutants.map((mutant) => ({ ...mutant, isKilled: mutant.isKilled || found.has(mutant) }))
 }
 
 function partOf(name: string): Part {
