@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { execa } from 'execa'
 import { type HubConfig, openHub, RivuletError } from 'rivulet'
+import { loadTransport } from 'rivulet/transport'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { passUntil, stopTime, tick } from './support/fake-time.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
@@ -70,7 +71,6 @@ describe('openHub', () => {
   })
 
   test('is spared by loadTransport, which makes the transport alone', async () => {
-    const { loadTransport } = await import('../src/open-hub.ts')
     expect(await loadTransport('nats://h?name=ignored')).toBe(transport)
     expect(packages.asked).toEqual([['nats', ['nats://h']]])
     expect(transport.opens).toHaveLength(0)

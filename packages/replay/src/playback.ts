@@ -90,11 +90,7 @@ export class Playback {
    */
   async check(signal: AbortSignal, bad?: (error: RivuletError) => void): Promise<void> {
     const judge = createHub()
-    try {
-      await this.#run((record) => this.#publish(judge, record), undefined, signal, bad)
-    } finally {
-      await judge.close()
-    }
+    await this.#run((record) => this.#publish(judge, record), undefined, signal, bad)
   }
 
   /** Removes every stream that was played so far, in any pass: their subscribers end. Call it once `play` has resolved. */

@@ -59,7 +59,7 @@ export class Recording {
    */
   async *lines(signal: AbortSignal): AsyncGenerator<RecordingLine, void> {
     const leave = () => void this.#input?.destroy()
-    signal.addEventListener('abort', leave, { once: true })
+    signal.addEventListener('abort', leave)
     let rest = ''
     let number = 0
     try {

@@ -36,7 +36,6 @@ function optionsOf(query: string): Omit<ReplayOptions, 'file'> {
 }
 
 // What can't be read stays a text, which the options refuse.
-const numberOf = (text: string) => (text.trim() === '' ? text : Number(text))
 const flagOf = (text: string) => (text === 'true' ? true : text === 'false' ? false : text)
 // A day behind the end of a month would be read as one of the next month.
 const isDay = (day: string) => new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day)
@@ -44,7 +43,7 @@ const timeOf = (text: string): RecordedTime | string =>
   /^\d+$/.test(text) ? Number(text) : isDay(text.slice(0, 10)) ? new Date(text) : text
 
 const VALUES = {
-  speed: (text: string) => (text === 'max' ? text : numberOf(text)),
+  speed: (text: string) => (text === 'max' ? text : Number(text)),
   ...{ loop: flagOf, from: timeOf, to: timeOf, skipBad: flagOf, end: (text: string) => text },
 }
 const NAMES = [...Object.keys(VALUES), 'rename'].join(', ')

@@ -32,6 +32,7 @@ test.each([
   ['{"stream":"a","sid":"x","data":{}}', 'has no receivedAt'],
   ['{"stream":"a","sid":"x","data":{},"receivedAt":"noon"}', 'receivedAt is not a date'],
   ['{"stream":"a","sid":"x","data":[],"receivedAt":"2026-01-31T12:00:00.000Z"}', 'data is not an object'],
+  ['{"stream":"a","sid":"x","data":null,"receivedAt":"2026-01-31T12:00:00.000Z"}', 'data is not an object'],
   ['{"stream":"a","sid":"x","receivedAt":"2026-01-31T12:00:00.000Z"}', 'data is not an object'],
 ])('a line that is no record says why: %s', (line, reason) => {
   expect(() => readRecord(line)).toThrow(reason)

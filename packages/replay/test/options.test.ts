@@ -12,12 +12,13 @@ test.each<[unknown, string]>([
   ['recording.ndjson', 'an object { speed'],
   [{}, 'needs the path'],
   [{ file: '' }, '"file" of a replay is the path'],
+  [{ file: 5 }, '"file" of a replay is the path'],
   [{ file, speed: 0 }, '"speed" of a replay is a number from 0.001 to 1000'],
-  [{ file, speed: 'fast' }, '"speed"'],
+  ...['fast', '5', 1000.1, 0.0009].map((speed): [unknown, string] => [{ file, speed }, '"speed"']),
   [{ file, loop: 1 }, '"loop" of a replay is true or false'],
-  [{ file, rename: { a: 1 } }, '"rename"'],
+  ...[{ a: 1 }, { a: 'b', c: 1 }, null].map((rename): [unknown, string] => [{ file, rename }, '"rename"']),
   [{ file, from: -1 }, '"from" of a replay is a number of milliseconds from 0, or a date'],
-  [{ file, to: new Date('noon') }, '"to"'],
+  ...[new Date('noon'), Infinity, '5', null].map((to): [unknown, string] => [{ file, to }, '"to"']),
   [{ file, from: 2, to: 1 }, '"to" of a replay is not before "from"'],
   [{ file, from: new Date(2), to: new Date(1) }, '"to" of a replay is not before "from"'],
   [{ file, end: 'stop' }, "\"end\" of a replay is 'stay' or 'remove'"],
@@ -29,12 +30,35 @@ test.each<[unknown, string]>([
 })
 
 test.each([
-  ['replay:a.ndjson?sped=2', 'no "sped" in the URL of a replay; there are speed'],
+  { speed: 0.001 },
+  { speed: 1000 },
+  { speed: 'max' },
+  { end: 'stay' },
+  { end: 'remove' },
+  { from: 0, to: 0 },
+  { from: new Date(1), to: new Date(1) },
+  { from: 5, to: new Date(1) },
+  { from: new Date(1), to: 5 },
+  { to: 0 },
+  { from: 5 },
+  { speed: undefined, loop: undefined, rename: undefined, from: undefined, ended: undefined },
+])('an option may be %j', (options) => {
+  expect(() => replay({ file, ...options } as ReplayOptions)).not.toThrow()
+})
+
+test.each([
+  [
+    'replay:a.ndjson?sped=2',
+    'no "sped" in the URL of a replay; there are speed, loop, from, to, skipBad, end, rename.$',
+  ],
   ['replay:a.ndjson?speed=', '"speed"'],
   ['replay:a.ndjson?speed=2&speed=3', '"speed" twice'],
   ['replay:a.ndjson?loop=yes', '"loop"'],
   ['replay:a.ndjson?rename=a', 'rename=before=after'],
   ['replay:a.ndjson?from=noon', '"from"'],
+  ['replay:a.ndjson?from=5ms', '"from"'],
+  ['replay:a.ndjson?from=day5', '"from"'],
+  ['replay:a.ndjson?speed=fast', '"speed"'],
   ['replay:a.ndjson?from=2026-02-31', '"from"'],
   ['replay:a.ndjson?to=2026-13-01', '"to"'],
   ['replay:a.ndjson?to=2026-12-31T25:00:00Z', '"to"'],
@@ -47,6 +71,7 @@ test.each([
 
 test('a replay has one URL', () => {
   expect(() => transportFromUrls(['replay:a', 'replay:b'])).toThrow(refusal('one URL'))
+  expect(() => transportFromUrls([])).toThrow(refusal('"file"'))
 })
 
 test('a playback has no options of a transport, and a text that is read once does not loop', async () => {

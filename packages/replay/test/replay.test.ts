@@ -1,5 +1,14 @@
-import { createHub, type Hub, type Message, openHub, type RivuletError } from 'rivulet'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  createHub,
+  type Hub,
+  type Message,
+  openHub,
+  type RivuletError,
+  type Transport,
+  type TransportHost,
+} from 'rivulet'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { topicOf } from '../../../src/model/topic.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { type PlaybackEnd, type ReplayOptions, replay } from '../src/index.ts'
 import { BEGINNING, recordingFile, recordOf, type Spoken } from './support/recording-file.ts'
@@ -151,6 +160,86 @@ describe('a recording as a transport', () => {
   })
 })
 
+/** A transport without a hub: what its host is told. */
+async function played(options: ReplayOptions, listen: (transport: Transport) => Promise<unknown>) {
+  const { promise, ended } = ending()
+  const told: unknown[][] = []
+  const host: TransportHost = {
+    hub: 'default',
+    receive: (topic, frame) => void told.push(['receive', topic, `${frame}`.length > 0]),
+    watched: (topic) => void told.push(['watched', topic]),
+    error: (_, cause) => void told.push(['error', cause]),
+    down: () => void told.push(['down']),
+    left: () => void told.push(['left']),
+  }
+  const transport = replay({ speed: 'max', ...options, ended: options.ended ?? ended })
+  await transport.open(host, endless)
+  await listen(transport)
+  return { transport, told, promise }
+}
+
+const endless = new AbortController().signal
+const [POSITIONS, ALARMS] = [topicOf('default', 'positions'), topicOf('default', 'alarms')]
+
+describe('the transport of a recording', () => {
+  test('says what it can do', () => {
+    const { name, capabilities } = replay({ file: 'recording.ndjson' })
+    expect([name, capabilities]).toMatchObject([
+      'replay',
+      { scope: 'process', echoes: false, ordered: true, watch: true },
+    ])
+    expect(capabilities.maxFrameBytes(POSITIONS)).toBe(Infinity)
+  })
+
+  test('hands over what was joined, and nothing to a watch that there is not', async () => {
+    const { told, promise } = await played({ file: recordingFile(WEEK) }, (transport) =>
+      transport.join(ALARMS, endless),
+    )
+    await promise
+    expect(told).toEqual(Array(2).fill(['receive', ALARMS, true]))
+  })
+
+  test('hands over nothing that was left, and to a watch what was joined too', async () => {
+    const { told, promise } = await played({ file: recordingFile(WEEK) }, async (transport) => {
+      await transport.join(ALARMS, endless)
+      await transport.join(POSITIONS, endless)
+      await transport.watch('default', endless)
+      transport.leave(POSITIONS)
+    })
+    await promise
+    expect(told.filter(([kind]) => kind === 'receive')).toEqual(Array(2).fill(['receive', ALARMS, true]))
+    expect(told.filter(([kind]) => kind === 'watched')).toHaveLength(5)
+  })
+
+  test('is silent once it was closed, does not tell of an end, and takes no joins', async () => {
+    const ended = vi.fn()
+    const hour: Spoken[] = [['alarms', {}, 0], ['alarms', {}, 1], ...[['alarms', {}, 3_600_000] as Spoken]]
+    const options = { file: recordingFile(hour), speed: 1, ended } as const
+    const { transport, told } = await played(options, (transport) => transport.join(ALARMS, endless))
+    while (told.length === 0) await new Promise(setImmediate)
+    await transport.close(endless)
+    const count = told.length
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect([told.length, ended.mock.calls]).toEqual([count, []])
+    const closed = { code: 'TRANSPORT_UNAVAILABLE', message: 'The replay was closed.' }
+    await expect(transport.join(ALARMS, endless)).rejects.toMatchObject(closed)
+    await expect(transport.watch('default', endless)).rejects.toMatchObject(closed)
+    await expect(transport.flush(endless)).rejects.toMatchObject(closed)
+    await expect(transport.join(ALARMS, AbortSignal.abort('given up'))).rejects.toBe('given up')
+  })
+
+  test('leaves the streams open at the end, and needs nobody to tell of it', async () => {
+    const { hub, errors } = hubOn({ file: recordingFile(WEEK), speed: 'max' })
+    const stream = hub.stream('alarms')
+    const heard = new Promise<void>((resolve) => {
+      stream.subscribe(({ data }) => data.n === 5 && resolve())
+    })
+    await heard
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+    expect([stream.closed, errors]).toEqual([false, []])
+  })
+})
+
 describe('a damaged recording', () => {
   const DAMAGED = [WEEK[0] as Spoken, '{"stream":"positions","da', ['', {}, 1] as Spoken, WEEK[1] as Spoken]
 
@@ -205,6 +294,7 @@ describe('a damaged recording', () => {
     expect(await failed).toMatchObject({
       code: 'TRANSPORT_FAILED',
       message: expect.stringContaining('of the callback'),
+      cause: new Error('of the callback'),
     })
   })
 
