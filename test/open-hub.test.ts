@@ -327,64 +327,74 @@ describe('openHub', () => {
 })
 
 describe('a package that is not installed', () => {
-  const SCRIPT = `
-    import { openHub } from './src/index.ts'
-    import { openHub as openWeb } from './src/index-web.ts'
-    const told = []
-    const note = ({ code, message, cause }) => told.push({ code, message, cause: cause?.code })
-    for (const url of ['mqtt://h', 'nats://h', 'memory:x', 'redis://h']) {
-      await openHub(url).catch(note)
-      await openHub(url, { wait: false }).catch(note)
-    }
-    for (const url of ['replay:x', 'threads:x', 'ws://h']) await openHub(url).catch(note)
-    for (const url of ['threads:x', 'ws://h', 'memory:x']) await openWeb(url).catch(note)
-    console.log(JSON.stringify(told))
-  `
-
-  /** A folder with the core and its dependencies, without adapters but for two that are broken. */
-  function folderWithoutAdapters(): string {
+  /** Opens hubs where only the core is installed, with these packages; gives the errors. */
+  async function errorsOf(packages: Readonly<Record<string, string>>, opening: string): Promise<unknown> {
     const folder = mkdtempSync(join(tmpdir(), 'rivulet-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     cpSync(join(ROOT, 'src'), join(folder, 'src'), { recursive: true })
     const modules = join(folder, 'node_modules')
-    for (const [name, main] of [
-      ['nats', "import 'a-client-that-is-missing'"],
-      ['memory', "throw new TypeError('broken')"],
-    ]) {
-      const path = join(modules, '@rivulet', name as string)
+    mkdirSync(modules)
+    for (const [name, main] of Object.entries(packages)) {
+      const path = join(modules, name)
       mkdirSync(path, { recursive: true })
       writeFileSync(join(path, 'package.json'), '{"type":"module","exports":"./index.js"}')
-      writeFileSync(join(path, 'index.js'), main as string)
+      writeFileSync(join(path, 'index.js'), main)
     }
     for (const name of ['rxjs', 'eventemitter3']) {
       symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
     }
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    writeFileSync(join(folder, 'main.ts'), SCRIPT)
-    return folder
+    const script = `
+      import { openHub } from './src/index.ts'
+      import { openHub as openWeb } from './src/index-web.ts'
+      const told = []
+      const note = ({ code, message, cause }) => told.push({ code, message, cause: cause?.code })
+      ${opening}
+      console.log(JSON.stringify(told))
+    `
+    writeFileSync(join(folder, 'main.ts'), script)
+    const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')).href
+    const { stdout } = await execa('node', ['--import', tsx, 'main.ts'], { cwd: folder })
+    return JSON.parse(stdout)
   }
 
-  test('is TRANSPORT_MISSING, which trying again does not help; one that fails to load tells its own story', async () => {
-    const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')).href
-    const { stdout } = await execa('node', ['--import', tsx, 'main.ts'], { cwd: folderWithoutAdapters() })
-    const twice = (told: object) => [told, told]
-    const missing = (name: string) => ({
-      code: 'TRANSPORT_MISSING',
-      message: `${name} is not installed; run: npm install ${name}`,
-      cause: 'ERR_MODULE_NOT_FOUND',
-    })
-    expect(JSON.parse(stdout)).toEqual([
-      ...twice(missing('@rivulet/mqtt')),
-      ...twice({
-        code: 'ERR_MODULE_NOT_FOUND',
-        message: expect.stringContaining("'a-client-that-is-missing'"),
-      }),
-      ...twice({ message: 'broken' }),
-      ...twice(missing('@rivulet/redis')),
-      ...['@rivulet/replay', '@rivulet/threads', '@rivulet/websocket'].map(missing),
-      ...['@rivulet/threads', '@rivulet/websocket'].map(missing),
-      { message: 'broken' },
-    ])
+  test('is TRANSPORT_MISSING, which names it', async () => {
+    const told = await errorsOf(
+      {},
+      `
+      const urls = ['memory:x', 'mqtt://h', 'nats://h', 'redis://h', 'replay:x', 'threads:x', 'ws://h']
+      for (const url of urls) await openHub(url).catch(note)
+      for (const url of ['memory:x', 'threads:x', 'ws://h']) await openWeb(url).catch(note)
+      `,
+    )
+    const all = ['memory', 'mqtt', 'nats', 'redis', 'replay', 'threads', 'websocket']
+    expect(told).toEqual(
+      [...all, 'memory', 'threads', 'websocket'].map((name) => ({
+        code: 'TRANSPORT_MISSING',
+        message: `@rivulet/${name} is not installed; run: npm install @rivulet/${name}`,
+        cause: 'ERR_MODULE_NOT_FOUND',
+      })),
+    )
+  })
+
+  test('is not mistaken for one that fails to load, which tells its own story, again too', async () => {
+    const told = await errorsOf(
+      {
+        '@rivulet/nats': "import 'a-client-that-is-missing'",
+        '@rivulet/memory': "throw new TypeError('broken')",
+      },
+      `
+      for (const url of ['nats://h', 'memory:x']) {
+        await openHub(url).catch(note)
+        await openHub(url, { wait: false }).catch(note)
+      }
+      await openWeb('memory:x').catch(note)
+      `,
+    )
+    const missing = expect.stringContaining("'a-client-that-is-missing'")
+    const withoutClient = { code: 'ERR_MODULE_NOT_FOUND', message: missing }
+    const broken = { message: 'broken' }
+    expect(told).toEqual([withoutClient, withoutClient, broken, broken, broken])
   })
 })
 

@@ -28,6 +28,7 @@ describe('prefixes that a backend gives', () => {
     const scene = await openScene()
     const random = prefixOf(scene)
     const early = scene.hub.stream('early').publish({})
+    scene.hub.stream('late') // which is not used yet
     await connectWith(scene, MINE)
     expect(early.sid.slice(2, 14)).toBe(random)
     expect(prefixOf(scene)).toBe(MINE[0])

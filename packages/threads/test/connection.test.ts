@@ -88,6 +88,7 @@ describe('posts', () => {
     expect(answers).toEqual([...Array(63).fill('sent'), 'offline', 'offline'])
     expect(kept.downs).toMatchObject([{ message: 'broken' }])
     await expect(transport.flush(endless)).rejects.toThrow('the channel is closed')
+    await expect(transport.join(TOPIC, endless)).rejects.toThrow('the channel is closed')
   })
 
   test('stop with the end of the transport, which is said once', async () => {
@@ -108,6 +109,16 @@ describe('posts', () => {
     ends[0]?.tell('close')
     expect(kindsOf(posts)).toEqual(['frames', 'ask', 'end'])
     expect(kept.downs).toEqual([])
+  })
+
+  test('ask once, also when the transport is closed again to hasten it', async () => {
+    const { transport, post, posts } = await opened()
+    post({ ask: STRANGER, position: 1, posts: 0 })
+    await settled()
+    const closing = transport.close(endless)
+    await transport.close(AbortSignal.abort())
+    await closing
+    expect(kindsOf(posts)).toEqual(['ask', 'answer', 'ask', 'end'])
   })
 
   test('of the opening that come late change nothing', async () => {
