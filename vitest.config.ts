@@ -26,6 +26,7 @@ export default defineConfig({
     // No test asserts a time; what ends by itself may take long on a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       project('units', {
         include: UNITS,

@@ -3,8 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { ROOT } from './support/source-files.ts'
+import { waitFor } from './support/wait-for.ts'
 
 const SUITES = ['fanout', 'publish', 'refuse', 'churn', 'memory', 'streams', 'iterate', 'transport']
 const OUT = join(ROOT, '.cache', 'bench-test')
@@ -135,7 +136,7 @@ describe('the benches', () => {
     const port = Number(/listener (\d+)/.exec(readFileSync(join(folder, `${config}`), 'utf8'))?.[1])
     run.kill('SIGINT')
     expect((await run).exitCode).toBe(130)
-    await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]), 5_000)
+    await waitFor(() => expect(readdirSync(folder)).toEqual([]), 5_000)
     await expect(once(connect(port, '127.0.0.1'), 'connect')).rejects.toThrow('ECONNREFUSED')
   })
 

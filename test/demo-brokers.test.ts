@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { execa } from 'execa'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startMosquitto, startNats } from './support/brokers.ts'
 import { bundleDemo } from './support/bundled-demo.ts'
 import { freePort } from './support/free-port.ts'
 import { startRedis } from './support/redis-servers.ts'
 import { ROOT } from './support/source-files.ts'
+import { waitFor } from './support/wait-for.ts'
 
 const QUAKES = 1707
 const DEMO = bundleDemo()
@@ -127,13 +128,13 @@ describe.concurrent('the demo across processes', () => {
           output += chunk
         })
       }
-      await vi.waitFor(() => expect(output).toContain('quakes published'), PATIENCE)
+      await waitFor(() => expect(output).toContain('quakes published'), PATIENCE)
       process.kill(signal === 'SIGINT' ? group : (demo.pid as number), signal)
       const [code] = await once(demo, 'close')
       expect(code).toBe(INTERRUPTED)
       expect(output).toMatch(/Stopped: every hub is closed\.\n$/)
       expect(output).not.toMatch(/Error|rivulet:/)
-      await vi.waitFor(() => expect(isAlive(group)).toBe(false), PATIENCE)
+      await waitFor(() => expect(isAlive(group)).toBe(false), PATIENCE)
     },
   )
 })

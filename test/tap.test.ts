@@ -6,6 +6,7 @@ import { sidOf } from '../src/model/message.ts'
 import { tick } from './support/fake-time.ts'
 import { expectLaws } from './support/ledger-laws.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
+import { waitFor } from './support/wait-for.ts'
 
 const hubs: Hub[] = []
 
@@ -264,8 +265,8 @@ describe('watching', () => {
     bus.down()
     a.publish({ n: 2 })
     bus.up()
-    await vi.waitFor(() => expect(here.status).toBe('up'), { timeout: 20_000 })
-    await vi.waitFor(
+    await waitFor(() => expect(here.status).toBe('up'), { timeout: 20_000 })
+    await waitFor(
       async () => {
         a.publish({ n: 3 })
         await settle()
@@ -305,7 +306,7 @@ describe('watching', () => {
     transport.answers.watch = 'hang'
     transport.host.left(undefined, new Error('revoked'))
     expect(errors.at(-1)?.message).toContain('revoked')
-    await vi.waitFor(() => expect(transport.watches).toHaveLength(3), { timeout: 20_000 })
+    await waitFor(() => expect(transport.watches).toHaveLength(3), { timeout: 20_000 })
   })
 
   test('rejects where the transport cannot watch, and on a hub without a transport', async () => {

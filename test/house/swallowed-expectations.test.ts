@@ -6,9 +6,16 @@ import { packageFolders, parse, readSourceFiles, type SourceFile, visit } from '
 const LISTENED = /\.(subscribe|on|once)$/
 const EXPECTS = /^(expect|assert)(\.fail|\.unreachable)?$/
 
+const tests = ['test', ...packageFolders().map((folder) => `${folder}/test`)].flatMap(readSourceFiles)
+
 test('no test expects inside a subscriber or a listener: the library catches what that throws', () => {
-  const tests = ['test', ...packageFolders().map((folder) => `${folder}/test`)].flatMap(readSourceFiles)
   expect(tests.flatMap(swallowed)).toEqual([])
+})
+
+test('no test waits by Vitest, which gives up after a second, but by the helper waitFor', () => {
+  const own = 'test/support/wait-for.ts'
+  const waiting = tests.filter(({ tree }) => /\bvi\.wait(For|Until)\(/.test(tree.text))
+  expect(waiting.map(({ path }) => path)).toEqual([own])
 })
 
 test('an expectation is found in a subscriber, in an observer and in a listener, and not beside them', () => {

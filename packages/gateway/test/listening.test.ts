@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { SignJWT } from 'jose'
 import { createHub, type StreamOptions } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { type ApiKey, type GatewayOptions, memoryRegistry, type ServeOptions } from '../src/index.ts'
 import { ApiClient, BASIC, basic } from './support/api-client.ts'
 import { ACCOUNT_KEY, SERVICE, served } from './support/served-gateway.ts'
@@ -174,7 +175,7 @@ describe('a listener', () => {
     expect(gateway.counts.listeners).toBe(1)
     expect(hub.ledger().subscribers).toBe(1)
     client.close()
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+    await waitFor(() => expect(gateway.counts.listeners).toBe(0))
     expect(hub.ledger().subscribers).toBe(0)
   })
 
@@ -197,7 +198,7 @@ describe('a listener', () => {
     expect(refused).toMatchObject({ status: 429, body: { code: 20429 } })
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     client.close()
-    await vi.waitFor(() => listenAt(api.messagesOf('a'), BASIC))
+    await waitFor(() => listenAt(api.messagesOf('a'), BASIC))
   })
 
   test('of a token is refused beyond the limit of each token, which leaves room for others of its key', async () => {
@@ -215,7 +216,7 @@ describe('a listener', () => {
     for (let n = 0; n < 3; n++) await listenAt(api.messagesOf('a'), keyItself)
     expect(gateway.counts.listeners).toBe(6)
     first.close()
-    await vi.waitFor(() => listen(mine))
+    await waitFor(() => listen(mine))
   })
 
   test('that asks without the header is told how to listen', async () => {
@@ -251,7 +252,7 @@ describe('a client that stops reading', () => {
     const client = connect(server.port, '127.0.0.1').pause()
     client.on('error', () => {})
     client.write(request(api))
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    await waitFor(() => expect(gateway.counts.listeners).toBe(1))
     return { hub, gateway, api, client }
   }
 
@@ -268,7 +269,7 @@ describe('a client that stops reading', () => {
       Array.from({ length: published }, (_, index) => index + 1),
     )
     client.destroy()
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+    await waitFor(() => expect(gateway.counts.listeners).toBe(1))
   })
 
   test('is told how much it lost when it reads again', async () => {
@@ -284,7 +285,7 @@ describe('a client that stops reading', () => {
       text += chunk
     })
     client.resume()
-    await vi.waitFor(() => expect(text).toContain(`"n":${published},`))
+    await waitFor(() => expect(text).toContain(`"n":${published},`))
     const told = [...text.matchAll(/event: dropped\s+data: \{"count":(\d+)\}/g)].map(([, count]) =>
       Number(count),
     )
@@ -330,7 +331,7 @@ describe('a client that stops reading', () => {
     await api.create({ UniqueName: 'a' })
     const headers = { accept: 'text/event-stream', ...BASIC }
     const response = await gateway.fetch(new Request(api.messagesOf('a'), { headers }))
-    await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+    await waitFor(() => expect(gateway.counts.listeners).toBe(0))
     expect(await response.text()).toBe('retry: 2000\n\n')
     expect(hub.ledger().subscribers).toBe(0)
   })

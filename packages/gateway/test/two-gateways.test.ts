@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Broker, startNats } from '../../../test/support/brokers.ts'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { ApiClient, BASIC } from './support/api-client.ts'
 import { BucketClient } from './support/bucket-client.ts'
 import { GatewayProcess } from './support/gateway-process.ts'
@@ -130,9 +131,9 @@ describe('two gateways on one NATS server', { timeout: 120_000 }, () => {
     const health = async () => (await here.send('GET', new URL('/healthz', here.urlOf('')).href)).status
     expect(await health()).toBe(503)
     await broker.start()
-    await vi.waitFor(async () => expect(await health()).toBe(200), 30_000)
-    await vi.waitFor(async () => expect((await here.create()).status).toBe(201), 30_000)
-    await vi.waitFor(async () => expect((await there.remove(body.sid)).status).toBe(204), 30_000)
-    await vi.waitFor(async () => expect((await here.fetch('before')).status).toBe(404), 30_000)
+    await waitFor(async () => expect(await health()).toBe(200), 30_000)
+    await waitFor(async () => expect((await here.create()).status).toBe(201), 30_000)
+    await waitFor(async () => expect((await there.remove(body.sid)).status).toBe(204), 30_000)
+    await waitFor(async () => expect((await here.fetch('before')).status).toBe(404), 30_000)
   })
 })

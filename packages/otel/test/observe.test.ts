@@ -2,6 +2,7 @@ import { diag, metrics } from '@opentelemetry/api'
 import { memoryBus } from '@rivulet/memory'
 import { createHub, type Hub, type RivuletError } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { observe } from '../src/index.ts'
 import { CollectedMetrics } from './collected-metrics.ts'
 
@@ -39,7 +40,7 @@ test('reports where attempts and messages ended', async () => {
   for (const n of [1, 2, 3]) stream.tryPublish({ n })
   near.stream('small').publish({ text: 'too large there' })
   await near.flush()
-  await vi.waitFor(() => expect(far.ledger().received).toBe(3))
+  await waitFor(() => expect(far.ledger().received).toBe(3))
   await collected.collect()
 
   const ofNear = { 'rivulet.hub.name': 'near', ...PUBLISH }

@@ -3,6 +3,7 @@ import { Gauge, register as globalRegistry, Registry } from 'prom-client'
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { openScene, wire } from '../../../test/support/remote-scene.ts'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { register } from '../src/prometheus.ts'
 import { accountIn, accountOf, scrape, valuesOf } from './registered-hubs.ts'
 
@@ -27,7 +28,7 @@ async function publishSome(): Promise<[near: Hub, far: Hub]> {
   stream.tryPublish([] as never)
   for (const n of [1, 2, 3]) stream.tryPublish({ n })
   await near.flush()
-  await vi.waitFor(() => expect(far.ledger().received).toBe(2))
+  await waitFor(() => expect(far.ledger().received).toBe(2))
   return [near, far]
 }
 

@@ -3,7 +3,8 @@ import { context, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler, BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
 import { memoryBus } from '@rivulet/memory'
 import { createHub, type Hub, type Message } from 'rivulet'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { type TraceOptions, traceMessages } from '../src/index.ts'
 import { enableContexts, RecordedSpans } from './recorded-spans.ts'
 
@@ -57,7 +58,7 @@ test('a delivery through a transport is the root of a trace of its own, linked t
   await far?.stream('positions').subscribe(() => {}).ready
   near?.stream('positions').publish({ n: 1 })
   await near?.flush()
-  await vi.waitFor(() => recorded.only('process'))
+  await waitFor(() => recorded.only('process'))
   const publish = recorded.only('publish')
   const process = recorded.only('process')
   expect(process.parentId).toBeUndefined()

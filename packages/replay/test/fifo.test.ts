@@ -4,8 +4,9 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { createHub, openHub } from 'rivulet'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { bundleProgram } from '../../../test/support/bundle-program.ts'
+import { waitFor } from '../../../test/support/wait-for.ts'
 import { Playback } from '../src/index.ts'
 import { recordingFile, type Spoken } from './support/recording-file.ts'
 
@@ -44,7 +45,7 @@ test('a playback of a FIFO waits for its writer, and can be left', async () => {
   const left = new Playback(fifo)
   const leftPlay = left.play(hub, leaving.signal)
   // Opens once there is a reader. A writer that says nothing is waited for as one that is not there.
-  const writer = await vi.waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), {
+  const writer = await waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), {
     timeout: 30_000,
   })
   leaving.abort()

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startNats } from '../../../../test/support/brokers.ts'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { runGateway } from '../../src/command/run-gateway.ts'
 import { settingsOf } from '../../src/command/settings.ts'
 import { ApiClient, BASIC, basic } from '../support/api-client.ts'
@@ -52,7 +53,7 @@ test('a second signal ends the command at once, with the code of an interruption
   expect(String(answer)).toMatch(/^HTTP\/1.1 100 /)
   running.child.kill('SIGINT')
   // It waits for the body of the request now.
-  await vi.waitFor(() => expect(running.lines.at(-1)).toMatchObject({ msg: 'closing' }), 60_000)
+  await waitFor(() => expect(running.lines.at(-1)).toMatchObject({ msg: 'closing' }), 60_000)
   expect(await running.kill('SIGINT')).toBe(130)
 })
 

@@ -1,6 +1,7 @@
 import { openHub } from 'rivulet'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../../../../test/support/brokers.ts'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { runGateway } from '../../src/command/run-gateway.ts'
 import { settingsOf } from '../../src/command/settings.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
@@ -48,7 +49,7 @@ describe.each([
     const subscription = friendOfOne.subscribe(({ data }) => heard.push(data))
     await subscription.ready
     expect((await one.publish('positions', { secret: true })).status).toBe(201)
-    await vi.waitUntil(() => heard.length > 0)
+    await waitFor(() => expect(heard.length).toBeGreaterThan(0))
     // The broker has passed the secret on by now, and keeps the order: it would come before this.
     await friendOfOther.publish({ secret: false })
     expect((await client.count(1)).map(({ data }) => data)).toEqual([{ secret: false }])

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { type Gateway, toNodeHandler } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
@@ -38,7 +39,7 @@ describe.each(['server', 'plain'])('on connections of a %s', (kind) => {
       const port = kind === 'server' ? server.port : plainPort
       const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(port)))
       await Promise.all(clients.map((client) => client.send(LISTEN.repeat(times))))
-      await vi.waitFor(() => expect(answered()).toBeGreaterThanOrEqual(5))
+      await waitFor(() => expect(answered()).toBeGreaterThanOrEqual(5))
       // As far as the server reads on: it stops when too much waits to be taken.
       for (let before = 0; before < answered(); ) {
         before = answered()
@@ -46,7 +47,7 @@ describe.each(['server', 'plain'])('on connections of a %s', (kind) => {
       }
       expect(gateway.counts.listeners).toBeLessThanOrEqual(5)
       for (const { socket } of clients) socket.destroy()
-      await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+      await waitFor(() => expect(gateway.counts.listeners).toBe(0))
       expect(hub.ledger().subscribers).toBe(0)
       expect((await api.publish('a', {})).status).toBe(201)
     },
@@ -58,15 +59,15 @@ test('a second event stream on a connection is refused with a 429, and allowed w
   const client = await RawClient.connect(plainPort)
   client.read()
   await client.send(LISTEN)
-  await vi.waitFor(() => expect(client.received).toContain('retry: 2000'))
+  await waitFor(() => expect(client.received).toContain('retry: 2000'))
   await client.send(LISTEN)
   await api.create({ UniqueName: 'b' })
   await api.remove('a')
   // The second answer stands behind the first, which has ended now.
-  await vi.waitFor(() => expect(client.received).toContain('"code":20429'))
+  await waitFor(() => expect(client.received).toContain('"code":20429'))
   expect(client.received).toContain('HTTP/1.1 429 Too Many Requests')
   await client.send(LISTEN.replace('/a/', '/b/'))
-  await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+  await waitFor(() => expect(gateway.counts.listeners).toBe(1))
 })
 
 test('a listener ends with its connection though its response stands behind one that is not taken', async () => {
@@ -78,12 +79,12 @@ test('a listener ends with its connection though its response stands behind one 
   // The kernel takes some MB for a client that does not read: more than these pages, less than with the next.
   for (let pages = 1; pages <= 20; pages++) {
     await client.send(page)
-    await vi.waitFor(() => expect(answered() - asked).toBe(pages))
+    await waitFor(() => expect(answered() - asked).toBe(pages))
   }
   await client.send(page.repeat(80) + LISTEN)
-  await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+  await waitFor(() => expect(gateway.counts.listeners).toBe(1))
   client.socket.destroy()
-  await vi.waitFor(() => expect(gateway.counts.listeners).toBe(0))
+  await waitFor(() => expect(gateway.counts.listeners).toBe(0))
 })
 
 test('requests behind an event stream are answered when it has ended, in their order', async () => {
@@ -91,9 +92,9 @@ test('requests behind an event stream are answered when it has ended, in their o
   const client = await RawClient.connect(server.port)
   client.read()
   await client.send(LISTEN + requestText(`${STREAMS}/a`, BASIC) + requestText('/healthz'))
-  await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+  await waitFor(() => expect(gateway.counts.listeners).toBe(1))
   await api.remove('a')
-  await vi.waitFor(() => expect(client.received).toContain('"status":"up"'))
+  await waitFor(() => expect(client.received).toContain('"status":"up"'))
   const statuses = [...client.received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
   expect(statuses).toEqual(['200', '404', '200'])
 })

@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
@@ -20,7 +21,7 @@ test('a client that never takes its answers is hung up on, and delays nobody', a
   for (let before = -1; before < answered; ) {
     before = answered
     await client.send(page)
-    await vi.waitFor(() => expect(answered).toBeGreaterThan(before)).catch(() => {})
+    await waitFor(() => expect(answered).toBeGreaterThan(before), 1_000).catch(() => {})
   }
   expect((await api.list()).status).toBe(200)
   await client.hungUpOn()
@@ -33,7 +34,7 @@ test('a listener that takes some of what waits for it, now and then, is not hung
   await new ApiClient(url).create({ UniqueName: 'a' })
   const client = await RawClient.connect(server.port)
   await client.send(LISTEN)
-  await vi.waitFor(() => expect(gateway.counts.listeners).toBe(1))
+  await waitFor(() => expect(gateway.counts.listeners).toBe(1))
   const endMs = performance.now() + 3 * writeStallMs
   while (performance.now() < endMs) {
     for (const { dropped } = gateway.counts; gateway.counts.dropped === dropped; ) {
@@ -67,13 +68,13 @@ test('two thousand connections that ask nothing leave room for others, and none 
   const last = await RawClient.connect(server.port)
   last.read()
   await last.send(HEALTH)
-  await vi.waitFor(() => expect(last.received).toMatch(/^HTTP\/1\.1 200 /))
+  await waitFor(() => expect(last.received).toMatch(/^HTTP\/1\.1 200 /))
   const beyond = await RawClient.connect(server.port)
   beyond.read()
   await beyond.closed
   expect(beyond.received).toBe('')
   for (const { socket } of idle) socket.destroy()
-  await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(200))
+  await waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(200))
 })
 
 test('connections on which nothing was ever asked are hung up on', async () => {

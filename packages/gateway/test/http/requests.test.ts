@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { createHub } from 'rivulet'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { createGateway, DEFAULT_SERVICE_SID } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
@@ -154,7 +155,7 @@ describe('a body', () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     await api.remove('a')
     socket.write('%7B%7D')
-    await vi.waitFor(() => expect(answer).toContain('20404'))
+    await waitFor(() => expect(answer).toContain('20404'))
     expect([...hub.streams()]).toEqual([])
     expect(hub.ledger().attempts).toBe(0)
     socket.destroy()

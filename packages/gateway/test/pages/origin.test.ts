@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { attachWebSockets, toNodeHandler } from '../../src/index.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
@@ -19,7 +20,7 @@ async function statusOf(port: number, headers: Record<string, string>, path = '/
   const client = await RawClient.connect(port)
   client.read()
   await client.send(requestText(path, { ...UPGRADE, ...headers }))
-  await vi.waitFor(() => expect(client.received).toMatch(/^HTTP\/1\.1 \d{3} /), 5000)
+  await waitFor(() => expect(client.received).toMatch(/^HTTP\/1\.1 \d{3} /), 5000)
   client.socket.destroy()
   return Number(client.received.slice('HTTP/1.1 '.length).slice(0, 3))
 }
@@ -111,7 +112,7 @@ describe('a WebSocket at the path of pages', () => {
     const page = await readyPage(url, { token })
     const server = await servedGateway(gateway)
     await gateway.close()
-    await vi.waitFor(() => expect(page.status).not.toBe('up'))
+    await waitFor(() => expect(page.status).not.toBe('up'))
     expect(gateway.counts.pages).toBe(0)
     expect(await statusOf(server.port, {})).toBe(503)
   })

@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createHub } from 'rivulet'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Broker, startNats } from '../../../../test/support/brokers.ts'
 import { startProxy } from '../../../../test/support/fault-proxy.ts'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import {
   createGateway,
   type NatsRegistryOptions,
@@ -191,7 +192,7 @@ describe('a watch', { timeout: 120_000 }, () => {
     expect(await bucket.deleteConsumers()).toBeGreaterThanOrEqual(2)
     await create(here.registry, 'second')
     await here.registry.remove(first)
-    await vi.waitFor(() => expect(there.told).toEqual(['first removed']), 30_000)
+    await waitFor(() => expect(there.told).toEqual(['first removed']), 30_000)
     expect(await names(there)).toEqual(['second'])
     await create(here.registry, 'third')
     expect(await names(there)).toEqual(['second', 'third'])
@@ -208,7 +209,7 @@ describe('a watch', { timeout: 120_000 }, () => {
     await names(cut)
     proxy.mode = 'refuse'
     proxy.drop()
-    await vi.waitFor(() => expect(cut.registry.status).toBe('down'), 30_000)
+    await waitFor(() => expect(cut.registry.status).toBe('down'), 30_000)
     const find = (name: string) => here.registry.find(SERVICE, name) as StreamRecord
     await here.registry.remove(find('removed'))
     await bucket.purge(named('purged'))
@@ -217,7 +218,7 @@ describe('a watch', { timeout: 120_000 }, () => {
     // What it knew is still there, so that publishing goes on.
     expect(cut.registry.find(SERVICE, 'removed')).toMatchObject({ uniqueName: 'removed' })
     proxy.mode = 'pass'
-    await vi.waitFor(() => expect(cut.registry.status).toBe('up'), 30_000)
+    await waitFor(() => expect(cut.registry.status).toBe('up'), 30_000)
     expect(await names(cut)).toEqual(['changed', 'kept', 'new'])
     expect(await cut.registry.find(SERVICE, 'changed')).toEqual(changed)
     expect([...cut.told].sort()).toEqual(['purged removed', 'removed removed'])
@@ -231,7 +232,7 @@ describe('a watch', { timeout: 120_000 }, () => {
     const { epoch } = here.registry
     if (how === 'purge') await bucket.purge()
     else await bucket.rollUp(named('x'), '{}')
-    await vi.waitFor(() => expect([here.told.length, there.told.length]).toEqual([2, 2]), 30_000)
+    await waitFor(() => expect([here.told.length, there.told.length]).toEqual([2, 2]), 30_000)
     expect([here.registry.count(SERVICE), await names(there)]).toEqual([0, []])
     expect(await create(here.registry, 'first')).toMatchObject({ uniqueName: 'first' })
     expect(await names(there)).toEqual(['first'])
@@ -259,7 +260,7 @@ describe('the epoch', { timeout: 120_000 }, () => {
     for (const name of ['a', 'b', 'c']) await create(here.registry, name)
     expect(await names(there)).toEqual(['a', 'b', 'c'])
     await bucket.destroy()
-    await vi.waitFor(() => {
+    await waitFor(() => {
       expect([here.registry.status, there.registry.status]).toEqual(['up', 'up'])
       expect(here.registry.epoch).not.toBe(epoch)
       expect(there.registry.epoch).toBe(here.registry.epoch)
@@ -270,7 +271,7 @@ describe('the epoch', { timeout: 120_000 }, () => {
     const created = await create(here.registry, 'a')
     expect(await names(there)).toEqual(['a'])
     expect(await there.registry.remove(created)).toBe(true)
-    await vi.waitFor(() => expect(here.told).toEqual([...told, 'a removed']), 30_000)
+    await waitFor(() => expect(here.told).toEqual([...told, 'a removed']), 30_000)
   })
 })
 
@@ -283,12 +284,12 @@ describe('a server that is started again', { timeout: 120_000 }, () => {
     for (const name of ['a', 'b', 'c']) await create(here.registry, name)
     expect(await names(there)).toEqual(['a', 'b', 'c'])
     await own.kill()
-    await vi.waitFor(() => expect(here.registry.status).toBe('down'), 30_000)
+    await waitFor(() => expect(here.registry.status).toBe('down'), 30_000)
     await expect(create(here.registry, 'd')).rejects.toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
     if (store === 'emptied') rmSync(join(own.folder, 'jetstream'), { recursive: true })
     await own.start()
     const isUp = () => expect([here.registry.status, there.registry.status]).toEqual(['up', 'up'])
-    await vi.waitFor(isUp, 60_000)
+    await waitFor(isUp, 60_000)
     const left = store === 'emptied' ? [] : ['a', 'b', 'c']
     expect([await names(here), await names(there)]).toEqual([left, left])
     const told = store === 'emptied' ? ['a removed', 'b removed', 'c removed'] : []
@@ -315,7 +316,7 @@ test('a gateway whose registry is down is not healthy', { timeout: 120_000 }, as
   expect(await health()).toBe(200)
   proxy.mode = 'refuse'
   proxy.drop()
-  await vi.waitFor(async () => expect(await health()).toBe(503), 30_000)
+  await waitFor(async () => expect(await health()).toBe(503), 30_000)
   proxy.mode = 'pass'
-  await vi.waitFor(async () => expect(await health()).toBe(200), 30_000)
+  await waitFor(async () => expect(await health()).toBe(200), 30_000)
 })

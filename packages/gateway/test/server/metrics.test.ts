@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { type Gateway, type MetricsServer, serveMetrics } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
@@ -99,7 +100,7 @@ test('idle connections lock nobody out: the oldest ones are ended, and an answer
   expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
   await answer.text()
   // The 60 and the scrape are eleven more than there may be.
-  await vi.waitFor(() => expect(closed).toHaveLength(11), { timeout: 30_000 })
+  await waitFor(() => expect(closed).toHaveLength(11), { timeout: 30_000 })
 })
 
 test('metrics are not served where the API is', async () => {

@@ -1,5 +1,6 @@
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { createGateway, type GatewayLog, serve } from '../../src/index.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { setOffline, useChromium } from '../support/chromium.ts'
@@ -102,7 +103,7 @@ describe('a tab in Chromium', () => {
     const isLost = event(client, 'connectionStateChanged')
     await setOffline(true)
     await isLost
-    await vi.waitFor(() => expect(gateway.counts).toMatchObject({ connections: 0, subscriptions: 0 }))
+    await waitFor(() => expect(gateway.counts).toMatchObject({ connections: 0, subscriptions: 0 }))
     const returns = established(stream)
     await setOffline(false)
     await state(client, 'connected')

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { FakeSocket } from '../support/fake-socket.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
@@ -71,7 +72,7 @@ describe('a client that does not speak Twilsock', () => {
       expect(last).toMatchObject({ method: 'close', status: { code: 406, errorCode: 51214 } })
     }
     expect((await witness.request('GET', '/v3/Streams/a')).header.http_status.code).toBe(404)
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(1))
+    await waitFor(() => expect(gateway.counts.connections).toBe(1))
   })
 
   test('is closed when it asks before it says who it is', async () => {
@@ -93,7 +94,7 @@ describe('a client that does not speak Twilsock', () => {
       await hostile.closed
       expect(hostile.frames.at(-1)?.header).toMatchObject({ method: 'close', status: { code: 406 } })
     }
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(1))
+    await waitFor(() => expect(gateway.counts.connections).toBe(1))
   })
 
   test('is closed when its frames are larger than a mebibyte', async () => {

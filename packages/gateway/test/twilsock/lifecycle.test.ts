@@ -1,5 +1,6 @@
 import { createHub } from 'rivulet'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { createGateway, memoryRegistry, serve } from '../../src/index.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { SERVICE } from '../support/served-gateway.ts'
@@ -82,7 +83,7 @@ describe('connections of client SDKs', () => {
     await opened(client, 'a')
     expect(gateway.counts).toMatchObject({ connections: 1, subscriptions: 1 })
     await client.shutdown()
-    await vi.waitFor(() => expect(gateway.counts).toMatchObject({ connections: 0, subscriptions: 0 }))
+    await waitFor(() => expect(gateway.counts).toMatchObject({ connections: 0, subscriptions: 0 }))
   })
 
   test('come back when the hub of their streams is closed', async () => {

@@ -1,5 +1,6 @@
 import { RivuletError } from 'rivulet'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { SIGNER } from '../support/access-token.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { SlowRegistry } from '../support/slow-registry.ts'
@@ -101,7 +102,7 @@ describe('the official client SDK is refused', () => {
     third.close()
     held[0]?.close()
     // The SDK would ask for the fourth before it gives one back, and never ask again.
-    await vi.waitFor(() => expect(gateway.counts.subscriptions).toBe(1))
+    await waitFor(() => expect(gateway.counts.subscriptions).toBe(1))
     const fourth = new Ears(await opened(client, 'd'))
     hub.stream('d').publish({ n: 1 })
     expect(await fourth.count(1)).toHaveLength(1)

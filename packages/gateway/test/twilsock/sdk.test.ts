@@ -1,5 +1,6 @@
 import type { SyncStream } from 'twilio-sync'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { ACCOUNT, SERVICE } from '../support/served-gateway.ts'
 import { listenAt } from '../support/sse-client.ts'
@@ -168,7 +169,7 @@ describe('the official client SDK', () => {
   test('hears nothing any more of a stream that it has closed', async () => {
     const { gateway, api, here, there, atHere, atThere } = await shared()
     here.close()
-    await vi.waitFor(() => expect(gateway.counts.subscriptions).toBe(1))
+    await waitFor(() => expect(gateway.counts.subscriptions).toBe(1))
     await api.publish('positions', { n: 1 })
     await atThere.count(1)
     expect(atHere.heard).toEqual([])

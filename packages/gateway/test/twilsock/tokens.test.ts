@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
 import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
@@ -32,7 +33,7 @@ describe('a client SDK', () => {
     })
     await state(client, 'denied')
     await expect(client.stream('a')).rejects.toThrow('Invalid Access Token')
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(0))
+    await waitFor(() => expect(gateway.counts.connections).toBe(0))
     await client.updateToken(tokenOf('alice'))
     await state(client, 'connected')
     await opened(client, 'a')

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { RawSdk } from '../support/raw-sdk.ts'
@@ -131,7 +132,7 @@ describe('a server with a gateway', () => {
     const isGone = new Promise((resolve) => socket.once('close', resolve))
     socket.on('error', () => {})
     socket.write(requestOf('/v3/wsconnect', WEBSOCKET))
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(1))
+    await waitFor(() => expect(gateway.counts.connections).toBe(1))
     socket.pause()
     await server.close({ timeoutMs: 50 })
     socket.resume()
@@ -144,7 +145,7 @@ describe('a server with a gateway', () => {
     const sdk = await (await new RawSdk(url).open()).init()
     expect(gateway.counts.connections).toBe(1)
     sdk.socket.terminate()
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(0))
+    await waitFor(() => expect(gateway.counts.connections).toBe(0))
   })
 
   test('ends a client that pings and never reads', async () => {
@@ -153,7 +154,7 @@ describe('a server with a gateway', () => {
     onTestFinished(() => void socket.destroy())
     socket.on('error', () => {})
     socket.write(requestOf('/v3/wsconnect', WEBSOCKET))
-    await vi.waitFor(() => expect(gateway.counts.connections).toBe(1))
+    await waitFor(() => expect(gateway.counts.connections).toBe(1))
     // The largest ping there may be, masked by zeros (RFC 6455, 5.3), a thousand times.
     const pings = Buffer.concat(
       Array(1000).fill(Buffer.from([0x89, 0xfd, 0, 0, 0, 0, ...Array(125).fill(120)])),

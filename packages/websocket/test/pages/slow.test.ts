@@ -2,6 +2,7 @@ import type { Transport, TransportHost } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { waitFor } from '../../../../test/support/wait-for.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { type PageHandler, type PageSocket, relay, servePages } from '../../src/relay.ts'
 import { frameOf, prefix, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
@@ -48,7 +49,7 @@ async function pagesByHand({ upstream, host = HOST }: { upstream?: Transport; ho
     page.receive(
       encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret: secretOf(token), token })),
     )
-    await vi.waitFor(() => expect(socket.count(KIND.welcome)).toBe(1))
+    await waitFor(() => expect(socket.count(KIND.welcome)).toBe(1))
     return { socket, page }
   }
   return { relay: made, pages, enter }
