@@ -34,6 +34,7 @@ describe('prefixes that a backend gives', () => {
     expect(prefixOf(scene)).toBe(MINE[0])
     expect(prefixOf(scene, 'early')).toBe(MINE[0])
     expect(prefixOf(scene, 'late')).toBe(MINE[0])
+    expect(scene.errors).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE' }]) // that of the lost connection
   })
 
   test('leave the origins as they are when they are given again', async () => {
