@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -92,7 +92,7 @@ export async function fuzz(
       ['--no-warnings', ...node, JAZZER, program, ...inputs, ...jazzer, ...sync, '--', ...settings],
       { cwd: ROOT, reject: false, all: true },
     )
-  const before = crashesIn(folder)
+  const startMs = Date.now()
   // A stack for each error that is thrown would take up to half of the time.
   const running = start(['--stack-trace-limit=0'], [found, options.seeds ?? join(CORPUS, target)])
   if (options.told !== undefined) {
@@ -100,17 +100,15 @@ export async function fuzz(
   }
   const { all = '', exitCode } = await running
   const result = read(all, exitCode)
-  const crash = crashesIn(folder).find((file) => !before.includes(file))
+  const crash = readdirSync(folder).find(
+    (file) => file.startsWith('crash-') && statSync(join(folder, file)).mtimeMs >= startMs,
+  )
   if (crash === undefined) return result
   const shown = join(folder, 'shown', crash)
   mkdirSync(shown, { recursive: true })
   copyFileSync(join(folder, crash), join(shown, 'input'))
   const again = await start([], [shown])
   return { ...result, output: `${all}\n\nThe input once more, with stacks:\n${again.all}` }
-}
-
-function crashesIn(folder: string): string[] {
-  return readdirSync(folder).filter((file) => file.startsWith('crash-'))
 }
 
 /** Targets that wait for promises: they run by Jazzer's slower way. */
