@@ -54,11 +54,12 @@ export class Publisher {
     const place = this.#seen.place(sequence)
     const maxAgeMs = maxAgeOf(arrival.state)
     const isQuiet = this.#isQuiet(maxAgeMs, arrival.nowMs)
-    // A number that is seen teaches nothing of delays: a recording that is played again would be believed after a while.
+    // What may be a repeat teaches nothing of delays: a recording that is played again would be believed after a while.
     if (place === 'seen' && !(isQuiet && this.#isFresh(tMs, maxAgeMs, arrival.nowMs))) return 'duplicate'
+    if (place === 'old' && !isQuiet) return 'duplicate'
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const isStale = this.#isStale(tMs, arrival)
-    if (place === 'old' && (isStale || !isQuiet)) return 'duplicate'
+    if (place === 'old' && isStale) return 'duplicate'
     this.#accept(sequence, place, arrival.join, arrival.state.counters)
     if (isStale) return 'stale'
     this.#acceptedMs = arrival.nowMs

@@ -276,6 +276,16 @@ describe('after a quiet minute', () => {
     expect(hear(21)).toBe('delivered')
   })
 
+  test('a message is not delivered again because older ones were repeated before and after it', async () => {
+    const { hear } = await open()
+    hear(1, 0)
+    await pass(100_000)
+    expect([hear(2_000, 100_000), hear(1, 0)]).toEqual(['delivered', 'duplicate'])
+    await pass(60_500)
+    expect([hear(1, 0), hear(2_000, 100_000)]).toEqual(['duplicate', 'duplicate'])
+    expect(hear(2_001)).toBe('delivered')
+  })
+
   test('repeats that are not stale yet are dropped, the oldest ones too', async () => {
     const { hear } = await open({ maxAgeMs: 600_000 })
     for (let number = 1; number <= 1_100; number++) hear(number)
