@@ -32,7 +32,7 @@ function optionsOf(query: string): Omit<ReplayOptions, 'file'> {
       throw invalid(`There is no "${name}" in the URL of a replay; there are ${NAMES}.`)
     }
   }
-  return Object.keys(rename).length > 0 ? { ...options, rename } : options
+  return { ...options, rename }
 }
 
 // What can't be read stays a text, which the options refuse.

@@ -70,6 +70,7 @@ test.each([
 })
 
 test('a replay has one URL', () => {
+  expect(() => transportFromUrls(['replay:a?speed=2.5'])).not.toThrow()
   expect(() => transportFromUrls(['replay:a', 'replay:b'])).toThrow(refusal('one URL'))
   expect(() => transportFromUrls([])).toThrow(refusal('"file"'))
 })
@@ -86,6 +87,7 @@ test.each(['gone.ndjson', '/', recordingless()])(
     const error = await openHub(`replay:${path}`).catch((reason) => reason)
     expect(RivuletError.is(error) && error.code).toBe('TRANSPORT_FAILED')
     expect(error.message).toContain(`The recording ${path} can't be read`)
+    expect(error.cause).toMatchObject({ code: 'INVALID_OPTIONS' })
   },
 )
 
