@@ -16,6 +16,8 @@ const STOPPED_MS = 5_000
 const STOPPED_PAGE_MS = 3_000
 // A message is seen a little after it was judged: those of one frame are judged together.
 const SLACK_MS = 2_000
+// On a busy machine the publisher itself lags by seconds, steadily enough to be believed; a stop is longer than that.
+const LAGGING_SLACK_MS = 3_500
 
 // RELIABILITY row 36.
 testOnEveryEndpoint(
@@ -60,8 +62,9 @@ testOnEveryEndpoint(
     // then one between two joins.
     while (!(await survivesStop(sleeper, publisher, stoppedMs))) expect(tries++).toBeLessThan(5)
     const { sightings } = await sleeper.call('notes')
+    const slackMs = scene.isOverGateway ? SLACK_MS : LAGGING_SLACK_MS
     expect(repeatsOf(sightings)).toEqual([])
-    expect(oldestMs(sightings)).toBeLessThan(MAX_AGE_MS + SLACK_MS)
+    expect(oldestMs(sightings)).toBeLessThan(MAX_AGE_MS + slackMs)
   },
 )
 
