@@ -54,7 +54,7 @@ export class Publisher {
     const place = this.#seen.place(sequence)
     const maxAgeMs = maxAgeOf(arrival.state)
     const isQuiet = this.#isQuiet(maxAgeMs, arrival.nowMs)
-    // What may be a repeat teaches nothing of delays: a recording that is played again would be believed after a while.
+    // A possible repeat teaches nothing of delays: a recording that is played again would be believed after a while.
     if (place === 'seen' && !(isQuiet && this.#isFresh(tMs, maxAgeMs, arrival.nowMs))) return 'duplicate'
     if (place === 'old' && !isQuiet) return 'duplicate'
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'

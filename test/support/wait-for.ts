@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 
-/** What a busy machine may take: Vitest's own wait is a second, which would be a test of time. */
+/** Enough for a busy machine: Vitest's own wait is a second, which would be a test of time. */
 const PATIENCE_MS = 60_000
 
 /** Resolves to what `check` returns, once it returns or resolves instead of throwing. */
