@@ -120,16 +120,24 @@ export class Member {
     this.#stopPublishing = () => clearInterval(pulse)
   }
 
-  /** Publishes on a stream without a pause, until `stopPublishing`. Notes none of it. */
-  publishFlatOut(name: string): void {
+  /**
+   * Publishes on a stream without a pause, until `stopPublishing`, but waits for a barrier whenever about `ahead` messages
+   * are unconfirmed. Notes none of it.
+   */
+  publishFlatOut(name: string, ahead = Infinity): void {
     const stream = this.#stream(name)
     let isStopped = false
-    const round = () => {
-      if (isStopped) return
+    let unconfirmed = 0
+    const round = async () => {
       for (let i = 0; i < FLAT_OUT_ROUND; i++) stream.publish(this.#note())
-      setImmediate(round)
+      unconfirmed += FLAT_OUT_ROUND
+      if (unconfirmed >= ahead) {
+        await this.flush()
+        unconfirmed = 0
+      }
+      if (!isStopped) setImmediate(round)
     }
-    round()
+    void round()
     this.#stopPublishing = () => {
       isStopped = true
     }
