@@ -1,4 +1,5 @@
 import { makeDisposable } from './base/disposable.ts'
+import { encodeUtf8 } from './base/utf8.ts'
 import type { Confirmations } from './connection/confirmations.ts'
 import type { JoinChange } from './connection/joins.ts'
 import { addListener, removeAllListeners } from './deliver/fan-out.ts'
@@ -83,8 +84,9 @@ export class Tap extends Subscription {
     if (this.closed) return // by the listener of another tap
     const followed = this.#follow(topic)
     if (followed === undefined) return this.#totals.drop('malformed')
-    followed.bytes += frame.length
-    followed.inbox.receive(frame)
+    const bytes = typeof frame === 'string' ? encodeUtf8(frame) : frame
+    followed.bytes += bytes.length
+    followed.inbox.receive(bytes)
     // Otherwise names that somebody made up would take the places of streams.
     if (followed.inbox.state.counters.delivered === 0) this.#forget(topic, followed)
   }

@@ -200,9 +200,9 @@ describe('a tap', () => {
     const { tap, take } = await scripted()
     const frame = JSON.stringify(entry(1))
     take(frame)
-    take('no frame')
+    take('kein Gerüst')
     expect([...tap.streams()]).toMatchObject([
-      { name: 'a', bytes: frame.length + 8, publishers: 1, ledger: { received: 2, delivered: 1 } },
+      { name: 'a', bytes: frame.length + 12, publishers: 1, ledger: { received: 2, delivered: 1 } },
     ])
   })
 
