@@ -67,9 +67,9 @@ export class Connection {
     // No stream's topic ends like this, so it stands among the joins without being taken for one.
     const everything = `rivulet/${hub}/>` as Topic
     const join = this.#subscribe(everything, undefined, (subject, data) =>
-      this.#host.watched(topicOf(subject, this.#prefix) ?? subject, data),
+      this.#host.watched(topicOf(subject, this.#prefix), data),
     )
-    signal.addEventListener('abort', () => this.#end(join), { once: true })
+    signal.addEventListener('abort', () => this.#end(join))
     await this.#confirm(join, signal)
   }
 
@@ -154,7 +154,7 @@ export class Connection {
 
   #refuse(join: Join, told: Topic | undefined, refusal: Error): void {
     join.refusal = refusal
-    if (!join.isConfirmed || this.#joins.get(join.topic) !== join) return
+    if (!join.isConfirmed) return
     this.#joins.delete(join.topic)
     this.#host.left(told, refusal)
   }

@@ -7,8 +7,7 @@ export function subjectOf(topic: Topic, prefix: string): string {
   return prefix + topic.replaceAll('/', '.')
 }
 
-/** Gives the topic that a subject carries, or `undefined` for a subject that is not of this prefix. */
-export function topicOf(subject: string, prefix: string): Topic | undefined {
-  if (!subject.startsWith(`${prefix}rivulet.`)) return undefined
+/** Gives the topic that a subject carries, which begins with the prefix. */
+export function topicOf(subject: string, prefix: string): Topic {
   return subject.slice(prefix.length).replaceAll('.', '/') as Topic
 }

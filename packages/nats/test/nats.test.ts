@@ -58,11 +58,17 @@ test('hands nothing over after a leave, of frames that came together neither', a
 
 test('rejects a join that is left before it is confirmed', async () => {
   const broker = await server()
-  const { transport } = await opened(broker)
+  const { transport, host } = await opened(broker)
   const joining = rejection(transport.join(POSITIONS, within()))
   transport.leave(POSITIONS)
+  // Of the first one nothing is left that could end the second.
+  await Promise.all([transport.join(POSITIONS, within()), joining])
   expect((await joining).message).toContain('left')
-  await transport.join(POSITIONS, within())
+  const client = await bareClient(broker)
+  client.publish('rivulet.fleet.positions', 'x')
+  await client.flush()
+  await transport.flush(within())
+  expect(host.frames).toEqual([{ topic: POSITIONS, text: 'x' }])
 })
 
 test('gives raw bytes on, a byte order mark included', async () => {
@@ -100,6 +106,7 @@ test('goes on reading after the host has thrown', async () => {
   await transport.flush(within())
   expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two'])
   expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.error.message).toBe('A frame from NATS was not taken: a bug of the host.')
   expect(host.errors[0]?.error.cause).toMatchObject({ message: 'a bug of the host' })
 })
 
@@ -141,8 +148,9 @@ test('carries the longest topic behind the longest prefix', async () => {
 test('names the connection for the server', async () => {
   const broker = await server({ monitor: true })
   await opened(broker, { name: 'fleet "7"\r\n' })
+  await opened(broker)
   const { connections } = await broker.monitor<{ connections: { name: string }[] }>('connz')
-  expect(connections.map((connection) => connection.name)).toEqual(['fleet "7"\r\n'])
+  expect(connections.map((connection) => connection.name)).toEqual(['fleet "7"\r\n', 'rivulet'])
 })
 
 test('knows the largest frame from the server, and refuses a larger one', async () => {

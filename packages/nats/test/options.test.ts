@@ -52,6 +52,16 @@ describe('options', () => {
     [{ credentials: () => SECRET }, 'The NATS option "credentials" is a string, not a function.'],
     [{ prefix: 5 }, 'The NATS option "prefix" is words of A-Z a-z 0-9 _ - separated by dots'],
     [{ prefix: 'a b' }, 'at most 256 characters, not "a b".'],
+    [{ prefix: `${'x'.repeat(20)} y` }, `at most 256 characters, not "${'x'.repeat(20)}".`],
+    [{ servers: [] }, 'There is no NATS server to connect to; name at least one.'],
+    [{ user: 'ann', token: SECRET }, 'Give one of user, token, nkey and credentials, not several.'],
+    [{ password: SECRET, token: SECRET }, 'Give one of user, token, nkey and credentials, not several.'],
+    [{ password: SECRET }, 'A password needs a user; give both.'],
+    [{ nkey: SECRET }, 'The NATS option "nkey" is a seed (SU…); this one cannot be read, pass it unchanged.'],
+    [
+      { credentials: SECRET },
+      'The NATS option "credentials" is the content of a file; this one cannot be read',
+    ],
     [{ server: 'h' }, 'There is no NATS option "server"; there are servers, name, user'],
     [{ toString: 'h' }, 'There is no NATS option "toString"'],
     [{ tls: { cafile: 'x' } }, 'There is no NATS TLS option "cafile"; there are ca, cert, key'],
@@ -87,12 +97,17 @@ describe('options', () => {
     expect(reads).toBe(1)
   })
 
-  test.each(['localhost', 'nats.example:4333', 'nats://h', 'tls://h:1/', '[::1]:4222', 'nats://[::1]'])(
-    'take the server %s',
-    (servers) => {
-      expect(nats({ servers }).name).toBe('nats')
-    },
-  )
+  test.each([
+    'localhost',
+    'nats.example:4333',
+    'h:65535',
+    'nats://h',
+    'tls://h:1/',
+    '[::1]:4222',
+    'nats://[::1]',
+  ])('take the server %s', (servers) => {
+    expect(nats({ servers }).name).toBe('nats')
+  })
 
   test('are not changed, and later changes of them have no effect', async () => {
     const broker = await server()

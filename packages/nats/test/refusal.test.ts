@@ -95,7 +95,7 @@ test('reports with its topic a frame that may not be published, and stays up', a
   expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
   expect(RivuletError.is(host.errors[0]?.error)).toBe(true)
   expect(host.errors[0]?.error).toMatchObject({ cause: { name: 'PermissionViolationError' } })
-  expect(host.errors[0]?.error.message).toContain('Permissions Violation for Publish')
+  expect(host.errors[0]?.error.message).toMatch(/^NATS refused a frame: .*Permissions Violation for Publish/i)
   await transport.flush(within())
   expect(host.downs).toEqual([])
 })
@@ -139,6 +139,7 @@ test('rejects a join for which the server has no subscription left', async () =>
     /maximum subscriptions exceeded/i,
   )
   expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.error.message).toMatch(/^NATS reports a fault: .*maximum subscriptions exceeded/i)
   transport.leave(POSITIONS)
   await transport.join(ALARMS, within())
   const client = await bareClient(broker)
