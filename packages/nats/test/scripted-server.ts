@@ -1,29 +1,11 @@
-import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { listening } from '../../../test/support/adapters/scene.ts'
+import { startScripted } from '../../../test/support/adapters/dials.ts'
 
 const INFO = { server_id: 'x', version: '2.10.0', proto: 1, max_payload: 1000 }
 
-/** A server that says what no real one can be brought to say on demand. */
-export interface ScriptedServer {
-  readonly address: string
-  /** How many connections it has taken. */
-  readonly connections: number
-  /** Told in place of the first answer of a connection. */
-  refusal: string
-  /** Told before each answer to a PING. */
-  beforePong: string
-  /** Speaks to whoever is connected. */
-  say(text: string): void
-  /** Ends all connections without a reason. */
-  hangUp(): void
-}
-
-/** Greets with `info` beside what every server says, and answers each PING, until the test ends. */
-export async function scriptedServer(info: object = {}): Promise<ScriptedServer> {
-  let connections = 0
-  const serve = (socket: Socket) => {
-    connections += 1
+/** Starts a server that greets with `info` beside what every server says, and answers each PING after `beforePong`. */
+export function scriptedServer(info: object = {}) {
+  return startScripted({ beforePong: '' }, (socket, script) => {
     socket.write(infoLine(info))
     const lines = createInterface({ input: socket })
     lines.on('line', (line) => {
@@ -32,21 +14,7 @@ export async function scriptedServer(info: object = {}): Promise<ScriptedServer>
       else socket.end(`-ERR '${script.refusal}'\r\n`)
     })
     lines.on('error', () => {}) // that a client reset the connection
-  }
-  const { address, sockets } = await listening(createServer(serve))
-  const script = {
-    ...{ address, refusal: '', beforePong: '' },
-    get connections() {
-      return connections
-    },
-    say: (text: string) => {
-      for (const socket of sockets) socket.write(text)
-    },
-    hangUp: () => {
-      for (const socket of sockets) socket.end()
-    },
-  }
-  return script
+  })
 }
 
 /** The line by which a server tells of itself, at first and whenever that changes. */

@@ -1,12 +1,18 @@
-import { getEventListeners } from 'node:events'
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
+import { testDials } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
-import { listening } from '../../../test/support/adapters/scene.ts'
-import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
-import { opened, transportTo } from './scene.ts'
-import { infoLine, type ScriptedServer, scriptedServer } from './scripted-server.ts'
+import { opened, scene, transportTo } from './scene.ts'
+import { infoLine, scriptedServer } from './scripted-server.ts'
+
+testDials({
+  scene,
+  scripted: () => scriptedServer(),
+  refusal: 'Authorization Violation',
+  told: (reasons, advice) =>
+    `No NATS server took the connection (${reasons}).${advice === 'without' ? '' : ' Check the credentials and the certificates.'}`,
+  away: () => 'connection refused',
+})
 
 const FRAME = 'MSG rivulet.fleet.positions 1 1\r\nx\r\n'
 
@@ -41,43 +47,6 @@ test('says that the server closed the connection when it did so without a reason
   expect(host.downs[0]?.message).toBe('The connection to NATS ended: the server closed it.')
 })
 
-test('says why each of several servers refused, and gives all causes', async () => {
-  const [first, second] = [await scriptedServer(), await scriptedServer()]
-  for (const server of [first, second]) server.refusal = 'Authorization Violation'
-  const error = await refusedBy([first, second])
-  const reasons = [first, second].map(({ address }) => `${address}: Authorization Violation`)
-  const said = (order: string[]) =>
-    `No NATS server took the connection (${order.join('; ')}). Check the credentials and the certificates.`
-  expect([said(reasons), said(reasons.reverse())]).toContain(error.message)
-  const violation = { name: 'AuthorizationError' }
-  expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', cause: { errors: [violation, violation] } })
-})
-
-test('gives no advice when a server is merely away', async () => {
-  const away = `127.0.0.1:${await freePort()}`
-  const { message } = await rejection(transportTo([away]).open(new Recorder(), within()))
-  expect(message).toBe(`No NATS server took the connection (${away}: connection refused).`)
-})
-
-test('tries the servers in another order at each open', async () => {
-  const servers = await Promise.all([1, 2, 3].map(() => scriptedServer()))
-  for (const server of servers) server.refusal = 'Authorization Violation'
-  const orders = new Set<string>()
-  await eventually(async () => orders.add((await refusedBy(servers)).message).size).toBeGreaterThan(2)
-})
-
-test('goes to another server than the last one', async () => {
-  const servers = [await scriptedServer(), await scriptedServer()]
-  const transport = transportTo(servers.map(({ address }) => address))
-  for (let round = 0; round < 20; round += 1) {
-    const host = new Recorder()
-    await transport.open(host, within())
-    for (const server of servers) server.hangUp()
-    await eventually(() => host.downs.length).toBe(1)
-  }
-  expect(servers.map(({ connections }) => connections)).toEqual([10, 10])
-})
-
 test('learns servers that join the cluster later, and those only that a server has named', async () => {
   const [first, later] = [await scriptedServer(), await scriptedServer()]
   const { transport, host } = await opened([first.address], { discover: true })
@@ -102,38 +71,6 @@ test('hands credentials to no other server that one names which refuses them', a
   const other = await scriptedServer()
   const refusing = await scriptedServer({ connect_urls: [other.address] })
   refusing.refusal = 'Authorization Violation'
-  await refusedBy([refusing])
+  await rejection(transportTo([refusing.address]).open(new Recorder(), within()))
   expect(other.connections).toBe(0)
 })
-
-test('leaves no listener on the signals that it was given', async () => {
-  const server = await scriptedServer()
-  const { transport } = await opened([server.address])
-  const { signal } = new AbortController()
-  await transport.join(POSITIONS, signal)
-  await transport.flush(signal)
-  await transport.close(signal)
-  expect(getEventListeners(signal, 'abort')).toEqual([])
-})
-
-test.each([
-  ['at once', false],
-  ['while the server says nothing', true],
-])('drops the socket of a dial that is given up %s', async (_when, isConnected) => {
-  const [patient, givenUp] = [await listening(createServer()), await listening(createServer())]
-  const waiting = rejection(transportTo([patient.address]).open(new Recorder(), within()))
-  await eventually(() => patient.sockets.size).toBe(1)
-  const giveUp = new AbortController()
-  const opening = rejection(transportTo([givenUp.address]).open(new Recorder(), giveUp.signal))
-  if (isConnected) await eventually(() => givenUp.sockets.size).toBe(1)
-  giveUp.abort()
-  await opening
-  // Left to itself it would end by the client's deadline, after the one that was dialled first.
-  await eventually(() => givenUp.sockets.size).toBe(0)
-  expect(patient.sockets.size).toBe(1)
-  await waiting
-})
-
-function refusedBy(servers: readonly ScriptedServer[]) {
-  return rejection(transportTo(servers.map(({ address }) => address)).open(new Recorder(), within()))
-}

@@ -35,7 +35,7 @@ function testClosing<ServerOptions, Options>(endings: Endings<ServerOptions, Opt
     const host = new Recorder()
     const isOffline = async () => {
       expect(transport.send(POSITIONS, 'x')).toBe('offline')
-      await rejection(transport.flush(within()))
+      expect((await rejection(transport.flush(within()))).message).toMatch(/connection/)
       await rejection(transport.join(POSITIONS, within()))
       transport.leave(POSITIONS)
     }

@@ -1,0 +1,140 @@
+import { getEventListeners } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { freePort } from '../free-port.ts'
+import { eventually } from '../live.ts'
+import { POSITIONS, Recorder, rejection, within } from './recorder.ts'
+import { type AdapterScene, listening } from './scene.ts'
+
+/** A server that says what no real one can be brought to say on demand. */
+export interface ScriptedServer {
+  readonly address: string
+  /** How many connections it has taken. */
+  readonly connections: number
+  /** What it tells new connections in place of an answer, unless it is empty. */
+  refusal: string
+  /** Speaks to whoever is connected. */
+  say(text: string): void
+  /** Ends all connections without a reason. */
+  hangUp(): void
+}
+
+/** Starts a server until the test ends. `serve` speaks to one connection, with what else the server is told to say. */
+export async function startScripted<Lines extends object>(
+  lines: Lines,
+  serve: (socket: Socket, script: Lines & { readonly refusal: string }) => void,
+): Promise<ScriptedServer & Lines> {
+  const counted = { connections: 0 }
+  const { address, sockets } = await listening(
+    createServer((socket) => {
+      counted.connections += 1
+      serve(socket, script)
+    }),
+  )
+  const script = {
+    ...{ ...lines, address, refusal: '' },
+    get connections() {
+      return counted.connections
+    },
+    say: (text: string) => {
+      for (const socket of sockets) socket.write(text)
+    },
+    hangUp: () => {
+      for (const socket of sockets) socket.end()
+    },
+  }
+  return script
+}
+
+/** What an adapter says of servers that do not let it in. */
+interface Dials<ServerOptions, Options> {
+  readonly scene: AdapterScene<ServerOptions, Options>
+  readonly scripted: () => Promise<ScriptedServer>
+  /** A refusal for good, as the server says it and as the error repeats it. */
+  readonly refusal: string
+  /** The error for these reasons, one or several. */
+  readonly told: (reasons: string, advice: 'with advice' | 'without') => string
+  /** What an error says of a port where nobody listens. */
+  readonly away: (address: string) => string
+}
+
+/** Tests how an adapter goes through its servers, each time in a random order, and how it gives a dial up. */
+export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Options>): void {
+  const { scene, scripted, refusal, told, away } = dials
+  const open = (addresses: readonly string[], signal = within()) =>
+    scene.transportTo(addresses).open(new Recorder(), signal)
+  const severalRefusing = async (count: number) => {
+    const servers = await Promise.all(Array.from({ length: count }, scripted))
+    for (const server of servers) server.refusal = refusal
+    return servers.map(({ address }) => address)
+  }
+
+  test('says why each of several servers refused, and gives all causes', async () => {
+    const addresses = await severalRefusing(2)
+    const error = await rejection(open(addresses))
+    const reasons = addresses.map((address) => `${address}: ${refusal}`)
+    expect([
+      told(reasons.join('; '), 'with advice'),
+      told(reasons.reverse().join('; '), 'with advice'),
+    ]).toContain(error.message)
+    expect(error.code).toBe('TRANSPORT_FAILED')
+    expect((error.cause as AggregateError).errors).toMatchObject(
+      Array(2).fill({ message: expect.stringContaining(refusal) }),
+    )
+  })
+
+  test('gives no advice when a server is merely away', async () => {
+    const address = `127.0.0.1:${await freePort()}`
+    expect((await rejection(open([address]))).message).toBe(told(`${address}: ${away(address)}`, 'without'))
+  })
+
+  test('tries the servers in another order at each open', async () => {
+    const addresses = await severalRefusing(3)
+    const orders = new Set<string>()
+    await eventually(async () => orders.add((await rejection(open(addresses))).message).size).toBeGreaterThan(
+      2,
+    )
+  })
+
+  test('goes to another server than the last one', async () => {
+    const servers = [await scripted(), await scripted()]
+    const transport = scene.transportTo(servers.map(({ address }) => address))
+    for (let round = 0; round < 20; round += 1) {
+      const host = new Recorder()
+      await transport.open(host, within())
+      for (const server of servers) server.hangUp()
+      await eventually(() => host.downs.length).toBe(1)
+    }
+    expect(servers.map(({ connections }) => connections)).toEqual([10, 10])
+  })
+
+  test('leaves no listener on the signals that it was given', async () => {
+    const server = await scripted()
+    const { transport } = await scene.opened([server.address])
+    const { signal } = new AbortController()
+    await transport.flush(signal)
+    await transport.join(POSITIONS, AbortSignal.abort()).catch(() => {})
+    await transport.close(signal)
+    await open([server.address], signal)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+
+  test.each([
+    ['at once', false],
+    ['while the server says nothing', true],
+  ])('drops the socket of a dial that is given up %s', async (_when, isConnected) => {
+    const silent = () => listening(createServer((socket) => socket.resume()))
+    const [patient, givenUp] = [await silent(), await silent()]
+    const waiting = rejection(open([patient.address]))
+    await eventually(() => patient.sockets.size).toBe(1)
+    const giveUp = new AbortController()
+    const opening = rejection(open([givenUp.address], giveUp.signal))
+    if (isConnected) await eventually(() => givenUp.sockets.size).toBe(1)
+    giveUp.abort()
+    await opening
+    // Left to itself it would end by its deadline, after the one that was dialled first.
+    await eventually(() => givenUp.sockets.size).toBe(0)
+    expect(patient.sockets.size).toBe(1)
+    await waiting
+  })
+}
