@@ -58,6 +58,17 @@ describe('options', () => {
     ],
     [{ tls: { servername: false } }, 'The Redis TLS option "servername" is a string, not false.'],
     [{ tls: false, servers: ['h', 'rediss://h'] }, 'A server is rediss://, so "tls" cannot be false.'],
+    [{ servers: [] }, 'There is no Redis server to connect to; name at least one.'],
+    [
+      { servers: '' },
+      'A Redis server is "host:port", without credentials; those go into options of their own.',
+    ],
+    [{ username: SECRET }, 'A username needs a password.'],
+    [
+      { path: '/s', servers: 'h' },
+      'A Unix socket stands in place of servers, and has no TLS; give "path" alone.',
+    ],
+    [{ path: '/s', tls: true }, 'A Unix socket stands in place of servers'],
     [['127.0.0.1:6379'], 'Redis options are an object { servers, path, '],
     [null, 'Redis options are an object { servers, path, '],
   ])('of a wrong kind %j are refused, saying what to write', (options, said) => {
@@ -84,6 +95,7 @@ describe('options', () => {
   test.each([
     'localhost',
     'redis.example:7000',
+    'h:65535',
     'redis://h',
     'valkey://h',
     'valkeys://h:1/',

@@ -9,7 +9,7 @@ import { bareClient, opened, server } from './scene.ts'
 test('publishes and subscribes over one connection, and hears its own frames', async () => {
   const broker = await server()
   const here = await opened(broker, { name: 'here' })
-  const there = await opened(broker, { name: 'there' })
+  const there = await opened(broker)
   await here.transport.join(POSITIONS, within())
   await there.transport.join(POSITIONS, within())
   await there.transport.join(ALARMS, within())
@@ -20,7 +20,7 @@ test('publishes and subscribes over one connection, and hears its own frames', a
   const frames = ['text', 'bytes'].map((text) => ({ topic: POSITIONS, text }))
   expect([here.host.frames, there.host.frames]).toEqual([frames, frames])
   const clients = await redisCommand(broker, 'CLIENT', 'LIST')
-  expect(clients.match(/ name=(here|there) /g)).toEqual([' name=here ', ' name=there '])
+  expect(clients.match(/ name=(here|rivulet) /g)).toEqual([' name=here ', ' name=rivulet '])
   expect(clients.match(/ resp=3 /g)).toHaveLength(2)
 })
 
@@ -120,6 +120,7 @@ test('goes on reading after the host has thrown', async () => {
   await transport.flush(within())
   expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two', 'three'])
   expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.error.message).toBe('A frame from Redis was not taken: a bug of the host.')
   expect(host.errors[0]?.error.cause).toMatchObject({ message: 'a bug of the host' })
   expect(host.downs).toEqual([])
 })

@@ -1,13 +1,21 @@
 import { startScripted } from '../../../test/support/adapters/dials.ts'
+import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
 
-/** Starts a server that takes every HELLO, and answers each PING after `beforePong`. */
+/** Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. */
 export function scriptedServer() {
   return startScripted({ beforePong: '' }, (socket, script) => {
     socket.on('data', (data) => {
-      for (const [command] of data.toString().matchAll(/HELLO|PING/g)) {
+      for (const [command] of data.toString().matchAll(/HELLO|PING|SUBSCRIBE/g)) {
         if (script.refusal !== '') socket.end(`-${script.refusal}\r\n`)
-        else socket.write(command === 'HELLO' ? '%0\r\n' : `${script.beforePong}+PONG\r\n`)
+        else if (command === 'HELLO') socket.write('%0\r\n')
+        else if (command === 'PING') socket.write(`${script.beforePong}+PONG\r\n`)
+        else socket.write(pushed('subscribe', ':1'))
       }
     })
   })
+}
+
+/** What the server says of the channel of `POSITIONS`; `last` as it is written on the wire. */
+export function pushed(kind: string, last: string): string {
+  return `>3\r\n$${kind.length}\r\n${kind}\r\n$${POSITIONS.length}\r\n${POSITIONS}\r\n${last}\r\n`
 }

@@ -1,10 +1,10 @@
 import { redis } from '@rivulet/redis'
 import type { Hub } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Broker } from '../support/brokers.ts'
-import { expectLaws } from '../support/ledger-laws.ts'
-import { closeLawfully, eventually, makeLive } from '../support/live.ts'
-import { REDIS_PROGRAMS, redisCommand, startRedisCluster } from '../support/redis-servers.ts'
+import type { Broker } from '../../../test/support/brokers.ts'
+import { expectLaws } from '../../../test/support/ledger-laws.ts'
+import { closeLawfully, eventually, makeLive } from '../../../test/support/live.ts'
+import { REDIS_PROGRAMS, redisCommand, startRedisCluster } from '../../../test/support/redis-servers.ts'
 
 const MEMBERS = 3
 // Enough for each node to have some of them, by the hash of their names.

@@ -1,10 +1,9 @@
 import { nats } from '@rivulet/nats'
 import type { Hub, Ledger, Message } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Broker, startNatsCluster } from '../support/brokers.ts'
-import { closeLawfully, eventually, makeLive, openLive } from '../support/live.ts'
+import { type Broker, startNatsCluster } from '../../../test/support/brokers.ts'
+import { closeLawfully, eventually, makeLive, openLive } from '../../../test/support/live.ts'
 
-// A mosquitto stands alone; redis-cluster.test.ts has the clusters of Redis.
 const MEMBERS = 3
 const EACH = 50
 
