@@ -64,7 +64,7 @@ export class Connection {
     const pattern = `rivulet/${hub}/*`
     const take: Listener = (frame, channel) => this.#host.watched(channel.toString(), frame)
     const listener = this.#begin(pattern, undefined, take)
-    signal.addEventListener('abort', () => this.#leave(pattern, listener), { once: true })
+    signal.addEventListener('abort', () => this.#leave(pattern, listener))
     await this.#confirm(pattern, listener, signal)
   }
 

@@ -97,8 +97,7 @@ function optionsFor(server: Server, { name, username, password, tls }: Settings)
 }
 
 function socketOf({ address }: Server, tls: RedisTlsOptions | undefined) {
-  if ('path' in address) return { tls: false, path: address.path } as const
-  if (tls === undefined) return address
+  if (tls === undefined || 'path' in address) return address
   const { host } = address
   // A socket that TLS makes by itself is not announced on the channel.
   const socket = openSocket({ ...address, noDelay: true })

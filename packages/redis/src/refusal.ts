@@ -57,7 +57,7 @@ function withoutArguments(cause: unknown): unknown {
 }
 
 function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause ?? 'the server closed it')
+  if (!(cause instanceof Error)) return String(cause)
   // The message of an `AggregateError`, one cause for each address tried, is empty.
   const text = cause.message || (cause as NodeJS.ErrnoException).code || cause.name
   return text.replace(REPEATED_ARGUMENTS, '').replace(/\.$/, '')

@@ -140,6 +140,8 @@ describe('options', () => {
   })
 })
 
+const NAMELESS = 'A Redis URL knows path, sharded, db; the parameter is not right.'
+
 describe('URLs', () => {
   test('give credentials, percent-decoded, and parameters', async () => {
     const broker = await server({ users: { 'a:n@n': 'p/w%?#' } })
@@ -178,24 +180,39 @@ describe('URLs', () => {
     process.on('warning', note)
     onTestFinished(() => void process.off('warning', note))
     const broker = await server()
-    for (const end of ['', '/', '/0', '?db=0', '/3', '?db=3']) {
+    for (const end of ['', '/', '/0', '?db=0', '/13', '?db=13']) {
       const transport = transportFromUrls([`redis://${addressOf(broker)}${end}`])
       await transport.open(new Recorder(), within())
       await transport.close(within())
     }
-    expect(warnings.map(({ name, message }) => [name, message])).toEqual(
-      Array(2).fill(['RivuletWarning', 'The database 3 in a Redis URL has no effect on streams.']),
+    expect(warnings).toMatchObject(
+      Array(2).fill({
+        name: 'RivuletWarning',
+        message: 'The database 13 in a Redis URL has no effect on streams.',
+        detail: 'Channels are the same in all databases; tell programs apart by ?name=.',
+      }),
     )
+    // A path that is a slash alone names no database, so it is no other one either.
+    transportFromUrls(['redis://h/', 'redis://i/13'])
   })
 
   test.each([
     ['an unknown parameter', `redis://u:${SECRET}@h?prefx=a`, '"prefx"'],
     ['a value that is none', 'redis://h?sharded=yes', '"sharded"'],
+    ['a database that is none', 'redis://h?db=x3', 'the parameter "db" is not right.'],
+    ['a database with more behind it', 'redis://h?db=3x', 'the parameter "db" is not right.'],
+    ['a parameter that begins with no letter', `redis://h?1${SECRET}=1`, NAMELESS],
+    ['a parameter that ends with no letter', `redis://h?${SECRET}=1`, NAMELESS],
     ['another scheme', 'http://h', 'not http://'],
+    ['a scheme that ends like one', 'xredis://h', 'or rediss:, valkey:, valkeys:, not xredis://'],
     ['a path', `redis://u:${SECRET}@h/path`, 'path'],
     ['a fragment', `redis://u:${SECRET}@h#f`, 'fragment'],
     ['two servers in one', `redis://u:${SECRET}@h:1,i:2`, 'one for each server'],
-    ['nothing', '', 'cannot be read'],
+    [
+      'nothing',
+      '',
+      'A Redis URL is redis://username:password@host:port, one for each server; this cannot be read.',
+    ],
     ['a bare percent sign', `redis://u:${SECRET}%@h`, '%25'],
     ['a bare question mark in a password', `redis://u:12?${SECRET}=1@h`, 'percent-encode'],
     ['a bare slash in a password', `redis://u:12/${SECRET}@h`, 'percent-encode'],
@@ -226,5 +243,7 @@ describe('URLs', () => {
       transportFromUrls(['redis://h?sharded=true', 'redis://i?sharded=false']),
     )
     expect(other.message).toContain('more than one sharded')
+    const beside = invalidOptionsOf(() => transportFromUrls(['redis://localhost?path=/s', 'redis://h']))
+    expect(beside.message).toContain('redis://localhost?path=')
   })
 })

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS, within } from '../../../test/support/adapters/recorder.ts'
+import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
-import { opened, scene } from './scene.ts'
+import { opened, scene, server, transportTo } from './scene.ts'
 import { pushed, scriptedServer } from './scripted-server.ts'
 
 testDials({
@@ -16,12 +17,66 @@ testDials({
 
 test('tells nobody of the frames that come while it closes', async () => {
   const frame = pushed('message', '$1\r\nx')
-  const server = await scriptedServer()
-  const { transport, host } = await opened([server.address])
+  const scripted = await scriptedServer()
+  const { transport, host } = await opened([scripted.address])
   await transport.join(POSITIONS, within())
-  server.say(frame)
+  scripted.say(frame)
   await eventually(() => host.frames.length).toBe(1)
-  server.beforePong = frame
+  scripted.beforePong = frame
   await transport.close(within())
   expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], lefts: [], downs: [] })
+})
+
+test('tells nobody of a frame that is refused while it closes', async () => {
+  const scripted = await scriptedServer()
+  const { transport, host } = await opened([scripted.address])
+  transport.send(POSITIONS, 'x')
+  scripted.beforePong = '-NOPERM no\r\n'
+  await transport.close(within())
+  expect(host).toMatchObject({ errors: [], downs: [] })
+})
+
+test('says why a connection ended, and gives the cause', async () => {
+  const scripted = await scriptedServer()
+  const { host } = await opened([scripted.address])
+  scripted.hangUp()
+  await eventually(() => host.downs.length).toBe(1)
+  expect(host.downs).toMatchObject([
+    {
+      code: 'TRANSPORT_UNAVAILABLE',
+      message: 'The connection to Redis ended: Socket closed unexpectedly.',
+      cause: { message: 'Socket closed unexpectedly' },
+    },
+  ])
+})
+
+test.each([
+  ['DENIED Redis 7.2 runs in protected mode.', 'DENIED Redis 7.2 runs in protected mode', 'TRANSPORT_FAILED'],
+  ['LOADING until then NOAUTH', 'LOADING until then NOAUTH', 'TRANSPORT_UNAVAILABLE'],
+])('takes the answer %s for what it begins with', async (answer, told, code) => {
+  const scripted = await scriptedServer()
+  scripted.refusal = answer
+  const error = await rejection(transportTo([scripted.address]).open(new Recorder(), within()))
+  expect(error.code).toBe(code)
+  expect(error.message).toContain(`${scripted.address}: ${told})`)
+})
+
+test('dials an IPv6 address without its brackets', async () => {
+  const error = await rejection(transportTo([`[::1]:${await freePort()}`]).open(new Recorder(), within()))
+  expect(error.message).toMatch(/\(\[::1\]:\d+: connect E[A-Z]+ ::1:\d+/)
+})
+
+test('rejects a join under way when the connection is closed', async () => {
+  const broker = await server()
+  const { transport } = await opened(broker)
+  await broker.stop()
+  const joining = rejection(transport.join(POSITIONS, within()))
+  await transport.close(AbortSignal.abort())
+  expect((await joining).message).toBe('the connection was closed')
+})
+
+test('is refused where it may not ask which node has which slots', async () => {
+  const broker = await server({ config: 'user default on nopass ~* &* +@all -cluster' })
+  const error = await rejection(transportTo(broker, { sharded: true }).open(new Recorder(), within()))
+  expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('NOPERM') })
 })

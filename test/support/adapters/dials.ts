@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { getEventListeners } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
@@ -108,7 +109,7 @@ export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Op
     expect(servers.map(({ connections }) => connections)).toEqual([10, 10])
   })
 
-  test('leaves no listener on the signals that it was given', async () => {
+  test('leaves no listener on the signals that it was given, and none of new sockets', async () => {
     const server = await scripted()
     const { transport } = await scene.opened([server.address])
     const { signal } = new AbortController()
@@ -117,6 +118,7 @@ export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Op
     await transport.close(signal)
     await open([server.address], signal)
     expect(getEventListeners(signal, 'abort')).toEqual([])
+    expect(channel('net.client.socket').hasSubscribers).toBe(false)
   })
 
   test.each([
