@@ -37,6 +37,15 @@ const WRONG: [name: string, options: unknown, ...said: string[]][] = [
     'Infinity',
   ],
   ['a tiny packet', { url: PLAIN, maxPacketBytes: 255 }, 'from 256', '255'],
+  [
+    'a wildcard at the beginning of the prefix',
+    { url: PLAIN, prefix: '#a' },
+    'prefix is topic levels',
+    "'#a'",
+  ],
+  ['no authority', { url: SECURE, tls: { ca: '' } }, 'tls.ca is PEM text', 'string'],
+  ['a query beside MQTT', { url: `${PLAIN}?clientId=x` }, 'has no path and no query here'],
+  ['a scheme that ends like one', { url: 'xmqtt://127.0.0.1' }, 'unknown scheme xmqtt:; use one of mqtt:'],
   ['null as TLS', { url: SECURE, tls: null }, 'tls is an object', 'null'],
   ['true as TLS', { url: SECURE, tls: true }, 'tls is an object', 'boolean'],
   ['text as TLS', { url: SECURE, tls: 'hush' }, 'tls is an object', 'string'],
@@ -66,6 +75,25 @@ test('takes every option that is undefined for one that is left out', () => {
   expect(mqtt({ url: PLAIN, ...options } as Parameters<typeof mqtt>[0]).name).toBe('mqtt')
   expect(mqtt({ url: SECURE, tls } as unknown as Parameters<typeof mqtt>[0]).name).toBe('mqtt')
 })
+
+test.each([
+  { url: `${PLAIN}/` },
+  { url: PLAIN, maxPacketBytes: 256 },
+  { url: PLAIN, prefix: 'p'.repeat(256) },
+])('takes %j', (options) => {
+  expect(mqtt(options).name).toBe('mqtt')
+})
+
+test.each(['clientID', 'a1', '1a'])(
+  'refuses the parameter %s of a URL, and repeats it if it is a name',
+  (name) => {
+    const { message } = refusalOf(() => transportFromUrls([`${PLAIN}?${name}=x`]))
+    const repeated = name === 'clientID' ? ' "clientID"' : ''
+    expect(message).toBe(
+      `@rivulet/mqtt: unknown parameter${repeated} in the URL; it takes prefix, clientId, protocol, maxPacketBytes (and name).`,
+    )
+  },
+)
 
 test('reads numbers out of a URL, and refuses what is none', () => {
   expect(transportFromUrls([`${PLAIN}?maxPacketBytes=1000&protocol=4`]).capabilities.echoes).toBe(true)

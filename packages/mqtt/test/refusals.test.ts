@@ -135,6 +135,7 @@ describe('an outage is told from a refusal', () => {
     const urls = SCHEMES.map((scheme) => url.replace('mqtt', scheme))
     for (const error of await Promise.all(urls.map((each) => rejection(open({ url: each }))))) {
       expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
+      expect(error.message).toContain('no answer within 2000 ms')
     }
     await until(() => standing.size === 0)
   })

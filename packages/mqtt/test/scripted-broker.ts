@@ -20,6 +20,8 @@ export class ScriptedBroker {
   readonly packets: Buffer[] = []
   /** The topics of the subscriptions of the last client. */
   subscriptions: string[] = []
+  /** The reason codes with which to refuse the next clients, by their protocol; 0 lets them in. */
+  refusals = { 5: 0, 4: 0 }
   /** The reason code with which to answer the next subscriptions. */
   granted = 0
   /** The topic on whose subscription the broker disconnects. */
@@ -79,6 +81,11 @@ export class ScriptedBroker {
     this.#client?.write(Buffer.of(0xe0, 2, reasonCode, 0))
   }
 
+  /** Ends the connection without a word. */
+  hangUp(): void {
+    this.#client?.end()
+  }
+
   /** Cuts the connection. */
   drop(): void {
     this.#client?.resetAndDestroy()
@@ -109,7 +116,7 @@ export class ScriptedBroker {
   async #take(client: Socket, packet: Buffer): Promise<void> {
     this.packets.push(packet)
     const type = packet.readUInt8(0)
-    if (type === 0x10) client.write(this.#connack())
+    if (type === 0x10) client.write(this.#connack(packet.readUInt8(8) === 4 ? 4 : 5))
     if (type === PINGREQ) this.pings++
     if (type === PINGREQ && this.isLively) this.pong()
     if (type === UNSUBSCRIBE) client.write(acknowledgement(0xb0, packet, 0))
@@ -124,11 +131,12 @@ export class ScriptedBroker {
     else client.end(Buffer.of(0xe0, 2, NOT_AUTHORIZED, 0))
   }
 
-  #connack(): Buffer {
+  #connack(protocol: 4 | 5): Buffer {
+    if (protocol === 4) return Buffer.of(0x20, 2, 0, this.refusals[4])
     const size = Buffer.of(MAXIMUM_PACKET_SIZE, 0, 0, 0, 0)
     size.writeUInt32BE(this.maxPacketBytes ?? 0, 1)
     const properties = [...(this.maxPacketBytes === undefined ? [] : size), ...this.claims]
-    return Buffer.of(0x20, 3 + properties.length, 0, 0, properties.length, ...properties)
+    return Buffer.of(0x20, 3 + properties.length, 0, this.refusals[5], properties.length, ...properties)
   }
 }
 

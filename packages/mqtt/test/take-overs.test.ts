@@ -4,7 +4,12 @@ import { TakeOvers } from '../src/take-overs.ts'
 const TAKEN = [5, 142, 60_000] as const
 const SHUT_DOWN = [5, 139, 10] as const
 const SHORT_4 = [4, undefined, 10] as const
+const LONGEST_4 = [4, undefined, 1_999] as const
+const LONG_ENOUGH_4 = [4, undefined, 2_000] as const
 const LONG_4 = [4, undefined, 60_000] as const
+
+const LEFT =
+  'Another client took the MQTT client id "mine" over, twice within 10 s; give each client an id of its own, or none.'
 
 describe('a given client id', () => {
   test.each([
@@ -17,6 +22,34 @@ describe('a given client id', () => {
       ],
       askMs: 10_000,
       stands: false,
+    },
+    {
+      name: 'is left after two lives just under 2 s under 4',
+      endings: [
+        [0, LONGEST_4],
+        [10_000, LONGEST_4],
+      ],
+      askMs: 10_001,
+      stands: false,
+    },
+    {
+      name: 'is kept after two lives of 2 s under 4',
+      endings: [
+        [0, LONG_ENOUGH_4],
+        [3_000, LONG_ENOUGH_4],
+      ],
+      askMs: 3_001,
+      stands: true,
+    },
+    {
+      name: 'is tried again after one more take-over, since it stood back for the first two',
+      endings: [
+        [0, TAKEN],
+        [1, TAKEN],
+        [2, TAKEN],
+      ],
+      askMs: 30_001,
+      stands: true,
     },
     {
       name: 'is left for 30 s',
@@ -77,7 +110,7 @@ describe('a given client id', () => {
     for (const [atMs, [protocol, code, lifeMs]] of endings) takeOvers.note(protocol, code, lifeMs, atMs)
     const check = () => takeOvers.check(askMs)
     if (stands) expect(check).not.toThrow()
-    else expect(check).toThrow(expect.objectContaining({ code: 'TRANSPORT_FAILED' }))
+    else expect(check).toThrow(expect.objectContaining({ code: 'TRANSPORT_FAILED', message: LEFT }))
   })
 })
 
