@@ -25,6 +25,8 @@ export class HeardPublisher {
   lastDeliveredMs = Infinity
   /** True ages of what was delivered, the oldest first; none that a later and smaller one outlives. */
   #ages: { readonly atMs: number; readonly ageMs: number }[] = []
+  /** Whether the library may still know its delays, of which nothing is known here. */
+  mayBeKnown = false
   /** Since when everything that was handed is late. */
   lateSinceMs: number | undefined
 
@@ -48,12 +50,14 @@ export class HeardPublisher {
   forget(isSure: boolean): void {
     if (isSure) this.isForged = this.isOverrun = false
     this.lastDelivered = 0
+    this.mayBeKnown = !isSure
     this.#ages = []
     this.lateSinceMs = undefined
   }
 
   /** A message was delivered: its age counts for the smallest delay from now on. */
   accept(atMs: number, ageMs: number): void {
+    this.mayBeKnown = false
     const ages = this.#ages
     while (ages.length > 0 && (ages.at(-1)?.ageMs as number) >= ageMs) ages.pop()
     ages.push({ atMs, ageMs })

@@ -150,6 +150,7 @@ export class Heard {
     const ageMs = atMs - sent.sentMs
     if (this.#link.machine.isMeddledWith || sent.link.machine.isMeddledWith) return undefined
     if (baseMs === undefined) {
+      if (publisher.mayBeKnown) return undefined
       const openForMs = this.#link.openBarrierForMs * this.#link.machine.rate
       if (openForMs <= OVERDUE_MS + SLACK_MS) return undefined
       return `the first of its publisher, while a barrier has had no answer for ${openForMs} ms`
