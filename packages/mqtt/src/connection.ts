@@ -61,8 +61,7 @@ export class Connection {
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#isUp || !this.#client?.stream.writable) return 'offline'
-    const bytes = typeof frame === 'string' ? Buffer.byteLength(frame) : frame.length
-    if (bytes > this.capabilities.maxFrameBytes(topic)) return 'offline'
+    if (Buffer.byteLength(frame) > this.capabilities.maxFrameBytes(topic)) return 'offline'
     // MQTT.js hands the payload to the socket, which takes any Uint8Array. No callback: it may never come.
     this.#client.publish(this.#parts.settings.prefix + topic, frame as Buffer)
     return 'sent'

@@ -163,7 +163,11 @@ test('goes on reading after a host that throws, and reports it', async () => {
   await foreign.publishAsync(TOPIC, '2')
   await until(() => host.frames.length === 2)
   expect(host.errors).toEqual([
-    expect.objectContaining({ code: 'TRANSPORT_FAILED', cause: new Error('first') }),
+    expect.objectContaining({
+      code: 'TRANSPORT_FAILED',
+      message: 'What takes the received frames threw; report it to its maker.',
+      cause: new Error('first'),
+    }),
   ])
 })
 

@@ -21,7 +21,7 @@ const WRONG: [name: string, options: unknown, ...said: string[]][] = [
   ['a list', [], 'an object { url'],
   ['no URL', {}, 'url is a URL', 'undefined'],
   ['a number as URL', { url: 1883 }, 'url is a URL such as mqtt://host:1883', 'number'],
-  ['a number in the list of URLs', { url: [PLAIN, 1883] }, 'url is a URL', 'list'],
+  ['a number in the list of URLs', { url: [PLAIN, 1883] }, 'url is a URL', 'not such a list'],
   ['an empty list of URLs', { url: [] }, 'url is an empty list', 'at least one'],
   ['a protocol as text', { url: PLAIN, protocol: '5' }, 'protocol is 4 or 5', "'5'"],
   ['a number as user', { url: PLAIN, username: 7 }, 'username is a string', 'number'],
