@@ -86,7 +86,9 @@ export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Op
 
   test('gives no advice when a server is merely away', async () => {
     const address = `127.0.0.1:${await freePort()}`
-    expect((await rejection(open([address]))).message).toBe(told(`${address}: ${away(address)}`, 'without'))
+    const { message, cause } = await rejection(open([address]))
+    expect(message).toBe(told(`${address}: ${away(address)}`, 'without'))
+    expect(cause).not.toHaveProperty('errors')
   })
 
   test('tries the servers in another order at each open', async () => {
