@@ -5,7 +5,7 @@ import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
 export function scriptedServer() {
   return startScripted({ beforePong: '' }, (socket, script) => {
     socket.on('data', (data) => {
-      for (const [command] of data.toString().matchAll(/HELLO|PING|SUBSCRIBE/g)) {
+      for (const [command] of data.toString().matchAll(/HELLO|PING|subscribe/g)) {
         if (script.refusal !== '') socket.end(`-${script.refusal}\r\n`)
         else if (command === 'HELLO') socket.write('%0\r\n')
         else if (command === 'PING') socket.write(`${script.beforePong}+PONG\r\n`)
