@@ -67,7 +67,7 @@ test('learns servers that join the cluster later, and those only that a server h
   expect(error.message).toContain(`(${alone.address}: Authorization Violation)`)
 })
 
-test('hands credentials to no other server that one names which refuses them', async () => {
+test('keeps credentials from the servers that are named by one that refuses them', async () => {
   const other = await scriptedServer()
   const refusing = await scriptedServer({ connect_urls: [other.address] })
   refusing.refusal = 'Authorization Violation'

@@ -25,18 +25,14 @@ export async function startScripted<Lines extends object>(
   lines: Lines,
   serve: (socket: Socket, script: Lines & { readonly refusal: string }) => void,
 ): Promise<ScriptedServer & Lines> {
-  const counted = { connections: 0 }
   const { address, sockets } = await listening(
     createServer((socket) => {
-      counted.connections += 1
+      script.connections += 1
       serve(socket, script)
     }),
   )
   const script = {
-    ...{ ...lines, address, refusal: '' },
-    get connections() {
-      return counted.connections
-    },
+    ...{ ...lines, address, connections: 0, refusal: '' },
     say: (text: string) => {
       for (const socket of sockets) socket.write(text)
     },
