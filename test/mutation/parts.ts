@@ -118,11 +118,36 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   },
 }
 
-const ADAPTERS = ['mqtt', 'nats', 'redis', 'replay', 'threads', 'websocket']
+const ADAPTERS = ['mqtt', 'nats', 'redis', 'replay', 'threads']
+
+const WEBSOCKET_TESTS = ['packages/websocket/test/**/*.test.ts']
+/** The adapter for WebSockets in parts: what a change of its pages needs are the tests of pages. */
+const WEBSOCKET: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
+  'packages/websocket/pages': {
+    mutate: ['packages/websocket/src/pages/*.ts'],
+    tests: ['packages/websocket/test/pages/*.test.ts', 'packages/websocket/test/options.test.ts'],
+  },
+  'packages/websocket/relay': {
+    mutate: ['packages/websocket/src/{relay,base}/*.ts'],
+    tests: [
+      'packages/websocket/test/{relay,base}/*.test.ts',
+      'packages/websocket/test/client/client.test.ts',
+      'packages/websocket/test/options.test.ts',
+    ],
+  },
+  'packages/websocket/client': {
+    mutate: ['packages/websocket/src/client/*.ts'],
+    tests: ['packages/websocket/test/client/*.test.ts', 'packages/websocket/test/options.test.ts'],
+  },
+}
 
 export const PARTS: Readonly<Record<string, Part>> = Object.fromEntries([
   ...Object.entries(CORE).map(([name, part]) => [name, { ...part, others: CORE_TESTS, leastScore: 97 }]),
   ...ADAPTERS.map((name) => [`packages/${name}`, adapter(`packages/${name}`)]),
+  ...Object.entries(WEBSOCKET).map(([name, part]) => [
+    name,
+    { ...part, others: WEBSOCKET_TESTS, leastScore: 92 },
+  ]),
 ])
 
 /** All that an adapter has is its own tests, on real brokers that these start. */

@@ -4,11 +4,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { CORE_TESTS, NOT_FOR_MUTANTS } from './parts.ts'
 
 const conditions = ['@rivulet/source']
-// Within a run the shortest files come first: most mutants are found by any of them.
+// Within a run the shortest files come first: most mutants are found by any of them. The files of the contract are short,
+// but their suite is long.
 class ShortestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const bytes = (file: TestSpecification) =>
-      file.moduleId.includes('/laws/') ? 1e6 : statSync(file.moduleId).size
+      /\/laws\/|\/contract/.test(file.moduleId) ? 1e6 : statSync(file.moduleId).size
     return [...files].sort((one, other) => bytes(one) - bytes(other))
   }
 }
