@@ -19,21 +19,36 @@ function refusal(make: () => unknown): RivuletError {
 
 describe('the options of the client', () => {
   test.each([
-    ['no object', 'wss://sync.example' as never, /an object/],
-    ['an unknown one', { url: URL_OF_IT, protocols: [] } as never, /no WebSocket option "protocols"/],
+    [
+      'an unknown one',
+      { url: URL_OF_IT, protocols: [] } as never,
+      /no WebSocket option "protocols"; .* url, token/,
+    ],
     ['no URL', {} as never, /cannot be read/],
     ['another scheme', { url: 'https://sync.example' }, /begins with ws:\/\/ or wss:\/\//],
     ['credentials', { url: 'wss://ann:hunter2@sync.example' }, /no credentials/],
     ['a token in the URL', { url: 'wss://sync.example?access_token=hunter2' }, /no credentials/],
     ['a fragment', { url: 'wss://sync.example#x' }, /no fragment/],
     ['a token that is a text', { url: URL_OF_IT, token: 'hunter2' as never }, /a function/],
-    ['a buffer that is too small', { url: URL_OF_IT, maxBufferedBytes: 10 }, /from 1024/],
+    ['a buffer that is too small', { url: URL_OF_IT, maxBufferedBytes: 1023 }, /from 1024/],
+    ['a buffer that is too large', { url: URL_OF_IT, maxBufferedBytes: 2 ** 31 }, /to 2147483647/],
+    ['a buffer of half a byte', { url: URL_OF_IT, maxBufferedBytes: 1024.5 }, /an integer/],
     ['a WebSocket that is none', { url: URL_OF_IT, WebSocket: {} as never }, /no WebSocket/],
   ])('refuse %s, and repeat no secret', (_, options, why) => {
-    const { code, message } = refusal(() => websocket({ WebSocket, ...(options as object) } as never))
+    const { code, message } = refusal(() => websocket({ WebSocket, ...options }))
     expect(code).toBe('INVALID_OPTIONS')
-    expect(message).toMatch(typeof options === 'string' ? /cannot be read|no WebSocket option/ : why)
+    expect(message).toMatch(why)
     expect(message).not.toContain('hunter2')
+  })
+
+  test.each([URL_OF_IT, undefined, null])('refuse %s in the place of an object', (options) => {
+    const { code, message } = refusal(() => websocket(options as never))
+    expect(code).toBe('INVALID_OPTIONS')
+    expect(message).toContain('an object { url, token, WebSocket, maxBufferedBytes }; for a URL use openHub')
+  })
+
+  test.each([1024, 2 ** 31 - 1])('take a buffer of %i bytes', (maxBufferedBytes) => {
+    expect(websocket({ url: URL_OF_IT, WebSocket, maxBufferedBytes }).name).toBe('websocket')
   })
 
   test.each([

@@ -63,7 +63,7 @@ export interface HelloMessage {
   readonly hub: string
   /** 32 hex digits of the page's choice, which it tells nobody else: the same ones get the same prefixes. */
   readonly secret: string
-  readonly token?: string
+  readonly token?: string | undefined
 }
 
 /** What the server answers, as JSON. */

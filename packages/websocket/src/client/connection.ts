@@ -71,12 +71,7 @@ export class Connection {
     signal.addEventListener('abort', giveUp)
     try {
       const token = await untilAborted(this.#renewal.firstToken(), this.#life.signal)
-      const hello: HelloMessage = {
-        version: PROTOCOL_VERSION,
-        hub: this.#host.hub,
-        secret,
-        ...(token === undefined ? {} : { token }),
-      }
+      const hello: HelloMessage = { version: PROTOCOL_VERSION, hub: this.#host.hub, secret, token }
       await untilAborted(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))), this.#life.signal)
     } catch (cause) {
       this.#end(cause)

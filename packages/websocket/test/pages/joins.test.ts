@@ -1,13 +1,11 @@
-import type { Topic } from 'rivulet'
 import { expect, test } from 'vitest'
 import { heapUsed } from '../../../../test/support/heap.ts'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
-import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
-import { relay, servePages } from '../../src/relay.ts'
+import { encodeNumbered, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { frameOf, prefixOf, secretOf, topicOf } from '../support/frames.ts'
-import { HUB, serve } from '../support/scene.ts'
-import { openSession } from '../support/sessions.ts'
+import { pagesByHand } from '../support/hand-pages.ts'
+import { serve } from '../support/scene.ts'
 
 test('the pages of an identity join as many streams as it may, and those again that they have left', async () => {
   const { welcomed, server } = await serve({ maxJoinsPerIdentity: 3 })
@@ -58,7 +56,7 @@ const TOPICS = 500
 const LONG = '%E2%82%AC'.repeat(310)
 
 test('a topic that many pages have joined is in memory once', async () => {
-  const { handlers, counts } = await pagesByHand()
+  const { handlers, counts } = await manyPages()
   const before = heapUsed()
   for (const handler of handlers) {
     for (let n = 0; n < TOPICS; n++) handler.receive(encodeNumbered(KIND.join, n, topicOf(`${LONG}${n}`)))
@@ -69,7 +67,7 @@ test('a topic that many pages have joined is in memory once', async () => {
 })
 
 test('streams on which a page has published a while ago are forgotten', async () => {
-  const { handlers, counts } = await pagesByHand()
+  const { handlers, counts } = await manyPages()
   const before = heapUsed()
   const prefixes = handlers.map((_, nth) => prefixOf(`page ${nth}`))
   // In turn, so that no page is silent for long.
@@ -85,23 +83,9 @@ test('streams on which a page has published a while ago are forgotten', async ()
 })
 
 /** Pages that are in, at limits at which a bucket is empty again at once. */
-async function pagesByHand() {
-  const made = relay()
-  const host = { hub: HUB, receive: (_topic: Topic) => {}, watched() {}, down() {}, error() {}, left() {} }
-  await made.open(host, new AbortController().signal)
-  const pages = servePages({
-    authenticate: async ({ token = '' }) => openSession(made, token),
-    ratePerSecond: 1_000_000,
-    maxMessagesPerSecond: 1_000_000,
-  })
-  const handlers = Array.from({ length: PAGES }, (_, nth) => {
-    const token = `page ${nth}`
-    const handler = pages.accept({ send() {}, close() {}, terminate() {}, bufferedBytes: 0 })
-    handler.receive(
-      encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, token, secret: secretOf(token) })),
-    )
-    return handler
-  })
-  await eventually(() => pages.counts.pages).toBe(PAGES)
-  return { handlers, counts: pages.counts }
+async function manyPages() {
+  const { pages, enter } = await pagesByHand({ ratePerSecond: 1_000_000, maxMessagesPerSecond: 1_000_000 })
+  const entered = await Promise.all(Array.from({ length: PAGES }, (_, nth) => enter(`page ${nth}`)))
+  for (const { socket } of entered) socket.send = () => {} // what it keeps would be measured, too
+  return { handlers: entered.map(({ page }) => page), counts: pages.counts }
 }

@@ -1,59 +1,15 @@
-import type { Transport, TransportHost } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
-import { waitFor } from '../../../../test/support/wait-for.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
-import { type PageHandler, type PageSocket, relay, servePages } from '../../src/relay.ts'
+import { type PageSocket, relay, servePages } from '../../src/relay.ts'
 import { frameOf, prefix, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
+import { HandSocket, HOST, pagesByHand } from '../support/hand-pages.ts'
 import { HUB, serve } from '../support/scene.ts'
 import { openSession } from '../support/sessions.ts'
 
 const TOPIC = topicOf('positions')
 const ANNS = prefixOf('ann')
-
-/** A socket that takes what it is given, or does not. */
-class HandSocket implements PageSocket {
-  readonly sent: Uint8Array[] = []
-  readonly ends: (number | 'terminated')[] = []
-  isReading = true
-  bufferedBytes = 0
-
-  send(bytes: Uint8Array): void {
-    this.sent.push(bytes)
-    if (!this.isReading) this.bufferedBytes += bytes.length
-  }
-
-  close(code: number): void {
-    this.ends.push(code)
-  }
-
-  terminate(): void {
-    this.ends.push('terminated')
-  }
-
-  count(kind: number): number {
-    return this.sent.filter((bytes) => bytes[0] === kind).length
-  }
-}
-
-const HOST = { hub: HUB, receive() {}, watched() {}, down() {}, error() {}, left() {} }
-
-async function pagesByHand({ upstream, host = HOST }: { upstream?: Transport; host?: TransportHost } = {}) {
-  const made = relay(upstream)
-  await made.open(host, new AbortController().signal)
-  const pages = servePages({ authenticate: async ({ token = '' }) => openSession(made, token) })
-  const enter = async (token: string): Promise<{ socket: HandSocket; page: PageHandler }> => {
-    const socket = new HandSocket()
-    const page = pages.accept(socket)
-    page.receive(
-      encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret: secretOf(token), token })),
-    )
-    await waitFor(() => expect(socket.count(KIND.welcome)).toBe(1))
-    return { socket, page }
-  }
-  return { relay: made, pages, enter }
-}
 
 afterEach(() => void vi.useRealTimers())
 
@@ -72,7 +28,6 @@ describe('a page that does not read', () => {
     const got = socket.count(KIND.frame)
     expect(reader.socket.count(KIND.frame)).toBe(frames)
     expect(pages.counts).toMatchObject({ sent: got + frames, dropped: frames - got, pages: 2 })
-    pages.close()
   })
 
   test('is ended when there is no room for answers either', async () => {
@@ -87,7 +42,6 @@ describe('a page that does not read', () => {
     expect(socket.count(KIND.barrier)).toBe(1)
     expect(socket.ends).toEqual([4102, 'terminated'])
     expect(pages.counts.pages).toBe(0)
-    pages.close()
   })
 
   test('and is ended as it is told of a join, takes the topic from nobody else', async () => {
@@ -106,7 +60,6 @@ describe('a page that does not read', () => {
     expect(pages.counts.pages).toBe(0)
     upstream.host.receive(TOPIC as never, frameOf(prefix('b')))
     expect([received, upstream.left]).toEqual([[TOPIC], []])
-    pages.close()
   })
 
   test('costs the server little memory on a real socket, and the others nothing', async () => {
@@ -152,16 +105,17 @@ describe('time', () => {
 
   test('pings a page every two seconds, and ends one that is silent for six', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-    const { pages, enter } = await pagesByHand()
+    const { enter } = await pagesByHand()
     const { socket, page } = await enter('ann')
     for (let seconds = 2; seconds <= 20; seconds += 2) {
       await vi.advanceTimersByTimeAsync(2_000)
       expect(socket.count(KIND.ping)).toBe(seconds / 2)
       page.receive(encodeText(KIND.pong))
     }
-    await vi.advanceTimersByTimeAsync(8_000)
+    await vi.advanceTimersByTimeAsync(5_999)
+    expect(socket.ends).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
     expect(socket.ends).toEqual([4102, 'terminated'])
-    pages.close()
   })
 
   test('lets five removals a second of a stream pass, from a page and to one', async () => {
@@ -179,7 +133,6 @@ describe('time', () => {
     // They have taken no room of messages.
     for (let n = 41; n <= 100; n++) made.send(TOPIC as never, frameOf(prefix('b'), n))
     expect(pages.counts).toMatchObject({ sent: 70, dropped: 35 })
-    pages.close()
   })
 
   test('takes no frame of a page that was silent for five, for it may be as old', async () => {
@@ -206,7 +159,6 @@ describe('time', () => {
     expect(ann.socket.ends).toEqual([4102, 'terminated'])
     expect(bob.socket.count(KIND.frame)).toBe(3)
     expect(pages.counts).toMatchObject({ received: 3, pages: 1 })
-    pages.close()
   })
 
   test('takes frames again once a page that was silent has answered a new ping', async () => {
@@ -223,7 +175,6 @@ describe('time', () => {
     page.receive(encodeTopical(KIND.frame, TOPIC, frameOf(ANNS)))
     expect(pages.counts.received).toBe(1)
     expect(socket.ends).toEqual([])
-    pages.close()
   })
 
   test('lets a second of what a page published pass again', async () => {
@@ -243,7 +194,6 @@ describe('time', () => {
     expect(publish(100)).toBe(30)
     vi.advanceTimersByTime(4_000)
     expect(publish(100)).toBe(60)
-    pages.close()
   })
 })
 

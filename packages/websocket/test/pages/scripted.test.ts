@@ -1,0 +1,503 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
+import { frameOf, prefix, prefixesOf, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
+import { type HandPage, type HandPagesOptions, HOST, pagesByHand, until } from '../support/hand-pages.ts'
+
+const TOPIC = topicOf('positions')
+const OTHER = topicOf('orders')
+const ANNS = prefixOf('ann')
+const NEVER = new AbortController().signal
+const NO_REPORT = 'The server refused a frame: the transport upstream refused something on this stream.'
+
+/** Time passes by hand. */
+function stopClocks() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
+/** Pages over a transport upstream that a test plays. */
+async function overScripted(options: Omit<HandPagesOptions, 'upstream'> = {}) {
+  const upstream = new ScriptedTransport()
+  return { upstream, ...(await pagesByHand({ upstream, ...options })) }
+}
+
+/** Notes what is logged. */
+function noteLog() {
+  const lines: [level: string, message: string, fields: object][] = []
+  const at = (level: string) => (fields: object, message: string) => void lines.push([level, message, fields])
+  return { lines, log: { debug: at('debug'), info: at('info'), warn: at('warn') } }
+}
+
+const join = ({ page }: HandPage, id: number, topic = TOPIC) =>
+  page.receive(encodeNumbered(KIND.join, id, topic))
+const leave = ({ page }: HandPage, topic = TOPIC) => page.receive(encodeTopical(KIND.leave, topic))
+const barrier = ({ page }: HandPage, id: number) => page.receive(encodeNumbered(KIND.barrier, id))
+const send = ({ page }: HandPage, frame: string, topic = TOPIC) =>
+  page.receive(encodeTopical(KIND.frame, topic, frame))
+/** What a page was told, pings and the welcome excepted. */
+const told = ({ socket }: HandPage) =>
+  socket.take().filter(({ kind }) => kind !== KIND.ping && kind !== KIND.welcome)
+const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+describe('the end of a page', () => {
+  test('is logged and counted once, and nothing is taken after it', async () => {
+    const { lines, log } = noteLog()
+    const { pages, enter } = await pagesByHand({ log })
+    const ann = await enter('ann')
+    expect(ann.page.isKnown).toBe(true)
+    join(ann, 1)
+    for (let n = 0; n < 2; n++) ann.page.closed()
+    ann.page.receive('a text')
+    send(ann, frameOf(ANNS))
+    expect(ann.socket.ends).toEqual([4105])
+    expect(pages.counts).toEqual({ pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 })
+    expect(lines).toEqual([
+      ['debug', 'a page was let in', { pages: 1 }],
+      ['debug', 'a page has ended', { code: 4105, reason: 'the page went away' }],
+    ])
+  })
+
+  test('by a fault of the server is logged as one', async () => {
+    const { lines, log } = noteLog()
+    const broken = new Error('broken')
+    const { enter } = await pagesByHand({
+      log,
+      session: () => ({
+        may: () => {
+          throw broken
+        },
+        ended: () => {
+          throw broken
+        },
+      }),
+    })
+    const ann = await enter('ann')
+    lines.length = 0
+    join(ann, 1)
+    expect(ann.socket.ends).toEqual([4105])
+    expect(ann.socket.reason).toBe('the server failed')
+    expect(lines).toEqual([
+      ['warn', 'the `ended` of a session threw', { fault: broken }],
+      [
+        'warn',
+        'a page was ended by a fault of the server',
+        { code: 4105, reason: 'the server failed', fault: broken },
+      ],
+    ])
+  })
+
+  test('by a socket that fails is one, too', async () => {
+    const { lines, log } = noteLog()
+    const { enter } = await pagesByHand({ log })
+    const ann = await enter('ann')
+    const broken = new Error('broken')
+    ann.socket.send = () => {
+      throw broken
+    }
+    join(ann, 1)
+    expect(ann.socket.reason).toBe('the socket failed')
+    expect(lines.at(-1)).toMatchObject([
+      'warn',
+      expect.any(String),
+      { reason: 'the socket failed', fault: broken },
+    ])
+  })
+
+  test('terminates a socket that does not close within two seconds', async () => {
+    stopClocks()
+    const { stranger } = await pagesByHand()
+    const ann = stranger()
+    await vi.advanceTimersByTimeAsync(1_000)
+    ann.page.receive('a text')
+    await vi.advanceTimersByTimeAsync(1_999)
+    expect(ann.socket.ends).toEqual([4400])
+    expect(ann.socket.reason).toBe('a text message')
+    await vi.advanceTimersByTimeAsync(2_001)
+    expect(ann.socket.ends).toEqual([4400, 'terminated'])
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(ann.socket.ends).toEqual([4400, 'terminated'])
+  })
+
+  test('because it speaks without being heard says why', async () => {
+    const { enter, stranger } = await pagesByHand()
+    const ends = [
+      [encodeText(KIND.hello), 'a second hello, or a message that only the server sends'],
+      [new Uint8Array(323 * 1024 + 1), 'a message that is too large'],
+      [new Uint8Array([99]), 'a malformed message'],
+    ] as const
+    for (const [message, reason] of ends) {
+      const ann = await enter('ann')
+      ann.page.receive(message)
+      expect([ann.socket.ends, ann.socket.reason]).toEqual([[4400], reason])
+    }
+    const unknown = stranger()
+    unknown.page.receive(new Uint8Array(12 * 1024 + 1))
+    expect([unknown.socket.ends, unknown.socket.reason]).toEqual([[4400], 'a message that is too large'])
+    const hasty = stranger()
+    hasty.page.receive(encodeText(KIND.pong))
+    expect([hasty.socket.ends, hasty.socket.reason]).toEqual([[4400], 'the first message is no hello'])
+  })
+
+  test('of a server that closes is told to all, and to those that come later', async () => {
+    const { pages, enter, stranger } = await pagesByHand()
+    const ann = await enter('ann')
+    const early = stranger()
+    pages.close()
+    const late = stranger()
+    for (const { socket } of [ann, early, late]) {
+      expect([socket.ends, socket.reason]).toEqual([[4101], 'the server closes'])
+    }
+    expect(pages.counts.pages).toBe(0)
+  })
+
+  test('as its session is meant leaves strangers, and the others', async () => {
+    const { pages, enter, stranger } = await pagesByHand()
+    const [ann, bob, unknown] = [await enter('ann'), await enter('bob'), stranger()]
+    pages.endWhere(({ identity }) => identity === 'ann')
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4103], 'the session was ended'])
+    expect([bob.socket.ends, unknown.socket.ends]).toEqual([[], []])
+  })
+})
+
+describe('upstream', () => {
+  test('that is away ends who is in; who waits is let in when it is back', async () => {
+    const { upstream, relay, pages, enter, stranger, greet } = await overScripted()
+    const ann = await enter('ann')
+    upstream.host.down(new Error('gone'))
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4100], 'the transport upstream is away'])
+    const bob = stranger()
+    greet(bob.page, 'bob')
+    await until(() => bob.page.isKnown)
+    await tick()
+    await relay.close(AbortSignal.abort())
+    expect([bob.socket.sent, bob.socket.ends]).toEqual([[], []])
+    await relay.open(HOST, NEVER)
+    await until(() => bob.socket.count(KIND.welcome) === 1)
+    expect(pages.counts.pages).toBe(1)
+  })
+
+  test('that is closed ends who is in and who waits', async () => {
+    const { upstream, relay, enter, stranger, greet } = await overScripted()
+    const ann = await enter('ann')
+    await relay.close(NEVER)
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4101], 'the server closes'])
+    await relay.open(HOST, NEVER)
+    upstream.host.down(new Error('gone'))
+    const bob = stranger()
+    greet(bob.page, 'bob')
+    await until(() => bob.page.isKnown)
+    await tick()
+    bob.page.receive(encodeText(KIND.pong))
+    expect([bob.socket.ends, bob.socket.reason]).toEqual([[4400], 'a message before the welcome'])
+  })
+
+  test('that refuses something tells the pages that have sent on the topic, and trusted ones', async () => {
+    const { upstream, enter } = await overScripted({
+      session: (token) => ({ isTrusted: token === 'trusted' }),
+    })
+    const [ann, bob, trusted] = [await enter('ann'), await enter('bob'), await enter('trusted')]
+    send(ann, frameOf(ANNS))
+    send(bob, frameOf(prefixOf('bob')), OTHER)
+    upstream.host.error(TOPIC as never, new Error('a secret of the broker'))
+    for (const each of [ann, bob, trusted]) barrier(each, 7)
+    await tick()
+    const fault = { kind: KIND.fault, topic: TOPIC, text: NO_REPORT }
+    expect(told(ann)).toMatchObject([fault, { kind: KIND.barrier, id: 7 }])
+    expect(told(bob)).toMatchObject([{ kind: KIND.barrier, id: 7 }])
+    expect(told(trusted)).toMatchObject([fault, { kind: KIND.barrier, id: 7 }])
+    barrier(ann, 8)
+    await tick()
+    expect(told(ann), 'it is told once').toMatchObject([{ kind: KIND.barrier, id: 8 }])
+  })
+
+  test('that does not take a frame ends the page, which is told so', async () => {
+    const { upstream, enter } = await overScripted()
+    const ann = await enter('ann')
+    upstream.sending = 'offline'
+    send(ann, frameOf(ANNS))
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([
+      [4100],
+      'the transport upstream did not take a frame',
+    ])
+  })
+})
+
+describe('joins', () => {
+  test('of one topic are asked for once, and confirmed to all', async () => {
+    const { upstream, pages, enter } = await overScripted()
+    upstream.answers.join = 'hang'
+    const [ann, bob, cyd] = [await enter('ann'), await enter('bob'), await enter('cyd')]
+    join(ann, 1)
+    join(bob, 2)
+    join(bob, 3)
+    await tick()
+    expect(upstream.joins.length).toBe(1)
+    upstream.host.receive(TOPIC as never, frameOf(prefix('a')))
+    expect([told(ann), told(bob)]).toEqual([[], []])
+    upstream.joins[0]?.resolve()
+    await tick()
+    expect(told(ann)).toMatchObject([{ kind: KIND.joined, id: 1 }])
+    expect(told(bob), 'by its last number').toMatchObject([{ kind: KIND.joined, id: 3 }])
+    join(cyd, 4)
+    join(cyd, 5)
+    expect(told(cyd)).toMatchObject([
+      { kind: KIND.joined, id: 4 },
+      { kind: KIND.joined, id: 5 },
+    ])
+    expect(upstream.joins.length).toBe(1)
+    expect(pages.counts.joins).toBe(3)
+    for (const each of [ann, bob]) leave(each)
+    leave(bob)
+    expect([upstream.left, pages.counts.joins]).toEqual([[], 1])
+    upstream.host.receive(TOPIC as never, frameOf(prefix('a')))
+    expect([told(ann).length, told(bob).length, told(cyd).length]).toEqual([0, 0, 1])
+    leave(cyd)
+    await tick()
+    expect([upstream.left, pages.counts.joins]).toEqual([[TOPIC], 0])
+  })
+
+  test('that upstream refuses are refused to all, and may be asked for again', async () => {
+    const { upstream, pages, enter } = await overScripted()
+    upstream.answers.join = 'hang'
+    const [ann, bob] = [await enter('ann'), await enter('bob')]
+    join(ann, 1)
+    join(bob, 2)
+    leave(bob)
+    await tick()
+    upstream.joins[0]?.reject(new Error('no such topic'))
+    await tick()
+    expect(told(ann)).toMatchObject([
+      { kind: KIND.refused, id: 1, text: expect.stringContaining('no such topic') },
+    ])
+    expect(told(bob)).toEqual([])
+    expect(pages.counts).toMatchObject({ joins: 0, refused: 1 })
+  })
+
+  test('that upstream ends are told to who had them, and to nobody twice', async () => {
+    const { upstream, pages, enter } = await overScripted()
+    const [ann, bob] = [await enter('ann'), await enter('bob')]
+    for (const each of [ann, bob]) join(each, 1)
+    await tick()
+    for (const each of [ann, bob]) told(each)
+    leave(bob)
+    for (let n = 0; n < 2; n++) upstream.host.left(TOPIC as never, new Error('kicked'))
+    expect(told(ann)).toMatchObject([{ kind: KIND.left, topic: TOPIC, text: 'kicked' }])
+    expect(told(bob)).toEqual([])
+    expect(pages.counts.joins).toBe(0)
+    join(ann, 2)
+    expect(told(ann), 'for a second').toMatchObject([
+      { kind: KIND.refused, id: 2, text: expect.stringContaining('kicked') },
+    ])
+  })
+
+  test('beyond what a page may have are refused with the number of them', async () => {
+    const { enter } = await pagesByHand({ maxJoinsPerPage: 1 })
+    const ann = await enter('ann')
+    join(ann, 1)
+    join(ann, 2, OTHER)
+    expect(told(ann)).toMatchObject([
+      { kind: KIND.joined, id: 1 },
+      { kind: KIND.refused, id: 2, text: 'more than 1 streams' },
+    ])
+  })
+
+  test('are taken back from the relay with the last page, and the group with them', async () => {
+    const { upstream, relay, enter } = await overScripted()
+    const attach = vi.spyOn(relay, 'attach')
+    const first = await enter('ann')
+    join(first, 1)
+    await tick()
+    first.page.closed()
+    await tick()
+    expect(upstream.left).toEqual([TOPIC])
+    const second = await enter('ann')
+    expect(attach).toHaveBeenCalledTimes(2)
+    join(second, 1)
+    await tick()
+    upstream.host.receive(TOPIC as never, frameOf(prefix('a')))
+    expect(told(second)).toMatchObject([{ kind: KIND.joined }, { kind: KIND.frame }])
+    expect(told(first).filter(({ kind }) => kind === KIND.frame)).toEqual([])
+    await enter('bob')
+    expect(attach).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('a token', () => {
+  const token = ({ page }: HandPage, text: string) => page.receive(encodeText(KIND.token, text))
+
+  test('that is over ends the page at its next message, and at the next look', async () => {
+    stopClocks()
+    const { enter } = await pagesByHand({ session: () => ({ expiresMs: Date.now() + 1_000 }) })
+    const [ann, bob] = [await enter('ann'), await enter('bob')]
+    const [{ text } = { text: '' }] = ann.socket.take()
+    expect(JSON.parse(text)).toMatchObject({ expiresInMs: 1_000 })
+    vi.advanceTimersByTime(999)
+    barrier(ann, 1)
+    expect(told(ann)).toMatchObject([{ kind: KIND.barrier }])
+    vi.advanceTimersByTime(1)
+    barrier(ann, 2)
+    expect(told(ann)).toEqual([])
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4103], 'the token expired'])
+    vi.advanceTimersByTime(2_000)
+    expect([bob.socket.ends, bob.socket.reason]).toEqual([[4103], 'the token expired'])
+  })
+
+  test('that is renewed tells the session before it, unless it is the same', async () => {
+    const ended: string[] = []
+    const sessions = new Map<string, object>()
+    const { relay, enter } = await pagesByHand({
+      authenticate: async ({ token = '' }) => {
+        const known = sessions.get(token) as never
+        const made = {
+          ...{ relay, identity: 'ann', may: () => true, expiresMs: undefined, prefixKey: undefined },
+          ended: () => void ended.push(token),
+        }
+        sessions.set(token, known ?? made)
+        return known ?? made
+      },
+    })
+    const ann = await enter('one')
+    token(ann, 'one')
+    await tick()
+    expect([told(ann), ended]).toMatchObject([[{ kind: KIND.renewed, text: '{}' }], []])
+    token(ann, 'two')
+    await tick()
+    expect([told(ann), ended]).toMatchObject([[{ kind: KIND.renewed }], ['one']])
+    ann.page.closed()
+    expect(ended).toEqual(['one', 'two'])
+  })
+
+  test('that is checked when the page has gone tells its session, but not twice', async () => {
+    const ended: string[] = []
+    const answers: (() => void)[] = []
+    const { relay, stranger, greet } = await pagesByHand({
+      authenticate: async ({ token = '' }) => {
+        await new Promise<void>((resolve) => answers.push(resolve))
+        return {
+          ...{ relay, identity: 'ann', may: () => true, expiresMs: undefined, prefixKey: undefined },
+          ended: () => void ended.push(token),
+        }
+      },
+    })
+    const gone = stranger()
+    greet(gone.page, 'gone')
+    gone.page.closed()
+    answers.shift()?.()
+    await tick()
+    expect(ended).toEqual(['gone'])
+    const ann = stranger()
+    greet(ann.page, 'first')
+    answers.shift()?.()
+    await until(() => ann.socket.count(KIND.welcome) === 1)
+    token(ann, 'second')
+    ann.page.closed()
+    expect(ended).toEqual(['gone', 'first'])
+    answers.shift()?.()
+    await tick()
+    expect(ended).toEqual(['gone', 'first', 'second'])
+  })
+})
+
+describe('rates', () => {
+  test('of requests have room for twice the joins, and more a second; trusted pages have none', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand({
+      maxJoinsPerPage: 10,
+      session: (token) => ({ isTrusted: token === 'trusted' }),
+    })
+    const ann = await enter('ann')
+    const trusted = await enter('trusted')
+    for (let n = 0; n < 220; n++) leave(ann)
+    expect(ann.socket.ends).toEqual([])
+    vi.advanceTimersByTime(5)
+    leave(ann)
+    expect(ann.socket.ends).toEqual([])
+    leave(ann)
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4105], 'too many requests'])
+    for (let n = 0; n < 5_000; n++) leave(trusted)
+    expect(trusted.socket.ends).toEqual([])
+    expect(pages.counts.pages).toBe(1)
+  })
+
+  test('stay with the identity when a page comes back, until they are as good as new', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand({ maxMessagesPerSecond: 10 })
+    const publish = (ann: HandPage, mine: string) => {
+      const before = pages.counts.received
+      for (let n = 1; n <= 100; n++) send(ann, frameOf(mine, n), topicOf(`s${n}`))
+      return pages.counts.received - before
+    }
+    const first = await enter('ann')
+    const second = await enter('ann', secretOf('another'))
+    expect(publish(first, ANNS)).toBe(20)
+    first.page.closed()
+    second.page.closed()
+    // Of the two that wait the one with the least room is given first, then the other one.
+    const third = await enter('ann')
+    expect(publish(third, ANNS)).toBe(0)
+    const fourth = await enter('ann', secretOf('another'))
+    expect(publish(fourth, prefixOf('another'))).toBe(20)
+    third.page.closed()
+    fourth.page.closed()
+    await vi.advanceTimersByTimeAsync(4_000)
+    const fifth = await enter('ann')
+    expect(publish(fifth, ANNS)).toBe(20)
+  })
+
+  test('of a trusted page are not kept for one that is not', async () => {
+    stopClocks()
+    let isTrusted = true
+    const { pages, enter } = await pagesByHand({ maxMessagesPerSecond: 1, session: () => ({ isTrusted }) })
+    const trusted = await enter('ann')
+    for (let n = 1; n <= 100; n++) send(trusted, frameOf(ANNS, n))
+    expect(pages.counts.received).toBe(100)
+    trusted.page.closed()
+    isTrusted = false
+    const ann = await enter('ann')
+    for (let n = 1; n <= 100; n++) send(ann, frameOf(ANNS, 100 + n))
+    expect(pages.counts.received).toBe(102)
+  })
+
+  test('of removals are a rate of their own, and need the grant of their own', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand({ session: () => ({ may: (action) => action !== 'publish' }) })
+    const ann = await enter('ann')
+    for (let n = 1; n <= 7; n++) send(ann, removalOf(ANNS, n))
+    expect(pages.counts.received).toBe(5)
+    send(ann, frameOf(ANNS, 8))
+    barrier(ann, 1)
+    expect(told(ann)[0]).toMatchObject({
+      text: 'The server refused a frame: more than 5 removals a second.',
+    })
+  })
+
+  test('of what is refused end the page beyond two thousand at once', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand()
+    const ann = await enter('ann')
+    for (let n = 0; n < 2_000; n++) send(ann, '{')
+    expect(ann.socket.ends).toEqual([])
+    send(ann, '{')
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4105], 'too many refused frames'])
+    expect(pages.counts.refused).toBe(2_001)
+  })
+})
+
+describe('a page that comes back', () => {
+  test('takes over only its own prefixes, and keeps them when the older connection ends', async () => {
+    const { upstream, pages, enter } = await overScripted()
+    const [first, bob] = [await enter('ann'), await enter('bob')]
+    const second = await enter('ann')
+    expect([first.socket.ends, first.socket.reason]).toEqual([
+      [4104],
+      'another connection of the same page took over',
+    ])
+    expect(bob.socket.ends).toEqual([])
+    first.page.closed()
+    const third = await enter('ann')
+    expect([second.socket.ends, third.socket.ends]).toEqual([[4104], []])
+    for (const mine of prefixesOf('ann')) send(third, frameOf(mine))
+    expect([upstream.sent.length, pages.counts.pages]).toEqual([4, 2])
+  })
+})
