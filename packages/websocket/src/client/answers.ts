@@ -19,7 +19,7 @@ export class Answers {
     this.#lastId = (this.#lastId + 1) >>> 0
     const id = this.#lastId
     return new Promise((resolve, reject) => {
-      const giveUp = () => this.#take(id)?.reject(signal.reason)
+      const giveUp = () => this.refuse(id, signal.reason)
       const settle = (how: () => void) => {
         signal.removeEventListener('abort', giveUp)
         how()

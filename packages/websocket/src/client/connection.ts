@@ -71,6 +71,7 @@ export class Connection {
     signal.addEventListener('abort', giveUp)
     try {
       const token = await untilAborted(this.#renewal.firstToken(), this.#life.signal)
+      this.#life.signal.throwIfAborted() // it may end in just this moment
       const hello: HelloMessage = { version: PROTOCOL_VERSION, hub: this.#host.hub, secret, token }
       await untilAborted(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))), this.#life.signal)
     } catch (cause) {

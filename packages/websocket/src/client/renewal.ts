@@ -47,9 +47,9 @@ export class Renewal {
   #renewIn(waitMs: number): void {
     clearTimeout(this.#timer)
     if (this.#isStopped) return
-    const isTooLong = waitMs > LONGEST_TIMER_MS
-    const next = () => (isTooLong ? this.#renewIn(waitMs - LONGEST_TIMER_MS) : void this.#renew())
-    this.#timer = setTimeout(next, Math.min(waitMs, LONGEST_TIMER_MS))
+    const timerMs = Math.min(waitMs, LONGEST_TIMER_MS)
+    const next = () => (waitMs > timerMs ? this.#renewIn(waitMs - timerMs) : void this.#renew())
+    this.#timer = setTimeout(next, timerMs)
     unref(this.#timer)
   }
 

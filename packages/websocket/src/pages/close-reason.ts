@@ -4,5 +4,5 @@ const MAX_REASON_BYTES = 120
 export function closeReason(text: string): string {
   const bytes = new TextEncoder().encode(text)
   if (bytes.length <= MAX_REASON_BYTES) return text
-  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES)).replace(/\uFFFD+$/, '')
+  return new TextDecoder().decode(bytes.subarray(0, MAX_REASON_BYTES)).replace(/\uFFFD$/, '')
 }

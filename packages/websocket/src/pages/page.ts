@@ -145,10 +145,10 @@ export class Page implements PageHandler, GroupPage {
     this.#answer(encodeWelcome(group.port.capabilities, prefixes, this.#admission?.expiresInMs))
   }
 
-  /** Frames pass no more. One that waits goes on waiting, unless the server ends. */
+  /** Frames pass no more. */
   relayEnded(reason: 'away' | 'closed'): void {
     if (reason === 'closed') this.end(CLOSE.restart, 'the server closes')
-    else if (this.#state === 'in') this.end(CLOSE.away, 'the transport upstream is away')
+    else this.end(CLOSE.away, 'the transport upstream is away')
   }
 
   joined(topic: Topic): void {

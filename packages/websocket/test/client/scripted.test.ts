@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events'
+import { RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { CLOSE, encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { transportFromUrls, type WebSocketOptions, websocket } from '../../src/index.ts'
@@ -136,6 +138,66 @@ describe('before it is open', () => {
     await transport.close(NEVER)
   })
 
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'an end %i microtasks after the token leaves no socket',
+    async (microtasks) => {
+      const { transport, sockets, told } = scripted({ token: () => 'the token' })
+      const giveUp = new AbortController()
+      const opening = transport.open(told, giveUp.signal)
+      opening.catch(() => {})
+      for (let n = 0; n < microtasks; n++) await undefined
+      giveUp.abort(new Error('out of time'))
+      await expect(opening).rejects.toThrow('out of time')
+      expect(sockets.every(({ terminations }) => terminations === 1)).toBe(true)
+    },
+  )
+
+  test.each([
+    ['an empty text', () => '', 'TRANSPORT_FAILED'],
+    ['a number', () => 7 as never, 'TRANSPORT_FAILED'],
+    ['nothing', async () => undefined as never, 'TRANSPORT_FAILED'],
+  ])('%s in the place of a token dials nothing', async (_, token, code) => {
+    const { transport, sockets, told } = scripted({ token })
+    const message = 'The option "token" must return a string that is not empty.'
+    await expect(transport.open(told, NEVER)).rejects.toMatchObject({ code, message })
+    expect(sockets).toEqual([])
+  })
+
+  test('a token that cannot be had says why, in the words of the one that gives it', async () => {
+    const reasons: unknown[] = []
+    const { transport, told } = scripted({ token: () => Promise.reject(reasons.pop()) })
+    for (const reason of [new Error('the login is away'), 'the login is away']) {
+      reasons.push(reason)
+      await expect(transport.open(told, NEVER)).rejects.toMatchObject({
+        code: 'TRANSPORT_UNAVAILABLE',
+        message: 'The option "token" gave no token: the login is away',
+        cause: reason,
+      })
+    }
+    const final = new RivuletError('TRANSPORT_FAILED', 'The account is closed.')
+    reasons.push(final)
+    await expect(transport.open(told, NEVER)).rejects.toBe(final)
+  })
+
+  test('a welcome in a message of another kind is none', async () => {
+    const { transport, last, told } = scripted()
+    const opening = transport.open(told, NEVER)
+    await vi.advanceTimersByTimeAsync(0)
+    last().opens()
+    const bytes = welcomeOf()
+    bytes[0] = KIND.renewed
+    last().hears(bytes)
+    await expect(opening).rejects.toThrow('does not speak this protocol')
+  })
+
+  test('it claims order, and cannot watch', async () => {
+    const { transport } = scripted()
+    expect(transport.capabilities.ordered).toBe(true)
+    await expect(transport.watch(HUB, NEVER)).rejects.toThrow(
+      'A page cannot hear every stream of a hub; watch on a service, whose hub stands on a broker or on the relay.',
+    )
+  })
+
   test.each([
     ['a reason', 1001, 'going away', 'TRANSPORT_UNAVAILABLE', 'The WebSocket ended: going away.'],
     ['a code alone', 1001, '', 'TRANSPORT_UNAVAILABLE', 'The WebSocket ended: closed with code 1001.'],
@@ -187,6 +249,7 @@ describe('while it is open', () => {
     last().opens()
     last().hears(welcomeOf())
     await opening
+    expect(getEventListeners(giveUp.signal, 'abort')).toEqual([])
     giveUp.abort()
     expect(transport.send(TOPIC, 'x')).toBe('sent')
     last().ends()
@@ -235,10 +298,12 @@ describe('while it is open', () => {
 
   test('a join that is refused leaves nothing', async () => {
     const { transport, socket } = await opened()
-    const joining = transport.join(TOPIC, NEVER)
+    const { signal } = new AbortController()
+    const joining = transport.join(TOPIC, signal)
     socket.hears(encodeNumbered(KIND.refused, numberOf(socket), 'no permission'))
     await expect(joining).rejects.toThrow('no permission')
     expect(kindsOf(socket)).toEqual([KIND.join])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('a topic that is left takes its own join with it, and no other', async () => {
@@ -288,7 +353,10 @@ describe('while it is open', () => {
     })
     socket.hears(encodeTopical(KIND.frame, TOPIC, 'x'))
     expect(told.error.mock.calls).toMatchObject([
-      [TOPIC, { code: 'TRANSPORT_FAILED', message: 'A frame was not taken: broken' }],
+      [
+        TOPIC,
+        { code: 'TRANSPORT_FAILED', message: 'A frame was not taken: broken', cause: new Error('broken') },
+      ],
     ])
     expect(told.down).not.toHaveBeenCalled()
   })
@@ -327,6 +395,16 @@ describe('while it is open', () => {
       [{ message: 'The WebSocket ended: the server was silent for 6 seconds.' }],
     ])
     expect(socket.terminations).toBe(1)
+  })
+
+  test('what comes after six seconds of silence was held back on the way', async () => {
+    const scene = await opened()
+    const { socket, told } = scene
+    await joined(scene)
+    await vi.advanceTimersByTimeAsync(6_000)
+    socket.hears(encodeTopical(KIND.frame, TOPIC, 'x'))
+    expect(told.down.mock.calls).toMatchObject([[{ message: 'The WebSocket ended: the page stood still.' }]])
+    expect(told.receive).not.toHaveBeenCalled()
   })
 
   test('its end is told once, with its cause, and to whoever waits', async () => {
@@ -420,9 +498,11 @@ describe('a close', () => {
     expect([socket.closes, socket.terminations]).toEqual([[1000], 1])
   })
 
-  test('is hastened by another one', async () => {
+  test('is not cut short by another one that waits too, but by one that does not', async () => {
     const { transport, socket } = await opened()
-    const closing = transport.close(NEVER)
+    const closing = Promise.all([transport.close(NEVER), transport.close(NEVER)])
+    await vi.advanceTimersByTimeAsync(0)
+    expect(socket.closes).toEqual([])
     await transport.close(AbortSignal.abort())
     expect([socket.closes, socket.terminations]).toEqual([[1000], 1])
     socket.ends()

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { decodeFrame } from 'rivulet/transport'
+import { decodeFrame, MAX_INCOMING_BYTES } from 'rivulet/transport'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '../../../../src/model/canonical-json.ts'
 import { encodeRemoval, joinMessages } from '../../../../src/model/frame.ts'
@@ -304,6 +304,121 @@ describe('the check of a frame', () => {
   ])('refuses the number %s', (number) => {
     expect(checkFrame(toBytes(frameWith(number)), MAX_BYTES)).toBeTypeOf('string')
     expectAgreement(frameWith(number))
+  })
+
+  test.each([
+    ...['"', '"a', '"a\\', '"\\"', '"\\q"', '"\\/"', "'a'", 'a', '(1)', '', 'tru', 'True', '"a" ', 'null0'],
+    ...['"\u001f"', '"\u0020"', '"\u007f"', '"\n"', '"\\n"', '"\\u000a"', '"\\b"', '"\\u0008"', '"\\u0009"'],
+    ...[
+      '"\\u0007"',
+      '"\\u000b"',
+      '"\\u000B"',
+      '"\\u000e"',
+      '"\\u0010"',
+      '"\\u001f"',
+      '"\\u0020"',
+      '"\\u001"',
+    ],
+    ...['"\\ud800"', '"\\uD800"', '"\\ud800x"', '"\\ud800\\u0001"', '"\\ud800\\udc00"', '"\\udc00\\ud800"'],
+    ...['"\\udbff\\udfff"', '"\\udbff\\ue000"', '"\\udfff"', '"\\ue000"', '"\\ud7ff"', '"\\ud8"', '"\\udc0"'],
+    ...[
+      '"\\udc0"0"',
+      '"\\udczz"',
+      '"\\ud8zz"',
+      '"\\x\\u0001"',
+      '"\\xabc\\u0001"',
+      '"\\u0001\\u001"',
+      '"\u2028"',
+    ],
+    ...[
+      '[]',
+      '[1]',
+      '[1,2]',
+      '[1,]',
+      '[,1]',
+      '[1;2]',
+      '["a":1]',
+      '[1',
+      '[',
+      '[1}',
+      '[[]]',
+      '[{}]',
+      '{}',
+      '{',
+      '{]',
+    ],
+    ...[
+      '{"a":1}',
+      '{"a"=1}',
+      '{"a":1,}',
+      '{,}',
+      '{a:1}',
+      '{"a"}',
+      '{"a":}',
+      '{"a":1;"b":2}',
+      '{"a":1 "b":2}',
+    ],
+    ...[
+      '{"a":1]',
+      '{"a":1',
+      '{1:1}',
+      '{"a":1,"b":2}',
+      '{"b":1,"a":2}',
+      '{"a":1,"a":2}',
+      '{"a":1,"b":2,"a":3}',
+    ],
+  ])('takes the value %j when the library would write it', (json) => {
+    expectAgreement(frameWith(json))
+  })
+
+  test('takes two keys in the order of their units, written in any way', () => {
+    const keys = [
+      ...['', 'a', 'b', 'ab', 'a\n', 'aa', '\0', '\u001f', ' ', '!', '"', '#', '\\', ']', '[', '~', '\u007f'],
+      ...['é', 'éa', '\u07ff', '\u0800', '\ud7ff', '\ue000', '\uefff', '\uf000', '\uffff', '😀', '\u{10000}'],
+      ...[
+        '\u{10ffff}',
+        '\ud800',
+        '\ud800a',
+        '\ud800\ue000',
+        '\ud83d',
+        '\udbff',
+        '\udc00',
+        '\udfff',
+        '\udfffa',
+      ],
+    ]
+    for (const first of keys) {
+      for (const second of keys) {
+        expectAgreement(frameWith(`{${JSON.stringify(first)}:1,${JSON.stringify(second)}:2}`))
+      }
+    }
+  })
+
+  test('takes a frame of the largest size, and none beyond it', () => {
+    const sizes = [70_000, 70_000, 70_000, 70_000, 0]
+    const listOf = (last: number) =>
+      `[${sizes.map((size, nth) => frameWith(`"${'x'.repeat(nth === 4 ? last : size - 10_000)}"`)).join()}]`
+    const rest = MAX_INCOMING_BYTES - listOf(0).length
+    expect(checkFrame(toBytes(listOf(rest)), 90_000)).toMatchObject({ messages: 5 })
+    expect(checkFrame(toBytes(listOf(rest + 1)), 90_000)).toBe('it has more than 327680 bytes')
+  })
+
+  test('takes no bytes that are no UTF-8, wherever they are', () => {
+    const bytes = toBytes(frameWith('"x"'))
+    bytes[bytes.indexOf(0x78)] = 0xff
+    expect(checkFrame(bytes, MAX_BYTES)).toBeTypeOf('string')
+  })
+
+  test('takes no message that begins otherwise', () => {
+    const end = frameWith('1').slice(frameWith('1').indexOf(',"sid"'))
+    for (const start of ['{', 'x', '', '{"data":', '{"data":1', '{"data":"a"', '[{"data":{}'])
+      expectAgreement(start + end)
+  })
+
+  test.each([99, 100, 101])('takes %i levels of lists as the library does', (levels) => {
+    const json = `${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}`
+    expect(typeof checkFrame(toBytes(frameWith(json)), MAX_BYTES) === 'object').toBe(levels <= MAX_DEPTH)
+    expectAgreement(frameWith(json))
   })
 
   test.each([99, 100, 101])('takes %i levels of data as the library does', (levels) => {

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
+import type { PageSession } from '../../src/relay.ts'
 import { frameOf, prefix, prefixesOf, prefixOf, removalOf, secretOf, topicOf } from '../support/frames.ts'
 import { type HandPage, type HandPagesOptions, HOST, pagesByHand, until } from '../support/hand-pages.ts'
 
@@ -157,6 +158,104 @@ describe('the end of a page', () => {
     pages.endWhere(({ identity }) => identity === 'ann')
     expect([ann.socket.ends, ann.socket.reason]).toEqual([[4103], 'the session was ended'])
     expect([bob.socket.ends, unknown.socket.ends]).toEqual([[], []])
+  })
+})
+
+describe('a page that is let in', () => {
+  test('is not, when it goes while its prefixes are made', async () => {
+    const { pages, enter, stranger, greet } = await pagesByHand()
+    const gone = stranger()
+    greet(gone.page, 'gone')
+    for (let n = 0; !gone.page.isKnown && n < 100; n++) await undefined
+    expect(gone.page.isKnown).toBe(true)
+    gone.page.closed()
+    await enter('ann')
+    expect(gone.socket.sent).toEqual([])
+    expect(pages.counts.pages).toBe(1)
+  })
+
+  test('is not, when the log ends it in the moment before', async () => {
+    const { upstream, relay, pages, stranger, greet } = await overScripted({
+      log: { info() {}, warn() {}, debug: (_, message) => message === 'a page was let in' && pages.close() },
+    })
+    upstream.host.down(new Error('gone'))
+    let holds = 0
+    const attach = relay.attach.bind(relay)
+    relay.attach = (guest) => {
+      const port = attach(guest)
+      port.hold = () => void holds++
+      return port
+    }
+    const waiting = [stranger(), stranger()]
+    for (const [nth, { page }] of waiting.entries()) greet(page, `page ${nth}`)
+    await until(() => holds === 2)
+    await relay.open(HOST, NEVER)
+    expect(waiting.map(({ socket }) => [socket.count(KIND.welcome), ...socket.ends])).toEqual([
+      [0, 4101],
+      [0, 4101],
+    ])
+    expect(pages.counts.pages).toBe(0)
+  })
+
+  test('is not after ten seconds, and is told so', async () => {
+    stopClocks()
+    const { stranger, greet } = await pagesByHand({ authenticate: () => new Promise(() => {}) })
+    vi.advanceTimersByTime(60_000)
+    const [silent, held] = [stranger(), stranger()]
+    greet(held.page, 'held')
+    vi.advanceTimersByTime(8_000)
+    expect([silent.socket.ends, held.socket.ends]).toEqual([[], []])
+    vi.advanceTimersByTime(2_000)
+    for (const { socket } of [silent, held]) {
+      expect([socket.ends, socket.reason]).toEqual([[4105], 'not let in within 10 seconds'])
+    }
+    vi.advanceTimersByTime(2_000)
+    expect(silent.socket.ends).toEqual([4105, 'terminated'])
+  })
+})
+
+describe('a page that was silent', () => {
+  test('for six seconds is told so', async () => {
+    stopClocks()
+    const { enter } = await pagesByHand()
+    const { socket } = await enter('ann')
+    vi.advanceTimersByTime(6_000)
+    expect([socket.ends, socket.reason]).toEqual([[4102, 'terminated'], 'the page was silent for 6 seconds'])
+  })
+
+  test('is in doubt until it answers a ping from after the silence, also when it has answered all before', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand()
+    const ann = await enter('ann')
+    const pong = () => ann.page.receive(encodeText(KIND.pong))
+    for (let pings = 1; pings <= 3; pings++) {
+      vi.advanceTimersByTime(2_000)
+      expect(ann.socket.count(KIND.ping)).toBe(pings)
+      pong()
+    }
+    vi.advanceTimersByTime(5_000)
+    expect(ann.socket.count(KIND.ping)).toBe(5)
+    for (let n = 0; n < 2; n++) pong()
+    send(ann, frameOf(ANNS))
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([
+      [4102, 'terminated'],
+      'what the page sent was held back on the way',
+    ])
+    expect(pages.counts.received).toBe(0)
+  })
+})
+
+describe('a reason', () => {
+  test.each([
+    ['as it is, up to 120 bytes', 'é'.repeat(60), 'é'.repeat(60)],
+    ['without half a character', `x${'é'.repeat(60)}`, `x${'é'.repeat(59)}`],
+    ['with marks of its own', `\uFFFD${'x'.repeat(120)}`, `\uFFFD${'x'.repeat(117)}`],
+  ])('is told %s', async (_, refused, told) => {
+    const { stranger, greet } = await pagesByHand({ authenticate: async () => ({ refused, isFinal: true }) })
+    const { socket, page } = stranger()
+    greet(page, 'ann')
+    await until(() => socket.ends.length > 0)
+    expect([socket.ends, socket.reason]).toEqual([[4401], told])
   })
 })
 
@@ -368,6 +467,41 @@ describe('a token', () => {
     expect(ended).toEqual(['one', 'two'])
   })
 
+  test('that is no text is none', async () => {
+    const tokens: (string | undefined)[] = []
+    const { relay, enter } = await pagesByHand({
+      authenticate: async ({ token }) => {
+        tokens.push(token)
+        return { relay, identity: 'ann', may: () => true, expiresMs: undefined, prefixKey: undefined }
+      },
+    })
+    const ann = await enter('ann')
+    ann.page.receive(new Uint8Array([KIND.token, 0xff]))
+    expect(tokens).toEqual(['ann', ''])
+  })
+
+  test('that gives the session again whose page has gone ends it once', async () => {
+    let ended = 0
+    let answer = () => {}
+    let session: PageSession | undefined
+    const { relay, enter } = await pagesByHand({
+      authenticate: async () => {
+        if (session !== undefined) await new Promise<void>((resolve) => (answer = resolve))
+        session ??= {
+          ...{ relay, identity: 'ann', may: () => true, expiresMs: undefined, prefixKey: undefined },
+          ended: () => void ended++,
+        }
+        return session
+      },
+    })
+    const ann = await enter('ann')
+    token(ann, 'again')
+    ann.page.closed()
+    answer()
+    await tick()
+    expect(ended).toBe(1)
+  })
+
   test('that is checked when the page has gone tells its session, but not twice', async () => {
     const ended: string[] = []
     const answers: (() => void)[] = []
@@ -481,6 +615,15 @@ describe('rates', () => {
     send(ann, '{')
     expect([ann.socket.ends, ann.socket.reason]).toEqual([[4105], 'too many refused frames'])
     expect(pages.counts.refused).toBe(2_001)
+  })
+
+  test('tell a page of a topic by its name, unless that is too long for one', async () => {
+    const { enter } = await pagesByHand()
+    const ann = await enter('ann')
+    const longest = 'x'.repeat(4_096)
+    for (const topic of [longest, `${longest}x`]) send(ann, '{', topic)
+    barrier(ann, 1)
+    expect(told(ann).map(({ topic }) => topic)).toEqual([longest, '', ''])
   })
 })
 

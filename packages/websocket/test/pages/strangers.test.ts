@@ -18,11 +18,14 @@ const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a hello without a version', (page) => page.hello({ hub: HUB })],
   ['a hello of another version', (page) => page.hello({ ...HELLO, version: 2 })],
   ['a hello without a hub', (page) => page.hello({ version: 1 })],
+  ['a hello with a number for a hub', (page) => page.hello({ ...HELLO, hub: 7 })],
   ['a hello with a path for a hub', (page) => page.hello({ ...HELLO, hub: '../fleet' })],
+  ['a hello with more than a hub', (page) => page.hello({ ...HELLO, hub: 'fleet/x' })],
   ['a hello with a number for a token', (page) => page.hello({ ...HELLO, token: 7 })],
   ['a hello without a secret', (page) => page.hello({ ...HELLO, secret: undefined })],
   ['a hello with a short secret', (page) => page.hello({ ...HELLO, secret: 'abc' })],
   ['a hello with a number for a secret', (page) => page.hello({ ...HELLO, secret: 7 })],
+  ['a hello with a list for a secret', (page) => page.hello({ ...HELLO, secret: [secretOf('ann')] })],
   ['a hello that is too large', (page) => page.hello({ ...HELLO, token: 'x'.repeat(13_000) })],
 ]
 

@@ -1,0 +1,428 @@
+import { getEventListeners } from 'node:events'
+import type { Topic, TransportHost } from 'rivulet'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
+import { waitFor } from '../../../../test/support/wait-for.ts'
+import { Barriers } from '../../src/relay/barriers.ts'
+import type { RelayGuest } from '../../src/relay/guest.ts'
+import { relay } from '../../src/relay.ts'
+import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { HUB } from '../support/scene.ts'
+
+const TOPIC = topicOf('positions') as Topic
+const OTHER = topicOf('orders') as Topic
+const NEVER = new AbortController().signal
+const [OWN, PAGES, FOREIGN] = [prefix('a'), prefix('b'), prefix('c')]
+const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
+const textOf = (frame: Uint8Array | string) =>
+  typeof frame === 'string' ? frame : new TextDecoder().decode(frame)
+
+function recorder() {
+  return {
+    ...{ hub: HUB, receive: vi.fn(), watched: vi.fn(), down: vi.fn(), error: vi.fn(), left: vi.fn() },
+  } satisfies TransportHost
+}
+
+function guest() {
+  return {
+    ...{ opened: vi.fn(), ended: vi.fn(), failed: vi.fn(), joined: vi.fn(), refused: vi.fn(), left: vi.fn() },
+    receive: vi.fn(),
+  } satisfies RelayGuest
+}
+
+/** A relay over a transport that a test plays, with a group of pages. */
+function overScripted() {
+  const upstream = new ScriptedTransport()
+  const made = relay(upstream)
+  const pages = guest()
+  return { upstream, made, pages, port: made.attach(pages), host: recorder() }
+}
+
+/** The same, and it is open. */
+async function opened() {
+  const scene = overScripted()
+  await scene.made.open(scene.host, NEVER)
+  return scene
+}
+
+function stopClocks() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
+describe('a relay that is not open', () => {
+  test('sends nothing, and refuses the rest', async () => {
+    const { upstream, made, port } = overScripted()
+    const isNotOpen = async () => {
+      expect(made.send(TOPIC, 'x')).toBe('offline')
+      expect(port.send(TOPIC, new Uint8Array(1), {})).toBe('offline')
+      expect(port.isOpen).toBe(false)
+      await expect(made.join(TOPIC, NEVER)).rejects.toThrow('not connected')
+      await expect(made.watch(HUB, NEVER)).rejects.toThrow('not connected')
+      await expect(made.flush(NEVER)).rejects.toThrow('not connected')
+    }
+    await isNotOpen()
+    await made.open(recorder(), NEVER)
+    expect(port.isOpen).toBe(true)
+    await made.close(NEVER)
+    await isNotOpen()
+    expect(upstream.log).toEqual(['open', 'close'])
+  })
+
+  test('closes upstream that was opened too late', async () => {
+    const { upstream, made, pages, host } = overScripted()
+    upstream.answers.open = 'hang'
+    const giveUp = new AbortController()
+    const opening = made.open(host, giveUp.signal)
+    giveUp.abort(new Error('out of time'))
+    upstream.opens[0]?.resolve()
+    await expect(opening).rejects.toThrow('out of time')
+    expect(upstream.closes.map(({ signal }) => signal.aborted)).toEqual([true])
+    expect(pages.opened).not.toHaveBeenCalled()
+    expect(made.send(TOPIC, 'x')).toBe('offline')
+  })
+
+  test('takes the end of upstream for the end of its opening, and tells nobody', async () => {
+    const { upstream, made, pages, host } = overScripted()
+    upstream.answers.open = 'hang'
+    const opening = made.open(host, NEVER)
+    upstream.host.down(new Error('gone at once'))
+    upstream.opens[0]?.resolve()
+    await expect(opening).rejects.toThrow('gone at once')
+    expect(upstream.closes.map(({ signal }) => signal.aborted)).toEqual([true])
+    for (const call of [host.down, pages.opened, pages.ended]) expect(call).not.toHaveBeenCalled()
+  })
+
+  test('has told its end once, and takes nothing of upstream any more', async () => {
+    const { upstream, made, pages, port, host } = await opened()
+    port.join(TOPIC)
+    await made.join(TOPIC, NEVER)
+    const { host: late } = upstream
+    late.down(new Error('gone'))
+    late.down(new Error('gone'))
+    expect(host.down.mock.calls).toEqual([[new Error('gone')]])
+    expect(pages.ended.mock.calls).toEqual([['away']])
+    late.receive(TOPIC, frameOf(FOREIGN))
+    late.watched(TOPIC, frameOf(FOREIGN))
+    late.error(TOPIC, new Error('late'))
+    late.left(TOPIC, new Error('late'))
+    late.left(undefined, new Error('late'))
+    const told = [host.receive, host.watched, host.error, host.left, pages.receive, pages.failed, pages.left]
+    for (const call of told) expect(call).not.toHaveBeenCalled()
+  })
+})
+
+describe('what upstream tells', () => {
+  test('of a topic is told to the hub and the pages, of none to the hub alone', async () => {
+    const { upstream, pages, host } = await opened()
+    upstream.host.error(undefined, new Error('broken'))
+    expect(pages.failed).not.toHaveBeenCalled()
+    upstream.host.error(TOPIC, new Error('refused'))
+    expect(pages.failed.mock.calls).toEqual([[TOPIC]])
+    expect(host.error.mock.calls).toEqual([
+      [undefined, new Error('broken')],
+      [TOPIC, new Error('refused')],
+    ])
+  })
+
+  test('of a topic that nobody has is not told', async () => {
+    const { upstream, pages, host } = await opened()
+    upstream.host.left(TOPIC, new Error('kicked'))
+    upstream.host.receive(TOPIC, frameOf(FOREIGN))
+    for (const call of [pages.left, pages.receive, host.left, host.receive])
+      expect(call).not.toHaveBeenCalled()
+  })
+
+  test('of the end of a join is told to all who had it; asked again, it waits', async () => {
+    const { upstream, made, pages, port, host } = await opened()
+    port.join(TOPIC)
+    await made.join(TOPIC, NEVER)
+    expect(pages.joined.mock.calls).toEqual([[TOPIC]])
+    expect(upstream.joins.length).toBe(1)
+    upstream.host.left(TOPIC, new Error('kicked'))
+    expect(pages.left.mock.calls).toEqual([[TOPIC, new Error('kicked')]])
+    expect(host.left.mock.calls).toEqual([[TOPIC, new Error('kicked')]])
+    upstream.host.receive(TOPIC, frameOf(FOREIGN))
+    expect([pages.receive.mock.calls, host.receive.mock.calls]).toEqual([[], []])
+  })
+
+  test('is told to no group that has been taken out', async () => {
+    const { upstream, made, pages, port } = await opened()
+    port.detach()
+    upstream.host.error(TOPIC, new Error('refused'))
+    await made.close(NEVER)
+    await made.open(recorder(), NEVER)
+    for (const call of [pages.failed, pages.ended]) expect(call).not.toHaveBeenCalled()
+    expect(pages.opened, 'before').toHaveBeenCalledTimes(1)
+  })
+
+  test('as its host throws is told to that, as an error', async () => {
+    const { upstream, made, host } = await opened()
+    await made.join(TOPIC, NEVER)
+    for (const thrown of [new Error('broken'), 'a text']) {
+      host.receive.mockImplementationOnce(() => {
+        throw thrown
+      })
+      upstream.host.receive(TOPIC, frameOf(FOREIGN))
+    }
+    expect(host.error.mock.calls).toEqual([
+      [TOPIC, new Error('broken')],
+      [TOPIC, new Error('a text')],
+    ])
+  })
+
+  test('it claims itself', async () => {
+    const { upstream, made } = await opened()
+    expect(made.capabilities).toMatchObject({ scope: 'network', echoes: false, ordered: true, watch: true })
+    expect(made.capabilities.prefixes).toBeUndefined()
+    upstream.capabilities = { ...upstream.capabilities, ordered: false, watch: false, prefixes: [OWN] }
+    expect(made.capabilities).toMatchObject({ ordered: false, watch: false, prefixes: [OWN] })
+    const alone = relay().capabilities
+    expect(alone).toMatchObject({ scope: 'network', echoes: false, ordered: true, watch: true })
+    expect(alone.maxFrameBytes(TOPIC)).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+describe('echoes', () => {
+  /** A relay over a transport that echoes, with a topic that hub and pages have joined. */
+  async function echoing() {
+    const scene = await opened()
+    scene.upstream.capabilities = { ...scene.upstream.capabilities, echoes: true }
+    scene.port.join(TOPIC)
+    await scene.made.join(TOPIC, NEVER)
+    return scene
+  }
+
+  test("of the hub's frames go to the hub alone, of pages' to nobody, and of others to all", async () => {
+    const { upstream, made, pages, port, host } = await echoing()
+    port.hold([PAGES], () => {})
+    made.send(TOPIC, frameOf(OWN))
+    expect(pages.receive).toHaveBeenCalledTimes(1)
+    const page = {}
+    port.send(TOPIC, new TextEncoder().encode(frameOf(PAGES)), page)
+    expect(pages.receive.mock.calls.at(-1)?.[2]).toBe(page)
+    expect(host.receive).toHaveBeenCalledTimes(1)
+    for (const call of [pages.receive, host.receive]) call.mockClear()
+    const frames = [frameOf(OWN), frameOf(PAGES), frameOf(FOREIGN), '{"data":{"by":"hand"}}']
+    for (const frame of frames) upstream.host.receive(TOPIC, frame)
+    const [own, , foreign, byHand] = frames
+    expect(pages.receive.mock.calls.map(([, frame]) => textOf(frame))).toEqual([foreign, byHand])
+    expect(host.receive.mock.calls.map(([, frame]) => textOf(frame))).toEqual([own, foreign, byHand])
+  })
+
+  test('of a page that has gone are frames of others again, but not while another connection has its prefixes', async () => {
+    const { upstream, pages, port } = await echoing()
+    const [first, second] = [vi.fn(), vi.fn()]
+    port.hold([PAGES, FOREIGN], first)
+    port.hold([PAGES], second)
+    expect([first, second].map(({ mock }) => mock.calls.length)).toEqual([1, 0])
+    port.release([PAGES, FOREIGN], first)
+    upstream.host.receive(TOPIC, frameOf(PAGES))
+    expect(pages.receive).not.toHaveBeenCalled()
+    upstream.host.receive(TOPIC, frameOf(FOREIGN))
+    expect(pages.receive).toHaveBeenCalledTimes(1)
+    port.release([PAGES], second)
+    upstream.host.receive(TOPIC, frameOf(PAGES))
+    expect(pages.receive).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('joins of the hub', () => {
+  test('are given up with their signal, left, or ended with the connection; no listener stays', async () => {
+    const { upstream, made } = await opened()
+    upstream.answers.join = 'hang'
+    const giveUp = new AbortController()
+    const givenUp = made.join(TOPIC, giveUp.signal)
+    giveUp.abort(new Error('out of time'))
+    await expect(givenUp).rejects.toThrow('out of time')
+    expect(getEventListeners(giveUp.signal, 'abort')).toEqual([])
+    const left = made.join(TOPIC, NEVER)
+    made.leave(TOPIC)
+    await expect(left).rejects.toThrow('left before the join was confirmed')
+    const pending = made.join(TOPIC, NEVER)
+    upstream.host.down(new Error('gone'))
+    await expect(pending).rejects.toThrow('gone')
+    await made.open(recorder(), NEVER)
+    const closed = made.join(OTHER, NEVER)
+    const isClosed = made.close(NEVER)
+    await expect(closed).rejects.toThrow('the relay was closed')
+    await isClosed
+    const { signal } = new AbortController()
+    upstream.answers.join = 'resolve'
+    await made.open(recorder(), NEVER)
+    await made.join(TOPIC, signal)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    made.leave(TOPIC)
+    made.leave(TOPIC)
+  })
+
+  test('that a page shares stay for it, and the other way round', async () => {
+    const { upstream, made, port } = await opened()
+    port.join(TOPIC)
+    await made.join(TOPIC, NEVER)
+    made.leave(TOPIC)
+    await tick()
+    expect(upstream.left).toEqual([])
+    await made.join(TOPIC, NEVER)
+    port.leave(TOPIC)
+    await tick()
+    expect(upstream.left).toEqual([])
+    made.leave(TOPIC)
+    await tick()
+    expect(upstream.left).toEqual([TOPIC])
+    expect(upstream.joins.length).toBe(1)
+  })
+})
+
+describe('joins of pages', () => {
+  test('are asked for at most once in a second after a refusal, then in two, and at once after a success', async () => {
+    stopClocks()
+    const { upstream, pages, port } = await opened()
+    upstream.answers.join = new Error('no permission')
+    const ask = async () => {
+      const [before, refusals] = [upstream.joins.length, pages.refused.mock.calls.length]
+      port.join(TOPIC)
+      await tick()
+      expect(pages.refused.mock.calls.length).toBe(refusals + 1)
+      return upstream.joins.length > before
+    }
+    const asked: boolean[] = [await ask(), await ask()]
+    for (const waitMs of [999, 1, 1_999, 1, 3_999, 1]) {
+      vi.advanceTimersByTime(waitMs)
+      asked.push(await ask())
+    }
+    expect(asked).toEqual([true, false, false, true, false, true, false, true])
+    vi.advanceTimersByTime(60_000)
+    upstream.answers.join = 'resolve'
+    port.join(TOPIC)
+    await tick()
+    expect(pages.joined.mock.calls).toEqual([[TOPIC]])
+    port.leave(TOPIC)
+    await tick()
+    upstream.answers.join = new Error('no permission')
+    const again: boolean[] = [await ask()]
+    for (const waitMs of [999, 1]) {
+      vi.advanceTimersByTime(waitMs)
+      again.push(await ask())
+    }
+    expect(again).toEqual([true, false, true])
+  })
+
+  test('of an outage are made again, and left after a minute when their pages have not come back', async () => {
+    stopClocks()
+    const { upstream, made, pages, port } = await opened()
+    for (const topic of [TOPIC, OTHER]) port.join(topic)
+    await tick()
+    upstream.host.down(new Error('gone'))
+    await made.close(AbortSignal.abort())
+    vi.advanceTimersByTime(30_000)
+    await made.open(recorder(), NEVER)
+    await tick()
+    expect(upstream.joins.length).toBe(4)
+    port.join(TOPIC)
+    expect(pages.joined.mock.calls.at(-1)).toEqual([TOPIC])
+    expect(upstream.joins.length).toBe(4)
+    expect(upstream.left).toEqual([])
+    await vi.advanceTimersByTimeAsync(59_999)
+    expect(upstream.left).toEqual([])
+    await vi.advanceTimersByTimeAsync(60_001)
+    expect(upstream.left).toEqual([OTHER])
+    expect(vi.getTimerCount(), 'nothing is left to look for').toBe(0)
+  })
+
+  test('are not made again after a close on purpose', async () => {
+    const { upstream, made, port } = await opened()
+    port.join(TOPIC)
+    await tick()
+    await made.close(NEVER)
+    await made.open(recorder(), NEVER)
+    await tick()
+    expect(upstream.joins.length).toBe(1)
+  })
+
+  test('of an outage are not made again after a close on purpose that follows', async () => {
+    const { upstream, made, port } = await opened()
+    port.join(TOPIC)
+    await tick()
+    upstream.host.down(new Error('gone'))
+    await made.close(NEVER)
+    await made.open(recorder(), NEVER)
+    await tick()
+    expect(upstream.joins.length).toBe(1)
+  })
+
+  test('of an outage are kept for so many topics, the latest', async () => {
+    const { upstream, made, port } = await opened()
+    const topics = Array.from({ length: 4_097 }, (_, n) => topicOf(`s${n}`) as Topic)
+    for (const topic of topics) port.join(topic)
+    await waitFor(() => expect(upstream.joins.length).toBe(4_097))
+    upstream.host.down(new Error('gone'))
+    await made.close(AbortSignal.abort())
+    await made.open(recorder(), NEVER)
+    await waitFor(() => expect(upstream.joins.length).toBe(4_097 + 4_096))
+    await tick()
+    expect(upstream.joins.slice(4_097).map(({ topic }) => topic)).toEqual(topics.slice(1))
+  })
+})
+
+describe('barriers', () => {
+  test('without anything upstream are answered at once', async () => {
+    const made = relay()
+    await made.open(recorder(), NEVER)
+    const answer = vi.fn()
+    made.attach(guest()).barrier(answer)
+    expect(answer).toHaveBeenCalledTimes(1)
+  })
+
+  test('of a connection that is gone are never answered, and its flushes are told so', async () => {
+    const { upstream, port } = await opened()
+    upstream.answers.flush = 'hang'
+    const answer = vi.fn()
+    port.barrier(answer)
+    await tick()
+    port.barrier(answer)
+    upstream.host.down(new Error('gone'))
+    await tick()
+    expect(upstream.flushes.map(({ signal }) => signal.reason)).toEqual([
+      new Error('the connection upstream is gone'),
+    ])
+    upstream.flushes[0]?.resolve()
+    await tick()
+    expect(answer).not.toHaveBeenCalled()
+  })
+
+  test('that upstream does not answer in two seconds are given up', async () => {
+    stopClocks()
+    const { upstream, port } = await opened()
+    upstream.answers.flush = 'hang'
+    const answer = vi.fn()
+    port.barrier(answer)
+    await tick()
+    vi.advanceTimersByTime(1_999)
+    expect(upstream.flushes[0]?.signal.aborted).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(upstream.flushes[0]?.signal.reason).toEqual(new Error('the barrier was not answered in time'))
+    upstream.flushes[0]?.resolve()
+    await tick()
+    expect(answer).not.toHaveBeenCalled()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('flush upstream no more often than needed when two of three end at once', async () => {
+    const ends: (() => void)[] = []
+    const barriers = new Barriers(() => new Promise<void>((resolve) => ends.push(resolve)))
+    const answers = Array.from({ length: 5 }, () => vi.fn())
+    for (const answer of answers) {
+      barriers.ask(answer)
+      await tick()
+    }
+    expect(ends.length).toBe(3)
+    for (const end of ends.slice(0, 2)) end()
+    await tick()
+    expect(ends.length).toBe(4)
+    for (const end of ends) end()
+    await tick()
+    expect(answers.map(({ mock }) => mock.calls.length)).toEqual([1, 1, 1, 1, 1])
+    expect(ends.length).toBe(4)
+  })
+})
