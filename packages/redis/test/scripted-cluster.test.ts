@@ -1,39 +1,44 @@
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { startScripted } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { eventually } from '../../../test/support/live.ts'
-import { opened } from './scene.ts'
+import { opened, transportTo } from './scene.ts'
 import { pushed } from './scripted-server.ts'
 
 const MOVED = '-MOVED 5649 127.0.0.1:1\r\n'
 /** The hub goes down, connects anew and asks for the slots again. */
 const LOSS = 'The connection to Redis ended: MOVED 5649 127.0.0.1:1.'
 
-/** Starts the one node of a cluster: it has all slots, in two ranges that it tells in another order each time. */
-async function scriptedNode() {
-  const script = await startScripted(
-    { joined: pushed('ssubscribe', ':1'), published: ':0\r\n', asked: 0 },
-    (socket, said) => {
-      const port = Number(script.address.split(':')[1])
-      // Without a host, as a node tells that does not know its own.
-      const ranges = [
-        [0, 8_191],
-        [8_192, 16_383],
-      ].map(([first, last]) => `*3\r\n:${first}\r\n:${last}\r\n*2\r\n$0\r\n\r\n:${port}\r\n`)
-      socket.on('data', (data) => {
-        for (const [, command] of data
-          .toString()
-          .matchAll(/\r\n(HELLO|SLOTS|SSUBSCRIBE|SPUBLISH)(?=\r\n)/gi)) {
-          if (command === 'HELLO') socket.write('%0\r\n')
-          else if (command === 'SLOTS') {
-            script.asked += 1
-            socket.write(`*2\r\n${(script.asked % 2 === 0 ? ranges : [...ranges].reverse()).join('')}`)
-          } else socket.write(command === 'SPUBLISH' ? said.published : said.joined)
-        }
-      })
-    },
-  )
-  return script
+/**
+ * Starts the one node of a cluster: it has all slots, in two ranges that it tells in another order each time. It tells no
+ * host of its own, as a node that does not know it.
+ */
+function scriptedNode(host?: string) {
+  const lines = { slots: '', joined: pushed('ssubscribe', ':1'), published: ':0\r\n', asked: 0 }
+  const serve = (socket: Socket, node: typeof lines) => {
+    const answerOf = (command = '') => {
+      if (command === 'HELLO') return '%0\r\n'
+      if (command === 'SPUBLISH') return node.published
+      if (command.toLowerCase() === 'ssubscribe') return node.joined
+      node.asked += 1
+      return node.slots || slotsAt('', socket.localPort as number, node.asked % 2 === 0)
+    }
+    socket.on('data', (data) => {
+      const commands = data.toString().matchAll(/\r\n(HELLO|SLOTS|ssubscribe|SPUBLISH)(?=\r\n)/gi)
+      for (const [, command] of commands) socket.write(answerOf(command))
+    })
+  }
+  return startScripted(lines, serve, host)
+}
+
+/** What a node says of the slots. */
+function slotsAt(host: string, port: number, isSorted = true): string {
+  const ranges = [
+    [0, 8_191],
+    [8_192, 16_383],
+  ].map(([first, last]) => `*3\r\n:${first}\r\n:${last}\r\n*2\r\n$${host.length}\r\n${host}\r\n:${port}\r\n`)
+  return `*2\r\n${(isSorted ? ranges : ranges.reverse()).join('')}`
 }
 
 async function scene() {
@@ -82,4 +87,21 @@ test('ends when the node takes back a channel, as it does when the slot moves', 
   await eventually(() => host.downs).toMatchObject([
     { message: 'The connection to Redis ended: slots of the cluster have moved.' },
   ])
+})
+
+test('goes to the host that a node tells', async () => {
+  const host = '127.0.0.2'
+  const [asked, told] = [await scriptedNode(), await scriptedNode(host)]
+  asked.slots = slotsAt(host, Number(told.address.split(':')[1]))
+  told.slots = asked.slots
+  const { transport } = await opened([asked.address], { sharded: true })
+  await transport.join(POSITIONS, within())
+  expect([asked.connections, told.connections]).toEqual([1, 1])
+})
+
+test('does not open where it may not ask for the slots', async () => {
+  const node = await scriptedNode()
+  node.slots = '-NOPERM no permission to ask\r\n'
+  const error = await rejection(transportTo([node.address], { sharded: true }).open(new Recorder(), within()))
+  expect(error.message).toContain('NOPERM no permission to ask')
 })

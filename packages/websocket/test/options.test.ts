@@ -108,7 +108,9 @@ describe('the options of servePages', () => {
   const authenticate = async () => ({ refused: 'no', isFinal: true })
   test.each([
     ['none', {}, /needs \{ authenticate \}/],
-    ['an unknown one', { authenticate, rate: 1 }, /no option "rate"/],
+    ['an unknown one', { authenticate, rate: 1 }, /no option "rate" .*; there are ratePerSecond, burst, /],
+    ['more to wait than sockets count', { authenticate, maxWaitingBytes: 2 ** 31 }, /"maxWaitingBytes"/],
+    ['a log of nothing', { authenticate, log: null }, /A log is an object/],
     ['a rate of nothing', { authenticate, ratePerSecond: 0 }, /"ratePerSecond" of servePages/],
     ['a burst that is a text', { authenticate, burst: '30' }, /"burst"/],
     ['more joins than there may be', { authenticate, maxJoinsPerPage: 1e9 }, /"maxJoinsPerPage"/],

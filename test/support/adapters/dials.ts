@@ -24,12 +24,14 @@ export interface ScriptedServer {
 export async function startScripted<Lines extends object>(
   lines: Lines,
   serve: (socket: Socket, script: Lines & { readonly refusal: string }) => void,
+  host?: string,
 ): Promise<ScriptedServer & Lines> {
   const { address, sockets } = await listening(
     createServer((socket) => {
       script.connections += 1
       serve(socket, script)
     }),
+    host,
   )
   const script = {
     ...{ ...lines, address, connections: 0, refusal: '' },

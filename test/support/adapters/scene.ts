@@ -47,13 +47,13 @@ export function addressOf({ port }: { readonly port: number }): string {
 }
 
 /** Listens on a free port until the test ends. `sockets`: those that are connected. */
-export async function listening(listener: Server) {
+export async function listening(listener: Server, host = '127.0.0.1') {
   const sockets = new Set<Socket>()
   listener.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.on('error', () => {}).on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => listener.listen(0, host, resolve))
   onTestFinished(() => {
     listener.close()
     for (const socket of sockets) socket.destroy()

@@ -74,7 +74,7 @@ export interface WelcomeMessage {
   /** The origins of the page's sids begin with these. */
   readonly prefixes: readonly string[]
   /** Absent when the session never ends. */
-  readonly expiresInMs?: number
+  readonly expiresInMs?: number | undefined
 }
 
 /** A message that was read. Parts that its kind does not have are 0 or empty. */
@@ -151,14 +151,11 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Reads an object as JSON; `undefined` when it is none. What it holds is not checked. */
-export function objectOf(bytes: Uint8Array): Record<string, unknown> | undefined {
+/** Reads an object as JSON; one without members when it is none. What it holds is not checked. */
+export function objectOf(bytes: Uint8Array): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(textOf(bytes) ?? '')
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
+    return Object(JSON.parse(decoder.decode(bytes)))
   } catch {
-    return undefined
+    return {}
   }
 }

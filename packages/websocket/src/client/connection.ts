@@ -121,7 +121,7 @@ export class Connection {
     if (this.#socket === undefined) return
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => resolve(), { once: true })
+      else signal.addEventListener('abort', () => resolve())
     })
     await Promise.race([this.#closed, aborted])
     terminate(this.#socket)
@@ -171,14 +171,14 @@ export class Connection {
       if (joined !== undefined) this.#joined.add(joined)
     } else if (kind === KIND.refused) this.#answers.refuse(id, new Error(text()))
     else if (kind === KIND.left) this.#left(topic as Topic, text())
-    else if (kind === KIND.renewed) this.#renewal.schedule(objectOf(rest)?.expiresInMs)
+    else if (kind === KIND.renewed) this.#renewal.schedule(objectOf(rest).expiresInMs)
     else if (kind === KIND.fault) this.#report(topic as Topic, text())
     else return false
     return true
   }
 
-  #enter(said: Record<string, unknown> | undefined): boolean {
-    const { version, maxFrameBytes: most, ordered, prefixes, expiresInMs } = said ?? {}
+  #enter(said: Record<string, unknown>): boolean {
+    const { version, maxFrameBytes: most, ordered, prefixes, expiresInMs } = said
     if (version !== PROTOCOL_VERSION || typeof most !== 'number' || !(most >= 1)) return false
     if (!Array.isArray(prefixes) || !prefixes.every(isPrefix)) return false
     const maxFrameBytes = Math.min(most, MAX_PAGE_FRAME_BYTES)

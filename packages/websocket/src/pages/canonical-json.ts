@@ -31,6 +31,7 @@ const MAX_ESCAPE_BYTES = 10
 
 /** The end of a key sorts before everything. */
 const END_RANK = -1
+const FIRST_SURROGATE = 0xd800
 const decoder = new TextDecoder()
 
 /**
@@ -83,8 +84,9 @@ function endOfNumber(bytes: Uint8Array, at: number): number {
   const isPlain =
     bytes[first] !== ZERO || (pointAt === first + 1 && (isWhole ? first === at : bytes[pointAt + 1] !== ZERO))
   const isExact = end - first <= MAX_EXACT_DIGITS && (isWhole || bytes[end - 1] !== ZERO)
-  if (pointAt > first && isPlain && isExact && bytes[end - 1] !== POINT && !isInNumber(bytes[end])) return end
-  while (isInNumber(bytes[end])) end++
+  if (pointAt > first && isPlain && isExact && bytes[end - 1] !== POINT && !isInExponent(bytes[end]))
+    return end
+  while (isInExponent(bytes[end])) end++
   if (end - at > MAX_NUMBER_BYTES) return NOWHERE
   const text = latin1At(bytes, at, end)
   return String(Number(text)) === text ? end : NOWHERE
@@ -121,9 +123,9 @@ function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean
     const rank = rankAt(bytes, at)
     const otherRank = rankAt(bytes, otherAt)
     if (rank !== otherRank) {
-      // Of a lone surrogate and a pair, both written in their own way, the units have to be compared.
-      const areSurrogates = isSurrogate(rank) && isSurrogate(otherRank)
-      return areSurrogates ? keyOf(bytes, keyAt) < keyOf(bytes, otherKeyAt) : rank < otherRank
+      // Of these, each written in its own way, the units have to be compared.
+      const areHigh = rank >= FIRST_SURROGATE && otherRank >= FIRST_SURROGATE
+      return areHigh ? keyOf(bytes, keyAt) < keyOf(bytes, otherKeyAt) : rank < otherRank
     }
     if (rank === END_RANK) return false
     at += bytes[at] === BACKSLASH ? escapeLength(bytes, at) : 1
@@ -132,8 +134,8 @@ function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean
 }
 
 /**
- * Ranks what begins at a place of a key as its UTF-16 unit does: a byte of UTF-8, an escape, or the end. A byte that
- * begins a pair of surrogates ranks among them, below those from U+E000 to U+FFFF, which begin with EE and EF.
+ * Ranks what begins at a place of a key: a byte of UTF-8, an escape, or the end. Lone surrogates, pairs of them, and what
+ * has its unit above those, whose bytes begin with EE or more, rank together above the rest.
  */
 function rankAt(bytes: Uint8Array, at: number): number {
   const byte = bytes[at] as number
@@ -142,13 +144,8 @@ function rankAt(bytes: Uint8Array, at: number): number {
     const short = SHORT_ESCAPES.get(bytes[at + 1] as number)
     return short ?? Number.parseInt(latin1At(bytes, at + 2, at + 6), 16)
   }
-  if (byte < 0xee) return byte
   // The half, so that none is equal to that of a lone surrogate.
-  return byte + (byte < 0xf0 ? 0xe000 : 0xd800 + 0.5)
-}
-
-function isSurrogate(rank: number): boolean {
-  return rank >= 0xd800 && rank < 0xe000
+  return byte < 0xee ? byte : byte + FIRST_SURROGATE + 0.5
 }
 
 function keyOf(bytes: Uint8Array, at: number): string {
@@ -159,10 +156,9 @@ function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= ZERO && byte <= NINE
 }
 
-/** A digit, or one of `+ - . e E`. */
-function isInNumber(byte: number | undefined): boolean {
-  if (byte === 0x2b || byte === MINUS || byte === POINT) return true
-  return byte === 0x45 || byte === 0x65 || isDigit(byte)
+/** A digit, or one of `e + -`: what may follow the digits of a number as JavaScript writes it. */
+function isInExponent(byte: number | undefined): boolean {
+  return byte === 0x65 || byte === 0x2b || byte === MINUS || isDigit(byte)
 }
 
 /** Tells whether a text of ASCII stands at a place. */
@@ -173,10 +169,13 @@ export function hasAt(bytes: Uint8Array, at: number, text: string): boolean {
   return true
 }
 
-/** Reads a few bytes as text, each as one character: in this way in a quarter of the time that other ways take. */
+/**
+ * Reads a few bytes as text, each as one character, beyond the end as NUL: in this way in a quarter of the time that other
+ * ways take.
+ */
 export function latin1At(bytes: Uint8Array, at: number, end: number): string {
   let text = ''
-  for (let index = at; index < end && index < bytes.length; index++) {
+  for (let index = at; index < end; index++) {
     text += String.fromCharCode(bytes[index] as number)
   }
   return text

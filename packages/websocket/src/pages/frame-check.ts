@@ -83,8 +83,8 @@ function endAfter(
   frame: Uint8Array,
   at: number,
 ): { readonly prefix: string; readonly at: number } | undefined {
-  const [text, prefix] = END.exec(latin1At(frame, at, at + MAX_END_BYTES)) ?? []
-  return text === undefined || prefix === undefined ? undefined : { prefix, at: at + text.length }
+  const match = END.exec(latin1At(frame, at, at + MAX_END_BYTES))
+  return match === null ? undefined : { prefix: match[1] as string, at: at + match[0].length }
 }
 
 /** Returns how many of the largest messages have the size of a frame, rounded up. */

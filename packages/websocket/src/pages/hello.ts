@@ -11,7 +11,7 @@ const HUB_NAME = /^[A-Za-z0-9_-]{1,64}$/
 
 /** Reads the first message of a page, or says in words what is wrong with it. */
 export function readHello(bytes: Uint8Array): Hello | string {
-  const { version, hub, secret, token } = objectOf(bytes) ?? {}
+  const { version, hub, secret, token } = objectOf(bytes)
   if (version !== PROTOCOL_VERSION) return `the server speaks version ${PROTOCOL_VERSION} of the protocol`
   if (typeof hub !== 'string' || !HUB_NAME.test(hub)) return 'the hello names no hub'
   if (token !== undefined && typeof token !== 'string') return 'the token is no string'

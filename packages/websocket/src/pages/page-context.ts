@@ -51,6 +51,6 @@ export class PageContext {
   release(group: PageGroup): void {
     if (!group.isEmpty) return
     group.port.detach()
-    if (this.#groups.get(group.relay) === group) this.#groups.delete(group.relay)
+    this.#groups.delete(group.relay)
   }
 }

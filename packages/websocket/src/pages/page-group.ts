@@ -84,11 +84,10 @@ export class PageGroup implements RelayGuest {
       listeners.listening.add(page)
       return page.joined(topic)
     }
-    const isAsked = listeners !== undefined
     listeners ??= new Listeners(topic, this.#limits)
     listeners.waiting.add(page)
     this.#listeners.set(topic, listeners)
-    if (!isAsked) this.port.join(topic)
+    this.port.join(topic)
   }
 
   leave(topic: Topic, page: GroupPage): void {

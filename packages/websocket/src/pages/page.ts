@@ -54,7 +54,7 @@ export class Page implements PageHandler, GroupPage {
   #state: 'new' | 'checking' | 'waiting' | 'in' | 'ended' = 'new'
   #admission: Admission | undefined
   #inside: Inside | undefined
-  readonly #hearing = new Hearing()
+  #hearing = new Hearing()
   /** When it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #refusals = new FrameRefusals()
@@ -138,6 +138,7 @@ export class Page implements PageHandler, GroupPage {
   opened(): void {
     if (this.#state !== 'waiting' || this.#inside === undefined) return
     this.#state = 'in'
+    this.#hearing = new Hearing() // what it sends from now on answers the welcome
     const { group, prefixes } = this.#inside
     const { counts, log } = this.#context
     counts.pages++
@@ -274,7 +275,7 @@ export class Page implements PageHandler, GroupPage {
   }
 
   #leave({ group, prefixes, bucketKey, buckets, joins }: Inside): void {
-    if (!this.isTrusted) this.#context.buckets.keep(bucketKey, buckets)
+    this.#context.buckets.keep(bucketKey, buckets)
     joins.leaveAll()
     group.port.release(prefixes, this.#takenOver)
     group.exit(this)

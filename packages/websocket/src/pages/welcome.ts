@@ -27,7 +27,7 @@ export function encodeWelcome(
     maxFrameBytes: Math.max(1, Math.min(MAX_PAGE_FRAME_BYTES, maxFrameBytes(LONGEST_TOPIC))),
     ordered,
     prefixes,
-    ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    expiresInMs,
   }
   return encodeText(KIND.welcome, JSON.stringify(welcome))
 }

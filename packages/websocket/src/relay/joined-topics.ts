@@ -25,7 +25,6 @@ export interface TopicUser {
 class JoinedTopic {
   readonly users = new Set<TopicUser>()
   readonly waiting = new Set<TopicUser>()
-  isJoined = false
   /** The reason of upstream's refusal. Joins until `#refusedUntilMs` get it at once, without asking upstream. */
   #refusal: Error | undefined
   #refusedUntilMs = 0
@@ -93,8 +92,8 @@ export class JoinedTopics {
     }
     this.#lingering.delete(topic)
     entry.waiting.add(user)
-    if (entry.isJoined || this.#keeper === undefined) this.#changed(topic, 'joined')
-    else this.#keeper.want(topic)
+    if (this.#keeper === undefined) this.#changed(topic, 'joined')
+    else this.#keeper.want(topic) // which tells at once of a topic that is joined
   }
 
   /** Ends a join, confirmed or not: the user hears no more of the topic. */
@@ -147,7 +146,6 @@ export class JoinedTopics {
   #changed(topic: Topic, change: JoinChange): void {
     const entry = this.#byTopic.get(topic)
     if (entry === undefined) return
-    entry.isJoined = change === 'joined'
     if (change === 'left') return
     if (change === 'joined') entry.accept()
     else entry.refuse(change, performance.now(), this.#connection.aborted)

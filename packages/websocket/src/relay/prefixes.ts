@@ -3,9 +3,9 @@ import { PREFIX_LENGTH } from '../base/protocol.ts'
 
 /** Knows which hubs publish here, by the first 12 digits of the origins in their sids. */
 export class Prefixes {
-  readonly #own = new Set<string>()
+  readonly #own = new Set<string | undefined>()
   /** By prefix, how the page that has it is told of another connection of the same page. */
-  readonly #held = new Map<string, () => void>()
+  readonly #held = new Map<string | undefined, () => void>()
 
   /** Notes that the service's hub publishes under the prefix of a frame. */
   noteOwn(frame: Uint8Array): void {
@@ -13,11 +13,11 @@ export class Prefixes {
     if (prefix !== undefined) this.#own.add(prefix)
   }
 
-  isOwn(prefix: string): boolean {
+  isOwn(prefix: string | undefined): boolean {
     return this.#own.has(prefix)
   }
 
-  isHeld(prefix: string): boolean {
+  isHeld(prefix: string | undefined): boolean {
     return this.#held.has(prefix)
   }
 

@@ -174,7 +174,7 @@ class RelayTransport implements Relay {
         host.left(topic, cause)
       },
       watched: (topic, frame) => {
-        if (!signal.aborted && !this.#isEchoOfPage(this.#echoPrefixOf(bytesOf(frame))))
+        if (!signal.aborted && !this.#prefixes.isHeld(this.#echoPrefixOf(bytesOf(frame))))
           host.watched(topic, frame)
       },
     }
@@ -183,20 +183,15 @@ class RelayTransport implements Relay {
   #fromUpstream(topic: Topic, frame: Uint8Array | string): void {
     const bytes = bytesOf(frame)
     const prefix = this.#echoPrefixOf(bytes)
-    // Echoes of the hub's frames go to the hub, which counts them.
-    if (this.#isEchoOfPage(prefix)) return
-    if (prefix === undefined || !this.#prefixes.isOwn(prefix)) this.#toPages(topic, bytes)
+    // What pages send was delivered here already. Echoes of the hub's frames go to the hub, which counts them.
+    if (this.#prefixes.isHeld(prefix)) return
+    if (!this.#prefixes.isOwn(prefix)) this.#toPages(topic, bytes)
     this.#toHub(topic, bytes)
   }
 
   /** Reads the prefix of a frame that may be an echo. */
   #echoPrefixOf(frame: Uint8Array): string | undefined {
     return this.capabilities.echoes ? prefixOf(frame) : undefined
-  }
-
-  /** What pages send was delivered here already. */
-  #isEchoOfPage(prefix: string | undefined): boolean {
-    return prefix !== undefined && this.#prefixes.isHeld(prefix)
   }
 
   #fromPage(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline' {

@@ -68,6 +68,27 @@ test('throws at no bytes, and gives what it reads a known kind', () => {
   )
 })
 
+test('writes nothing behind a message without a rest', () => {
+  expect([...encodeText(KIND.pong)]).toEqual([7])
+  expect([...encodeNumbered(KIND.barrier, 0x01020304)]).toEqual([5, 1, 2, 3, 4])
+  expect([...encodeTopical(KIND.leave, 'a')]).toEqual([3, 0, 1, 97])
+})
+
+test('reads a topic of any length, and the text as it is', () => {
+  const topic = 'x'.repeat(300)
+  expect(decode(encodeTopical(KIND.leave, topic))).toMatchObject({ topic, rest: new Uint8Array(0) })
+  expect(textOf(new Uint8Array([0xef, 0xbb, 0xbf, 0x61]))).toBe('\ufeffa')
+  expect(textOf(new Uint8Array([0xff]))).toBeUndefined()
+})
+
+test('reads an object as JSON, and one without members otherwise', () => {
+  const read = (text: string) => objectOf(new TextEncoder().encode(text)).version
+  expect(['{"version":1}', '[1]', '1', '"x"', 'null', '{', ''].map(read)).toEqual([
+    1,
+    ...Array(6).fill(undefined),
+  ])
+})
+
 test('throws at no hello, whatever JSON it is', () => {
   const hello = fc.record(
     { version: fc.constantFrom(1, 2, '1'), hub: fc.anything(), token: fc.anything(), secret: fc.anything() },

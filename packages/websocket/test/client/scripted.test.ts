@@ -67,6 +67,8 @@ describe('a welcome', () => {
     ['a limit of nothing', { maxFrameBytes: 0 }],
     ['a prefix that is a number', { prefixes: [123_456_789_012] }],
     ['one prefix of another form', { prefixes: [PREFIXES[0], 'fleet'] }],
+    ['a prefix with more before it', { prefixes: [`x${PREFIXES[0]}`] }],
+    ['a prefix with more behind it', { prefixes: [`${PREFIXES[0]}x`] }],
     ['its prefixes as a text', { prefixes: PREFIXES[0] }],
   ])('with %s is none', async (_, said) => {
     const { transport, told, last } = scripted()
@@ -395,6 +397,8 @@ describe('while it is open', () => {
       [{ message: 'The WebSocket ended: the server was silent for 6 seconds.' }],
     ])
     expect(socket.terminations).toBe(1)
+    socket.hears(encodeText(KIND.ping))
+    expect(kindsOf(socket)).toEqual([KIND.pong, KIND.pong, KIND.pong])
   })
 
   test('what comes after six seconds of silence was held back on the way', async () => {
@@ -500,11 +504,14 @@ describe('a close', () => {
 
   test('is not cut short by another one that waits too, but by one that does not', async () => {
     const { transport, socket } = await opened()
+    const joining = transport.join(TOPIC, NEVER)
     const closing = Promise.all([transport.close(NEVER), transport.close(NEVER)])
+    joining.catch(() => {})
     await vi.advanceTimersByTimeAsync(0)
     expect(socket.closes).toEqual([])
     await transport.close(AbortSignal.abort())
     expect([socket.closes, socket.terminations]).toEqual([[1000], 1])
+    await expect(joining).rejects.toThrow('closed')
     socket.ends()
     await closing
   })

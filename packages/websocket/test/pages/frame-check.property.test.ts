@@ -353,6 +353,8 @@ describe('the check of a frame', () => {
       '{"a":1,}',
       '{,}',
       '{a:1}',
+      '{a":1}',
+      '{xa":1}',
       '{"a"}',
       '{"a":}',
       '{"a":1;"b":2}',
@@ -411,6 +413,7 @@ describe('the check of a frame', () => {
 
   test('takes no message that begins otherwise', () => {
     const end = frameWith('1').slice(frameWith('1').indexOf(',"sid"'))
+    for (const data of ['["n":1}', 'x"n":1}', '"n":1}']) expectAgreement(`{"data":${data}${end}`)
     for (const start of ['{', 'x', '', '{"data":', '{"data":1', '{"data":"a"', '[{"data":{}'])
       expectAgreement(start + end)
   })

@@ -30,6 +30,7 @@ test('are kept for so many pages, and those of the oldest identity go first', ()
   expect(room('identity 2')).toBe(15)
   keep('identity 2', 5)
   keep('last', 5)
+  keep('behind the last', 5)
   expect(['oldest', 'oldest', 'last', 'identity 2', 'identity 3'].map((one) => room(one))).toEqual([
     20, 20, 15, 15, 15,
   ])

@@ -156,10 +156,10 @@ test.each([
   ['none', 'key' as never],
 ])('tells a page to come back later when the key is %s', async (_, prefixKey) => {
   const faults: unknown[] = []
-  const log = { debug() {}, info() {}, warn: (fields: object) => faults.push(fields) }
+  const log = { debug() {}, info() {}, warn: ({ fault }: { fault?: unknown }) => faults.push(fault) }
   const { raw } = await serve({ session: () => ({ prefixKey }), log })
   const page = await raw()
   page.hello({ version: 1, hub: HUB, secret: secretOf('ann'), token: 'ann' })
   expect(await page.closed).toMatchObject({ code: 4105 })
-  expect(faults.join()).not.toBe('')
+  expect(faults).toEqual([new Error('The prefixKey of a session has 32 bytes or more.')])
 })

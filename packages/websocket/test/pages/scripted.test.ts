@@ -59,6 +59,13 @@ describe('the end of a page', () => {
     ])
   })
 
+  test('that nobody knew is logged as the end of any', async () => {
+    const { lines, log } = noteLog()
+    const { stranger } = await pagesByHand({ log })
+    stranger().page.closed()
+    expect(lines).toEqual([['debug', 'a page has ended', { code: 4105, reason: 'the page went away' }]])
+  })
+
   test('by a fault of the server is logged as one', async () => {
     const { lines, log } = noteLog()
     const broken = new Error('broken')
@@ -108,7 +115,8 @@ describe('the end of a page', () => {
   test('terminates a socket that does not close within two seconds', async () => {
     stopClocks()
     const { stranger } = await pagesByHand()
-    const ann = stranger()
+    const [ann] = [stranger(), stranger()]
+    expect(vi.getTimerCount(), 'one timer for all').toBe(1)
     await vi.advanceTimersByTimeAsync(1_000)
     ann.page.receive('a text')
     await vi.advanceTimersByTimeAsync(1_999)
@@ -124,6 +132,7 @@ describe('the end of a page', () => {
     const { enter, stranger } = await pagesByHand()
     const ends = [
       [encodeText(KIND.hello), 'a second hello, or a message that only the server sends'],
+      [new Uint8Array(323 * 1024), 'a malformed message'],
       [new Uint8Array(323 * 1024 + 1), 'a message that is too large'],
       [new Uint8Array([99]), 'a malformed message'],
     ] as const
@@ -132,9 +141,14 @@ describe('the end of a page', () => {
       ann.page.receive(message)
       expect([ann.socket.ends, ann.socket.reason]).toEqual([[4400], reason])
     }
-    const unknown = stranger()
-    unknown.page.receive(new Uint8Array(12 * 1024 + 1))
-    expect([unknown.socket.ends, unknown.socket.reason]).toEqual([[4400], 'a message that is too large'])
+    for (const [bytes, reason] of [
+      [12 * 1024, 'a malformed message'],
+      [12 * 1024 + 1, 'a message that is too large'],
+    ] as const) {
+      const unknown = stranger()
+      unknown.page.receive(new Uint8Array(bytes))
+      expect([unknown.socket.ends, unknown.socket.reason]).toEqual([[4400], reason])
+    }
     const hasty = stranger()
     hasty.page.receive(encodeText(KIND.pong))
     expect([hasty.socket.ends, hasty.socket.reason]).toEqual([[4400], 'the first message is no hello'])
@@ -215,6 +229,17 @@ describe('a page that is let in', () => {
 })
 
 describe('a page that was silent', () => {
+  test('before its hello is in no doubt', async () => {
+    stopClocks()
+    const { pages, stranger, greet } = await pagesByHand()
+    const ann = stranger()
+    vi.advanceTimersByTime(6_000)
+    greet(ann.page, 'ann')
+    await until(() => ann.socket.count(KIND.welcome) === 1)
+    send(ann, frameOf(ANNS))
+    expect([pages.counts.received, ann.socket.ends]).toEqual([1, []])
+  })
+
   test('for six seconds is told so', async () => {
     stopClocks()
     const { enter } = await pagesByHand()
@@ -388,6 +413,18 @@ describe('joins', () => {
     expect(told(ann), 'for a second').toMatchObject([
       { kind: KIND.refused, id: 2, text: expect.stringContaining('kicked') },
     ])
+  })
+
+  test('ask for the grant to listen, at each join and with each new token', async () => {
+    const { enter } = await pagesByHand({
+      session: (token) => ({ identity: 'ann', may: (action) => action === 'listen' || token === 'wide' }),
+    })
+    const ann = await enter('wide')
+    join(ann, 1)
+    ann.page.receive(encodeText(KIND.token, 'narrow'))
+    await tick()
+    join(ann, 2, OTHER)
+    expect(told(ann).map(({ kind }) => kind)).toEqual([KIND.joined, KIND.renewed, KIND.joined])
   })
 
   test('beyond what a page may have are refused with the number of them', async () => {
@@ -627,7 +664,157 @@ describe('rates', () => {
   })
 })
 
+describe('what passes to pages', () => {
+  /** Pages over a transport upstream, at most two messages at once, and one that has joined. */
+  async function listening(session?: HandPagesOptions['session']) {
+    stopClocks()
+    const options = { ratePerSecond: 1, burst: 1, ...(session === undefined ? {} : { session }) }
+    const { upstream, pages, enter } = await overScripted(options)
+    const ann = await enter('ann')
+    join(ann, 1)
+    await tick()
+    const heard = (...frames: string[]) => {
+      const before = pages.counts.sent
+      for (const frame of frames) upstream.host.receive(TOPIC as never, frame)
+      return pages.counts.sent - before
+    }
+    return { pages, heard }
+  }
+  const frames = (count: number) => Array.from({ length: count }, (_, n) => frameOf(prefix('a'), n + 1))
+  const GARBAGE = '{"data":7}'
+
+  test('counts the messages that are well-formed, and a removal as one', async () => {
+    const { heard } = await listening()
+    const half = `[{"data":7},${frameOf(prefix('a'))}]`
+    expect(heard(half, half, half)).toBe(2)
+    vi.advanceTimersByTime(4_000)
+    const byHand = removalOf(prefix('a')).replace('"removed":true', '"removed": true')
+    expect(heard(byHand, byHand, byHand)).toBe(2)
+  })
+
+  test('is not held back by less garbage than messages may come, but by more', async () => {
+    const { heard } = await listening()
+    expect(heard(GARBAGE, ...frames(3))).toBe(2)
+    vi.advanceTimersByTime(4_000)
+    expect(heard(GARBAGE, GARBAGE, ...frames(3))).toBe(0)
+    vi.advanceTimersByTime(1_000)
+    expect(heard(...frames(3))).toBe(2)
+  })
+
+  test('has at most the size that the core takes', async () => {
+    const { heard } = await listening()
+    const frameOfSize = (bytes: number) => {
+      const rest = bytes - frameOf(prefix('a'), 1, { text: '' }).length
+      return frameOf(prefix('a'), 1, { text: 'x'.repeat(rest) })
+    }
+    expect(heard(frameOfSize(327_681))).toBe(0)
+    expect(heard(frameOfSize(327_680))).toBe(1)
+  })
+
+  test('is neither limited nor counted as dropped for a trusted page', async () => {
+    const { pages, heard } = await listening(() => ({ isTrusted: true }))
+    expect(heard(...frames(100))).toBe(100)
+    expect(pages.counts.dropped).toBe(0)
+  })
+})
+
+describe('room', () => {
+  test('for what waits is used to the byte; without any for an answer the page is told why it has to go', async () => {
+    const { relay, pages, enter } = await pagesByHand({ maxWaitingBytes: 16_384 })
+    const ann = await enter('ann')
+    join(ann, 1)
+    const { length } = encodeTopical(KIND.frame, TOPIC, frameOf(prefix('a'), 1))
+    for (const [bytes, sent] of [
+      [16_384 - length, 1],
+      [16_385 - length, 1],
+    ] as const) {
+      ann.socket.bufferedBytes = bytes
+      relay.send(TOPIC as never, frameOf(prefix('a'), 1))
+      expect(pages.counts.sent).toBe(sent)
+    }
+    ann.socket.bufferedBytes = 1_000_000
+    barrier(ann, 1)
+    expect([ann.socket.ends, ann.socket.reason]).toEqual([[4102, 'terminated'], 'the page does not read'])
+  })
+
+  test('of upstream for a frame is used to the byte', async () => {
+    const upstream = new ScriptedTransport()
+    const frame = frameOf(ANNS)
+    upstream.capabilities = { ...upstream.capabilities, maxFrameBytes: () => frame.length }
+    const { enter } = await pagesByHand({ upstream })
+    const ann = await enter('ann')
+    send(ann, frame)
+    expect(upstream.sent.length).toBe(1)
+    send(ann, frameOf(ANNS, 2, { n: 10 }))
+    barrier(ann, 1)
+    expect(told(ann)[0]?.text).toContain('too large for the transport upstream')
+  })
+
+  test('for streams is taken by those that are not idle; one that has its place goes on', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand({
+      ratePerSecond: 0.001,
+      burst: 2,
+      maxMessagesPerSecond: 10_000,
+    })
+    const ann = await enter('ann')
+    for (let n = 1; n <= 1_024; n++) send(ann, frameOf(ANNS, n), topicOf(`s${n}`))
+    send(ann, frameOf(ANNS, 2_000), topicOf('one-more'))
+    send(ann, frameOf(ANNS, 2_001), topicOf('s1'))
+    expect(pages.counts).toMatchObject({ received: 1_025, refused: 1 })
+    send(ann, frameOf(ANNS, 2_002), topicOf('s1'))
+    barrier(ann, 1)
+    expect(told(ann)).toMatchObject([
+      { topic: topicOf('one-more'), text: 'The server refused a frame: too many streams at once.' },
+      {
+        topic: topicOf('s1'),
+        text: 'The server refused a frame: more than 0.001 messages a second on a stream.',
+      },
+      { kind: KIND.barrier },
+    ])
+  })
+})
+
+describe('the streams of a page', () => {
+  test('are remembered while they are the latest sixteen, and forgotten once they are idle beyond', async () => {
+    stopClocks()
+    const { upstream, enter } = await overScripted()
+    const ann = await enter('ann')
+    for (let n = 1; n <= 20; n++) send(ann, frameOf(ANNS, n), topicOf(`s${n}`))
+    vi.advanceTimersByTime(2_000)
+    for (const n of [1, 4, 5, 20]) upstream.host.error(topicOf(`s${n}`) as never, new Error('refused'))
+    barrier(ann, 1)
+    await tick()
+    const topics = told(ann).map(({ topic }) => topic)
+    expect(topics).toEqual([topicOf('s5'), topicOf('s20'), ''])
+  })
+
+  test('make room for others although the oldest of them is not idle yet', async () => {
+    stopClocks()
+    const { pages, enter } = await pagesByHand({ ratePerSecond: 1, burst: 1, maxMessagesPerSecond: 10_000 })
+    const ann = await enter('ann')
+    send(ann, frameOf(ANNS, 1), topicOf('s1'))
+    for (let n = 1; n <= 1_024; n++) send(ann, frameOf(ANNS, n + 1), topicOf(`s${n}`))
+    vi.advanceTimersByTime(1_500)
+    send(ann, frameOf(ANNS, 2_000), topicOf('new'))
+    expect(pages.counts).toMatchObject({ received: 1_026, refused: 0 })
+  })
+})
+
 describe('a page that comes back', () => {
+  test('and fails before it is in takes over nothing', async () => {
+    const { enter, stranger, greet } = await pagesByHand()
+    const first = await enter('ann')
+    const broken = stranger()
+    broken.socket.send = () => {
+      throw new Error('broken')
+    }
+    greet(broken.page, 'ann')
+    await until(() => broken.socket.ends.length > 0)
+    expect(broken.socket.reason).toBe('the socket failed')
+    expect(first.socket.ends).toEqual([])
+  })
+
   test('takes over only its own prefixes, and keeps them when the older connection ends', async () => {
     const { upstream, pages, enter } = await overScripted()
     const [first, bob] = [await enter('ann'), await enter('bob')]

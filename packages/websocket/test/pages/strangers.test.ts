@@ -23,6 +23,8 @@ const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a hello with more than a hub', (page) => page.hello({ ...HELLO, hub: 'fleet/x' })],
   ['a hello with a number for a token', (page) => page.hello({ ...HELLO, token: 7 })],
   ['a hello without a secret', (page) => page.hello({ ...HELLO, secret: undefined })],
+  ['a hello with more before its secret', (page) => page.hello({ ...HELLO, secret: `x${HELLO.secret}` })],
+  ['a hello with more behind its secret', (page) => page.hello({ ...HELLO, secret: `${HELLO.secret}x` })],
   ['a hello with a short secret', (page) => page.hello({ ...HELLO, secret: 'abc' })],
   ['a hello with a number for a secret', (page) => page.hello({ ...HELLO, secret: 7 })],
   ['a hello with a list for a secret', (page) => page.hello({ ...HELLO, secret: [secretOf('ann')] })],

@@ -69,6 +69,28 @@ describe('a relay that is not open', () => {
     expect(upstream.log).toEqual(['open', 'close'])
   })
 
+  test('without anything upstream is given up in the moment of its opening', async () => {
+    const made = relay()
+    const giveUp = new AbortController()
+    const opening = made.open(recorder(), giveUp.signal)
+    giveUp.abort(new Error('out of time'))
+    await expect(opening).rejects.toThrow('out of time')
+    expect(made.send(TOPIC, 'x')).toBe('offline')
+  })
+
+  test('is open without anything upstream, and hands over what it is given', async () => {
+    const made = relay()
+    const [host, pages] = [recorder(), guest()]
+    const port = made.attach(pages)
+    await made.open(host, NEVER)
+    port.join(TOPIC)
+    await made.join(TOPIC, NEVER)
+    expect(made.send(TOPIC, frameOf(OWN))).toBe('sent')
+    expect(port.send(TOPIC, new TextEncoder().encode(frameOf(PAGES)), {})).toBe('sent')
+    await made.flush(NEVER)
+    expect([pages.receive.mock.calls.length, host.receive.mock.calls.length]).toEqual([2, 1])
+  })
+
   test('closes upstream that was opened too late', async () => {
     const { upstream, made, pages, host } = overScripted()
     upstream.answers.open = 'hang'
@@ -123,6 +145,16 @@ describe('what upstream tells', () => {
       [undefined, new Error('broken')],
       [TOPIC, new Error('refused')],
     ])
+  })
+
+  test('of a frame that it did not take is told to the page, and nobody hears that frame', async () => {
+    const { upstream, made, pages, port, host } = await opened()
+    port.join(TOPIC)
+    await made.join(TOPIC, NEVER)
+    upstream.sending = 'offline'
+    expect(port.send(TOPIC, new TextEncoder().encode(frameOf(PAGES)), {})).toBe('offline')
+    expect(made.send(TOPIC, frameOf(OWN))).toBe('offline')
+    for (const call of [pages.receive, host.receive]) expect(call).not.toHaveBeenCalled()
   })
 
   test('of a topic that nobody has is not told', async () => {
@@ -306,6 +338,18 @@ describe('joins of pages', () => {
       again.push(await ask())
     }
     expect(again).toEqual([true, false, true])
+  })
+
+  test('that were refused are not asked for while nobody wants them', async () => {
+    stopClocks()
+    const { upstream, port, pages } = await opened()
+    upstream.answers.join = new Error('no permission')
+    port.join(TOPIC)
+    await tick()
+    expect(pages.refused).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(upstream.joins.length).toBe(1)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   test('of an outage are made again, and left after a minute when their pages have not come back', async () => {
