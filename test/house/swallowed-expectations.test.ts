@@ -18,6 +18,12 @@ test('no test waits by Vitest, which gives up after a second, but by the helper 
   expect(waiting.map(({ path }) => path)).toEqual([own])
 })
 
+test('no test has `toThrow` look at what a promise rejects with: it takes `undefined` for any error', async () => {
+  await expect(Promise.reject(undefined)).rejects.toThrow('a reason') // not-an-expectation
+  const isWeak = /\brejects\s*\.toThrow\((?!.*not-an-expectation)/
+  expect(tests.filter(({ tree }) => isWeak.test(tree.text)).map(({ path }) => path)).toEqual([])
+})
+
 test('an expectation is found in a subscriber, in an observer and in a listener, and not beside them', () => {
   const text = `
     stream.subscribe(() => expect.fail('called'))

@@ -101,7 +101,9 @@ describe('memory:name', () => {
     expect(() => transportFromUrls(['memory:options?seed=8'])).toThrow(
       /in use with the options {"seed":7,.*"maxFrameBytes":100}, not {"seed":8,.*}; use/,
     )
-    await expect(other.open(host, endless)).rejects.toThrow(/in use with the options/)
+    await expect(other.open(host, endless)).rejects.toMatchObject({
+      message: expect.stringMatching(/in use with the options/),
+    })
     transportFromUrls([url])
     await other.close(endless)
     await transport.close(endless)
@@ -121,9 +123,9 @@ describe('memory:name', () => {
   test('is not open before its first open, and takes a leave and a close then', async () => {
     const transport = transportFromUrls(['memory:unopened'])
     const refusal = 'The transport is not open; open it first.'
-    await expect(transport.join(TOPIC, endless)).rejects.toThrow(refusal)
-    await expect(transport.watch('default', endless)).rejects.toThrow(refusal)
-    await expect(transport.flush(endless)).rejects.toThrow(refusal)
+    await expect(transport.join(TOPIC, endless)).rejects.toMatchObject({ message: refusal })
+    await expect(transport.watch('default', endless)).rejects.toMatchObject({ message: refusal })
+    await expect(transport.flush(endless)).rejects.toMatchObject({ message: refusal })
     transport.leave(TOPIC)
     await transport.close(endless)
     expect(transport.send(TOPIC, 'x')).toBe('offline')

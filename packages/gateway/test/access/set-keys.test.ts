@@ -114,7 +114,7 @@ describe('other keys', () => {
     await asked
     gateway.setKeys([ACCOUNT_KEY])
     answer()
-    await expect(listening).rejects.toThrow('403')
+    await expect(listening).rejects.toMatchObject({ message: expect.stringContaining('403') })
     expect(gateway.counts.listeners).toBe(0)
   })
 

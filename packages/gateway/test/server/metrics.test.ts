@@ -82,7 +82,7 @@ test('the server of metrics has that path only, for reading only, and is closed 
   expect((await fetch(url.replace('/metrics', '/'))).status).toBe(404)
   expect((await fetch(url.replace('/metrics', '/v1/Services'), { headers: BASIC })).status).toBe(404)
   await Promise.all([close(), close()])
-  await expect(fetch(url)).rejects.toThrow()
+  await expect(fetch(url)).rejects.toBeInstanceOf(Error)
 })
 
 test('idle connections lock nobody out: the oldest ones are ended, and an answer ends its own', async () => {
@@ -138,7 +138,7 @@ test('the command serves metrics on a port of its own, told by an option or by t
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/)
     expect(await scrape(url)).toMatchObject({ rivulet_gateway_listeners: 0 })
     expect(await running.kill('SIGTERM')).toBe(0)
-    await expect(fetch(url)).rejects.toThrow()
+    await expect(fetch(url)).rejects.toBeInstanceOf(Error)
   }
 })
 

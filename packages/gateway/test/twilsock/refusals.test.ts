@@ -61,7 +61,7 @@ describe('the official client SDK is refused', () => {
     const other = await client.stream({ id: 'b' })
     await stream.removeStream()
     await isRemoved
-    await expect(stream.publishMessage({ n: 1 })).rejects.toThrow()
+    await expect(stream.publishMessage({ n: 1 })).rejects.toBeInstanceOf(Error)
     await other.publishMessage({ n: 1 })
     expect(hub.ledger().accepted).toBe(1)
   })

@@ -223,7 +223,7 @@ describe('barriers of pages', () => {
     await page.barrier()
     expect(page.all('barrier').length).toBe(1)
     page.terminate()
-    await expect(lost).rejects.toThrow('closed')
+    await expect(lost).rejects.toMatchObject({ message: expect.stringContaining('closed') })
   })
 })
 
