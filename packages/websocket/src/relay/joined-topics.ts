@@ -140,7 +140,6 @@ export class JoinedTopics {
     entry.users.clear()
     this.#keeper?.left(topic, cause)
     for (const user of users) user.left(topic, cause)
-    if (entry.isEmpty) this.#release(topic, entry)
   }
 
   #changed(topic: Topic, change: JoinChange): void {

@@ -61,8 +61,10 @@ describe('the end of a page', () => {
 
   test('that nobody knew is logged as the end of any', async () => {
     const { lines, log } = noteLog()
-    const { stranger } = await pagesByHand({ log })
-    stranger().page.closed()
+    const { stranger, greet } = await pagesByHand({ log, authenticate: () => new Promise(() => {}) })
+    const { page } = stranger()
+    greet(page, 'ann')
+    page.closed()
     expect(lines).toEqual([['debug', 'a page has ended', { code: 4105, reason: 'the page went away' }]])
   })
 

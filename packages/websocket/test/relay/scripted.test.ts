@@ -348,6 +348,24 @@ describe('joins of pages', () => {
     expect(again).toEqual([true, false, true])
   })
 
+  test('that are left while others wait go on for these, and who leaves as another is told hears nothing', async () => {
+    const { upstream, made, pages, port } = await opened()
+    upstream.answers.join = 'hang'
+    const [second, third] = [guest(), guest()]
+    const [secondPort, thirdPort] = [made.attach(second), made.attach(third)]
+    for (const each of [port, secondPort, thirdPort]) each.join(TOPIC)
+    await tick()
+    port.leave(TOPIC)
+    second.joined.mockImplementation(() => thirdPort.leave(TOPIC))
+    await tick()
+    expect(upstream.left).toEqual([])
+    upstream.joins[0]?.resolve()
+    await tick()
+    expect([pages, second, third].map(({ joined }) => joined.mock.calls.length)).toEqual([0, 1, 0])
+    upstream.host.receive(TOPIC, frameOf(FOREIGN))
+    expect([pages, second, third].map(({ receive }) => receive.mock.calls.length)).toEqual([0, 1, 0])
+  })
+
   test('that were refused are not asked for while nobody wants them', async () => {
     stopClocks()
     const { upstream, port, pages } = await opened()
@@ -458,6 +476,16 @@ describe('barriers', () => {
     await tick()
     expect(answer).not.toHaveBeenCalled()
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('that are asked in the moment after an end are answered', async () => {
+    const barriers = new Barriers(async () => {})
+    const [before, after] = [vi.fn(), vi.fn()]
+    barriers.ask(before)
+    barriers.stop()
+    barriers.ask(after)
+    await tick()
+    expect([before.mock.calls.length, after.mock.calls.length]).toEqual([0, 1])
   })
 
   test('flush upstream no more often than needed when two of three end at once', async () => {
