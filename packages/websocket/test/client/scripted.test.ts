@@ -423,6 +423,15 @@ describe('while it is open', () => {
     expect(told.receive).not.toHaveBeenCalled()
   })
 
+  test('what makes no sense ends it, and nothing is taken or answered any more', async () => {
+    const { socket, told } = await opened()
+    socket.hears(encodeText(KIND.hello))
+    expect(socket.closes).toEqual([CLOSE.protocol])
+    socket.hears(encodeText(KIND.ping))
+    expect(socket.sent).toEqual([])
+    expect(told.down.mock.calls).toMatchObject([[{ code: 'TRANSPORT_FAILED' }]])
+  })
+
   test('its end is told once, with its cause, and to whoever waits', async () => {
     const { transport, socket, told } = await opened()
     const waiting = [transport.join(TOPIC, NEVER), transport.flush(NEVER)]
