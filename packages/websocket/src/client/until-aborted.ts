@@ -1,4 +1,4 @@
-/** Settles like the promise, or rejects with the signal's reason when it aborts first, as it has not yet. */
+/** Settles like the promise, or rejects with the reason of the signal when that aborts first. It has not aborted yet. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason))

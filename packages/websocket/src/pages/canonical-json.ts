@@ -123,7 +123,7 @@ function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean
     const rank = rankAt(bytes, at)
     const otherRank = rankAt(bytes, otherAt)
     if (rank !== otherRank) {
-      // Of these, each written in its own way, the units have to be compared.
+      // High ranks do not tell which is first: there the units have to be compared.
       const areHigh = rank >= FIRST_SURROGATE && otherRank >= FIRST_SURROGATE
       return areHigh ? keyOf(bytes, keyAt) < keyOf(bytes, otherKeyAt) : rank < otherRank
     }
@@ -134,8 +134,8 @@ function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean
 }
 
 /**
- * Ranks what begins at a place of a key: a byte of UTF-8, an escape, or the end. Lone surrogates, pairs of them, and what
- * has its unit above those, whose bytes begin with EE or more, rank together above the rest.
+ * Ranks what begins at a place of a key: the end, an escape, or a byte of UTF-8. High, above the rest, rank surrogates and
+ * the units beyond them: as escapes, or as bytes from EE on.
  */
 function rankAt(bytes: Uint8Array, at: number): number {
   const byte = bytes[at] as number
