@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import type { PageSession } from '../../src/relay.ts'
@@ -11,11 +11,11 @@ const ANNS = prefixOf('ann')
 const NEVER = new AbortController().signal
 const NO_REPORT = 'The server refused a frame: the transport upstream refused something on this stream.'
 
-/** Time passes by hand. */
-function stopClocks() {
+// Time passes by hand.
+beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-  onTestFinished(() => void vi.useRealTimers())
-}
+  return () => void vi.useRealTimers()
+})
 
 /** Pages over a transport upstream that a test plays. */
 async function overScripted(options: Omit<HandPagesOptions, 'upstream'> = {}) {
@@ -68,7 +68,7 @@ describe('the end of a page', () => {
     expect(lines).toEqual([['debug', 'a page has ended', { code: 4105, reason: 'the page went away' }]])
   })
 
-  test('by a fault of the server is logged as one', async () => {
+  test('by a fault of the server is logged as such', async () => {
     const { lines, log } = noteLog()
     const broken = new Error('broken')
     const { enter } = await pagesByHand({
@@ -97,7 +97,7 @@ describe('the end of a page', () => {
     ])
   })
 
-  test('by a socket that fails is one, too', async () => {
+  test('by a socket that fails is logged so, too', async () => {
     const { lines, log } = noteLog()
     const { enter } = await pagesByHand({ log })
     const ann = await enter('ann')
@@ -115,7 +115,6 @@ describe('the end of a page', () => {
   })
 
   test('terminates a socket that does not close within two seconds', async () => {
-    stopClocks()
     const { stranger } = await pagesByHand()
     const [ann] = [stranger(), stranger()]
     expect(vi.getTimerCount(), 'one timer for all').toBe(1)
@@ -130,7 +129,7 @@ describe('the end of a page', () => {
     expect(ann.socket.ends).toEqual([4400, 'terminated'])
   })
 
-  test('because it speaks without being heard says why', async () => {
+  test('that has said something wrong is told what', async () => {
     const { enter, stranger } = await pagesByHand()
     const ends = [
       [encodeText(KIND.hello), 'a second hello, or a message that only the server sends'],
@@ -168,7 +167,7 @@ describe('the end of a page', () => {
     expect(pages.counts.pages).toBe(0)
   })
 
-  test('as its session is meant leaves strangers, and the others', async () => {
+  test('of a session that is meant leaves strangers, and the others', async () => {
     const { pages, enter, stranger } = await pagesByHand()
     const [ann, bob, unknown] = [await enter('ann'), await enter('bob'), stranger()]
     pages.endWhere(({ identity }) => identity === 'ann')
@@ -177,8 +176,8 @@ describe('the end of a page', () => {
   })
 })
 
-describe('a page that is let in', () => {
-  test('is not, when it goes while its prefixes are made', async () => {
+describe('a page', () => {
+  test('that goes while its prefixes are made is not let in', async () => {
     const { pages, enter, stranger, greet } = await pagesByHand()
     const gone = stranger()
     greet(gone.page, 'gone')
@@ -190,7 +189,7 @@ describe('a page that is let in', () => {
     expect(pages.counts.pages).toBe(1)
   })
 
-  test('is not, when the log ends it in the moment before', async () => {
+  test('that the log ends in the moment before is not let in', async () => {
     const { upstream, relay, pages, stranger, greet } = await overScripted({
       log: { info() {}, warn() {}, debug: (_, message) => message === 'a page was let in' && pages.close() },
     })
@@ -213,8 +212,7 @@ describe('a page that is let in', () => {
     expect(pages.counts.pages).toBe(0)
   })
 
-  test('is not after ten seconds, and is told so', async () => {
-    stopClocks()
+  test('that takes ten seconds is not let in, and is told so', async () => {
     const { stranger, greet } = await pagesByHand({ authenticate: () => new Promise(() => {}) })
     vi.advanceTimersByTime(60_000)
     const [silent, held] = [stranger(), stranger()]
@@ -232,7 +230,6 @@ describe('a page that is let in', () => {
 
 describe('a page that was silent', () => {
   test('before its hello is in no doubt', async () => {
-    stopClocks()
     const { pages, stranger, greet } = await pagesByHand()
     const ann = stranger()
     vi.advanceTimersByTime(6_000)
@@ -243,7 +240,6 @@ describe('a page that was silent', () => {
   })
 
   test('for six seconds is told so', async () => {
-    stopClocks()
     const { enter } = await pagesByHand()
     const { socket } = await enter('ann')
     vi.advanceTimersByTime(6_000)
@@ -251,7 +247,6 @@ describe('a page that was silent', () => {
   })
 
   test('is in doubt until it answers a ping from after the silence, also when it has answered all before', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand()
     const ann = await enter('ann')
     const pong = () => ann.page.receive(encodeText(KIND.pong))
@@ -303,7 +298,7 @@ describe('upstream', () => {
     expect(pages.counts.pages).toBe(1)
   })
 
-  test('that is closed ends who is in and who waits', async () => {
+  test('that is closed ends who is in; who waits may say nothing yet', async () => {
     const { upstream, relay, enter, stranger, greet } = await overScripted()
     const ann = await enter('ann')
     await relay.close(NEVER)
@@ -383,7 +378,7 @@ describe('joins', () => {
     expect([upstream.left, pages.counts.joins]).toEqual([[TOPIC], 0])
   })
 
-  test('that upstream refuses are refused to all, and may be asked for again', async () => {
+  test('that upstream refuses are refused to all who still want them', async () => {
     const { upstream, pages, enter } = await overScripted()
     upstream.answers.join = 'hang'
     const [ann, bob] = [await enter('ann'), await enter('bob')]
@@ -465,7 +460,6 @@ describe('a token', () => {
   const token = ({ page }: HandPage, text: string) => page.receive(encodeText(KIND.token, text))
 
   test('that is over ends the page at its next message, and at the next look', async () => {
-    stopClocks()
     const { enter } = await pagesByHand({ session: () => ({ expiresMs: Date.now() + 1_000 }) })
     const [ann, bob] = [await enter('ann'), await enter('bob')]
     const [{ text } = { text: '' }] = ann.socket.take()
@@ -574,7 +568,6 @@ describe('a token', () => {
 
 describe('rates', () => {
   test('of requests have room for twice the joins, and more a second; trusted pages have none', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand({
       maxJoinsPerPage: 10,
       session: (token) => ({ isTrusted: token === 'trusted' }),
@@ -594,7 +587,6 @@ describe('rates', () => {
   })
 
   test('stay with the identity when a page comes back, until they are as good as new', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand({ maxMessagesPerSecond: 10 })
     const publish = (ann: HandPage, mine: string) => {
       const before = pages.counts.received
@@ -619,7 +611,6 @@ describe('rates', () => {
   })
 
   test('of a trusted page are not kept for one that is not', async () => {
-    stopClocks()
     let isTrusted = true
     const { pages, enter } = await pagesByHand({ maxMessagesPerSecond: 1, session: () => ({ isTrusted }) })
     const trusted = await enter('ann')
@@ -633,7 +624,6 @@ describe('rates', () => {
   })
 
   test('of removals are a rate of their own, and need the grant of their own', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand({ session: () => ({ may: (action) => action !== 'publish' }) })
     const ann = await enter('ann')
     for (let n = 1; n <= 7; n++) send(ann, removalOf(ANNS, n))
@@ -646,7 +636,6 @@ describe('rates', () => {
   })
 
   test('of what is refused end the page beyond two thousand at once', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand()
     const ann = await enter('ann')
     for (let n = 0; n < 2_000; n++) send(ann, '{')
@@ -669,7 +658,6 @@ describe('rates', () => {
 describe('what passes to pages', () => {
   /** Pages over a transport upstream, at most two messages at once, and one that has joined. */
   async function listening(session?: HandPagesOptions['session']) {
-    stopClocks()
     const options = { ratePerSecond: 1, burst: 1, ...(session === undefined ? {} : { session }) }
     const { upstream, pages, enter } = await overScripted(options)
     const ann = await enter('ann')
@@ -753,7 +741,6 @@ describe('room', () => {
   })
 
   test('for streams is taken by those that are not idle; one that has its place goes on', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand({
       ratePerSecond: 0.001,
       burst: 2,
@@ -779,7 +766,6 @@ describe('room', () => {
 
 describe('the streams of a page', () => {
   test('are remembered while they are the latest sixteen, and forgotten once they are idle beyond', async () => {
-    stopClocks()
     const { upstream, enter } = await overScripted()
     const ann = await enter('ann')
     for (let n = 1; n <= 20; n++) send(ann, frameOf(ANNS, n), topicOf(`s${n}`))
@@ -792,7 +778,6 @@ describe('the streams of a page', () => {
   })
 
   test('make room for others although the oldest of them is not idle yet', async () => {
-    stopClocks()
     const { pages, enter } = await pagesByHand({ ratePerSecond: 1, burst: 1, maxMessagesPerSecond: 10_000 })
     const ann = await enter('ann')
     send(ann, frameOf(ANNS, 1), topicOf('s1'))

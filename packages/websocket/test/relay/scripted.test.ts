@@ -1,12 +1,12 @@
 import { getEventListeners } from 'node:events'
 import type { Topic, TransportHost } from 'rivulet'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
-import { waitFor } from '../../../../test/support/wait-for.ts'
 import { Barriers } from '../../src/relay/barriers.ts'
 import type { RelayGuest } from '../../src/relay/guest.ts'
 import { relay } from '../../src/relay.ts'
 import { frameOf, prefix, topicOf } from '../support/frames.ts'
+import { until } from '../support/hand-pages.ts'
 import { HUB } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions') as Topic
@@ -45,10 +45,11 @@ async function opened() {
   return scene
 }
 
-function stopClocks() {
+// Time passes by hand.
+beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  onTestFinished(() => void vi.useRealTimers())
-}
+  return () => void vi.useRealTimers()
+})
 
 describe('a relay that is not open', () => {
   test('sends nothing, and refuses the rest', async () => {
@@ -316,7 +317,6 @@ describe('joins of the hub', () => {
 
 describe('joins of pages', () => {
   test('are asked for at most once in a second after a refusal, then in two, and at once after a success', async () => {
-    stopClocks()
     const { upstream, pages, port } = await opened()
     upstream.answers.join = new Error('no permission')
     const ask = async () => {
@@ -367,7 +367,6 @@ describe('joins of pages', () => {
   })
 
   test('that were refused are not asked for while nobody wants them', async () => {
-    stopClocks()
     const { upstream, port, pages } = await opened()
     upstream.answers.join = new Error('no permission')
     port.join(TOPIC)
@@ -379,7 +378,6 @@ describe('joins of pages', () => {
   })
 
   test('of an outage are made again, and left after a minute when their pages have not come back', async () => {
-    stopClocks()
     const { upstream, made, pages, port } = await opened()
     for (const topic of [TOPIC, OTHER]) port.join(topic)
     await tick()
@@ -425,11 +423,11 @@ describe('joins of pages', () => {
     const { upstream, made, port } = await opened()
     const topics = Array.from({ length: 4_097 }, (_, n) => topicOf(`s${n}`) as Topic)
     for (const topic of topics) port.join(topic)
-    await waitFor(() => expect(upstream.joins.length).toBe(4_097))
+    await until(() => upstream.joins.length === 4_097)
     upstream.host.down(new Error('gone'))
     await made.close(AbortSignal.abort())
     await made.open(recorder(), NEVER)
-    await waitFor(() => expect(upstream.joins.length).toBe(4_097 + 4_096))
+    await until(() => upstream.joins.length === 4_097 + 4_096)
     await tick()
     expect(upstream.joins.slice(4_097).map(({ topic }) => topic)).toEqual(topics.slice(1))
   })
@@ -462,7 +460,6 @@ describe('barriers', () => {
   })
 
   test('that upstream does not answer in two seconds are given up', async () => {
-    stopClocks()
     const { upstream, port } = await opened()
     upstream.answers.flush = 'hang'
     const answer = vi.fn()
