@@ -610,7 +610,7 @@ describe('rates', () => {
     expect(publish(fifth, ANNS)).toBe(20)
   })
 
-  test('of a trusted page are not kept for one that is not', async () => {
+  test('are not used up by a page while it is trusted', async () => {
     let isTrusted = true
     const { pages, enter } = await pagesByHand({ maxMessagesPerSecond: 1, session: () => ({ isTrusted }) })
     const trusted = await enter('ann')
