@@ -56,9 +56,11 @@ describe('a playback', () => {
     [0.5, 80],
   ])('at speed %s gives no message before it is due', async (speed, leastMs) => {
     const { heard, play } = player(recordingFile(WEEK), speed === undefined ? {} : { speed })
+    // Not from the first message on: that may be late.
+    const startMs = performance.now()
     await play()
     expect(heard).toHaveLength(3)
-    expect((heard[2]?.atMs ?? 0) - (heard[0]?.atMs ?? 0)).toBeGreaterThanOrEqual(leastMs - 1)
+    expect((heard[2]?.atMs ?? 0) - startMs).toBeGreaterThanOrEqual(leastMs - 1)
   })
 
   test('ends at once when its signal aborts while it waits, and with the message during which it aborts', async () => {
