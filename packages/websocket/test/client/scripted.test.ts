@@ -432,7 +432,7 @@ describe('while it is open', () => {
     expect(told.down.mock.calls).toMatchObject([[{ code: 'TRANSPORT_FAILED' }]])
   })
 
-  test('its end is told once, with its cause, and to whoever waits', async () => {
+  test('its end is told once, with its cause, and to all that wait', async () => {
     const { transport, socket, told } = await opened()
     const waiting = [transport.join(TOPIC, NEVER), transport.flush(NEVER)]
     socket.ends(1001, 'going away')

@@ -282,7 +282,7 @@ describe('a reason', () => {
 })
 
 describe('upstream', () => {
-  test('that is away ends who is in; who waits is let in when it is back', async () => {
+  test('that is away ends the pages that are in; a waiting one is let in when it is back', async () => {
     const { upstream, relay, pages, enter, stranger, greet } = await overScripted()
     const ann = await enter('ann')
     upstream.host.down(new Error('gone'))
@@ -298,7 +298,7 @@ describe('upstream', () => {
     expect(pages.counts.pages).toBe(1)
   })
 
-  test('that is closed ends who is in; who waits may say nothing yet', async () => {
+  test('that is closed ends the pages that are in; a waiting one may say nothing yet', async () => {
     const { upstream, relay, enter, stranger, greet } = await overScripted()
     const ann = await enter('ann')
     await relay.close(NEVER)
@@ -395,7 +395,7 @@ describe('joins', () => {
     expect(pages.counts).toMatchObject({ joins: 0, refused: 1 })
   })
 
-  test('that upstream ends are told to who had them, and to nobody twice', async () => {
+  test('that upstream ends are told to their pages, and to none twice', async () => {
     const { upstream, pages, enter } = await overScripted()
     const [ann, bob] = [await enter('ann'), await enter('bob')]
     for (const each of [ann, bob]) join(each, 1)
@@ -655,7 +655,7 @@ describe('rates', () => {
   })
 })
 
-describe('what passes to pages', () => {
+describe('the flow to pages', () => {
   /** Pages over a transport upstream, at most two messages at once, and one that has joined. */
   async function listening(session?: HandPagesOptions['session']) {
     const options = { ratePerSecond: 1, burst: 1, ...(session === undefined ? {} : { session }) }

@@ -348,7 +348,7 @@ describe('joins of pages', () => {
     expect(again).toEqual([true, false, true])
   })
 
-  test('that are left while others wait go on for these, and who leaves as another is told hears nothing', async () => {
+  test('that are left while others wait go on for these; a group that leaves as another is told hears nothing', async () => {
     const { upstream, made, pages, port } = await opened()
     upstream.answers.join = 'hang'
     const [second, third] = [guest(), guest()]
@@ -398,21 +398,14 @@ describe('joins of pages', () => {
     expect(vi.getTimerCount(), 'nothing is left to look for').toBe(0)
   })
 
-  test('are not made again after a close on purpose', async () => {
+  test.each([
+    ['a close on purpose', false],
+    ['an outage and a close on purpose', true],
+  ])('are not made again after %s', async (_, isOutage) => {
     const { upstream, made, port } = await opened()
     port.join(TOPIC)
     await tick()
-    await made.close(NEVER)
-    await made.open(recorder(), NEVER)
-    await tick()
-    expect(upstream.joins.length).toBe(1)
-  })
-
-  test('of an outage are not made again after a close on purpose that follows', async () => {
-    const { upstream, made, port } = await opened()
-    port.join(TOPIC)
-    await tick()
-    upstream.host.down(new Error('gone'))
+    if (isOutage) upstream.host.down(new Error('gone'))
     await made.close(NEVER)
     await made.open(recorder(), NEVER)
     await tick()
