@@ -71,16 +71,31 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
       'test/diagnostics.test.ts',
     ],
   },
-  'src/model': {
-    mutate: ['src/model/*.ts'],
+  'src/model/data': {
+    mutate: ['src/model/{snapshot,snapshot-type,built-ins,refusal,seal,canonical-json}.ts'],
     tests: [
-      'test/model/*.test.ts',
-      'test/laws/{canonical-json,frame,topic,leaky-bucket,snapshot}.property.test.ts',
-      'test/stream/{stream,events,closed,signals}.test.ts',
-      'test/deliver/delivery.test.ts',
-      'test/receive/limit.test.ts',
+      'test/model/{snapshot,snapshot-refusals,snapshot-size,built-ins,frame}.test.ts',
+      'test/laws/{snapshot,canonical-json}.property.test.ts',
+    ],
+  },
+  'src/model/frame': {
+    mutate: ['src/model/{frame,topic,message,origins,leaky-bucket}.ts'],
+    tests: [
+      'test/model/{frame,topic,message,leaky-bucket,options}.test.ts',
+      'test/laws/{frame,topic,leaky-bucket}.property.test.ts',
+      'test/base/environment.test.ts',
       'test/connection/prefixes.test.ts',
+      'test/receive/{publishers,own-frames}.test.ts',
       'test/send/frames.test.ts',
+      'test/diagnostics.test.ts',
+    ],
+  },
+  'src/model/stream': {
+    mutate: ['src/model/{options,schema,errors,report,ledger,stream-state,transport}.ts'],
+    tests: [
+      'test/model/{options,schema,errors,ledger,leaky-bucket}.test.ts',
+      'test/stream/{stream,events,closed,signals}.test.ts',
+      'test/receive/limit.test.ts',
       'test/diagnostics.test.ts',
     ],
   },
