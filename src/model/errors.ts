@@ -64,9 +64,9 @@ export class RivuletError extends Error {
   /** Tells whether a value is a `RivuletError`, also one made by another copy of the library (ESM beside CJS). */
   static is(value: unknown): value is RivuletError {
     try {
-      return typeof value === 'object' && BRAND in (value as object)
+      return BRAND in (value as object)
     } catch {
-      return false // null, or a proxy that throws
+      return false // no object, or a proxy that throws
     }
   }
 

@@ -74,7 +74,7 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
   'src/model/data': {
     mutate: ['src/model/{snapshot,snapshot-type,built-ins,refusal,seal,canonical-json}.ts'],
     tests: [
-      'test/model/{snapshot,snapshot-refusals,snapshot-size,built-ins,frame}.test.ts',
+      'test/model/{snapshot,snapshot-refusals,snapshot-size,built-ins,frame,errors}.test.ts',
       'test/laws/{snapshot,canonical-json}.property.test.ts',
     ],
   },
@@ -95,8 +95,9 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     tests: [
       'test/model/{options,schema,errors,ledger,leaky-bucket}.test.ts',
       'test/stream/{stream,events,closed,signals}.test.ts',
+      'test/deliver/delivery.test.ts',
       'test/receive/limit.test.ts',
-      'test/diagnostics.test.ts',
+      'test/{diagnostics,hub}.test.ts',
     ],
   },
   'src/stream': {
