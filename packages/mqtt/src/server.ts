@@ -22,7 +22,7 @@ export function parseServer(text: string, username?: string, password?: string) 
   }
   const { hostname } = url
   const port = Number(url.port) || PORTS[scheme]
-  const path = (url.pathname || '/') + url.search
+  const path = url.pathname + url.search
   const hasCredentials = url.username !== '' || url.password !== ''
   return {
     // Sockets take an IPv6 address bare, URLs in brackets.

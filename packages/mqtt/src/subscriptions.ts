@@ -43,7 +43,7 @@ export class Subscriptions {
 
   /** Returns whether there was one; when one is given, whether it was that. */
   remove(name: string, subscription = this.#byName.get(name)): boolean {
-    if (subscription === undefined || this.#byName.get(name) !== subscription) return false
+    if (this.#byName.get(name) !== subscription) return false
     if (subscription === this.#watch) this.#watch = undefined
     return this.#byName.delete(name)
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { startScripted } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { opened, transportTo } from './scene.ts'
 import { pushed } from './scripted-server.ts'
@@ -104,4 +105,12 @@ test('does not open where it may not ask for the slots', async () => {
   node.slots = '-NOPERM no permission to ask\r\n'
   const error = await rejection(transportTo([node.address], { sharded: true }).open(new Recorder(), within()))
   expect(error.message).toContain('NOPERM no permission to ask')
+})
+
+test('takes the host that it dialled for that of a node which tells none', async () => {
+  const node = await scriptedNode()
+  node.slots = slotsAt('', await freePort())
+  const server = node.address.replace('127.0.0.1', 'localhost')
+  const error = await rejection(transportTo([server], { sharded: true }).open(new Recorder(), within()))
+  expect(error.message).toMatch(/\(localhost:\d+: connect ECONNREFUSED/)
 })

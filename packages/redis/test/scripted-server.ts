@@ -1,10 +1,11 @@
 import { startScripted } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
 
-/** Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. */
+/** Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. `heard` is all that came. */
 export function scriptedServer() {
-  return startScripted({ beforePong: '' }, (socket, script) => {
+  return startScripted({ beforePong: '', heard: '' }, (socket, script) => {
     socket.on('data', (data) => {
+      script.heard += data
       for (const [command] of data.toString().matchAll(/HELLO|PING|subscribe/g)) {
         if (script.refusal !== '') socket.end(`-${script.refusal}\r\n`)
         else if (command === 'HELLO') socket.write('%0\r\n')

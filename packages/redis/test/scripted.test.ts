@@ -1,8 +1,10 @@
+import { ErrorReply } from '@redis/client'
 import { expect, test } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
+import { faultOf, lossOf, refusalOf } from '../src/refusal.ts'
 import { opened, scene, server, transportTo } from './scene.ts'
 import { pushed, scriptedServer } from './scripted-server.ts'
 
@@ -79,4 +81,40 @@ test('is refused where it may not ask which node has which slots', async () => {
   const broker = await server({ config: 'user default on nopass ~* &* +@all -cluster' })
   const error = await rejection(transportTo(broker, { sharded: true }).open(new Recorder(), within()))
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('NOPERM') })
+})
+
+test('rejects what is asked of a connection that is gone', async () => {
+  const scripted = await scriptedServer()
+  const { transport, host } = await opened([scripted.address])
+  scripted.hangUp()
+  await eventually(() => host.downs.length).toBe(1)
+  expect((await rejection(transport.join(POSITIONS, within()))).message).toBe('the connection is gone')
+  expect((await rejection(transport.flush(within()))).message).toBe('the connection is gone')
+})
+
+test('asks a server for nothing when a topic is left that nobody joined', async () => {
+  const scripted = await scriptedServer()
+  const { transport } = await opened([scripted.address])
+  transport.leave(POSITIONS)
+  await transport.flush(within())
+  expect(scripted.heard).not.toMatch(/unsubscribe/i)
+  await transport.join(POSITIONS, within())
+  transport.leave(POSITIONS)
+  await eventually(() => scripted.heard).toMatch(/unsubscribe/i)
+})
+
+test('gives the reason of one server as the cause, those of several together', () => {
+  const [one, other] = [new Error('one'), new Error('other')]
+  expect(refusalOf([{ server: 'a', cause: one }]).cause).toBe(one)
+  const { cause } = refusalOf([one, other].map((error) => ({ server: 'a', cause: error })))
+  expect(cause).toMatchObject({ name: 'AggregateError', errors: [one, other] })
+})
+
+test('says a reason without its last point, and without the arguments that a server repeats', () => {
+  const repeated = "ERR unknown command 'X', with args beginning with: 'secret'"
+  expect(lossOf(new Error('It is full.')).message).toBe('The connection to Redis ended: It is full.')
+  expect(faultOf('No', new ErrorReply(repeated))).toMatchObject({
+    message: "No: ERR unknown command 'X'.",
+    cause: { message: "ERR unknown command 'X'" },
+  })
 })

@@ -1,0 +1,97 @@
+import { RivuletError } from 'rivulet'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { reasonOf } from '../src/refusal.ts'
+import { BY, Subscriptions } from '../src/subscriptions.ts'
+import { closeAll, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
+import { ScriptedBroker } from './scripted-broker.ts'
+
+const NOT_AUTHORIZED = 135
+const UNSUBSCRIBE = 0xa2
+const TOPIC = topicOf('a')
+
+let broker: ScriptedBroker
+
+beforeEach(async () => {
+  broker = await ScriptedBroker.start()
+})
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  broker.hangUp()
+  await closeAll()
+  broker.close()
+})
+
+test('is known to the broker by an id of its own, which every broker takes', async () => {
+  const idOf = (connect: Buffer) => /rivulet[0-9a-f]{16}/.exec(String(connect))?.[0]
+  await open({ url: broker.url })
+  broker.hangUp()
+  await open({ url: broker.url })
+  const ids = broker.packets.filter((packet) => packet.readUInt8(0) === 0x10).map(idOf)
+  expect(ids).not.toContain(undefined)
+  expect(new Set(ids).size).toBe(2)
+})
+
+test('sends nothing once it is closing', async () => {
+  const { transport } = await open({ url: broker.url })
+  const closing = transport.close(NEVER)
+  expect(transport.send(TOPIC, 'late')).toBe('offline')
+  await broker.pinged(1)
+  expect(broker.published).toEqual([])
+  broker.pong()
+  broker.hangUp()
+  await closing
+})
+
+test('a join that is given up leaves a later one of its topic alone', async () => {
+  const { transport, host } = await open({ url: broker.url })
+  const given = new AbortController()
+  const first = rejection(transport.join(TOPIC, given.signal))
+  given.abort(new Error('enough'))
+  const second = transport.join(TOPIC, NEVER)
+  expect((await first).message).toBe('enough')
+  await second
+  broker.publish(TOPIC, 'f', BY.join)
+  await until(() => host.frames.length > 0)
+  expect(broker.packets.filter((packet) => packet.readUInt8(0) === UNSUBSCRIBE)).toEqual([])
+})
+
+test('says so when the broker disconnects for no reason', async () => {
+  const { host } = await open({ url: broker.url })
+  broker.dismiss(0)
+  await until(() => host.downs.length > 0)
+  expect(host.downs[0]?.message).toContain('The broker disconnected: no reason (0)')
+})
+
+test.each([0, 0.6])('reports the outage of one server, whatever the others say (%f)', async (random) => {
+  vi.spyOn(Math, 'random').mockReturnValue(random)
+  broker.refusals[5] = NOT_AUTHORIZED
+  const dead = `mqtt://127.0.0.1:${await freePort()}`
+  const error = await rejection(open({ url: [dead, broker.url] }))
+  expect(error.code).toBe('TRANSPORT_UNAVAILABLE')
+})
+
+test('names an error that has a code and no message by its code', () => {
+  expect(reasonOf(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe('ECONNREFUSED')
+  expect(reasonOf('text')).toBe('text')
+})
+
+test('tells its host nothing once it is over', async () => {
+  const host = new RecordingHost()
+  const subscriptions = new Subscriptions(host, '')
+  host.receive = () => {
+    subscriptions.end()
+    throw new Error('host')
+  }
+  subscriptions.add(TOPIC, { by: BY.join, topic: TOPIC })
+  subscriptions.receive(TOPIC, Buffer.from('x'))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(host.errors).toEqual([])
+  host.receive = () => expect.unreachable()
+  subscriptions.add(TOPIC, { by: BY.join, topic: TOPIC })
+  subscriptions.end()
+  subscriptions.receive(TOPIC, Buffer.from('y'))
+  expect(RivuletError.is(host.errors[0])).toBe(false)
+})
