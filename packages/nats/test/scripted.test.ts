@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { opened, scene, transportTo } from './scene.ts'
 import { infoLine, scriptedServer } from './scripted-server.ts'
@@ -73,4 +74,19 @@ test('keeps credentials from the servers that are named by one that refuses them
   refusing.refusal = 'Authorization Violation'
   await rejection(transportTo([refusing.address]).open(new Recorder(), within()))
   expect(other.connections).toBe(0)
+})
+
+test('rejects what is asked of a connection that is gone', async () => {
+  const server = await scriptedServer()
+  const { transport, host } = await opened([server.address])
+  server.hangUp()
+  await eventually(() => host.downs.length).toBe(1)
+  expect((await rejection(transport.flush(within()))).message).toBe('the connection is gone')
+})
+
+test('dials an IPv6 address without its brackets', async () => {
+  const address = `[::1]:${await freePort()}`
+  const transport = transportTo([address], { tls: { handshakeFirst: true } })
+  const error = await rejection(transport.open(new Recorder(), within()))
+  expect(error.message).not.toContain('getaddrinfo')
 })
