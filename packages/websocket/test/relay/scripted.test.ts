@@ -383,6 +383,7 @@ describe('joins of pages', () => {
     await tick()
     upstream.host.down(new Error('gone'))
     await made.close(AbortSignal.abort())
+    expect(vi.getTimerCount(), 'nothing is looked for while upstream is away').toBe(0)
     vi.advanceTimersByTime(30_000)
     await made.open(recorder(), NEVER)
     await tick()
@@ -396,6 +397,23 @@ describe('joins of pages', () => {
     await vi.advanceTimersByTimeAsync(60_001)
     expect(upstream.left).toEqual([OTHER])
     expect(vi.getTimerCount(), 'nothing is left to look for').toBe(0)
+  })
+
+  test('are not to blame for losses between which upstream cannot be opened', async () => {
+    const { upstream, made, pages, port } = await opened()
+    upstream.answers.join = 'hang'
+    port.join(TOPIC)
+    for (let n = 0; n < 5; n++) {
+      await tick()
+      upstream.host.down(new Error('gone'))
+      await made.close(AbortSignal.abort())
+      upstream.answers.open = new Error('away')
+      await expect(made.open(recorder(), NEVER)).rejects.toMatchObject({ message: 'away' })
+      upstream.answers.open = 'resolve'
+      await made.open(recorder(), NEVER)
+      port.join(TOPIC)
+    }
+    expect(pages.refused).not.toHaveBeenCalled()
   })
 
   test.each([
