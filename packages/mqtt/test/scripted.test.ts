@@ -58,6 +58,16 @@ test('a join that is given up leaves a later one of its topic alone', async () =
   expect(broker.packets.filter((packet) => packet.readUInt8(0) === UNSUBSCRIBE)).toEqual([])
 })
 
+test('leaves nothing behind that would connect again by itself', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const { host } = await open({ url: broker.url })
+  broker.drop()
+  await until(() => host.downs.length > 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(timers()).toBeLessThanOrEqual(before)
+})
+
 test('says so when the broker disconnects for no reason', async () => {
   const { host } = await open({ url: broker.url })
   broker.dismiss(0)

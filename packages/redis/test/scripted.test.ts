@@ -1,6 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import { expect, test } from 'vitest'
-import { testDials } from '../../../test/support/adapters/dials.ts'
+import { startScripted, testDials } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
@@ -117,4 +117,33 @@ test('says a reason without its last point, and without the arguments that a ser
     message: "No: ERR unknown command 'X'.",
     cause: { message: "ERR unknown command 'X'" },
   })
+})
+
+test('gives the commands of a channel to the server one after the other, and forgets them', async () => {
+  const script = await startScripted({ heard: '' }, (socket) => {
+    socket.on('data', (data) => {
+      script.heard += data
+      for (const [command] of data.toString().matchAll(/HELLO|PING/g)) {
+        socket.write(command === 'HELLO' ? '%0\r\n' : '+PONG\r\n')
+      }
+    })
+  })
+  const commands = () => script.heard.match(/\b(?:unsubscribe|subscribe|PUBLISH)\b/gi)
+  const { transport } = await opened([script.address])
+  const first = rejection(transport.join(POSITIONS, within()))
+  transport.leave(POSITIONS)
+  await eventually(commands).toEqual(['subscribe'])
+  script.say(pushed('subscribe', ':1'))
+  await first
+  await eventually(commands).toEqual(['subscribe', 'unsubscribe'])
+  const second = transport.join(POSITIONS, within())
+  transport.send(POSITIONS, 'x')
+  await eventually(commands).toEqual(['subscribe', 'unsubscribe', 'PUBLISH'])
+  script.say(`${pushed('unsubscribe', ':0')}:0\r\n`)
+  await eventually(() => commands()?.slice(3)).toEqual(['subscribe'])
+  script.say(pushed('subscribe', ':1'))
+  await second
+  transport.leave(POSITIONS)
+  transport.send(POSITIONS, 'x')
+  await eventually(() => commands()?.slice(4)).toEqual(['unsubscribe', 'PUBLISH'])
 })
