@@ -1,4 +1,3 @@
-import { RivuletError } from 'rivulet'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
@@ -24,7 +23,7 @@ afterEach(async () => {
   broker.close()
 })
 
-test('is known to the broker by an id of its own, which every broker takes', async () => {
+test('connects under an id of its own, in a form for every broker', async () => {
   const idOf = (connect: Buffer) => /rivulet[0-9a-f]{16}/.exec(String(connect))?.[0]
   await open({ url: broker.url })
   broker.hangUp()
@@ -45,7 +44,7 @@ test('sends nothing once it is closing', async () => {
   await closing
 })
 
-test('a join that is given up leaves a later one of its topic alone', async () => {
+test('an aborted join leaves a later one of its topic alone', async () => {
   const { transport, host } = await open({ url: broker.url })
   const given = new AbortController()
   const first = rejection(transport.join(TOPIC, given.signal))
@@ -58,7 +57,7 @@ test('a join that is given up leaves a later one of its topic alone', async () =
   expect(broker.packets.filter((packet) => packet.readUInt8(0) === UNSUBSCRIBE)).toEqual([])
 })
 
-test('leaves nothing behind that would connect again by itself', async () => {
+test('leaves no timer for a reconnect after a loss', async () => {
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = timers()
   const { host } = await open({ url: broker.url })
@@ -83,7 +82,7 @@ test.each([0, 0.6])('reports the outage of one server, whatever the others say (
   expect(error.code).toBe('TRANSPORT_UNAVAILABLE')
 })
 
-test('names an error that has a code and no message by its code', () => {
+test('names an error without a message by its code', () => {
   expect(reasonOf(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }))).toBe('ECONNREFUSED')
   expect(reasonOf('text')).toBe('text')
 })
@@ -91,17 +90,13 @@ test('names an error that has a code and no message by its code', () => {
 test('tells its host nothing once it is over', async () => {
   const host = new RecordingHost()
   const subscriptions = new Subscriptions(host, '')
-  host.receive = () => {
+  const receive = vi.spyOn(host, 'receive').mockImplementation(() => {
     subscriptions.end()
     throw new Error('host')
-  }
+  })
   subscriptions.add(TOPIC, { by: BY.join, topic: TOPIC })
-  subscriptions.receive(TOPIC, Buffer.from('x'))
+  for (const frame of ['x', 'y']) subscriptions.receive(TOPIC, Buffer.from(frame))
   await new Promise((resolve) => setImmediate(resolve))
+  expect(receive).toHaveBeenCalledTimes(1)
   expect(host.errors).toEqual([])
-  host.receive = () => expect.unreachable()
-  subscriptions.add(TOPIC, { by: BY.join, topic: TOPIC })
-  subscriptions.end()
-  subscriptions.receive(TOPIC, Buffer.from('y'))
-  expect(RivuletError.is(host.errors[0])).toBe(false)
 })

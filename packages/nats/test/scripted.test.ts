@@ -76,7 +76,7 @@ test('keeps credentials from the servers that are named by one that refuses them
   expect(other.connections).toBe(0)
 })
 
-test('rejects what is asked of a connection that is gone', async () => {
+test('rejects requests after the loss of its connection', async () => {
   const server = await scriptedServer()
   const { transport, host } = await opened([server.address])
   server.hangUp()

@@ -202,7 +202,7 @@ describe('URLs', () => {
     ['a database that is none', 'redis://h?db=x3', 'the parameter "db" is not right.'],
     ['a database with more behind it', 'redis://h?db=3x', 'the parameter "db" is not right.'],
     ['a parameter that begins with no letter', `redis://h?1${SECRET}=1`, NAMELESS],
-    ['a parameter that ends with letters alone', 'redis://h?1prefx=1', NAMELESS],
+    ['a parameter with a digit before its letters', 'redis://h?1prefx=1', NAMELESS],
     ['a parameter that ends with no letter', `redis://h?${SECRET}=1`, NAMELESS],
     ['another scheme', 'http://h', 'not http://'],
     ['a scheme that ends like one', 'xredis://h', 'or rediss:, valkey:, valkeys:, not xredis://'],

@@ -1,16 +1,19 @@
 import { startScripted } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
 
-/** Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. `heard` is all that came. */
+/**
+ * Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. `heard` is all
+ * that came; without `answersJoins` the test answers them.
+ */
 export function scriptedServer() {
-  return startScripted({ beforePong: '', heard: '' }, (socket, script) => {
+  return startScripted({ beforePong: '', heard: '', answersJoins: true }, (socket, script) => {
     socket.on('data', (data) => {
       script.heard += data
       for (const [command] of data.toString().matchAll(/HELLO|PING|subscribe/g)) {
         if (script.refusal !== '') socket.end(`-${script.refusal}\r\n`)
         else if (command === 'HELLO') socket.write('%0\r\n')
         else if (command === 'PING') socket.write(`${script.beforePong}+PONG\r\n`)
-        else socket.write(pushed('subscribe', ':1'))
+        else if (script.answersJoins) socket.write(pushed('subscribe', ':1'))
       }
     })
   })

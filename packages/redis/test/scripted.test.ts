@@ -1,6 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import { expect, test } from 'vitest'
-import { startScripted, testDials } from '../../../test/support/adapters/dials.ts'
+import { testDials } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
@@ -83,7 +83,7 @@ test('is refused where it may not ask which node has which slots', async () => {
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('NOPERM') })
 })
 
-test('rejects what is asked of a connection that is gone', async () => {
+test('rejects requests after the loss of its connection', async () => {
   const scripted = await scriptedServer()
   const { transport, host } = await opened([scripted.address])
   scripted.hangUp()
@@ -92,7 +92,7 @@ test('rejects what is asked of a connection that is gone', async () => {
   expect((await rejection(transport.flush(within()))).message).toBe('the connection is gone')
 })
 
-test('asks a server for nothing when a topic is left that nobody joined', async () => {
+test('sends no UNSUBSCRIBE for a topic without a join', async () => {
   const scripted = await scriptedServer()
   const { transport } = await opened([scripted.address])
   transport.leave(POSITIONS)
@@ -110,7 +110,7 @@ test('gives the reason of one server as the cause, those of several together', (
   expect(cause).toMatchObject({ name: 'AggregateError', errors: [one, other] })
 })
 
-test('says a reason without its last point, and without the arguments that a server repeats', () => {
+test('leaves out the last point of a reason, and repeated arguments', () => {
   const repeated = "ERR unknown command 'X', with args beginning with: 'secret'"
   expect(lossOf(new Error('It is full.')).message).toBe('The connection to Redis ended: It is full.')
   expect(faultOf('No', new ErrorReply(repeated))).toMatchObject({
@@ -120,28 +120,22 @@ test('says a reason without its last point, and without the arguments that a ser
 })
 
 test('gives the commands of a channel to the server one after the other, and forgets them', async () => {
-  const script = await startScripted({ heard: '' }, (socket) => {
-    socket.on('data', (data) => {
-      script.heard += data
-      for (const [command] of data.toString().matchAll(/HELLO|PING/g)) {
-        socket.write(command === 'HELLO' ? '%0\r\n' : '+PONG\r\n')
-      }
-    })
-  })
-  const commands = () => script.heard.match(/\b(?:unsubscribe|subscribe|PUBLISH)\b/gi)
-  const { transport } = await opened([script.address])
+  const scripted = await scriptedServer()
+  scripted.answersJoins = false
+  const commands = () => scripted.heard.match(/\b(?:unsubscribe|subscribe|PUBLISH)\b/gi)
+  const { transport } = await opened([scripted.address])
   const first = rejection(transport.join(POSITIONS, within()))
   transport.leave(POSITIONS)
   await eventually(commands).toEqual(['subscribe'])
-  script.say(pushed('subscribe', ':1'))
+  scripted.say(pushed('subscribe', ':1'))
   await first
   await eventually(commands).toEqual(['subscribe', 'unsubscribe'])
   const second = transport.join(POSITIONS, within())
   transport.send(POSITIONS, 'x')
   await eventually(commands).toEqual(['subscribe', 'unsubscribe', 'PUBLISH'])
-  script.say(`${pushed('unsubscribe', ':0')}:0\r\n`)
+  scripted.say(`${pushed('unsubscribe', ':0')}:0\r\n`)
   await eventually(() => commands()?.slice(3)).toEqual(['subscribe'])
-  script.say(pushed('subscribe', ':1'))
+  scripted.say(pushed('subscribe', ':1'))
   await second
   transport.leave(POSITIONS)
   transport.send(POSITIONS, 'x')

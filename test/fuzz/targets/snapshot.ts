@@ -25,7 +25,7 @@ export function fuzz(bytes: Buffer): void {
   else {
     assert.equal(values.isForbiddenRead, false, 'a built-in of which JSON keeps nothing was taken')
     assert.ok(json !== undefined, 'what JSON throws at was taken')
-    assert.ok(isRead(outcome, json), `it is not ${json}`)
+    assert.ok(equalsJson(outcome, json), `it is not ${json}`)
     assertClean(outcome)
     assert.ok(Buffer.byteLength(json) <= maxBytes, 'it is too large')
   }
@@ -49,8 +49,8 @@ function outcomeOf(data: unknown, maxBytes: number): object {
   }
 }
 
-/** `JSON.parse` of Node 24 and 26 misreads some keys, https://github.com/nodejs/node/issues/63785: then the texts are equal. */
-function isRead(outcome: object, json: string): boolean {
+// `JSON.parse` of Node 24 and 26 misreads some keys: https://github.com/nodejs/node/issues/63785. Then the texts tell.
+function equalsJson(outcome: object, json: string): boolean {
   const read = JSON.parse(json)
   if (isDeepStrictEqual(outcome, read)) return true
   return JSON.stringify(read) !== json && JSON.stringify(outcome) === json

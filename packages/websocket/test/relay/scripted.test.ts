@@ -399,7 +399,7 @@ describe('joins of pages', () => {
     expect(vi.getTimerCount(), 'nothing is left to look for').toBe(0)
   })
 
-  test('are not to blame for losses between which upstream cannot be opened', async () => {
+  test('are not to blame for losses with a failed opening between them', async () => {
     const { upstream, made, pages, port } = await opened()
     upstream.answers.join = 'hang'
     port.join(TOPIC)
