@@ -33,14 +33,14 @@ test('a subscription that the broker refuses rejects its ready, and the hub stay
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   await hub.stream('fine').subscribe(() => {}).ready
-  broker.granted = 0x87
+  broker.granted = [0x87]
   const refused = hub.stream('refused').subscribe(() => {})
   await expect(refused.ready).rejects.toMatchObject({
     code: 'TRANSPORT_FAILED',
     stream: 'refused',
     message: expect.stringContaining('Not authorized'),
   })
-  broker.granted = 0
+  broker.granted = [0]
   await refused.ready
   expect([hub.status, broker.clients]).toEqual(['up', 1])
   expectCoded(errors)

@@ -263,11 +263,11 @@ test('starts a clean session, and subscribes and publishes with QoS 0, which no 
 test('a refused subscription rejects with the reason, and the topic may be joined again', async () => {
   const scripted = await ScriptedBroker.start()
   const { transport } = await open({ url: scripted.url })
-  scripted.granted = 0x87
+  scripted.granted = [0x87]
   const error = await rejection(transport.join(TOPIC, NEVER))
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED' })
   expect(error.message).toContain('Not authorized')
-  scripted.granted = 0
+  scripted.granted = [0]
   await transport.join(TOPIC, NEVER)
   scripted.close()
 })

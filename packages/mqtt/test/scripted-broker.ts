@@ -22,10 +22,12 @@ export class ScriptedBroker {
   subscriptions: string[] = []
   /** The reason codes with which to refuse the next clients, by their protocol; 0 lets them in. */
   refusals = { 5: 0, 4: 0 }
-  /** The reason code with which to answer the next subscriptions. */
-  granted = 0
+  /** The reason codes with which to answer each of the next subscriptions: one, where the protocol is kept. */
+  granted = [0]
   /** The topic on whose subscription the broker disconnects. */
   poison: string | undefined
+  /** Whether it sends a DISCONNECT with each CONNACK, before it. */
+  isFickle = false
   /** Whether it answers pings by itself. */
   isLively = false
   /** How long each subscription takes it, one after the other. */
@@ -78,7 +80,7 @@ export class ScriptedBroker {
 
   /** Sends a DISCONNECT and leaves the connection to the client. */
   dismiss(reasonCode: number): void {
-    this.#client?.write(Buffer.of(0xe0, 2, reasonCode, 0))
+    this.#client?.write(disconnect(reasonCode))
   }
 
   /** Ends the connection without a word. */
@@ -116,7 +118,7 @@ export class ScriptedBroker {
   async #take(client: Socket, packet: Buffer): Promise<void> {
     this.packets.push(packet)
     const type = packet.readUInt8(0)
-    if (type === 0x10) client.write(this.#connack(packet.readUInt8(8) === 4 ? 4 : 5))
+    if (type === 0x10) client.write(this.#welcome(packet.readUInt8(8) === 4 ? 4 : 5))
     if (type === PINGREQ) this.pings++
     if (type === PINGREQ && this.isLively) this.pong()
     if (type === UNSUBSCRIBE) client.write(acknowledgement(0xb0, packet, 0))
@@ -127,8 +129,13 @@ export class ScriptedBroker {
     const topic = topicOf(packet)
     this.subscriptions.push(topic)
     if (this.subscribeMs > 0) await new Promise((resolve) => setTimeout(resolve, this.subscribeMs))
-    if (topic !== this.poison) client.write(acknowledgement(0x90, packet, this.granted))
-    else client.end(Buffer.of(0xe0, 2, NOT_AUTHORIZED, 0))
+    if (topic !== this.poison) client.write(acknowledgement(0x90, packet, ...this.granted))
+    else client.end(disconnect(NOT_AUTHORIZED))
+  }
+
+  #welcome(protocol: 4 | 5): Buffer {
+    const connack = this.#connack(protocol)
+    return this.isFickle ? Buffer.of(...disconnect(NOT_AUTHORIZED), ...connack) : connack
   }
 
   #connack(protocol: 4 | 5): Buffer {
@@ -169,7 +176,11 @@ function topicOf(subscribe: Buffer): string {
   return subscribe.subarray(at + 2, at + 2 + subscribe.readUInt16BE(at)).toString()
 }
 
-function acknowledgement(type: number, packet: Buffer, code: number): Buffer {
+function disconnect(reasonCode: number): Buffer {
+  return Buffer.of(0xe0, 2, reasonCode, 0)
+}
+
+function acknowledgement(type: number, packet: Buffer, ...codes: number[]): Buffer {
   const [, at] = remainingLength(packet)
-  return Buffer.from([type, 4, ...packet.subarray(at, at + 2), 0, code])
+  return Buffer.from([type, 3 + codes.length, ...packet.subarray(at, at + 2), 0, ...codes])
 }

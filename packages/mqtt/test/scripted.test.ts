@@ -33,6 +33,12 @@ test('connects under an id of its own, in a form for every broker', async () => 
   expect(new Set(ids).size).toBe(2)
 })
 
+test('is not open when the broker dismisses it before the welcome', async () => {
+  broker.isFickle = true
+  const error = await rejection(open({ url: broker.url }))
+  expect(error.message).toContain('The broker disconnected')
+})
+
 test('sends nothing once it is closing', async () => {
   const { transport } = await open({ url: broker.url })
   const closing = transport.close(NEVER)
@@ -55,6 +61,15 @@ test('an aborted join leaves a later one of its topic alone', async () => {
   broker.publish(TOPIC, 'f', BY.join)
   await until(() => host.frames.length > 0)
   expect(broker.packets.filter((packet) => packet.readUInt8(0) === UNSUBSCRIBE)).toEqual([])
+})
+
+test('blames one join alone for an answer that the protocol forbids', async () => {
+  const { transport } = await open({ url: broker.url })
+  broker.granted = [0, 0]
+  const joinings = [rejection(transport.join(TOPIC, NEVER)), rejection(transport.join(topicOf('b'), NEVER))]
+  const [first, second] = await Promise.all(joinings)
+  expect(first?.message).toContain('refused to subscribe')
+  expect(second?.message).toContain('is gone')
 })
 
 test('leaves no timer for a reconnect after a loss', async () => {

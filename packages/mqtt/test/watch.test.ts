@@ -99,13 +99,13 @@ test('a watch that the broker refuses rejects with the reason, is asked for agai
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   await hub.stream('positions').subscribe(() => {}).ready
-  broker.granted = 0x87
+  broker.granted = [0x87]
   const tap = hub.tap(() => {})
   await expect(tap.ready).rejects.toMatchObject({ code: 'TRANSPORT_FAILED', hub: 'fleet' })
   expect(errors.map(({ message }) => message)).toEqual([
     expect.stringMatching(/refused to subscribe to rivulet\/fleet\/#: .*Not authorized/),
   ])
-  broker.granted = 0
+  broker.granted = [0]
   await tap.ready
   expect([hub.status, broker.clients]).toEqual(['up', 1])
 })
