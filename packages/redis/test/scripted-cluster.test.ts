@@ -1,5 +1,10 @@
-import type { Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream'
+import { expect, onTestFinished, test } from 'vitest'
 import { startScripted } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
@@ -114,3 +119,27 @@ test('takes the dialled host for a node without one of its own', async () => {
   const error = await rejection(transportTo([server], { sharded: true }).open(new Recorder(), within()))
   expect(error.message).toMatch(/\(localhost:\d+: (?:connect )?ECONNREFUSED/)
 })
+
+test('takes this machine for a node behind a Unix socket without a host of its own', async () => {
+  const node = await scriptedNode()
+  node.slots = slotsAt('', await freePort())
+  const path = await unixSocketTo(node.address)
+  const error = await rejection(transportTo([], { path, sharded: true }).open(new Recorder(), within()))
+  expect(error.message).toMatch(/\(127\.0\.0\.1:\d+: (?:connect )?ECONNREFUSED/)
+})
+
+/** Makes a Unix socket that leads to a server, until the test ends. */
+async function unixSocketTo(address: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'rivulet-'))
+  const door = createServer((socket) => {
+    const inner = connect(Number(address.split(':')[1]), '127.0.0.1')
+    pipeline(socket, inner, socket, () => {})
+  })
+  onTestFinished(() => {
+    door.close()
+    rmSync(folder, { recursive: true })
+  })
+  const path = join(folder, 'socket')
+  await once(door.listen(path), 'listening')
+  return path
+}

@@ -1,5 +1,6 @@
 import type { Topic } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
+import { expectTopicsForgotten } from '../../../test/support/adapters/many-topics.ts'
 import { Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
@@ -123,4 +124,10 @@ test.each([
   expect(message).toBe('no node has the slot of this channel')
   transport.leave(homeless)
   expect(host.downs).toEqual([])
+})
+
+test('forgets the topics of what it sent', async () => {
+  const [broker] = await cluster()
+  const { transport } = await opened(broker, SHARDED)
+  await expectTopicsForgotten(transport)
 })

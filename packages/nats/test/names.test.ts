@@ -1,0 +1,36 @@
+import dns from 'node:dns'
+import { createServer } from 'node:tls'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Recorder, rejection } from '../../../test/support/adapters/recorder.ts'
+import { authority, listening } from '../../../test/support/adapters/scene.ts'
+import { eventually } from '../../../test/support/live.ts'
+import { transportTo } from './scene.ts'
+
+/** Begins to open, until the test gives it up. */
+function opening(...target: Parameters<typeof transportTo>) {
+  const leaving = new AbortController()
+  const outcome = rejection(transportTo(...target).open(new Recorder(), leaving.signal))
+  return async () => {
+    leaving.abort(new Error('enough'))
+    return (await outcome).message
+  }
+}
+
+test('tells a server by which name it was dialled', async () => {
+  const trusted = authority()
+  const names: unknown[] = []
+  const silent = createServer(trusted.issue(), (socket) => names.push(socket.servername))
+  const { address } = await listening(silent)
+  const tls = { ca: trusted.ca, handshakeFirst: true }
+  const leave = opening([address.replace('127.0.0.1', 'localhost')], { tls })
+  await eventually(() => names).toEqual(['localhost'])
+  expect(await leave()).toBe('enough')
+})
+
+test('gives up a dial while a name is looked up', async () => {
+  const lookup = vi.spyOn(dns, 'lookup').mockImplementation((() => {}) as unknown as typeof dns.lookup)
+  onTestFinished(() => lookup.mockRestore())
+  const leave = opening(['nats.example:4222'])
+  await eventually(() => lookup.mock.calls.length).toBe(1)
+  expect(await leave()).toBe('enough')
+})
