@@ -399,6 +399,25 @@ describe('joins of pages', () => {
     expect(vi.getTimerCount(), 'nothing is left to look for').toBe(0)
   })
 
+  test('of an outage are left a minute after it, however late upstream answers', async () => {
+    const { upstream, made, port } = await opened()
+    for (const topic of [TOPIC, OTHER]) port.join(topic)
+    await tick()
+    upstream.host.down(new Error('gone'))
+    await made.close(AbortSignal.abort())
+    upstream.answers.join = 'hang'
+    vi.advanceTimersByTime(59_000)
+    await made.open(recorder(), NEVER)
+    await tick()
+    const [first, second] = upstream.joins.slice(2)
+    first?.resolve()
+    await tick()
+    vi.advanceTimersByTime(1_000)
+    second?.resolve()
+    await tick()
+    expect(upstream.left).toEqual([TOPIC, OTHER])
+  })
+
   test('are not to blame for losses with a failed opening between them', async () => {
     const { upstream, made, pages, port } = await opened()
     upstream.answers.join = 'hang'
