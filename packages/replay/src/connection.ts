@@ -11,7 +11,7 @@ export class Connection implements TransportConnection {
   readonly #options: ReplayOptions
   readonly #joined = new Set<Topic>()
   readonly #closed = new AbortController()
-  #watch: AbortSignal | undefined
+  #watch = AbortSignal.abort()
   #playing: Promise<void> | undefined
 
   constructor(host: TransportHost, options: ReplayOptions) {
@@ -46,6 +46,7 @@ export class Connection implements TransportConnection {
 
   async close(): Promise<void> {
     this.#closed.abort()
+    this.#watch = this.#closed.signal
     await this.#playing
   }
 
@@ -91,9 +92,8 @@ export class Connection implements TransportConnection {
   }
 
   #hand(topic: Topic, frame: Uint8Array | string): void {
-    if (this.#closed.signal.aborted) return
     if (this.#joined.has(topic)) this.#host.receive(topic, frame)
-    if (this.#watch?.aborted === false) this.#host.watched(topic, frame)
+    if (!this.#watch.aborted) this.#host.watched(topic, frame)
   }
 }
 

@@ -28,7 +28,7 @@ export class Playback {
   readonly #recording: Recording
   readonly #options: PlaybackOptions
   readonly #pace: Pace
-  readonly #streams = new Map<string, Stream>()
+  readonly #streams = new Set<Stream>()
   readonly #names = new Set<string>()
   #messages = 0
   #skipped = 0
@@ -144,7 +144,7 @@ export class Playback {
       }
     } finally {
       // The next pass opens them again, with new origins.
-      for (const stream of this.#streams.values()) stream.close()
+      for (const stream of this.#streams) stream.close()
       this.#streams.clear()
     }
   }
@@ -181,13 +181,10 @@ export class Playback {
   }
 
   #publish(hub: Hub, { stream: recorded, data }: TimedRecord): void {
-    const name = this.#nameOf(recorded)
-    let stream = this.#streams.get(name)
-    if (stream === undefined) {
-      stream = hub.stream(name, STREAM_OPTIONS)
-      this.#streams.set(name, stream)
-      this.#names.add(name)
-    }
+    // Opened anew when somebody has removed it meanwhile.
+    const stream = hub.stream(this.#nameOf(recorded), STREAM_OPTIONS)
+    this.#streams.add(stream)
+    this.#names.add(stream.name)
     stream.publish(data as object)
   }
 

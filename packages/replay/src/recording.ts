@@ -54,8 +54,8 @@ export class Recording {
   }
 
   /**
-   * Iterates the lines, without empty ones; ends early when `signal` aborts. Rejects `INVALID_DATA` when a line is longer
-   * than 1 MiB or a compressed file is damaged.
+   * Iterates the lines, without empty ones; ends early or rejects when `signal` aborts. Rejects `INVALID_DATA` when a line
+   * is longer than 1 MiB or a compressed file is damaged.
    */
   async *lines(signal: AbortSignal): AsyncGenerator<RecordingLine, void> {
     const leave = () => void this.#input?.destroy()
@@ -76,8 +76,6 @@ export class Recording {
       }
       if (rest.trim() !== '') yield { text: number === 0 ? withoutMark(rest) : rest, number: number + 1 }
     } catch (error) {
-      // A stream that is destroyed while it is read says that it closed too early.
-      if (signal.aborted) return
       throw RivuletError.is(error) ? error : this.#unreadable(error)
     } finally {
       signal.removeEventListener('abort', leave)

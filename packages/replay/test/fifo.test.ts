@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { createHub, openHub } from 'rivulet'
@@ -64,6 +64,22 @@ test('a playback of a FIFO waits for its writer, and can be left', async () => {
   await played
   expect(playback.progress).toMatchObject({ messages: 2, skipped: 0 })
   expect(playback.bytesRead).toBe(readFileSync(file).length)
+})
+
+test('playbacks that wait for their writers block no thread', async () => {
+  const fifo = fifoBeside(recordingFile(LINES))
+  const hub = createHub()
+  onTestFinished(async () => {
+    closeSync(openSync(fifo, constants.O_RDWR)) // frees the threads of a playback that does block them
+    await hub.close()
+  })
+  const leaving = new AbortController()
+  // More than there are threads for files.
+  const playing = Array.from({ length: 8 }, () => new Playback(fifo).play(hub, leaving.signal))
+  // Each has begun to open before the last of these: they take their turns with the files of the playbacks.
+  for (let turn = 0; turn < 50; turn++) await stat(fifo)
+  leaving.abort()
+  await Promise.all(playing)
 })
 
 test.each(['<(cat "$1")', '/dev/stdin < "$1"'])('what a shell hands over is played: %s', async (source) => {

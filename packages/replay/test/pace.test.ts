@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { rejection } from '../../../test/support/adapters/recorder.ts'
 import { Pace } from '../src/pace.ts'
 
 describe('the pace', () => {
@@ -47,5 +48,24 @@ describe('the pace', () => {
     expect(pace.waitMs(1000, 0)).toBe(0)
     expect(pace.waitMs(400, 0)).toBe(0)
     expect(pace.waitMs(1010, 0)).toBe(10)
+  })
+
+  test('waits for a message that is due later than a timer can be set', async () => {
+    const warnings: Error[] = []
+    const warned = (warning: Error) => void warnings.push(warning)
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
+    const pace = new Pace(1)
+    const leaving = new AbortController()
+    await pace.until(0, leaving.signal)
+    const waiting = rejection(pace.until(2 ** 32, leaving.signal))
+    await new Promise(setImmediate)
+    leaving.abort()
+    expect((await waiting).name).toBe('AbortError')
+    expect(warnings).toEqual([])
+  })
+
+  test('begins no pass once it is given up', async () => {
+    expect((await rejection(new Pace('max').restart(AbortSignal.abort()))).name).toBe('AbortError')
   })
 })

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { statSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { createHub, openHub, type RivuletError, type Transport } from 'rivulet'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { feedTransport } from '../src/feed.ts'
 import { Playback, type PlaybackOptions, type RecordingSource, writeRecord } from '../src/index.ts'
 import { BEGINNING, recordingFile, recordOf, type Spoken } from './support/recording-file.ts'
@@ -15,6 +15,8 @@ const WEEK: readonly Spoken[] = [
   ['alarms', { n: 2 }, 10],
   ['positions', { n: 3 }, 40],
 ]
+/** More than a playback hands to a network before the next flush. */
+const LARGE = Array.from({ length: 60 }, (_, n): Spoken => ['alarms', { n, text: 'x'.repeat(60_000) }])
 const lineOf = (spoken: Spoken) => writeRecord(recordOf(spoken))
 
 /** Plays on a hub of this process. `heard` grows with each message of the first pass on the streams of `WEEK`. */
@@ -182,8 +184,7 @@ describe('a playback', () => {
     }
     const hub = createHub({ transport })
     await hub.ready()
-    const lines = Array.from({ length: 60 }, (_, n): Spoken => ['alarms', { n, text: 'x'.repeat(60_000) }])
-    const playback = new Playback(recordingFile(lines), { speed: 'max' })
+    const playback = new Playback(recordingFile(LARGE), { speed: 'max' })
     const playing = playback.play(hub, endless)
     const bytes = () => sent.reduce((sum, length) => sum + length, 0)
     while (bytes() < 1_000_000) await new Promise(setImmediate)
@@ -196,10 +197,33 @@ describe('a playback', () => {
     expect(hub.ledger()).toMatchObject({ accepted: 60, confirmed: 60, lost: { congested: 0 } })
     await hub.close()
   })
+
+  test('can be ended while the network takes nothing', async () => {
+    // The hub gives a flush up by itself after a while.
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const leaving = new AbortController()
+    const flush = async () => {
+      leaving.abort()
+      await new Promise(() => {})
+    }
+    const hub = createHub({ transport: { ...feedTransport(() => {}), flush } })
+    await hub.ready()
+    const playback = new Playback(recordingFile(LARGE), { speed: 'max' })
+    await playback.play(hub, leaving.signal)
+    expect(playback.progress.messages).toBeLessThan(LARGE.length)
+  })
+
+  test('opens a stream again that was removed meanwhile', async () => {
+    const { hub, playback, play } = player(recordingFile(WEEK))
+    hub.stream('positions').subscribe(() => hub.stream('positions').remove())
+    await play()
+    expect(playback.progress.messages).toBe(3)
+  })
 })
 
 describe('a check', () => {
-  const LARGE: Spoken = ['alarms', { text: 'x'.repeat(70_000) }, 0]
+  const TOO_LARGE: Spoken = ['alarms', { text: 'x'.repeat(70_000) }, 0]
   const NAMELESS: Spoken = ['', { n: 1 }, 0]
 
   test('reads everything without waiting, once also where a loop is asked for', async () => {
@@ -214,7 +238,7 @@ describe('a check', () => {
   })
 
   test('tells of each line that a hub refuses, and why', async () => {
-    const file = recordingFile([LARGE, ['alarms', { n: 1 }], NAMELESS, 'null'])
+    const file = recordingFile([TOO_LARGE, ['alarms', { n: 1 }], NAMELESS, 'null'])
     const bad: RivuletError[] = []
     const playback = new Playback(file, { skipBad: true })
     await playback.check(endless, (error) => bad.push(error))
@@ -229,7 +253,7 @@ describe('a check', () => {
   })
 
   test.each([
-    ['PAYLOAD_TOO_LARGE', LARGE],
+    ['PAYLOAD_TOO_LARGE', TOO_LARGE],
     ['INVALID_NAME', NAMELESS],
   ])('rejects at the first one with its code: %s', async (code, line) => {
     const file = recordingFile([WEEK[0] as Spoken, line])
@@ -270,6 +294,15 @@ describe('the URL of a replay', () => {
     ['&loop=false&skipBad=false', ['positions 1', 'alarms 2', 'positions 3']],
   ])('plays as it says: %s', async (query, expected) => {
     expect(await heardOf(query, expected.length)).toEqual(expected)
+  })
+
+  test('leaves no bad lines out when it says so', async () => {
+    const file = recordingFile(['no JSON'])
+    const hub = await openHub(`replay:${file}?speed=max&skipBad=false`)
+    const error = new Promise<RivuletError>((resolve) => void hub.on('error', resolve))
+    hub.tap(() => {})
+    expect((await error).message).toContain('line 1')
+    await hub.close()
   })
 
   test('loops, and leaves bad lines out', async () => {

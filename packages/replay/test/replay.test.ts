@@ -235,13 +235,15 @@ describe('the transport of a recording', () => {
     const taken: unknown[] = []
     const closing: Promise<void>[] = []
     const noop = () => {}
+    const watched = (_: string, frame: unknown) => taken.push(frame)
     const receive = (_: Topic, frame: unknown) => {
       taken.push(frame)
       closing.push(transport.close(endless))
     }
-    const host = { hub: 'default', receive, watched: noop, error: noop, down: noop, left: noop }
+    const host = { hub: 'default', receive, watched, error: noop, down: noop, left: noop }
     await transport.open(host, endless)
     await transport.join(POSITIONS, endless)
+    await transport.watch('default', endless)
     while (closing.length === 0) await new Promise(setImmediate)
     await Promise.all(closing)
     expect(taken).toHaveLength(1)
