@@ -28,7 +28,7 @@ export class Playback {
   readonly #recording: Recording
   readonly #options: PlaybackOptions
   readonly #pace: Pace
-  readonly #streams = new Set<Stream>()
+  readonly #streams = new Map<string, Stream>()
   readonly #names = new Set<string>()
   #messages = 0
   #skipped = 0
@@ -144,7 +144,7 @@ export class Playback {
       }
     } finally {
       // The next pass opens them again, with new origins.
-      for (const stream of this.#streams) stream.close()
+      for (const stream of this.#streams.values()) stream.close()
       this.#streams.clear()
     }
   }
@@ -181,10 +181,14 @@ export class Playback {
   }
 
   #publish(hub: Hub, { stream: recorded, data }: TimedRecord): void {
-    // Opened anew when somebody has removed it meanwhile.
-    const stream = hub.stream(this.#nameOf(recorded), STREAM_OPTIONS)
-    this.#streams.add(stream)
-    this.#names.add(stream.name)
+    const name = this.#nameOf(recorded)
+    let stream = this.#streams.get(name)
+    // Somebody may have removed it meanwhile.
+    if (stream?.closed !== false) {
+      stream = hub.stream(name, STREAM_OPTIONS)
+      this.#streams.set(name, stream)
+      this.#names.add(name)
+    }
     stream.publish(data as object)
   }
 
