@@ -26,8 +26,8 @@ export class ScriptedBroker {
   granted = [0]
   /** The topic on whose subscription the broker disconnects. */
   poison: string | undefined
-  /** Whether it sends a DISCONNECT with each CONNACK, before it. */
-  isFickle = false
+  /** Whether it sends a DISCONNECT right before each CONNACK. */
+  disconnectsFirst = false
   /** Whether it answers pings by itself. */
   isLively = false
   /** How long each subscription takes it, one after the other. */
@@ -135,7 +135,7 @@ export class ScriptedBroker {
 
   #welcome(protocol: 4 | 5): Buffer {
     const connack = this.#connack(protocol)
-    return this.isFickle ? Buffer.of(...disconnect(NOT_AUTHORIZED), ...connack) : connack
+    return this.disconnectsFirst ? Buffer.of(...disconnect(NOT_AUTHORIZED), ...connack) : connack
   }
 
   #connack(protocol: 4 | 5): Buffer {

@@ -34,7 +34,7 @@ test('connects under an id of its own, in a form for every broker', async () => 
 })
 
 test('is not open when the broker dismisses it before the welcome', async () => {
-  broker.isFickle = true
+  broker.disconnectsFirst = true
   const error = await rejection(open({ url: broker.url }))
   expect(error.message).toContain('The broker disconnected')
 })

@@ -6,7 +6,7 @@ import { authority, listening } from '../../../test/support/adapters/scene.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { transportTo } from './scene.ts'
 
-/** Begins to open, until the test gives it up. */
+/** Begins to open, and returns a function that gives it up and resolves to the error's message. */
 function opening(...target: Parameters<typeof transportTo>) {
   const leaving = new AbortController()
   const outcome = rejection(transportTo(...target).open(new Recorder(), leaving.signal))

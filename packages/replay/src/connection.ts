@@ -46,6 +46,8 @@ export class Connection implements TransportConnection {
 
   async close(): Promise<void> {
     this.#closed.abort()
+    // A close may come amid the removals of many streams.
+    this.#joined.clear()
     this.#watch = this.#closed.signal
     await this.#playing
   }

@@ -249,6 +249,25 @@ describe('the transport of a recording', () => {
     expect(taken).toHaveLength(1)
   })
 
+  test('hands over no more once it was closed amid the removals at its end', async () => {
+    let closing: Promise<void> | undefined
+    let frames = 0
+    const receive = () => {
+      frames += 1
+      if (frames > WEEK.length) closing ??= transport.close(endless)
+    }
+    const noop = () => {}
+    const transport = replay({ file: recordingFile(WEEK), speed: 'max', end: 'remove' })
+    await transport.open(
+      { hub: 'default', receive, watched: noop, error: noop, down: noop, left: noop },
+      endless,
+    )
+    for (const topic of [POSITIONS, ALARMS]) await transport.join(topic, endless)
+    while (closing === undefined) await new Promise(setImmediate)
+    await closing
+    expect(frames).toBe(WEEK.length + 1)
+  })
+
   test('leaves the streams open at the end, and needs nobody to tell of it', async () => {
     const { hub, errors } = hubOn({ file: recordingFile(WEEK), speed: 'max' })
     const stream = hub.stream('alarms')

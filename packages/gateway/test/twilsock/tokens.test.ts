@@ -82,7 +82,7 @@ describe('a client SDK', () => {
     const stream = await opened(client, 'a')
     client.on('tokenExpired', () => void client.updateToken(tokenOf('alice')))
     const hasExpired = event(client, 'tokenExpired')
-    // On a slow machine it may end before it is taken.
+    // On a slow machine the token may end before the gateway has read it.
     await client.updateToken(await shortToken('alice', 1500)).catch(() => {})
     await hasExpired
     await state(client, 'connected')
