@@ -8,11 +8,10 @@ import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-// What the whole contract takes; more than this needs a reason. The last 1 280 are `hub.tap`, of which a tool has use, the
-// diagnostics channels with the trace in a frame, and the scheme of recordings.
-const MAX_CORE_BYTES = 22_650
+// A program that bundles the core pays for these; raise them for what users gain, and say so in the commit.
+const MAX_CORE_BYTES = 27_000
 // What a page loads: the core as browsers get it, RxJS, EventEmitter3 and the transport over WebSockets.
-const MAX_PAGE_BYTES = 31_350
+const MAX_PAGE_BYTES = 37_000
 
 /** Installs what has no dependency on Node, with nothing else beside it: no adapter, no types of Node. */
 export async function checkCoreAlone(

@@ -179,23 +179,6 @@ export function longFunctionsOf(file: SourceFile, maxLines: number): string[] {
   return found
 }
 
-/** Counts the lines of a file that hold code: neither blank nor only a comment. */
-export function codeLinesOf(file: SourceFile): number {
-  const lines = new Set<number>()
-  visit(file.tree, (node) => {
-    if (ts.isToken(node) || ts.isIdentifier(node)) addLinesOf(node, lines)
-    else for (const token of node.getChildren(file.tree)) if (ts.isToken(token)) addLinesOf(token, lines)
-  })
-  return lines.size
-}
-
-function addLinesOf(token: ts.Node, lines: Set<number>): void {
-  if (token.getWidth() === 0) return
-  const tree = token.getSourceFile()
-  const last = tree.getLineAndCharacterOfPosition(token.end).line
-  for (let line = lineOf(token) - 1; line <= last; line++) lines.add(line)
-}
-
 function lineOf(node: ts.Node): number {
   return node.getSourceFile().getLineAndCharacterOfPosition(node.getStart()).line + 1
 }
