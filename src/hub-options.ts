@@ -26,6 +26,14 @@ export interface HubOptions {
   readonly streams?: Readonly<Record<string, StreamOptions>> | undefined
   /** How many bytes may be on their way to the broker; what would exceed it is lost as `congested`. @default 8388608 */
   readonly maxInFlightBytes?: number | undefined
+  /**
+   * How many publishers of one stream are remembered: of each its last numbers and its delays, in some 300 bytes, by which
+   * repeats, gaps and late messages are noticed. One that was silent for two minutes and `maxAgeMs` is forgotten; raise
+   * this where more than that speak within a minute. 1 or more. @default 10000
+   */
+  readonly maxPublishersPerStream?: number | undefined
+  /** The same for all streams of the hub together: a publisher counts once for each stream. 1 or more. @default 200000 */
+  readonly maxPublishers?: number | undefined
   /** Whether another process may remove streams here. @default true */
   readonly acceptRemoval?: boolean | undefined
   /** A monotonic clock in milliseconds, for tests. @default performance.now */
@@ -39,6 +47,8 @@ export interface ResolvedHubOptions {
   readonly streamDefaults: ResolvedOptions
   readonly streams: ReadonlyMap<string, ResolvedOptions>
   readonly maxInFlightBytes: number
+  readonly maxPublishersPerStream: number
+  readonly maxPublishers: number
   readonly acceptRemoval: boolean
   readonly nowMs: (() => number) | undefined
 }
@@ -49,6 +59,8 @@ const DEFAULTS = {
   streamDefaults: DEFAULT_OPTIONS,
   streams: {} as Readonly<Record<string, unknown>>,
   maxInFlightBytes: 8 * 1024 * 1024,
+  maxPublishersPerStream: 10_000,
+  maxPublishers: 200_000,
   acceptRemoval: true,
   nowMs: undefined as (() => number) | undefined,
 }
@@ -62,6 +74,8 @@ const CHECKS: Checks<typeof DEFAULTS> = {
     throw invalid('streams is an object of stream options by stream name.')
   },
   maxInFlightBytes: (value) => checkNumber('maxInFlightBytes', value, 1),
+  maxPublishersPerStream: (value) => checkNumber('maxPublishersPerStream', value, 1),
+  maxPublishers: (value) => checkNumber('maxPublishers', value, 1),
   acceptRemoval: (value) => checkBoolean('acceptRemoval', value),
   nowMs: (value) => checkFunction('nowMs', value),
 }

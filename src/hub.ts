@@ -91,7 +91,7 @@ export class Hub {
     const { name, acceptRemoval, nowMs, transport } = this.#options
     this.#state = {
       ...{ name, environment, acceptsRemoval: acceptRemoval, isClosed: false },
-      clock: new Clock(nowMs ?? (() => environment.nowMs())),
+      clock: clockOf(environment, nowMs),
       origins: new Origins(() => environment.random()),
       signals: new SignalActions(),
       totals: new Counters(),
@@ -243,6 +243,7 @@ export class Hub {
     if (remote === undefined) this.#emitStatus('closed')
     await undefined // whoever closes may stand inside a stream's end, or inside a fan-out
     remote?.outboxes.flush()
+    remote?.inboxes.close()
     await remote?.connection.close(() => flush(remote))
     this.#events.clear()
     return this.ledger()
@@ -263,8 +264,8 @@ export class Hub {
         if (topic === connection.everything) for (const tap of tapsOf(this.#remote)) tap.joinChanged(change)
       },
     })
-    const outboxes = new Outboxes(connection)
-    const inboxes = new Inboxes(state, connection, (state) =>
+    const outboxes = new Outboxes(state, connection)
+    const inboxes = new Inboxes(state, connection, this.#options, (state) =>
       endStream(state, { reason: 'removed', isLocal: false }),
     )
     Object.assign(state, { outboxes, inboxes })
@@ -337,6 +338,15 @@ export class Hub {
 }
 
 makeDisposable(Hub.prototype, 'asyncDispose', 'close')
+
+/** A clock that a program gives goes with no date. */
+function clockOf(environment: Environment, nowMs: (() => number) | undefined): Clock {
+  if (nowMs !== undefined) return new Clock(nowMs)
+  return new Clock(
+    () => environment.nowMs(),
+    () => environment.dateMs(),
+  )
+}
 
 /** Resolves when everything published before is confirmed, unconfirmed or lost. */
 async function flush({ connection, outboxes }: Remote): Promise<void> {

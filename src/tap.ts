@@ -13,6 +13,8 @@ import { Inbox } from './receive/inbox.ts'
 import { HubPublishers, Publishers } from './receive/publishers.ts'
 
 const MAX_STREAMS = 4_096
+/** A tap forgets no publisher for its silence, so it remembers fewer than a hub. */
+const BOUNDS = { maxPublishersPerStream: 10_000, maxPublishers: 65_536 }
 /** A tap does not know with which options others opened a stream: what any of them lets in is heard. */
 const OPTIONS = { ...DEFAULT_OPTIONS, maxBytes: LARGEST_MAX_BYTES, limit: false, maxAgeMs: false } as const
 
@@ -25,7 +27,7 @@ export interface TappedStream {
   readonly name: string
   /** Bytes of all frames so far, those included of which nothing was delivered. */
   readonly bytes: number
-  /** How many publishers are known: origins, at most 256. */
+  /** How many publishers are known: origins, at most 10 000. */
   readonly publishers: number
   /** What was received, delivered, dropped and missed; nothing is ever published here. */
   readonly ledger: Ledger
@@ -46,13 +48,14 @@ export class Tap extends Subscription {
   readonly #listener: TapListener
   /** Streams that are not followed any more, and frames of none. */
   readonly #totals = new Counters()
-  readonly #publishers = new HubPublishers()
+  readonly #publishers: HubPublishers
   readonly #followed = new Map<string, Followed>()
 
   /** Made by the hub: a subscription to what stands for all its streams. */
   constructor(everything: StreamState, confirmations: Confirmations, listener: TapListener) {
     super(everything, undefined)
     this.#hub = everything.hub
+    this.#publishers = new HubPublishers(everything.hub, BOUNDS)
     this.#confirmations = confirmations
     this.#listener = listener
   }
@@ -60,6 +63,7 @@ export class Tap extends Subscription {
   /** Ends it, also amid the messages of one frame. Any number of times. */
   override unsubscribe(): void {
     super.unsubscribe()
+    this.#publishers.close()
     for (const { inbox } of this.#followed.values()) removeAllListeners(inbox.state)
   }
 

@@ -28,11 +28,14 @@ export const realEnvironment: Environment = {
 /** Reads a clock that never goes back: while the one below it does, it stands still. */
 export class Clock {
   readonly #readMs: () => number
+  readonly #readDateMs: (() => number) | undefined
   #latestMs = -Infinity
   #offsetMs = 0
 
-  constructor(readMs: () => number) {
+  /** `readDateMs` reads the date that goes with the clock, if there is one. */
+  constructor(readMs: () => number, readDateMs?: () => number) {
     this.#readMs = readMs
+    this.#readDateMs = readDateMs
   }
 
   nowMs(): number {
@@ -40,5 +43,13 @@ export class Clock {
     if (readMs < this.#latestMs) this.#offsetMs += this.#latestMs - readMs
     this.#latestMs = readMs
     return readMs + this.#offsetMs
+  }
+
+  /**
+   * Returns the milliseconds from a reading of the clock, by default one made now, to the date. It changes when the machine
+   * sleeps, since a monotonic clock stands still then, or when one of the two is set. Always 0 without a date.
+   */
+  dateOffsetMs(nowMs?: number): number {
+    return this.#readDateMs === undefined ? 0 : this.#readDateMs() - (nowMs ?? this.nowMs())
   }
 }

@@ -85,6 +85,8 @@ class Counts {
   missed = 0
   /** Messages that arrived after a later one of the same publisher. */
   reordered = 0
+  /** Publishers heard within the last minute that had to be forgotten: more spoke than the hub remembers. */
+  evictedPublishers = 0
   /** Throws and rejections of subscribers and event listeners. */
   listenerErrors = 0
   /** Messages that the bounded buffers of iterators dropped. */

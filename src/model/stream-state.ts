@@ -89,6 +89,8 @@ export interface Outbox {
   readonly startMs: number
   /** The `t` of the last message. */
   tMs: number
+  /** From the monotonic clock to the date, when the origin began. */
+  dateOffsetMs: number
   hasReportedSize: boolean
 }
 
@@ -101,6 +103,8 @@ export interface Outgoing {
 
 /** What streams send by. */
 export interface Sending {
+  /** A message is accepted at `nowMs`: it gets a new origin if receivers could not tell any more how late it is. */
+  begin(state: StreamState, nowMs: number): void
   /** Takes a message that was accepted at `nowMs`; `wire` is the snapshot that was published. */
   add(state: StreamState, message: Message, wire: object, nowMs: number): void
   /** Tells the other processes that the stream was removed, after everything that it published. */

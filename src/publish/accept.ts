@@ -44,6 +44,7 @@ function admit(
   nowMs: number,
   traceparent: string | undefined,
 ): Message {
+  state.hub.outboxes?.begin(state, nowMs)
   const message = new Message(data, true, originOf(state), ++state.sequence, traceparent)
   const { counters, hub } = state
   counters.attempts++

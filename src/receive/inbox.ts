@@ -46,6 +46,7 @@ export class Inbox {
     const { limit } = state.options
     this.state = state
     this.publishers = publishers
+    publishers.state = state
     this.#removed = removed
     this.#confirmations = confirmations
     if (limit !== false && state.receiving !== undefined) {
@@ -96,7 +97,8 @@ export class Inbox {
       return false
     }
     const { state } = this
-    const arrival = { state, confirmations: this.#confirmations, join: this.publishers.join, nowMs }
+    const { join, isClockWrong } = this.publishers
+    const arrival = { state, confirmations: this.#confirmations, join, nowMs, isClockWrong }
     if ('removedBy' in decoded) return this.#takeRemoval(decoded.removedBy, decoded.tMs, arrival)
     let isUseful = false
     for (const entry of decoded) {

@@ -3,7 +3,7 @@ import type { JoinChange } from '../connection/joins.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
 import { type Topic, topicOf } from '../model/topic.ts'
 import { Inbox } from './inbox.ts'
-import { HubPublishers, Publishers } from './publishers.ts'
+import { HubPublishers, type PublisherBounds, Publishers } from './publishers.ts'
 
 /** What is known of a topic's publishers outlives its stream by this, for a stream that is opened meanwhile. */
 const KEPT_MS = 60_000
@@ -14,14 +14,20 @@ export class Inboxes {
   readonly #hub: HubState
   readonly #connection: Connection
   readonly #removed: (state: StreamState) => void
-  readonly #all = new HubPublishers()
+  readonly #all: HubPublishers
   readonly #byTopic = new Map<Topic, Inbox>()
   /** Of streams that have ended, the oldest first. */
   readonly #ended = new Map<Topic, Publishers>()
 
   /** `removed` is called when another process has removed a stream. */
-  constructor(hub: HubState, connection: Connection, removed: (state: StreamState) => void) {
+  constructor(
+    hub: HubState,
+    connection: Connection,
+    bounds: PublisherBounds,
+    removed: (state: StreamState) => void,
+  ) {
     this.#hub = hub
+    this.#all = new HubPublishers(hub, bounds)
     this.#connection = connection
     this.#removed = removed
   }
@@ -51,6 +57,7 @@ export class Inboxes {
     const publishers = this.#byTopic.get(topic)?.publishers
     if (publishers === undefined) return
     this.#byTopic.delete(topic)
+    publishers.state = undefined
     publishers.endedMs = this.#hub.clock.nowMs()
     this.#ended.set(topic, publishers)
     this.#forgetOldest()
@@ -66,6 +73,11 @@ export class Inboxes {
   /** Tells the subscribers of a topic what became of its join. */
   joinChanged(topic: Topic, change: JoinChange): void {
     this.#byTopic.get(topic)?.joinChanged(change)
+  }
+
+  /** The hub is closed: nothing is waited for any more. */
+  close(): void {
+    this.#all.close()
   }
 
   #forgetOldest(): void {

@@ -2,7 +2,7 @@ import type { Confirmations } from '../connection/confirmations.ts'
 import type { Counters } from '../model/ledger.ts'
 import type { Sid } from '../model/message.ts'
 import type { StreamState } from '../model/stream-state.ts'
-import { Lateness } from './lateness.ts'
+import { type Delays, isFresh, isStale, startDelays } from './lateness.ts'
 import { MAX_JUMP, type Place, SeenNumbers } from './seen-numbers.ts'
 
 /** So many far numbers in a row that follow each other make the window start again: the publisher is real. */
@@ -11,6 +11,13 @@ const CONSISTENT_JUMPS = 3
 const MUTED_AT_MOST_MS = 60_000
 /** From this many messages on a publisher is proven, and evicted after those that are not. */
 export const PROVEN_MESSAGES = 3
+/** Of a publisher of which nothing was delivered yet: long ago. */
+const NEVER_S = -1e9
+/**
+ * So long after its last message the delays of a publisher say nothing any more: clocks run apart, machines sleep. What
+ * comes then is judged as the first message of a publisher is.
+ */
+export const TRUSTED_S = 120
 
 /** What is to be done with a numbered message. */
 export type Verdict = 'deliver' | 'duplicate' | 'stale' | 'malformed'
@@ -22,19 +29,29 @@ export interface Arrival {
   /** Counts the topic's joins: gaps are counted only within one. */
   readonly join: number
   readonly nowMs: number
+  /** Tells whether the receiver's own clocks have come apart lately, so that everything seems late. */
+  readonly isClockWrong: (maxAgeMs: number) => boolean
 }
 
-/** What is known of one publisher on one topic, by its origin. */
-export class Publisher {
+/** What is known of one publisher on one topic, by its origin. There may be hundreds of thousands: each takes some 300 bytes. */
+export class Publisher implements Delays {
   readonly origin: string
   messages = 0
+  /** When a message of it was delivered last, in seconds, rounded up: whole numbers take half the memory. */
+  heardS = NEVER_S
+  /** Its neighbours in the list that it is in, which writes them. */
+  older: Publisher | undefined
+  newer: Publisher | undefined
+  spanStartS = NEVER_S
+  leastMs = 0
+  previousStartS = NEVER_S
+  previousLeastMs = 0
+  staleRun: Delays['staleRun']
   #seen = new SeenNumbers()
-  #lateness: Lateness | undefined
   /** The join of the last message, and its first number: what lies before that was never missed. */
-  #join: number | undefined
+  #join = -1
   #joinedAt = 0
   #jump: { last: number; count: number } | undefined
-  #acceptedMs = -Infinity
 
   constructor(origin: string) {
     this.origin = origin
@@ -52,31 +69,45 @@ export class Publisher {
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge({ sequence }: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
     const place = this.#seen.place(sequence)
-    const maxAgeMs = maxAgeOf(arrival.state)
-    const isQuiet = this.#isQuiet(maxAgeMs, arrival.nowMs)
-    // A possible repeat teaches nothing of delays: a recording that is played again would be believed after a while.
-    if (place === 'seen' && !(isQuiet && this.#isFresh(tMs, maxAgeMs, arrival.nowMs))) return 'duplicate'
-    if (place === 'old' && !isQuiet) return 'duplicate'
+    const { nowMs, state } = arrival
+    if (place === 'seen' || (place === 'old' && this.heardS !== NEVER_S)) {
+      const maxAgeMs = maxAgeOf(state)
+      // A possible repeat teaches nothing of delays: a recording that is played again would be believed after a while.
+      if (!this.#isQuiet(maxAgeMs, nowMs) || !this.#isFresh(tMs, maxAgeMs, nowMs)) return 'duplicate'
+    }
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
-    const isStale = this.#isStale(tMs, arrival)
-    if (place === 'old' && isStale) return 'duplicate'
-    this.#accept(sequence, place, arrival.join, arrival.state.counters)
+    const isStale = this.#isStale(tMs, place, arrival)
+    this.#accept(sequence, place, arrival.join, state.counters)
     if (isStale) return 'stale'
-    this.#acceptedMs = arrival.nowMs
+    this.heardS = Math.ceil(nowMs / 1_000)
     return 'deliver'
   }
 
+  /** Frees what is needed only while numbers may still come late. */
+  rest(): void {
+    this.#seen.shrink()
+  }
+
+  /** Nothing is known of its delays any more. */
+  forgetDelays(): void {
+    this.spanStartS = NEVER_S
+  }
+
   /**
-   * Whether nothing was accepted for so long that a repeat of it is stale by now. Without a limit on age repeats could
-   * not be told from a publisher that was muted: nothing comes twice.
+   * Whether nothing was delivered for so long that a repeat of it is stale by now, a hundredth longer since clocks run
+   * apart. Without a limit on age repeats could not be told from a publisher that was muted: nothing comes twice.
    */
   #isQuiet(maxAgeMs: number, nowMs: number): boolean {
-    return nowMs - this.#acceptedMs > Math.max(MUTED_AT_MOST_MS, maxAgeMs)
+    return nowMs - 1_000 * this.heardS > 1.01 * Math.max(MUTED_AT_MOST_MS, maxAgeMs)
+  }
+
+  get #hasDelays(): boolean {
+    return this.spanStartS !== NEVER_S
   }
 
   /** A message without `t` may be of any age. */
   #isFresh(tMs: number | undefined, maxAgeMs: number, nowMs: number): boolean {
-    return this.#lateness?.isFresh(nowMs - (tMs ?? -Infinity), maxAgeMs) === true
+    return this.#hasDelays && isFresh(this, nowMs - (tMs ?? -Infinity), nowMs, maxAgeMs)
   }
 
   #isRealJump(sequence: number): boolean {
@@ -86,17 +117,22 @@ export class Publisher {
     return this.#jump.count >= CONSISTENT_JUMPS
   }
 
-  #isStale(tMs: number | undefined, arrival: Arrival): boolean {
+  #isStale(tMs: number | undefined, place: Place, arrival: Arrival): boolean {
     const { state, confirmations, nowMs } = arrival
-    if (this.#lateness === undefined || tMs === undefined) {
-      if (mayBeOld(arrival)) return true
-      if (tMs !== undefined) this.#lateness = new Lateness(nowMs - tMs, nowMs)
-      return false
+    if (tMs === undefined) return mayBeOld(arrival)
+    const delayMs = nowMs - tMs
+    // A message that was sent before one that came long ago is late, whatever the clocks did since.
+    const isTrusted = place === 'behind' || nowMs - 1_000 * this.heardS <= 1_000 * TRUSTED_S
+    if (this.#hasDelays && isTrusted) {
+      const maxAgeMs = maxAgeOf(state)
+      if (!isStale(this, delayMs, nowMs, maxAgeMs, confirmations.promptStartMs)) return false
+      // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
+      confirmations.schedule(true)
+      if (!arrival.isClockWrong(maxAgeMs)) return true
     }
-    const isStale = this.#lateness.isStale(nowMs - tMs, nowMs, maxAgeOf(state), confirmations.promptStartMs)
-    // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
-    if (isStale) confirmations.schedule(true)
-    return isStale
+    if (mayBeOld(arrival)) return true
+    startDelays(this, delayMs, nowMs)
+    return false
   }
 
   /** Marks a number and counts the gap that it opens or fills. */
@@ -119,7 +155,8 @@ export class Publisher {
   }
 }
 
-function maxAgeOf({ options }: StreamState): number {
+/** Returns how late a message of a stream may be, in milliseconds; `Infinity` without a limit. */
+export function maxAgeOf({ options }: StreamState): number {
   return options.maxAgeMs === false ? Infinity : options.maxAgeMs
 }
 

@@ -11,31 +11,69 @@ export const MAX_JUMP = 65_536
 export type Place = 'far' | 'ahead' | 'behind' | 'seen' | 'old'
 
 /**
- * Remembers which sequence numbers of one origin came, in constant memory: a bitmap that slides with the highest.
- * Source: RFC 6479, IPsec Anti-Replay Algorithm without Bit Shifting.
+ * Remembers which sequence numbers of one publisher came, in constant memory: a bitmap that slides with the highest.
+ * While the numbers come one after the other, as most do, the first and the highest stand for all between them, and
+ * there is no bitmap: it takes as much memory as everything else that is known of a publisher.
+ *
+ * Source of the bitmap: RFC 6479, IPsec Anti-Replay Algorithm without Bit Shifting.
  */
 export class SeenNumbers {
   /** 0 until the first number is marked, which may be any. */
   highest = 0
-  readonly #words = new Uint32Array(WORDS)
+  /** Without a bitmap: all from this one to the highest came, and none before it. */
+  #first = 0
+  #words: Uint32Array | undefined
 
   place(sequence: number): Place {
     if (this.highest > 0 && sequence - this.highest > MAX_JUMP) return 'far'
     if (sequence > this.highest) return 'ahead'
     if (this.highest - sequence >= WINDOW_SIZE) return 'old'
-    return ((this.#words[indexOf(sequence)] as number) & bitOf(sequence)) === 0 ? 'behind' : 'seen'
+    return this.#has(sequence) ? 'seen' : 'behind'
   }
 
   /** Marks a number, of any place. */
   mark(sequence: number): void {
-    if (sequence > this.highest) {
-      const from = Math.floor(this.highest / WORD_BITS)
-      const steps = Math.min(Math.floor(sequence / WORD_BITS) - from, WORDS)
-      for (let step = 1; step <= steps; step++) this.#words[(from + step) % WORDS] = 0
+    if (this.#words !== undefined) return markIn(this.#words, sequence, this)
+    if (this.highest === 0) {
+      this.#first = sequence
       this.highest = sequence
+    } else if (sequence === this.highest + 1) this.highest = sequence
+    else if (!this.#has(sequence)) {
+      this.#words = this.#bitmap()
+      markIn(this.#words, sequence, this)
     }
-    ;(this.#words[indexOf(sequence)] as number) |= bitOf(sequence)
   }
+
+  /** Keeps the highest number alone: all numbers below it count as seen from now on, and the bitmap is freed. */
+  shrink(): void {
+    this.#first = 0
+    this.#words = undefined
+  }
+
+  #has(sequence: number): boolean {
+    if (this.#words === undefined) return sequence >= this.#first && sequence <= this.highest
+    return ((this.#words[indexOf(sequence)] as number) & bitOf(sequence)) !== 0
+  }
+
+  #bitmap(): Uint32Array {
+    const words = new Uint32Array(WORDS)
+    const { highest } = this
+    for (let seen = Math.max(this.#first, highest - WINDOW_SIZE + 1); seen <= highest; seen++) {
+      ;(words[indexOf(seen)] as number) |= bitOf(seen)
+    }
+    return words
+  }
+}
+
+/** Marks a number in a bitmap, which slides when the number is the highest. */
+function markIn(words: Uint32Array, sequence: number, numbers: { highest: number }): void {
+  if (sequence > numbers.highest) {
+    const from = Math.floor(numbers.highest / WORD_BITS)
+    const steps = Math.min(Math.floor(sequence / WORD_BITS) - from, WORDS)
+    for (let step = 1; step <= steps; step++) words[(from + step) % WORDS] = 0
+    numbers.highest = sequence
+  }
+  ;(words[indexOf(sequence)] as number) |= bitOf(sequence)
 }
 
 // Numbers go up to 2⁵³−1, beyond what shifts can take.

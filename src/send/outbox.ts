@@ -2,6 +2,7 @@ import { losses } from '../base/diagnostics.ts'
 import { Utf8Writer } from '../base/utf8.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Shape } from '../model/canonical-json.ts'
+import { clockStepMs } from '../model/clock-step.ts'
 import {
   encodeMessage,
   encodeRemoval,
@@ -11,7 +12,13 @@ import {
 } from '../model/frame.ts'
 import { type Message, sidOf } from '../model/message.ts'
 import { errorOf, report } from '../model/report.ts'
-import { type Outbox, originOf, type StreamEvents, type StreamState } from '../model/stream-state.ts'
+import {
+  type HubState,
+  type Outbox,
+  originOf,
+  type StreamEvents,
+  type StreamState,
+} from '../model/stream-state.ts'
 import { topicOf } from '../model/topic.ts'
 
 type Losses = readonly StreamEvents['lost'][]
@@ -21,20 +28,42 @@ const NONE_LOST: Losses = []
 
 /** Sends the messages of all streams of a hub. */
 export class Outboxes {
+  readonly #hub: HubState
   readonly #connection: Connection
+  /** From the monotonic clock to the date: read once a tick, since each look costs a publish some percent. */
+  #dateOffsetMs: number | undefined
   /** Those with something to send in this tick. */
   #due: StreamState[] = []
   /** What writing one message tells of the next, on all streams. */
   readonly #shapes: Shape[] = []
   readonly #utf8 = new Utf8Writer()
 
-  constructor(connection: Connection) {
+  constructor(hub: HubState, connection: Connection) {
+    this.#hub = hub
     this.#connection = connection
+  }
+
+  /**
+   * While a machine sleeps its monotonic clock stands still, and so does `t`: all that it publishes afterwards would seem
+   * late by that. So the stream begins a new origin, of which receivers know no delays.
+   */
+  begin(state: StreamState, nowMs: number): void {
+    const { clock } = this.#hub
+    this.#dateOffsetMs ??= clock.dateOffsetMs(nowMs)
+    const outbox = state.outbox ?? openOutbox(state, nowMs, this.#dateOffsetMs)
+    const stepMs = clockStepMs(state.options.maxAgeMs)
+    if (Math.abs(this.#dateOffsetMs - outbox.dateOffsetMs) <= stepMs) return
+    // Reading the data may have taken long since `nowMs`.
+    this.#dateOffsetMs = clock.dateOffsetMs()
+    if (Math.abs(this.#dateOffsetMs - outbox.dateOffsetMs) <= stepMs) return
+    outbox.dateOffsetMs = this.#dateOffsetMs
+    this.#flush(state)
+    state.origin = undefined
   }
 
   /** Takes a message that was accepted at `nowMs`; `wire` is the snapshot that was published. */
   add(state: StreamState, message: Message, wire: object, nowMs: number): void {
-    const outbox = state.outbox ?? openOutbox(state, nowMs)
+    const outbox = state.outbox as Outbox
     const entry = { message, wire, tMs: nextTMs(outbox, nowMs) }
     if (outbox.waiting.length > 0) outbox.waiting.push(entry)
     else {
@@ -47,7 +76,8 @@ export class Outboxes {
   /** Tells the other processes that the stream was removed, after everything that it published. */
   addRemoval(state: StreamState): void {
     const nowMs = state.hub.clock.nowMs()
-    const outbox = state.outbox ?? openOutbox(state, nowMs)
+    this.begin(state, nowMs)
+    const outbox = state.outbox as Outbox
     this.#flush(state)
     const frame = encodeRemoval(sidOf(originOf(state), ++state.sequence), nextTMs(outbox, nowMs))
     this.#connection.send(state, outbox.topic, this.#utf8.encode(frame), 0)
@@ -62,6 +92,7 @@ export class Outboxes {
 
   /** Listeners hear of losses at the end: what they publish must not overtake the rest of a frame. */
   #flush(state: StreamState): void {
+    this.#dateOffsetMs = undefined
     const outbox = state.outbox as Outbox
     const { waiting } = outbox
     if (waiting.length === 0) return
@@ -106,9 +137,9 @@ function reportSize(state: StreamState, outbox: Outbox, bytes: number, maxBytes:
   queueMicrotask(() => report(state, errorOf(state, 'TRANSPORT_FAILED', message)))
 }
 
-function openOutbox(state: StreamState, nowMs: number): Outbox {
+function openOutbox(state: StreamState, nowMs: number, dateOffsetMs: number): Outbox {
   const topic = topicOf(state.hub.name, state.name)
-  state.outbox = { topic, waiting: [], startMs: nowMs, tMs: 0, hasReportedSize: false }
+  state.outbox = { topic, waiting: [], startMs: nowMs, tMs: 0, dateOffsetMs, hasReportedSize: false }
   return state.outbox
 }
 

@@ -131,7 +131,7 @@ describe('the documents', () => {
     [
       'what freezes remain',
       'docs/promises.md',
-      'The first message of a publisher that was never heard before may be old',
+      'The first message of a publisher that was never heard before, or not for two minutes, may be old',
     ],
     [
       'what clock steps look like',

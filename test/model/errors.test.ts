@@ -56,6 +56,20 @@ function refusedReady(): Promise<void> {
   return hub.stream('errors').subscribe(() => {}).ready
 }
 
+/** Two publishers speak on a stream of a hub that remembers one. */
+async function tooManyPublishers(): Promise<never> {
+  const transport = new ScriptedTransport()
+  const hub = createHub({ transport, maxPublishersPerStream: 1 })
+  const stream = hub.stream('errors')
+  const told = new Promise((resolve) => stream.on('error', resolve))
+  await stream.subscribe(() => {}).ready
+  for (const origin of ['0123456789abcdef', 'fedcba9876543210']) {
+    const frame = `{"data":{},"sid":"TZ${origin}0000000000000001","t":0}`
+    transport.host.receive('rivulet/default/errors' as never, frame)
+  }
+  throw await told
+}
+
 function refusedHub(): Hub {
   const transport = new ScriptedTransport()
   transport.answers.open = new RivuletError('TRANSPORT_FAILED', 'Wrong password.')
@@ -111,6 +125,13 @@ const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
     fails: () => open({ maxBytes: 65_537 }),
     message: 'maxBytes is a whole number from 2 to 65536, not 65537.',
     fields: {},
+  },
+  TOO_MANY_PUBLISHERS: {
+    fails: tooManyPublishers,
+    message: expect.stringContaining(
+      'More than 1 publishers were heard within a minute, so the one that was silent longest is forgotten: its repeats, gaps and late messages go unnoticed. Raise maxPublishersPerStream of the hub.',
+    ),
+    fields: PLACE,
   },
   STREAM_OPTIONS_CONFLICT: {
     fails: () => {

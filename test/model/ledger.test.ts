@@ -31,7 +31,7 @@ describe('the ledger of attempts', () => {
   test('starts with nothing', () => {
     const ledger = createHub().stream('s').ledger()
     expect([...flatten(ledger).values()].every((count) => count === 0)).toBe(true)
-    expect(flatten(ledger).size).toBe(33)
+    expect(flatten(ledger).size).toBe(34)
   })
 
   test('counts every attempt of every verb in exactly one bucket', async () => {

@@ -215,7 +215,7 @@ describe('the options of a hub', () => {
     ['nats://localhost', 'for a URL: await openHub(url).'],
     [
       { Name: 'x' },
-      'There is no hub option "Name"; there are name, transport, streamDefaults, streams, maxInFlightBytes, acceptRemoval, nowMs.',
+      'There is no hub option "Name"; there are name, transport, streamDefaults, streams, maxInFlightBytes, maxPublishersPerStream, maxPublishers, acceptRemoval, nowMs.',
     ],
     [{ transport: 'nats://localhost' }, 'transport is a Transport object; for a URL use openHub.'],
     [{ transport: null }, 'transport is a Transport object; for a URL use openHub.'],

@@ -143,7 +143,7 @@ describe('a stream that was opened again', () => {
     scene.receive(wire(1, 0))
     await vi.advanceTimersByTimeAsync(10_000)
     const again = await openAgain(scene)
-    scene.receive(removal(2, 4_999))
+    scene.receive(removal(2, 4_980))
     expect(again.closed).toBe(false)
     scene.receive(removal(3, 5_000))
     expect(again.closed).toBe(true)

@@ -30,8 +30,10 @@ export const FAULTS = [
   ...(['revokedJoin', 'deadBarriers', 'clockStep', 'clockRate', 'death', 'busyLoop'] as const),
   ...(['strangers', 'forgery'] as const),
 ]
+/** What other seeds have beside those: they came later, and leave what a seed decided before as it was. */
+export const LATER_FAULTS = ['sleep', 'crowd'] as const
 /** One of them. */
-export type FaultKind = (typeof FAULTS)[number]
+export type FaultKind = (typeof FAULTS)[number] | (typeof LATER_FAULTS)[number]
 
 /** What a fault is done to. */
 export interface Scene {
@@ -61,7 +63,7 @@ export function healAll(network: Network, sites: readonly Site[]): void {
   for (const { link, machine } of sites.map(({ life }) => life)) {
     link.setFrozen(false)
     link.faults = noFaults()
-    if (machine.rate !== 1) machine.setRate(1)
+    if (machine.rate !== machine.usualRate) machine.setRate(machine.usualRate)
   }
   for (const site of sites) site.start()
 }
@@ -114,6 +116,11 @@ const INFLICT: Readonly<Record<FaultKind, (scene: Scene) => void>> = {
     const ms = chance.pick([50, 1_000, 4_000, 20_000])
     site.act(({ machine }: Life) => machine.block(ms))
   },
+  sleep: ({ site, chance }) => {
+    const ms = chance.pick([chance.between(1_100, 20_000), chance.between(1_100, 600_000)])
+    site.act(({ machine }: Life) => machine.sleep(ms))
+  },
+  crowd: ({ stranger, chance }) => stranger.crowd(chance),
   strangers: ({ stranger, chance }) => stranger.intrude(chance),
   forgery: ({ stranger, chance }) => stranger.forge(chance),
 }

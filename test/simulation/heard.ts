@@ -13,6 +13,8 @@ const SLACK_MS = 150
 const OVERDUE_MS = 2_000
 /** A barrier that takes longer shows no clear link. */
 const PROMPT_MS = 1_000
+/** A receiver that slept looks at its clocks after so long at the most, and forgets all delays. */
+const FORGETS_MS = 130_000
 /** A publisher that was late for so long is believed when a barrier was prompt since. The link may have frozen after that. */
 const BELIEVED_MS = 59_900
 
@@ -96,7 +98,10 @@ export class Heard {
     const isAll = this.#handedIn === this.#period || isRemoval || last === undefined
     for (const one of isAll ? named : named.slice(0, named.indexOf(last) + 1)) {
       const isOwn = this.#network.publishing(one.origin)?.link === this.#link
-      if (!isOwn) this.#missed.hand(one, this.#handedIn)
+      if (isOwn) continue
+      const before = this.#missed.missed
+      this.#missed.hand(one, this.#handedIn)
+      this.isUnsure ||= this.#missed.missed !== before && this.#of(one.origin).mayBeForgotten
     }
     for (const named of handing.content.named) {
       const sent = this.#network.truthOf(named)
@@ -116,14 +121,20 @@ export class Heard {
     return isNext
   }
 
-  /** Whether the library may have forgotten that a message was delivered, because numbers of its publisher were forged. */
+  /** Whether the library may have forgotten that a message was delivered: numbers were forged, or its publisher was silent. */
   mayComeAgain({ origin }: Named): boolean {
-    return this.#of(origin).isOverrun
+    const { isOverrun, mayBeForgotten } = this.#of(origin)
+    return isOverrun || mayBeForgotten
   }
 
   /** Whether a number lies too far beyond those before it to be believed at once. */
   isTooFar({ origin, sequence }: Named): boolean {
     return this.#of(origin).tooFar.has(sequence)
+  }
+
+  /** Whether what the library knows of the delays of a publisher is true: nobody forges in its name. */
+  isForged({ origin }: Named): boolean {
+    return this.#of(origin).isForged
   }
 
   /** Tells why a message must not have been delivered: it is stale. */
@@ -149,6 +160,8 @@ export class Heard {
   ): string | undefined {
     const ageMs = atMs - sent.sentMs
     if (this.#link.machine.isMeddledWith || sent.link.machine.isMeddledWith) return undefined
+    // A receiver that slept can't tell how late it was for what, and then begins to learn anew.
+    if (Math.min(atMs - FORGETS_MS, sent.sentMs) < this.#link.machine.lastWakeMs) return undefined
     if (baseMs === undefined) {
       if (publisher.mayBeKnown) return undefined
       const openForMs = this.#link.openBarrierForMs * this.#link.machine.rate

@@ -1,9 +1,14 @@
-import type { Message, Topic } from 'rivulet'
+import { type Message, Stream, type Topic } from 'rivulet'
 import { type Handing, Heard } from './heard.ts'
 import type { Life } from './life.ts'
 import type { HandedFrame, Witness } from './network.ts'
 import type { Data, StreamLife } from './stream-life.ts'
 import { type Named, nameIn } from './wire.ts'
+
+/** While a barrier has had no answer for longer, the library may doubt what comes. */
+const MOST_OPEN_MS = 1_800
+/** What whole milliseconds and clocks that run apart may add. */
+const SLACK_MS = 50
 
 /** What is truly handed to one hub, and so what it may deliver. */
 export class Intake implements Witness {
@@ -46,10 +51,29 @@ export class Intake implements Witness {
     this.#handing = handing
     this.#hasRemoved = false
     this.#lastDelivered = undefined
+    const staleBefore = this.#isUndelayed(heard, handing, of) ? staleOn(of) : undefined
     hand()
+    if (staleBefore !== undefined)
+      this.#check(staleOn(of) === staleBefore, 'what was not held back is never stale', () => {
+        return content.named.map(({ sid }) => sid).join()
+      })
     if (this.#hasRemoved) this.#checkRemoval(heard, handing, of)
     this.#handing = undefined
     heard.handed(handing, this.#lastDelivered, of?.maxAgeMs ?? Infinity)
+  }
+
+  /**
+   * Whether all messages of a frame are real and young, and the own link is not in doubt: none of them can be stale.
+   */
+  #isUndelayed(heard: Heard, { content, atMs }: Handing, of: StreamLife | undefined): boolean {
+    const { machine, link, network } = this.#life
+    // A process that was busy finds its barrier overdue before it reads the answer.
+    if (of === undefined || machine.isSlow || link.openBarrierForMs * machine.rate > MOST_OPEN_MS)
+      return false
+    return content.named.every((named) => {
+      const sent = network.truthOf(named)
+      return sent !== undefined && !heard.isForged(named) && atMs - sent.sentMs < of.maxAgeMs / 2 - SLACK_MS
+    })
   }
 
   /** A message was accepted here. */
@@ -129,4 +153,8 @@ export class Intake implements Witness {
   #check(isKept: boolean, law: string, text: () => string): void {
     this.#life.check(isKept, law, text)
   }
+}
+
+function staleOn(of: StreamLife | undefined): number {
+  return (of && Stream.stateOf(of.stream as Stream)?.counters.dropped.stale) ?? 0
 }

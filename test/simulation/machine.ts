@@ -4,6 +4,8 @@ import { type Owner, TIMER, type VirtualTime } from './virtual-time.ts'
 
 /** No clock runs slower. */
 const SLOWEST_RATE = 0.9
+/** How far any clock may be off without being meddled with: two are apart by 500 ppm at the most. */
+const MOST_DRIFT = 250e-6
 const BIRTH_MS = Date.UTC(2026, 0, 1)
 
 /** A process with its own clock, timers and chance, all from the seed. It can be busy, and it can die. */
@@ -14,10 +16,13 @@ export class Machine implements Environment, Owner {
   pendingTimers = 0
   /** What its monotonic clock has gone through, as the hub saw it when it last read it: steps back are none. */
   elapsedMs = 0
-  /** How fast its clock runs. */
-  rate = 1
+  /** How fast its clock runs, which no clock does exactly as another. */
+  rate: number
+  usualRate: number
   /** Whether its clock has jumped, or run at another speed. */
   isMeddledWith = false
+  /** When it last woke up, on the one true clock. */
+  lastWakeMs = -Infinity
   /** Until when it was last busy, on the one true clock. */
   lastBusyMs = -Infinity
   readonly random: () => number
@@ -31,6 +36,8 @@ export class Machine implements Environment, Owner {
     this.#time = time
     this.random = chance.next
     this.#anchorMs = chance.between(0, 1_000_000_000) / 8
+    this.usualRate = 1 + MOST_DRIFT * (2 * new Chance(seed, 1).next() - 1)
+    this.rate = this.usualRate
     this.#anchorTrueMs = time.nowMs
     this.#lastReadMs = this.#anchorMs
   }
@@ -42,7 +49,7 @@ export class Machine implements Environment, Owner {
 
   /** Returns the most that a wait of so long may truly take, on a clock that may be slow. */
   longestMs(waitMs: number): number {
-    return this.isMeddledWith ? waitMs / SLOWEST_RATE : waitMs
+    return waitMs / (this.isMeddledWith ? SLOWEST_RATE : 1 - MOST_DRIFT)
   }
 
   /** Whether it was busy a moment ago: its timers are late. */
@@ -62,7 +69,7 @@ export class Machine implements Environment, Owner {
   }
 
   dateMs(): number {
-    return BIRTH_MS + Math.floor(this.#readMs())
+    return BIRTH_MS + Math.floor(this.trueMs())
   }
 
   setTimer(action: () => void, waitMs: number): () => void {
@@ -90,18 +97,36 @@ export class Machine implements Environment, Owner {
     this.isMeddledWith = true
   }
 
-  /** Lets the clock run at another speed from now on. */
+  /** Lets the clock run a little too fast or too slow, as every clock does. */
+  drift(by: number): void {
+    this.usualRate = 1 + by
+    this.#runAt(this.usualRate)
+  }
+
+  /** Lets the clock run at another speed from now on, as none does. */
   setRate(rate: number): void {
-    this.#anchorMs = this.#readMs()
-    this.#anchorTrueMs = this.trueMs()
-    this.rate = rate
+    this.#runAt(rate)
     this.isMeddledWith = true
+  }
+
+  /** Sleeps, as a notebook does: nothing runs, its monotonic clock stands still, and its timers wait for that clock. */
+  sleep(ms: number): void {
+    this.block(ms)
+    this.lastWakeMs = this.busyUntilMs
+    this.#anchorMs -= ms * this.rate
+    this.#time.delayTimers(this, ms)
   }
 
   /** Keeps the event loop busy: nothing else of this process runs before. */
   block(ms: number): void {
     this.busyUntilMs = this.trueMs() + ms
     this.lastBusyMs = this.busyUntilMs
+  }
+
+  #runAt(rate: number): void {
+    this.#anchorMs = this.#readMs()
+    this.#anchorTrueMs = this.trueMs()
+    this.rate = rate
   }
 
   #readMs(): number {

@@ -1,7 +1,7 @@
 import type { MemoryBusOptions } from '@rivulet/memory'
 import type { StreamOptions } from 'rivulet'
 import { Chance } from './chance.ts'
-import { FAULTS, type FaultKind } from './faults.ts'
+import { FAULTS, type FaultKind, LATER_FAULTS } from './faults.ts'
 import { drawStreamOptions } from './stream-options.ts'
 import { type Verb, WORKLOAD } from './workload.ts'
 
@@ -27,6 +27,8 @@ export interface Plan {
   readonly steps: readonly Step[]
 }
 
+/** Tells the chance of what came later from that of all before. */
+const LATER = 27
 const NAMES = ['positions', 'a/b #+*', '__proto__', 'météo']
 
 /** Draws what happens in the simulation of a seed. */
@@ -36,6 +38,8 @@ export function drawPlan(seed: number): Plan {
   const faults = new Set(chance.isHit(0.1) ? [] : FAULTS.filter(() => chance.isHit(0.5)))
   const names = NAMES.slice(0, chance.between(1, NAMES.length))
   const durationMs = chance.pick([20_000, 60_000, 120_000, 300_000])
+  const later = new Chance(seed, LATER)
+  const laterFaults = LATER_FAULTS.filter(() => later.isHit(0.25))
   return {
     seed,
     latenciesMs: Array.from({ length: sites }, () => chance.pick([0, 1, 5, 40])),
@@ -43,9 +47,11 @@ export function drawPlan(seed: number): Plan {
     streams: new Map(names.map((name) => [name, drawStreamOptions(chance)])),
     bus: drawBus(chance),
     maxInFlightBytes: chance.pick([8 * 1024 * 1024, 8 * 1024 * 1024, 5_000]),
-    faults,
     durationMs,
-    steps: drawSteps(chance, sites, durationMs, [...faults]),
+    ...withLater(drawSteps(chance, sites, durationMs, [...faults]), faults, laterFaults, later, {
+      sites,
+      durationMs,
+    }),
   }
 }
 
@@ -57,7 +63,25 @@ export function isOrdered({ bus, faults }: Plan): boolean {
 
 /** Whether somebody sends what no hub would. */
 export function hasStrangers({ faults }: Plan): boolean {
-  return faults.has('strangers') || faults.has('forgery')
+  return faults.has('strangers') || faults.has('forgery') || faults.has('crowd')
+}
+
+/** Adds a few faults of the kinds that came later. */
+function withLater(
+  steps: readonly Step[],
+  faults: ReadonlySet<FaultKind>,
+  laterFaults: readonly FaultKind[],
+  chance: Chance,
+  { sites, durationMs }: { readonly sites: number; readonly durationMs: number },
+): Pick<Plan, 'faults' | 'steps'> {
+  const added = laterFaults.flatMap((fault) =>
+    Array.from({ length: chance.between(1, 6) }, (): Step => {
+      const atMs = chance.below(durationMs)
+      return { atMs, site: chance.below(sites), what: { fault }, seed: chance.seed() }
+    }),
+  )
+  const all = [...steps, ...added].sort((one, other) => one.atMs - other.atMs)
+  return { faults: new Set([...faults, ...laterFaults]), steps: all }
 }
 
 function drawBus(chance: Chance): MemoryBusOptions {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { heapUsed } from '../support/heap.ts'
 import { drawDiagram } from './diagram.ts'
-import type { FaultKind } from './faults.ts'
+import { type FaultKind, LATER_FAULTS } from './faults.ts'
 import { hunt } from './hunt.ts'
 import { drawPlan, type Plan, type Step } from './plan.ts'
 import { type Shrunk, shrink } from './shrink.ts'
@@ -11,14 +11,16 @@ const SEEDS = 200
 /** Seeds that broke a law, each by a mistake of the simulation. */
 const ONCE_BROKEN = [2_244, 12_964, 17_452, 20_361, 23_996, 30_859, 42_392, 46_097, 51_723, 61_482, 81_510]
 
+/** A hub without a network alone counts `local`; nobody stands in line at the end; no crowd is 10 000. */
+const NOT_REACHED = ['local', 'waiting', 'evictedPublishers']
+
 describe('the simulation', () => {
   test(`breaks no law with the seeds below ${SEEDS}, which fill every bucket of the ledger`, async () => {
     const { failures, seeds, reached } = await hunt(0, SEEDS)
     expect(failures, 'explained by: npm run simulate -- --seed N').toEqual([])
     expect(seeds).toBe(SEEDS)
     const neverReached = [...reached].filter(([, count]) => count === 0).map(([bucket]) => bucket)
-    // A hub without a network alone counts `local`; nobody stands in line at the end.
-    expect(neverReached.filter((bucket) => bucket !== 'local' && bucket !== 'waiting')).toEqual([])
+    expect(neverReached.filter((bucket) => !NOT_REACHED.includes(bucket))).toEqual([])
   }, 600_000)
 
   test.each(ONCE_BROKEN)('breaks no law with seed %i, which once did', async (seed) => {
@@ -70,7 +72,8 @@ async function findLie(): Promise<Plan> {
   for (let seed = 0; seed < 500; seed++) {
     const plan = drawPlan(seed)
     const detour: Step = { atMs: 3_100, site: 0, what: { fault: 'detours' }, seed }
-    const steps = [...plan.steps, detour].sort((one, other) => one.atMs - other.atMs)
+    const orderly = plan.steps.filter((step) => !LATER_FAULTS.some((kind) => isFault(step, kind)))
+    const steps = [...orderly, detour].sort((one, other) => one.atMs - other.atMs)
     const lie = {
       ...plan,
       bus: { reorder: 0, delayMs: [0, 0] as const },

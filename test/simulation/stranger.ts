@@ -6,6 +6,8 @@ import { sidOf } from './wire.ts'
 import { NETWORK } from './world.ts'
 
 const MOST_ORIGINS = 60
+/** Messages that fit in a frame. */
+const FRAME = 64
 
 /** Somebody on the bus who knows the topics, sends what no hub would, and repeats or forges what it overheard. */
 export class Stranger {
@@ -25,6 +27,25 @@ export class Stranger {
     const frames = Array.from({ length: chance.pick([1, 5, 40]) }, () =>
       this.#frame(chance, chance.pick(topics)),
     )
+    void this.#send(frames)
+  }
+
+  /** Sends a few messages of each of many publishers, as a page does that everybody opens. */
+  readonly crowd = (chance: Chance): void => {
+    const topics = [...this.#network.topics]
+    if (topics.length === 0) return
+    const topic = chance.pick(topics)
+    const publishers = chance.pick([10, 300, 1_000])
+    const first = chance.below(2 ** 20)
+    const frames: (readonly [Topic, string])[] = []
+    for (let from = 0; from < publishers * 3; from += FRAME) {
+      const messages = Array.from({ length: FRAME }, (_, nth) => {
+        const [origin, number] = [first + Math.floor((from + nth) / 3), 1 + ((from + nth) % 3)]
+        const sid = sidOf(`eeee${origin.toString(16).padStart(12, '0')}`, number)
+        return JSON.stringify({ data: { n: -5, depth: 9, isChecked: true }, sid, t: 0 })
+      })
+      frames.push([topic, `[${messages.join(',')}]`])
+    }
     void this.#send(frames)
   }
 

@@ -10,7 +10,7 @@ export const SOCKET = 1
 
 interface Task {
   dueMs: number
-  readonly firstDueMs: number
+  firstDueMs: number
   readonly rank: number
   readonly order: number
   readonly owner: Owner | undefined
@@ -33,6 +33,17 @@ export class VirtualTime {
     this.#push(task)
     return () => {
       task.run = undefined as never
+    }
+  }
+
+  /** Lets the timers of an owner, whose clock stands still for so long, run later by that. */
+  delayTimers(owner: Owner, ms: number): void {
+    for (const task of this.#tasks.splice(0)) {
+      if (task.owner === owner && task.rank === TIMER) {
+        task.dueMs += ms
+        task.firstDueMs += ms
+      }
+      this.#push(task)
     }
   }
 

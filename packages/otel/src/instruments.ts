@@ -29,6 +29,11 @@ export function instrumentsOf(meter: Meter) {
     dropped: counter('rivulet.dropped', 'Received messages that no subscriber got.'),
     missed: counter('rivulet.missed', 'Messages of other publishers that did not arrive.'),
     reordered: counter('rivulet.reordered', 'Messages that arrived after a later one.'),
+    evictedPublishers: counter(
+      'rivulet.publishers.evicted',
+      'Publishers heard within a minute that were forgotten.',
+      '{publisher}',
+    ),
     listenerErrors: counter('rivulet.listener.errors', 'Throws of subscribers and listeners.', '{error}'),
     iteratorDrops: counter('rivulet.iterator.drops', "Messages that iterators' buffers dropped."),
     inFlight: upDown('rivulet.in_flight', 'Messages that are neither confirmed nor lost yet.'),
@@ -68,7 +73,7 @@ export function observeLedger(
   for (const [reason, count] of Object.entries(ledger.dropped)) {
     result.observe(to.dropped, count, { ...process, reason })
   }
-  for (const name of ['missed', 'reordered', 'iteratorDrops', 'subscribers'] as const) {
+  for (const name of ['missed', 'reordered', 'evictedPublishers', 'iteratorDrops', 'subscribers'] as const) {
     result.observe(to[name], ledger[name], process)
   }
   result.observe(to.listenerErrors, ledger.listenerErrors, process)

@@ -39,6 +39,11 @@ export const FAMILIES: readonly Family[] = [
     (ledger) => ledger.reordered,
   ),
   counter(
+    'rivulet_evicted_publishers_total',
+    'Publishers heard within a minute that were forgotten: more spoke than the hub remembers.',
+    ({ evictedPublishers }) => evictedPublishers,
+  ),
+  counter(
     'rivulet_listener_errors_total',
     'Throws and rejections of subscribers and event listeners.',
     ({ listenerErrors }) => listenerErrors,

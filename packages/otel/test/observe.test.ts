@@ -75,6 +75,7 @@ test('has monotonic counters, and up-down counters for what falls', async () => 
     ...{ 'messaging.client.sent.messages': true, 'messaging.client.consumed.messages': true },
     ...{ 'rivulet.refused': true, 'rivulet.conflated': true, 'rivulet.lost': true },
     ...{ 'rivulet.dropped': true, 'rivulet.missed': true, 'rivulet.reordered': true },
+    'rivulet.publishers.evicted': true,
     ...{ 'rivulet.listener.errors': true, 'rivulet.iterator.drops': true },
     ...{ 'rivulet.in_flight': false, 'rivulet.waiting': false, 'rivulet.subscribers': false },
     'rivulet.hub.up': undefined,
@@ -171,7 +172,7 @@ test('reads nothing after it was ended', async () => {
   const hub = closing(createHub())
   const end = observe(hub, { meterProvider: collected.provider })
   await collected.collect()
-  expect(collected.names).toHaveLength(14)
+  expect(collected.names).toHaveLength(15)
   end()
   end()
   hub.stream('positions').publish({ n: 1 })
