@@ -21,6 +21,11 @@ export interface LimitOptions {
    * limit. `'process'`: only what this process publishes counts. @default 'stream'
    */
   readonly scope?: 'stream' | 'process' | undefined
+  /**
+   * How many processes publish on the stream, this one included: each keeps the rate and the burst for itself, and a
+   * receiver lets in so many times as much. With 1 all of them share one rate. 1 or more. @default 1
+   */
+  readonly publishers?: number | undefined
 }
 
 /**
@@ -54,7 +59,7 @@ export interface ResolvedOptions extends Required<Omit<StreamOptions, 'schema' |
   readonly limit: Readonly<Required<LimitOptions>> | false
 }
 
-const DEFAULT_LIMIT = Object.freeze({ ratePerSecond: 30, burst: 30, scope: 'stream' as const })
+const DEFAULT_LIMIT = Object.freeze({ ratePerSecond: 30, burst: 30, scope: 'stream' as const, publishers: 1 })
 
 /** What a stream has when nothing is said. Source: Twilio Sync's limits, 4 KiB a message, 30 messages a second. */
 export const DEFAULT_OPTIONS: ResolvedOptions = Object.freeze({
@@ -76,6 +81,7 @@ const LIMIT_CHECKS: Checks<Required<LimitOptions>> = {
   ratePerSecond: (value) => checkNumber('limit.ratePerSecond', value, 0, LARGEST, 'number'),
   burst: (value) => checkNumber('limit.burst', value, 1, LARGEST, 'number'),
   scope: (value) => checkChoice('limit.scope', value, ['stream', 'process']),
+  publishers: (value) => checkNumber('limit.publishers', value, 1),
 }
 
 const STREAM_CHECKS: Checks<ResolvedOptions> = {
@@ -198,7 +204,8 @@ function check<Kind>(isRight: boolean, name: string, value: unknown, kind: strin
 
 function checkLimit(value: unknown, base: ResolvedOptions['limit']): ResolvedOptions['limit'] {
   if (value === false) return false
-  if (!isRecord(value)) throw invalid('limit is an object { ratePerSecond, burst, scope }, or false.')
+  if (!isRecord(value))
+    throw invalid('limit is an object { ratePerSecond, burst, scope, publishers }, or false.')
   return checkOptions('limit', value, base === false ? DEFAULT_LIMIT : base, LIMIT_CHECKS)
 }
 

@@ -6,7 +6,7 @@ import type { RivuletError } from './errors.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import { Counters, type DropReason, type LossReason } from './ledger.ts'
 import type { Message } from './message.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { LimitOptions, ResolvedOptions } from './options.ts'
 import type { Origins } from './origins.ts'
 import { Refusal } from './refusal.ts'
 import type { Topic } from './topic.ts'
@@ -187,12 +187,17 @@ export class StreamState {
     const { limit } = options
     if (limit === false) return
     this.bucket = new LeakyBucket(limit.ratePerSecond, limit.burst)
-    // A second of tolerance, since networks bunch what was published evenly, and clocks that run apart by up to
-    // 1 000 ppm do not use it up: what one publisher's limiter admitted gets in.
-    if (hub.outboxes !== undefined && limit.scope === 'stream') {
-      this.receiving = new LeakyBucket(1.001 * limit.ratePerSecond, limit.burst + limit.ratePerSecond)
-    }
+    if (hub.outboxes !== undefined && limit.scope === 'stream') this.receiving = receivingBucket(limit)
   }
+}
+
+/**
+ * Makes the bucket of a receiver: for as many publishers as the limit says, with a second of tolerance, since networks
+ * bunch what was published evenly. Clocks that run apart by up to 1 000 ppm do not use the second up: what the
+ * publishers' own buckets admitted gets in.
+ */
+export function receivingBucket({ ratePerSecond, burst, publishers }: Required<LimitOptions>): LeakyBucket {
+  return new LeakyBucket(1.001 * publishers * ratePerSecond, publishers * (burst + ratePerSecond))
 }
 
 /** The part of the burst that messages of other processes may fill, so that they cannot shut out our own. */

@@ -28,16 +28,25 @@ export function drop(state: StreamState, reason: DropReason): void {
   })
 }
 
-/** Drops what an option of this process may keep out; the first one of a stream is told as an error. */
-export function dropByOption(state: StreamState, reason: DropReason): void {
+/**
+ * Drops what an option of this process may keep out; the first one of a stream is told as an error. `publishers` is how
+ * many are known of the stream: together they may exceed a limit that each of them keeps.
+ */
+export function dropByOption(state: StreamState, reason: DropReason, publishers: number): void {
   drop(state, reason)
   // Without a limit it is the queue of a running fan-out that was full.
   if (reason === 'rateLimited' && state.options.limit === false) return
   if (state.hasToldDrop || !(reason in BY_OPTION)) return
   const [code, option, shown] = BY_OPTION[reason as keyof typeof BY_OPTION]
   const why = `this process opened the stream with ${option} ${shown(state.options)}`
-  const message = `A message of another process was dropped: ${why}; give it the publisher's ${option}. The ledger counts the next ones.`
+  const isShared = reason === 'rateLimited' && publishers > 1
+  const advice = isShared ? sharingAdvice(publishers) : `give it the publisher's ${option}`
+  const message = `A message of another process was dropped: ${why}; ${advice}. The ledger counts the next ones.`
   reportOnce(state, errorOf(state, code, message))
+}
+
+function sharingAdvice(publishers: number): string {
+  return `${publishers} publishers were heard, which share it: give each process limit.publishers ${publishers} or more, a higher limit, or scope 'process'`
 }
 
 /** Tells the first of the errors that keep messages of other processes out. */

@@ -10,7 +10,7 @@ import { Message, type Sid } from '../model/message.ts'
 import { Refusal } from '../model/refusal.ts'
 import { validate } from '../model/schema.ts'
 import { seal } from '../model/seal.ts'
-import { isQueueFull, remoteCeilingOf, type StreamState } from '../model/stream-state.ts'
+import { isQueueFull, receivingBucket, remoteCeilingOf, type StreamState } from '../model/stream-state.ts'
 import { drop, dropByOption, reportOnce } from './drops.ts'
 import { type Arrival, mayBeOld } from './publisher.ts'
 import type { Publishers } from './publishers.ts'
@@ -50,8 +50,7 @@ export class Inbox {
     this.#removed = removed
     this.#confirmations = confirmations
     if (limit !== false && state.receiving !== undefined) {
-      const bucket = () => new LeakyBucket(limit.ratePerSecond, limit.burst + limit.ratePerSecond)
-      this.#garbage = { proven: bucket(), others: bucket() }
+      this.#garbage = { proven: receivingBucket(limit), others: receivingBucket(limit) }
     }
   }
 
@@ -83,7 +82,9 @@ export class Inbox {
     if (sid !== undefined && publisher?.isRepeat(sid, state, nowMs)) return drop(state, 'duplicate')
     const isRemovalFrame = isRemoval(bytes)
     const bucket = isRemovalFrame ? this.#removals : state.receiving
-    if (bucket?.hasRoom(nowMs) === false) return (isRemovalFrame ? drop : dropByOption)(state, 'rateLimited')
+    if (bucket?.hasRoom(nowMs) === false) {
+      return isRemovalFrame ? drop(state, 'rateLimited') : dropByOption(state, 'rateLimited', publishers.size)
+    }
     const garbage = this.#garbage?.[publisher?.isProven ? 'proven' : 'others']
     if (isRemovalFrame) this.#removals.take(nowMs)
     else if (garbage?.hasRoom(nowMs) === false) return drop(state, 'rateLimited')
@@ -104,7 +105,7 @@ export class Inbox {
     for (const entry of decoded) {
       const outcome = this.#take(entry, arrival)
       isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
-      if (typeof outcome === 'string') dropByOption(state, outcome)
+      if (typeof outcome === 'string') dropByOption(state, outcome, this.publishers.size)
       else {
         state.counters.received++
         state.counters.delivered++
@@ -145,7 +146,7 @@ export class Inbox {
     if (state.receiving !== undefined && limit !== false) {
       const nowMs = state.hub.clock.nowMs() // subscribers of the frame's first messages may have taken long
       if (!state.receiving.take(nowMs)) return 'rateLimited'
-      state.bucket?.fill(nowMs, remoteCeilingOf(limit.burst))
+      if (limit.publishers === 1) state.bucket?.fill(nowMs, remoteCeilingOf(limit.burst))
     }
     if (state.counters.subscribers === 0) return 'notJoined' // the validator or the clock may have ended the stream
     const { origin, sequence } = sid ?? this.#foreignSid()

@@ -12,6 +12,7 @@ const SLACK = 1e-3
 
 const rates = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.double({ min: 1, max: 300, noNaN: true }))
 const bursts = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.double({ min: 1, max: 60, noNaN: true }))
+const publishers = fc.constantFrom(1, 1, 2, 5)
 const pausesMs = fc.oneof(
   fc.constant(0),
   fc.constantFrom(1_000, 2_000),
@@ -77,6 +78,35 @@ const delays = fc.oneof(
     .map((offsetMs) => (atMs: number) => LONGEST_DELAY_MS - ((atMs + offsetMs) % LONGEST_DELAY_MS)),
 )
 
+test('a receiver lets in whatever as many publishers admitted as its limit says, delayed by up to a second', async () => {
+  const scripts = fc.array(fc.tuple(pausesMs, asks), { minLength: 1, maxLength: 15 })
+  await fc.assert(
+    fc.asyncProperty(
+      rates,
+      bursts,
+      fc.array(scripts, { minLength: 2, maxLength: 5 }),
+      delays,
+      async (...drawn) => {
+        const [ratePerSecond, burst, allScripts, delay] = drawn
+        const limit = { ratePerSecond, burst, publishers: allScripts.length }
+        const sent = await Promise.all(allScripts.map((script) => admittedOf(script, limit)))
+        const { clock, transport, stream } = await open({ limit, maxAgeMs: false })
+        await stream.subscribe(() => {}).ready
+        const arrivals = sent
+          .flatMap((own) => own.map(({ text, atMs }, nth) => ({ text, atMs: atMs + delay(atMs, nth) })))
+          .sort((one, other) => one.atMs - other.atMs)
+        for (const { text, atMs } of arrivals) {
+          clock.nowMs = atMs
+          transport.host.receive(TOPIC, text)
+        }
+        const { delivered, dropped } = stream.ledger()
+        expect({ delivered, dropped }).toEqual({ delivered: arrivals.length, dropped: NONE })
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
 test('a receiver that publishes nothing lets in whatever one publisher admitted, delayed by up to a second', async () => {
   const scripts = fc.array(fc.tuple(pausesMs, asks), { minLength: 1, maxLength: 25 })
   const starts = fc.constantFrom(0, 1e9)
@@ -118,8 +148,8 @@ test.each([
   const acts = fc.tuple(pausesMs, fc.constantFrom(...who), asks, fc.integer({ min: 1, max: 64 }))
   const scripts = fc.array(acts, { minLength: 1, maxLength: 40 })
   await fc.assert(
-    fc.asyncProperty(rates, bursts, scripts, async (ratePerSecond, burst, script) => {
-      const { clock, transport, stream } = await open({ limit: { ratePerSecond, burst } })
+    fc.asyncProperty(rates, bursts, publishers, scripts, async (ratePerSecond, burst, publishers, script) => {
+      const { clock, transport, stream } = await open({ limit: { ratePerSecond, burst, publishers } })
       const seenMs: number[] = []
       let blockMs = 0
       await stream.subscribe(() => {
@@ -138,7 +168,9 @@ test.each([
           sent += ask + perFrame
         }
       }
-      expectBound(seenMs, burst + Math.max(1, burst / 4) + 1.001 * ratePerSecond, ratePerSecond)
+      const ownBurst = publishers === 1 ? Math.max(1, burst / 4) : burst
+      const atOnce = publishers * burst + ownBurst + 1.001 * publishers * ratePerSecond
+      expectBound(seenMs, atOnce, publishers * ratePerSecond)
     }),
     { numRuns: 400 },
   )

@@ -18,7 +18,7 @@ describe('the options of a stream', () => {
     expect(resolve()).toEqual({
       schema: undefined,
       maxBytes: 4096,
-      limit: { ratePerSecond: 30, burst: 30, scope: 'stream' },
+      limit: { ratePerSecond: 30, burst: 30, scope: 'stream', publishers: 1 },
       maxWaiting: 1000,
       ttlSeconds: 0,
       batch: true,
@@ -30,7 +30,7 @@ describe('the options of a stream', () => {
     expect(resolve({ maxBytes: 100, limit: { burst: 5 } })).toEqual({
       ...DEFAULT_OPTIONS,
       maxBytes: 100,
-      limit: { ratePerSecond: 30, burst: 5, scope: 'stream' },
+      limit: { ratePerSecond: 30, burst: 5, scope: 'stream', publishers: 1 },
     })
     expect(resolve({ maxBytes: undefined, limit: undefined, schema: undefined })).toEqual(DEFAULT_OPTIONS)
     const unlimited = resolve({ limit: false })
@@ -39,6 +39,7 @@ describe('the options of a stream', () => {
       ratePerSecond: 30,
       burst: 2,
       scope: 'stream',
+      publishers: 1,
     })
     expect(resolveOptions({ maxBytes: 2 }, unlimited).limit).toBe(false)
     const slow = resolve({ limit: { ratePerSecond: 5, scope: 'process' } })
@@ -97,13 +98,18 @@ describe('the options of a stream', () => {
     [{ batch: null }, 'batch is true or false, not null.'],
     [{ maxAgeMs: 0 }, 'maxAgeMs is a number from 1, not 0.'],
     [{ maxAgeMs: true }, 'maxAgeMs is a number from 1, not true.'],
-    [{ limit: true }, 'limit is an object { ratePerSecond, burst, scope }, or false.'],
-    [{ limit: null }, 'limit is an object { ratePerSecond, burst, scope }, or false.'],
-    [{ limit: { rate: 5 } }, 'There is no limit option "rate"; there are ratePerSecond, burst, scope.'],
+    [{ limit: true }, 'limit is an object { ratePerSecond, burst, scope, publishers }, or false.'],
+    [{ limit: null }, 'limit is an object { ratePerSecond, burst, scope, publishers }, or false.'],
+    [
+      { limit: { rate: 5 } },
+      'There is no limit option "rate"; there are ratePerSecond, burst, scope, publishers.',
+    ],
     [{ limit: { ratePerSecond: -1 } }, 'limit.ratePerSecond is a number from 0, not -1.'],
     [{ limit: { ratePerSecond: Number.NaN } }, 'not NaN.'],
     [{ limit: { burst: 0 } }, 'limit.burst is a number from 1, not 0.'],
     [{ limit: { burst: 0.5 } }, 'limit.burst is a number from 1, not 0.5.'],
+    [{ limit: { publishers: 0 } }, 'limit.publishers is a whole number from 1, not 0.'],
+    [{ limit: { publishers: 1.5 } }, 'not 1.5.'],
     [{ limit: { scope: 'hub' } }, `limit.scope is 'stream' or 'process', not "hub".`],
     [{ limit: { scope: Symbol('s') } }, 'not Symbol(s).'],
     [{ schema: 'zod' }, 'pass a Standard Schema validator'],

@@ -75,7 +75,7 @@ describe('the first message of another process that an own option keeps out', ()
     expect(errors).toEqual([])
     for (let count = 0; count < 3; count++) scene.receive(make())
     expect(errors).toMatchObject([{ code, stream: 'scene', hub: 'default' }])
-    const value = { limit: '{"ratePerSecond":1,"burst":1,"scope":"stream"}', maxBytes: '100' }
+    const value = { limit: '{"ratePerSecond":1,"burst":1,"scope":"stream","publishers":1}', maxBytes: '100' }
     const shown = { ...value, schema: 'a schema that refuses it' }[option]
     expect(String(errors[0])).toContain(
       `A message of another process was dropped: this process opened the stream with ${option} ${shown}; give it the publisher's ${option}.`,

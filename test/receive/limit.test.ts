@@ -15,6 +15,33 @@ function flood(scene: Scene, count: number): number {
   return scene.ledger.delivered - delivered
 }
 
+/** Six publishers that send 10 messages a second each for 10 seconds, all within their own limits. */
+async function sixPublish(scene: Scene): Promise<void> {
+  for (let number = 1; number <= 100; number++) {
+    for (const digit of 'abcdef') scene.receive(wire(number, 100 * number, digit.repeat(16)))
+    await vi.advanceTimersByTimeAsync(100)
+  }
+}
+
+describe('several publishers on one stream', () => {
+  test('share one limit by default, and an error says so and what to do', async () => {
+    const scene = await openScene()
+    await sixPublish(scene)
+    expect(scene.ledger.delivered).toBeLessThan(400)
+    expect(scene.errors).toHaveLength(1)
+    expect(String(scene.errors[0])).toContain(
+      "6 publishers were heard, which share it: give each process limit.publishers 6 or more, a higher limit, or scope 'process'.",
+    )
+  })
+
+  test('are all let in when the limit says how many they are, and leave the own room alone', async () => {
+    const scene = await openScene({ limit: { publishers: 6 } })
+    await sixPublish(scene)
+    expect(scene.ledger).toMatchObject({ delivered: 600, dropped: NONE })
+    expect([scene.errors, scene.stream.budget().available]).toEqual([[], 30])
+  })
+})
+
 describe('the limit on what is let in', () => {
   // RELIABILITY 72
   test('keeps what subscribers see of others within burst + rate × (T + 1 s), whatever the peers send', async () => {
