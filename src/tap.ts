@@ -117,7 +117,8 @@ export class Tap extends Subscription {
     const state = new StreamState(name, this.#hub, OPTIONS)
     state.hasToldDrop = true // it has no option that whoever taps could change
     const subscriber = { index: -1, joined: ignore, ended: ignore }
-    addListener(state, subscriber, (message) => this.#listener(message, name))
+    const listener = this.#listener // called as a member, `this` would be the tap
+    addListener(state, subscriber, (message) => listener(message, name))
     const publishers = new Publishers(this.#publishers)
     // A tap only looks: no removal ends anything.
     return { inbox: new Inbox(state, publishers, this.#confirmations, ignore), bytes: 0 }

@@ -39,7 +39,8 @@ export class Clock {
   }
 
   nowMs(): number {
-    const readMs = this.#readMs()
+    const read = this.#readMs // may be the user's, whose `this` is no Clock
+    const readMs = read()
     if (readMs < this.#latestMs) this.#offsetMs += this.#latestMs - readMs
     this.#latestMs = readMs
     return readMs + this.#offsetMs

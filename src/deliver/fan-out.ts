@@ -45,7 +45,8 @@ export function fanOut(state: StreamState, message: Message): void {
   const count = listeners.length
   for (let index = 0; index < count; index++) {
     try {
-      const result = (listeners[index] as Listener)(message)
+      const listener = listeners[index] as Listener // called in its place, `this` would be the array
+      const result = listener(message)
       if (result !== undefined) watch(state, result)
     } catch (error) {
       listenerFailed(state, error)

@@ -115,7 +115,8 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
   }
 
   #take(message: Message<Data>): void {
-    const key = this.#keyOf(message) // first, since it may run code that reads or ends
+    const keyOf = this.#keyOf // called as a member, `this` would be the iterator
+    const key = keyOf(message) // first, since it may run code that reads or ends
     const reader = this.#readers.shift()
     if (reader !== undefined) reader({ done: false, value: message })
     else if (this.#subscription.closed) this.#drop(1)

@@ -71,8 +71,9 @@ function subscribeFunction(state: StreamState, next: Next<Message>): RxSubscript
 /** What RxJS does with what a subscriber throws, so that it does not matter whether there is an operator between. */
 function reportUnhandled({ hub }: StreamState, error: unknown): void {
   const throwOn = () => {
-    if (config.onUnhandledError === null) throw error
-    config.onUnhandledError(error)
+    const { onUnhandledError } = config
+    if (onUnhandledError === null) throw error
+    onUnhandledError(error)
   }
   hub.environment.setTimer(throwOn, 0, true)
 }

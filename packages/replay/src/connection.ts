@@ -86,8 +86,9 @@ export class Connection implements TransportConnection {
   }
 
   async #tell(end: PlaybackEnd): Promise<void> {
+    const { ended } = this.#options // called as a member, `this` would be the options
     try {
-      await this.#options.ended?.(end)
+      await ended?.(end)
     } catch (cause) {
       this.#host.error(undefined, failureOf(cause))
     }

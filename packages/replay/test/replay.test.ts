@@ -60,6 +60,16 @@ function hubOn(options: ReplayOptions) {
   return { hub, errors }
 }
 
+test('the callback at the end is called on no object', async () => {
+  const calledOn = new Promise((resolve) => {
+    const ended = function (this: unknown) {
+      resolve([this])
+    }
+    hubOn({ file: recordingFile(WEEK), ended }).hub.tap(() => {})
+  })
+  expect(await calledOn).toEqual([undefined])
+})
+
 const spoken = (lines: readonly Spoken[]): Heard[] => lines.map(([stream, data]) => [stream, data])
 
 describe('a recording as a transport', () => {

@@ -11,7 +11,8 @@ const CLOCK: Form = { fits: (value) => typeof value === 'function', what: 'a fun
  */
 export function memoryRegistry(options: { readonly nowMs?: () => number } = {}): StreamRegistry {
   checkOptions(options, { nowMs: CLOCK })
-  return new MemoryRegistry(options.nowMs ?? Date.now)
+  const { nowMs = Date.now } = options
+  return new MemoryRegistry(() => nowMs())
 }
 
 class MemoryRegistry implements StreamRegistry {

@@ -19,3 +19,16 @@ test('a stream keeps who created it when it gets more time', async () => {
   expect(registry.find(SERVICE, 'a')).toMatchObject({ createdBy: 'bob' })
   await registry.close()
 })
+
+test('the clock of a registry is called on no object', async () => {
+  const seen = new Set<unknown>()
+  const nowMs = function (this: unknown) {
+    seen.add(this)
+    return Date.now()
+  }
+  const registry = memoryRegistry({ nowMs })
+  await registry.create(SERVICE, 'a', 100, 'bob')
+  expect(registry.find(SERVICE, 'a')).toMatchObject({ createdBy: 'bob' })
+  expect(seen).toEqual(new Set([undefined]))
+  await registry.close()
+})
