@@ -29,7 +29,10 @@ export interface StreamEvents<Data = unknown> {
   dropped: { readonly reason: DropReason; readonly count: number }
   /** The stream was removed or expired; `isLocal` is false when another process removed it. */
   removed: { readonly reason: RemovalReason; readonly isLocal: boolean }
-  /** A subscriber or listener threw, the broker refused something, or this process's own options keep messages out. */
+  /**
+   * A subscriber or listener threw, a source of the subject failed, the broker refused something, or this process's own
+   * options keep messages out.
+   */
   error: RivuletError
 }
 

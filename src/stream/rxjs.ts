@@ -1,6 +1,8 @@
 import { config, Observable, type Observer, Subscription as RxSubscription, Subject } from 'rxjs'
 import { enter, leave, Subscription } from '../deliver/subscription.ts'
+import { messageOf, type RivuletError } from '../model/errors.ts'
 import type { Message } from '../model/message.ts'
+import { errorOf, report } from '../model/report.ts'
 import type { StreamState, Subscriber } from '../model/stream-state.ts'
 import { publish } from '../publish/publish.ts'
 
@@ -34,20 +36,27 @@ export class StreamObservable<Data> extends Observable<Message<Data>> {
   }
 }
 
-/** Makes the Subject. That a source completes or fails ends that source, not the stream. */
+/**
+ * Makes the Subject. That a source completes or fails ends that source, not the stream; why it failed is reported, since
+ * nobody else hears of it.
+ */
 export function subjectOf<In, Out>(
   state: StreamState,
   messages$: Observable<Message<Out>>,
 ): StreamSubject<In, Out> {
   const subject = Object.assign(new Subject<never>(), {
     next: (data: In) => void publish(state, data),
-    error: () => {},
+    error: (cause: unknown) => report(state, sourceFailed(state, cause)),
     complete: () => {},
     subscribe: messages$.subscribe.bind(messages$),
   })
   return Object.defineProperty(subject, 'observed', {
     get: () => state.counters.subscribers > 0,
   }) as unknown as StreamSubject<In, Out>
+}
+
+function sourceFailed(state: StreamState, cause: unknown): RivuletError {
+  return errorOf(state, 'SOURCE_FAILED', `A source of the subject failed: ${messageOf(cause)}`, cause)
 }
 
 function subscribeFunction(state: StreamState, next: Next<Message>): RxSubscription {

@@ -132,7 +132,10 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return this.#messages$
   }
 
-  /** The stream as an RxJS Subject: `source$.subscribe(stream.subject)` publishes; refusals are counted. */
+  /**
+   * The stream as an RxJS Subject: `source$.subscribe(stream.subject)` publishes; refusals are counted. A source that
+   * completes ends nothing here; one that fails is reported as `SOURCE_FAILED`.
+   */
   get subject(): StreamSubject<In, Out> {
     this.#subject ??= subjectOf(this.#inside, this.messages$)
     return this.#subject

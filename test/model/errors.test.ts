@@ -8,6 +8,7 @@ import {
   type Stream,
   type StreamOptions,
 } from 'rivulet'
+import { throwError } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { schemaOf } from '../support/schemas.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
@@ -181,6 +182,19 @@ const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
       throw told
     },
     message: 'A subscriber threw: thrown (stream "errors" of hub "default")',
+    fields: { cause: thrown, ...PLACE },
+  },
+  SOURCE_FAILED: {
+    fails: () => {
+      const stream = open()
+      let told: unknown
+      stream.on('error', (error) => {
+        told = error
+      })
+      throwError(() => thrown).subscribe(stream.subject)
+      throw told
+    },
+    message: 'A source of the subject failed: thrown (stream "errors" of hub "default")',
     fields: { cause: thrown, ...PLACE },
   },
   TRANSPORT_UNAVAILABLE: {

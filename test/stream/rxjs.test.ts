@@ -1,5 +1,5 @@
 import { memoryBus } from '@rivulet/memory'
-import { createHub, type Stream } from 'rivulet'
+import { createHub, type RivuletError, type Stream } from 'rivulet'
 import {
   bufferTime,
   config,
@@ -13,7 +13,7 @@ import {
   throwError,
   toArray,
 } from 'rxjs'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { pass, stopTime, tick } from '../support/fake-time.ts'
 
 stopTime()
@@ -233,6 +233,7 @@ describe('subject', () => {
 
   test('stays open when a source completes or fails', () => {
     const stream = streamOf()
+    stream.on('error', () => {})
     const log: string[] = []
     stream.subject.subscribe({
       next: ({ data }) => log.push(`next ${data.n}`),
@@ -244,6 +245,28 @@ describe('subject', () => {
     of({ n: 2 }).subscribe(stream.subject)
     expect(log).toEqual(['next 1', 'next 2'])
     expect(stream.closed).toBe(false)
+  })
+
+  test('reports why a source failed: to the stream, else to the hub, else to the console', () => {
+    const onConsole = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => onConsole.mockRestore())
+    const hub = createHub()
+    const stream = hub.stream<{ n: number }>('s')
+    const told: unknown[] = []
+    const hear = (error: RivuletError) => told.push(error)
+    const fail = (cause: unknown) => throwError(() => cause).subscribe(stream.subject)
+    fail('first')
+    const first: unknown = onConsole.mock.calls[0]?.at(-1)
+    expect(first).toMatchObject({ code: 'SOURCE_FAILED', cause: 'first', stream: 's', hub: 'default' })
+    hub.on('error', hear)
+    fail('second')
+    hub.off('error', hear)
+    stream.on('error', hear)
+    const third = new Error('third')
+    fail(third)
+    expect(told).toMatchObject([{ cause: 'second' }, { code: 'SOURCE_FAILED', cause: third, stream: 's' }])
+    expect(stream.ledger()).toMatchObject({ attempts: 0, listenerErrors: 0 })
+    expect(stream.tryPublish({ n: 1 }).ok).toBe(true)
   })
 
   test('is a Subject: it pipes, code that asks for one takes it, and it completes with the stream', async () => {

@@ -36,7 +36,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   return FAILURES.includes(error.code) ? EXIT.failed : EXIT.refused
 }
 
-const FAILURES: readonly string[] = ['LISTENER_FAILED', 'STREAM_CLOSED', 'HUB_CLOSED']
+const FAILURES: readonly string[] = ['LISTENER_FAILED', 'SOURCE_FAILED', 'STREAM_CLOSED', 'HUB_CLOSED']
 
 /** Commander's errors say so in their code; by the class they are not known, when there are two copies of it. */
 function isOfCommandLine(error: unknown): boolean {
