@@ -6,6 +6,7 @@ import { makeDisposable } from './base/disposable.ts'
 import { Clock, type Environment, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
 import { SignalActions } from './base/signals.ts'
+import { Turns } from './base/turns.ts'
 import { Connection } from './connection/connection.ts'
 import type { ConnectionStatus } from './connection/joins.ts'
 import { type HubOptions, type ResolvedHubOptions, resolveHubOptions } from './hub-options.ts'
@@ -77,7 +78,7 @@ interface Remote {
 export class Hub {
   readonly #options: ResolvedHubOptions
   readonly #streams = new Map<string, Stream>()
-  readonly #events = new Events<HubEvents>((error, event) => this.#listenerFailed(error, event))
+  readonly #events: Events<HubEvents>
   readonly #state: HubState
   readonly #remote: Remote | undefined
   #closing: Promise<Ledger> | undefined
@@ -89,10 +90,13 @@ export class Hub {
   constructor(options: HubOptions, environment: Environment = realEnvironment) {
     this.#options = resolveHubOptions(options)
     const { name, acceptRemoval, nowMs, transport } = this.#options
+    const turns = new Turns(environment)
+    this.#events = new Events(turns, (error, event) => this.#listenerFailed(error, event))
     this.#state = {
       ...{ name, environment, acceptsRemoval: acceptRemoval, isClosed: false },
       clock: clockOf(environment, nowMs),
       origins: new Origins(() => environment.random()),
+      turns,
       signals: new SignalActions(),
       totals: new Counters(),
       ...{ outboxes: undefined, inboxes: undefined },
@@ -245,6 +249,7 @@ export class Hub {
     remote?.outboxes.flush()
     remote?.inboxes.close()
     await remote?.connection.close(() => flush(remote))
+    this.#state.turns.end()
     this.#events.clear()
     return this.ledger()
   }
@@ -253,7 +258,7 @@ export class Hub {
     const state = this.#state
     const connection: Connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
       statusChanged: (status) => this.#emitStatus(status),
-      failed: (error, topic) => this.#connectionFailed(error, topic),
+      failed: (error, topic) => state.turns.run(() => this.#connectionFailed(error, topic)),
       receive: (topic, frame) => inboxes.receive(topic, frame),
       watched: (topic, frame) => {
         for (const tap of tapsOf(this.#remote)) tap.receive(topic, frame)

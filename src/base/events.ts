@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3'
 import { isThenable } from './thenable.ts'
+import type { Turns } from './turns.ts'
 
 /** How deep listeners are told of events that they cause themselves: a loop ends here, not with the stack. */
 const MAX_NESTING = 8
@@ -14,11 +15,13 @@ type Registration = ((...args: never[]) => void) & { handler?: Handler; isOff?: 
  */
 export class Events<Payloads extends object> {
   readonly #onThrow: (error: unknown, event: keyof Payloads) => void
+  readonly #turns: Turns
   readonly #emitter = new EventEmitter()
   #nesting = 0
 
-  /** `onThrow` gets what a listener threw, and the event's name. */
-  constructor(onThrow: (error: unknown, event: keyof Payloads) => void) {
+  /** `onThrow` gets what a listener threw, and the event's name; `turns` runs it for those that reject. */
+  constructor(turns: Turns, onThrow: (error: unknown, event: keyof Payloads) => void) {
+    this.#turns = turns
     this.#onThrow = onThrow
   }
 
@@ -33,7 +36,7 @@ export class Events<Payloads extends object> {
       const failed = (error: unknown) => this.#onThrow(error, event)
       try {
         const result = handler(...args)
-        if (isThenable(result)) result.then(undefined, failed)
+        if (isThenable(result)) result.then(undefined, (error) => this.#turns.run(() => failed(error)))
       } catch (error) {
         failed(error)
       }

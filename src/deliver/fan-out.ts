@@ -73,7 +73,8 @@ export function closeUp(state: StreamState): void {
 
 /** A promise that rejects counts like a throw. */
 function watch(state: StreamState, result: unknown): void {
-  if (isThenable(result)) result.then(undefined, (error) => listenerFailed(state, error))
+  const { turns } = state.hub
+  if (isThenable(result)) result.then(undefined, (error) => turns.run(() => listenerFailed(state, error)))
 }
 
 function nobody(): void {}

@@ -2,6 +2,7 @@ import type { Clock, Environment } from '../base/environment.ts'
 import type { Events } from '../base/events.ts'
 import type { Fifo } from '../base/fifo.ts'
 import type { SignalActions } from '../base/signals.ts'
+import type { Turns } from '../base/turns.ts'
 import type { RivuletError } from './errors.ts'
 import { LeakyBucket } from './leaky-bucket.ts'
 import { Counters, type DropReason, type LossReason } from './ledger.ts'
@@ -126,6 +127,8 @@ export interface HubState {
   readonly environment: Environment
   readonly clock: Clock
   readonly origins: Origins
+  /** Tells listeners of what did not happen in a call of the program's. */
+  readonly turns: Turns
   /** What is to be done when signals abort, which may be shared by all streams. */
   readonly signals: SignalActions
   /** Closed streams, and frames that belong to none. */

@@ -22,10 +22,11 @@ export function drop(state: StreamState, reason: DropReason): void {
   gathered.set(reason, (gathered.get(reason) ?? 0) + 1)
   if (gathered === state.drops) return
   state.drops = gathered
-  queueMicrotask(() => {
+  const tell = () => {
     state.drops = undefined
     for (const [reason, count] of gathered) events.emit('dropped', { reason, count })
-  })
+  }
+  queueMicrotask(() => state.hub.turns.run(tell))
 }
 
 /**

@@ -105,10 +105,7 @@ export class Outboxes {
       lost = this.#send(state, outbox, messages)
     } else lost = [{ reason: 'offline', count: waiting.length }]
     for (const { reason, count } of lost) state.counters.lose(reason, count)
-    for (const loss of lost) {
-      if (losses.hasSubscribers) losses.publish({ hub: state.hub.name, stream: state.name, ...loss })
-      if (state.events?.has('lost')) state.events.emit('lost', loss)
-    }
+    for (const loss of lost) state.hub.turns.run(() => tellLoss(state, loss))
   }
 
   /** Sends messages as one frame, or halves them until each part is within the limit. Returns what is lost. */
@@ -128,13 +125,19 @@ export class Outboxes {
   }
 }
 
+function tellLoss(state: StreamState, loss: StreamEvents['lost']): void {
+  if (losses.hasSubscribers) losses.publish({ hub: state.hub.name, stream: state.name, ...loss })
+  if (state.events?.has('lost')) state.events.emit('lost', loss)
+}
+
 function reportSize(state: StreamState, outbox: Outbox, bytes: number, maxBytes: number): void {
   if (outbox.hasReportedSize) return
   outbox.hasReportedSize = true
   const advice = 'lower maxBytes, or raise the limit of the broker'
   const message = `A message makes a frame of ${bytes} bytes, the broker takes ${maxBytes}; ${advice}.`
   // The rest of the frame goes first.
-  queueMicrotask(() => report(state, errorOf(state, 'TRANSPORT_FAILED', message)))
+  const tell = () => report(state, errorOf(state, 'TRANSPORT_FAILED', message))
+  queueMicrotask(() => state.hub.turns.run(tell))
 }
 
 function openOutbox(state: StreamState, nowMs: number, dateOffsetMs: number): Outbox {
