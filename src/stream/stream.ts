@@ -97,10 +97,13 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
 
   /**
    * Publishes as soon as there is room in the rate limit, first come first served. The data is checked and copied
-   * at the call. Rejects with a `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`.
+   * at the call. Rejects with a `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`. A
+   * rejection that nobody handles is no unhandled rejection: the ledger has it.
    */
   publishWhenReady(data: In, options?: SignalOption): Promise<Message<Out>> {
-    return publishWhenReady(this.#inside, data, options) as Promise<Message<Out>>
+    const published = publishWhenReady(this.#inside, data, options) as Promise<Message<Out>>
+    published.catch(() => {}) // another process that removes the stream must not end this one
+    return published
   }
 
   /**

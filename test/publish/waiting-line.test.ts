@@ -329,6 +329,22 @@ describe('publishWhenReady', () => {
   })
 
   // RELIABILITY 31: in the same tick.
+  test('causes no unhandled rejection when the stream ends and nobody awaits it', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const { stream } = streamOf(1, 1)
+    stream.publish({ n: 0 })
+    void stream.publishWhenReady({ n: 1 })
+    stream.remove()
+    void stream.publishWhenReady({ n: 2 })
+    await tick()
+    await tick()
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+    expect(stream.ledger()).toMatchObject({ accepted: 1, waiting: 0, refused: { closed: 2 } })
+  })
+
   test('is refused at once on a closed stream', async () => {
     const { stream } = streamOf(1, 1)
     stream.close()
