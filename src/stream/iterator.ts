@@ -34,6 +34,8 @@ export interface StreamIterator<Data = unknown> extends AsyncIterableIterator<Me
   readonly dropped: number
   /** Ends it at once, also while it is idle; what is buffered is discarded. */
   return(): Promise<IteratorResult<Message<Data>, undefined>>
+  /** Ends it like `return`, and rejects with `error`. */
+  throw(error?: unknown): Promise<IteratorResult<Message<Data>, undefined>>
   [Symbol.asyncIterator](): this
 }
 
@@ -108,6 +110,11 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
   return(): Promise<Result<Data>> {
     this.#discard()
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  throw(error?: unknown): Promise<Result<Data>> {
+    this.#discard()
+    return Promise.reject(error)
   }
 
   [Symbol.asyncIterator](): this {

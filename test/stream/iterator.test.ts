@@ -339,3 +339,14 @@ describe('iterate', () => {
     expect(numbers).toEqual([1, 2])
   })
 })
+
+test('an iterator that is told of an error by throw ends, and rejects with it', async () => {
+  const stream = streamOf()
+  const iterator = stream.iterate()
+  publishAll(stream, 1, 2)
+  const cause = new Error('mine')
+  await expect(iterator.throw(cause)).rejects.toBe(cause)
+  expect(await iterator.next()).toEqual({ done: true, value: undefined })
+  expect(stream.ledger()).toMatchObject({ subscribers: 0, iteratorDrops: 2 })
+  await expect(iterator.throw(cause)).rejects.toBe(cause)
+})
