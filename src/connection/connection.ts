@@ -17,6 +17,8 @@ const FLUSH_TIMEOUT_MS = 2_000
 const CLOSE_TIMEOUT_MS = 1_000
 /** After a refusal that trying again will hardly change: credentials, a certificate. */
 const REFUSED_RETRY_MS = 30_000
+/** So many causes of one outage are remembered: a broker may give a text that differs each time. */
+const MOST_CAUSES = 100
 /** A connection that lived this long was a good one: the back-off starts anew. */
 const GOOD_CONNECTION_MS = 5_000
 
@@ -41,7 +43,8 @@ export class Connection {
   /** Of those who wait for a connection: called when it is up, refused or closed. */
   readonly #waiting = new Set<() => void>()
   readonly #backOff = new BackOff()
-  #lastCause: string | undefined
+  /** Why the connection is gone, or was not made, since it was up: each cause is told once. */
+  readonly #toldCauses = new Set<string>()
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
 
@@ -182,7 +185,7 @@ export class Connection {
 
   #rise(connection: AbortController): void {
     this.#refusal = undefined
-    this.#lastCause = undefined
+    this.#toldCauses.clear()
     this.failedAttempts = 0
     const { prefixes } = this.#transport.capabilities
     if (prefixes !== undefined) this.#events.prefixesGiven(prefixes)
@@ -218,8 +221,9 @@ export class Connection {
       this.failedAttempts++
       this.joins.forgive()
     }
-    if (this.#lastCause === error.message) return
-    this.#lastCause = error.message
+    if (this.#toldCauses.has(error.message)) return
+    if (this.#toldCauses.size === MOST_CAUSES) this.#toldCauses.clear()
+    this.#toldCauses.add(error.message)
     this.#events.failed(error)
   }
 

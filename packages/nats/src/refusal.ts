@@ -12,10 +12,11 @@ const NO_TLS = "server does not support 'tls'"
 export function refusalOf(failures: readonly { server: string; cause: unknown }[]): RivuletError {
   const causes = failures.map((failure) => failure.cause)
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes)
-  const reasons = failures.map((failure) => `${failure.server}: ${reasonOf(failure.cause)}`).join('; ')
+  // In one order, however the servers were tried: an error of the same text is told once.
+  const reasons = failures.map((failure) => `${failure.server}: ${reasonOf(failure.cause)}`).sort()
   const isRefused = causes.every(isFatal)
   const advice = isRefused ? ' Check the credentials and the certificates.' : ''
-  const message = `No NATS server took the connection (${reasons}).${advice}`
+  const message = `No NATS server took the connection (${reasons.join('; ')}).${advice}`
   return new RivuletError(isRefused ? 'TRANSPORT_FAILED' : 'TRANSPORT_UNAVAILABLE', message, { cause })
 }
 
