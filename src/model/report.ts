@@ -1,6 +1,9 @@
 import { messageOf, RivuletError } from './errors.ts'
 import type { StreamEvents, StreamState } from './stream-state.ts'
 
+/** A stream writes at most one line a minute to the console. */
+const LOG_SPACING_MS = 60_000
+
 /** Counts what a subscriber or a listener of an event threw, and reports it. */
 export function listenerFailed(state: StreamState, cause: unknown, event?: keyof StreamEvents): void {
   state.counters.add('listenerErrors', 1)
@@ -11,7 +14,7 @@ export function listenerFailed(state: StreamState, cause: unknown, event?: keyof
   else report(state, error)
 }
 
-/** Reports an error to the stream's listeners, else to the hub's, else to the console, once a stream. */
+/** Reports an error to the stream's listeners, else to the hub's, else to the console, once a minute. */
 export function report(state: StreamState, error: RivuletError): void {
   if (state.events?.has('error')) state.events.emit('error', error)
   else reportToHub(state, error)
@@ -28,14 +31,25 @@ export function errorOf(
 }
 
 function reportToHub(state: StreamState, error: RivuletError): void {
-  if (state.hub.report(error) || state.hasLogged) return
-  state.hasLogged = true
-  log(error)
+  if (state.hub.report(error)) return
+  const nowMs = state.hub.clock.nowMs()
+  if (nowMs - state.loggedMs < LOG_SPACING_MS) {
+    state.unlogged++
+    return
+  }
+  const more = state.unlogged
+  state.loggedMs = nowMs
+  state.unlogged = 0
+  log(error, more)
 }
 
 /** Writes an error that nobody listens for to the console, which may be missing, or throw as that of a test does. */
-export function log(error: RivuletError): void {
+export function log(error: RivuletError, more = 0): void {
+  const since = more === 0 ? '' : ` (${more} more since the last line)`
   try {
-    globalThis.console.error('rivulet: nobody listens to the error event of the stream or the hub:', error)
+    globalThis.console.error(
+      `rivulet: nobody listens to the error event of the stream or the hub${since}:`,
+      error,
+    )
   } catch {}
 }

@@ -179,7 +179,9 @@ export class StreamState {
   ttlSeconds = 0
   expiresAtMs: number | undefined = undefined
   cancelExpiry: (() => void) | undefined = undefined
-  hasLogged = false
+  /** When an error was last written to the console, and how many were not since. */
+  loggedMs = -Infinity
+  unlogged = 0
   /** Received messages that were dropped in this tick, by why, while somebody listens for it. */
   drops: Map<DropReason, number> | undefined = undefined
   /** Whether it was told that an option of this process keeps messages out. */
