@@ -1,9 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { runOutside } from './base/async-context.ts'
 import { abortable } from './base/deadline.ts'
 import { deferred } from './base/deferred.ts'
 import { hubs, statuses } from './base/diagnostics.ts'
 import { makeDisposable } from './base/disposable.ts'
-import { Clock, type Environment, realEnvironment } from './base/environment.ts'
+import { Clock, type Environment, outside, realEnvironment } from './base/environment.ts'
 import { Events } from './base/events.ts'
 import { SignalActions } from './base/signals.ts'
 import { Turns } from './base/turns.ts'
@@ -90,10 +91,10 @@ export class Hub {
   constructor(options: HubOptions, environment: Environment = realEnvironment) {
     this.#options = resolveHubOptions(options)
     const { name, acceptRemoval, nowMs, transport } = this.#options
-    const turns = new Turns(environment)
+    const turns = new Turns(outside(environment))
     this.#events = new Events(turns, (error, event) => this.#listenerFailed(error, event))
     this.#state = {
-      ...{ name, environment, acceptsRemoval: acceptRemoval, isClosed: false },
+      ...{ name, environment: outside(environment), acceptsRemoval: acceptRemoval, isClosed: false },
       clock: clockOf(environment, nowMs),
       origins: new Origins(() => environment.random()),
       turns,
@@ -104,9 +105,9 @@ export class Hub {
       removed: ({ name }, removal) => this.#events.emit('streamRemoved', { ...removal, name }),
       report: (error) => this.#report(error),
     }
-    this.#remote = transport && this.#connect(transport)
+    this.#remote = transport && runOutside(() => this.#connect(transport))
     if (hubs.hasSubscribers) hubs.publish({ hub: this })
-    void this.#remote?.connection.run()
+    void runOutside(() => this.#remote?.connection.run())
   }
 
   /** The namespace. */
@@ -174,7 +175,10 @@ export class Hub {
   async flush(options?: SignalOption): Promise<void> {
     const signal = checkSignalOption('flush', options)
     this.#assertOpen()
-    if (this.#remote !== undefined) await abortable(flush(this.#remote), signal)
+    const remote = this.#remote
+    if (remote === undefined) return
+    const flushed = runOutside(() => flush(remote))
+    await abortable(flushed, signal)
   }
 
   /**
@@ -227,7 +231,7 @@ export class Hub {
   close(): Promise<Ledger> {
     if (this.#closing !== undefined) return this.#closing
     this.#state.isClosed = true
-    const closing = deferred<Ledger>()
+    const closing = runOutside(() => deferred<Ledger>())
     this.#closing = closing.promise
     closing.resolve(this.#close()) // what ends with a stream may call `close` again
     return closing.promise
@@ -246,9 +250,7 @@ export class Hub {
     for (const tap of tapsOf(remote)) tap.unsubscribe()
     if (remote === undefined) this.#emitStatus('closed')
     await undefined // whoever closes may stand inside a stream's end, or inside a fan-out
-    remote?.outboxes.flush()
-    remote?.inboxes.close()
-    await remote?.connection.close(() => flush(remote))
+    if (remote !== undefined) await runOutside(() => hangUp(remote))
     this.#state.turns.end()
     this.#events.clear()
     return this.ledger()
@@ -301,8 +303,10 @@ export class Hub {
   #emitStatus(status: HubStatus): void {
     if (this.#state.isClosed && status !== 'closed') return
     const failedAttempts = this.#remote?.connection.failedAttempts ?? 0
-    if (statuses.hasSubscribers) statuses.publish({ hub: this.name, status, failedAttempts })
-    this.#events.emit('status', status, { failedAttempts })
+    runOutside(() => {
+      if (statuses.hasSubscribers) statuses.publish({ hub: this.name, status, failedAttempts })
+      this.#events.emit('status', status, { failedAttempts })
+    })
   }
 
   /** Frees the name of a stream that has ended. */
@@ -358,6 +362,13 @@ async function flush({ connection, outboxes }: Remote): Promise<void> {
   await undefined // what waits for a running fan-out reaches its outbox before this goes on
   outboxes.flush()
   await connection.confirmations.settled()
+}
+
+/** Hands over what was published, and disconnects. */
+async function hangUp(remote: Remote): Promise<void> {
+  remote.outboxes.flush()
+  remote.inboxes.close()
+  await remote.connection.close(() => flush(remote))
 }
 
 function tapsOf(remote: Remote | undefined): Tap[] {

@@ -1,3 +1,4 @@
+import { runOutside } from './base/async-context.ts'
 import { Overdue, withDeadline } from './base/deadline.ts'
 import { realEnvironment } from './base/environment.ts'
 import { createHub, type Hub } from './hub.ts'
@@ -156,7 +157,7 @@ function parse(packages: readonly TransportPackage[], given: unknown): Transport
 
 async function load({ name, load }: TransportPackage): Promise<TransportModule> {
   try {
-    return (await load()) as TransportModule
+    return (await runOutside(load)) as TransportModule // a client may start timers as it is loaded
   } catch (cause) {
     if (!isMissing(cause, name)) throw cause
     const message = `${name} is not installed; run: npm install ${name}`

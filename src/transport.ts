@@ -1,3 +1,4 @@
+export { runOutside } from './base/async-context.ts'
 export type { Environment } from './base/environment.ts'
 export { type JoinChange, type JoinEvents, Joins, keepJoins } from './connection/joins.ts'
 export { type Adapter, makeTransport, type TransportConnection } from './connection/make-transport.ts'

@@ -1,3 +1,5 @@
+import { builtInModule } from './built-in-module.ts'
+
 /** The part of a `node:diagnostics_channel` channel that is used. */
 interface Channel {
   readonly hasSubscribers: boolean
@@ -18,12 +20,10 @@ interface Diagnostics {
   tracingChannel(name: string): TracingChannel
 }
 
-type Runtime = { process?: { getBuiltinModule?(name: string): unknown } }
-
 /** Where the runtime has no such channels nobody listens, and nothing but `hasSubscribers` is read. */
 const nobody = () => ({ hasSubscribers: false }) as TracingChannel & Channel
-const builtIn = (globalThis as Runtime).process?.getBuiltinModule?.('node:diagnostics_channel')
-const { channel = nobody, tracingChannel = nobody } = (builtIn ?? {}) as Partial<Diagnostics>
+const builtIn = builtInModule('node:diagnostics_channel') ?? {}
+const { channel = nobody, tracingChannel = nobody } = builtIn as Partial<Diagnostics>
 
 /** The traced calls; `docs/operating.md` says what each event carries. Look at `hasSubscribers` before building one. */
 export const publishing = tracingChannel('rivulet.publish')

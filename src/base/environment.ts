@@ -1,3 +1,5 @@
+import { runOutside } from './async-context.ts'
+
 /** Gives the library time and chance, so that a test or a simulation can give it others. */
 export interface Environment {
   /** Reads a monotonic clock, in milliseconds. */
@@ -23,6 +25,18 @@ export const realEnvironment: Environment = {
     if (!holdsProcess) (handle as { unref?(): void }).unref?.()
     return () => clearTimeout(handle)
   },
+}
+
+/** Gives the same environment, whose timers run outside of any request, whoever sets them. */
+export function outside(environment: Environment): Environment {
+  return {
+    nowMs: () => environment.nowMs(),
+    dateMs: () => environment.dateMs(),
+    random: () => environment.random(),
+    setTimer: (action, waitMs, holdsProcess) =>
+      // Set outside, so that the timer keeps no request's context; called outside for the sake of fake timers.
+      runOutside(() => environment.setTimer(() => runOutside(action), waitMs, holdsProcess)),
+  }
 }
 
 /** Reads a clock that never goes back: while the one below it does, it stands still. */

@@ -10,6 +10,7 @@ import { BackOff } from './back-off.ts'
 import { Confirmations } from './confirmations.ts'
 import { failure, reported, threw } from './faults.ts'
 import { type ConnectionEvents, type ConnectionStatus, type Joining, Joins } from './joins.ts'
+import { outsideTransport } from './outside.ts'
 
 /** How long opening, the last flush and closing may take, each. */
 const OPEN_TIMEOUT_MS = 5_000
@@ -35,6 +36,8 @@ export class Connection {
   /** Attempts to connect that failed since the connection was up. */
   failedAttempts = 0
   readonly #hub: HubState
+  /** As it was given, to tell it from others. */
+  readonly #given: Transport
   readonly #transport: Transport
   readonly #events: ConnectionEvents
   readonly #closing = new AbortController()
@@ -48,11 +51,12 @@ export class Connection {
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
 
-  constructor(hub: HubState, transport: Transport, maxInFlightBytes: number, events: ConnectionEvents) {
-    if (takenTransports.has(transport))
-      throw invalid('The transport belongs to another hub; make one for each.')
-    takenTransports.add(transport)
+  constructor(hub: HubState, given: Transport, maxInFlightBytes: number, events: ConnectionEvents) {
+    if (takenTransports.has(given)) throw invalid('The transport belongs to another hub; make one for each.')
+    takenTransports.add(given)
+    const transport = outsideTransport(given)
     this.#hub = hub
+    this.#given = given
     this.#transport = transport
     this.#events = events
     this.everything = topicOf(hub.name, '')
@@ -133,7 +137,7 @@ export class Connection {
     this.#wake()
     this.#current.abort(closed)
     await this.#disconnect(undefined)
-    takenTransports.delete(this.#transport)
+    takenTransports.delete(this.#given)
   }
 
   /** Runs one connection until it is lost. */

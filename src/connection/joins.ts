@@ -1,6 +1,7 @@
+import { queueOutside } from '../base/async-context.ts'
 import { Overdue, withDeadline } from '../base/deadline.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { Clock, type Environment, realEnvironment } from '../base/environment.ts'
+import { Clock, type Environment, outside, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
 import { messageOf, RivuletError } from '../model/errors.ts'
 import type { Topic } from '../model/topic.ts'
@@ -60,7 +61,8 @@ export function keepJoins(
   events: JoinEvents,
   environment: Environment = realEnvironment,
 ): Joins {
-  return new Joins({ environment, clock: new Clock(() => environment.nowMs()) }, transport, events)
+  const time = { environment: outside(environment), clock: new Clock(() => environment.nowMs()) }
+  return new Joins(time, transport, events)
 }
 
 class Join {
@@ -140,7 +142,7 @@ export class Joins {
     const join = this.#byTopic.get(topic)
     if (join === undefined) return
     join.isWanted = false
-    queueMicrotask(() => {
+    queueOutside(() => {
       if (join.isWanted || this.#byTopic.get(topic) !== join) return
       join.stopRetry()
       const state = join.stop()
@@ -207,7 +209,7 @@ export class Joins {
     join.state = 'queued'
     if (join.isSuspect) this.#suspects.push(join)
     else this.#due.push(join)
-    queueMicrotask(() => this.#next())
+    queueOutside(() => this.#next())
   }
 
   /** Starts what may start now. */

@@ -1,3 +1,4 @@
+import { captureContext } from '../base/async-context.ts'
 import { processing } from '../base/diagnostics.ts'
 import { Fifo } from '../base/fifo.ts'
 import { type Message, traceparentOf } from '../model/message.ts'
@@ -7,12 +8,12 @@ import { closeUp, fanOut } from './fan-out.ts'
 /**
  * Delivers a message to the subscribers, and then hands it to the transport: `wire` is the snapshot to send, if it is
  * to be sent, `nowMs` when it was accepted. Inside a running fan-out of the stream it waits until that ends, so that
- * every subscriber sees one and the same order.
+ * every subscriber sees one and the same order, and is delivered in the async context of this call nevertheless.
  */
 export function deliver(state: StreamState, message: Message, wire: object | undefined, nowMs: number): void {
   if (state.isDelivering) {
     state.queue ??= new Fifo()
-    state.queue.push({ message, wire, nowMs })
+    state.queue.push({ message, wire, nowMs, context: captureContext() })
     state.queued++
     return
   }
@@ -36,7 +37,8 @@ export function whenIdle(state: StreamState, action: () => void): void {
 function deliverQueue(state: StreamState): void {
   try {
     for (let next = state.queue?.shift(); next !== undefined; next = state.queue?.shift()) {
-      deliverOne(state, next.message, next.wire, next.nowMs)
+      const { message, wire, nowMs, context } = next
+      context.runInAsyncScope(deliverOne, undefined, state, message, wire, nowMs)
     }
   } finally {
     // Above 0 only when a subscriber exhausted the stack: what is left goes out after the next message.

@@ -1,3 +1,4 @@
+import { runOutside } from '../base/async-context.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { makeDisposable } from '../base/disposable.ts'
 import type { RivuletError } from '../model/errors.ts'
@@ -48,7 +49,7 @@ export class Subscription implements Subscriber {
    */
   get ready(): Promise<void> {
     if (this.#ready === undefined) {
-      this.#ready = deferred()
+      this.#ready = runOutside(() => deferred()) // a promise keeps the context in which it was made
       if (this.closed) this.#ready.reject(subscriptionEnded(this.#state))
       else if (this.#state.isJoined) this.#ready.resolve()
     }

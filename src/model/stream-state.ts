@@ -1,3 +1,4 @@
+import type { AsyncContext } from '../base/async-context.ts'
 import type { Clock, Environment } from '../base/environment.ts'
 import type { Events } from '../base/events.ts'
 import type { Fifo } from '../base/fifo.ts'
@@ -62,6 +63,8 @@ export interface Waiter {
   wire: object
   /** What subscribers get: the snapshot, or the output of the schema. */
   data: unknown
+  /** That of the call that gave the data: the message is published in it. */
+  context: AsyncContext
   /** Called when it leaves the line, before anything else happens. */
   leave(): void
   /** Told how it ended. */
@@ -83,6 +86,8 @@ export interface Queued {
   readonly message: Message
   readonly wire: object | undefined
   readonly nowMs: number
+  /** That of the call that published it: it is delivered in it. */
+  readonly context: AsyncContext
 }
 
 /** What a stream sends, gathered until the end of the tick. */

@@ -1,3 +1,4 @@
+import { captureContext } from '../base/async-context.ts'
 import type { Message } from '../model/message.ts'
 import { checkSignalOption, type SignalOption } from '../model/options.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -44,7 +45,8 @@ export async function publishWhenReady(
     const settle = (outcome: Message | Refusal) =>
       outcome instanceof Refusal ? reject(outcome.error) : resolve(outcome)
     if (takeRoom(state, nowMs)) return settle(accept(state, checked.wire, checked.data, nowMs))
-    const waiter: Waiter = { ...checked, leave: () => cancelAbort?.(), settle }
+    const context = captureContext()
+    const waiter: Waiter = { ...checked, context, leave: () => cancelAbort?.(), settle }
     const abort = (reason: AbortSignal) => {
       leaveLine(state, waiter)
       reject(abortedBy(state, reason))
@@ -66,14 +68,15 @@ export function publishLatest(
   if (checked instanceof Refusal) return refuse(state, checked)
   const kept = state.line?.kept.get(key)
   if (kept !== undefined) {
-    Object.assign(kept, checked)
+    Object.assign(kept, checked, { context: captureContext() })
     state.counters.add('attempts', 1)
     state.counters.add('conflated', 1)
     return undefined
   }
   if (takeRoom(state, nowMs)) return accept(state, checked.wire, checked.data, nowMs)
   const line = lineOf(state)
-  const waiter: Waiter = { ...checked, leave: () => line.kept.delete(key), settle: () => {} }
+  const context = captureContext()
+  const waiter: Waiter = { ...checked, context, leave: () => line.kept.delete(key), settle: () => {} }
   line.kept.set(key, waiter)
   joinLine(state, waiter, nowMs)
   return undefined

@@ -37,7 +37,7 @@ export function leaveLine(state: StreamState, waiter: Waiter): void {
 export function closeLine(state: StreamState): void {
   for (const waiter of state.line?.waiters ?? []) {
     leaveLine(state, waiter)
-    waiter.settle(refuse(state, closedRefusal(state)))
+    waiter.context.runInAsyncScope(refuseWaiter, undefined, state, waiter)
   }
 }
 
@@ -56,9 +56,17 @@ function advance(state: StreamState): void {
     if (state.isClosed) return // by a clock of the user's, which refused everybody
     if (!(state.bucket as LeakyBucket).take(nowMs)) break
     leaveLine(state, waiter)
-    waiter.settle(accept(state, waiter.wire, waiter.data, nowMs))
+    waiter.context.runInAsyncScope(acceptWaiter, undefined, state, waiter, nowMs)
   }
   if (line.waiters.size > 0 && line.cancelTimer === undefined) startTimer(state, state.hub.clock.nowMs())
+}
+
+function acceptWaiter(state: StreamState, waiter: Waiter, nowMs: number): void {
+  waiter.settle(accept(state, waiter.wire, waiter.data, nowMs))
+}
+
+function refuseWaiter(state: StreamState, waiter: Waiter): void {
+  waiter.settle(refuse(state, closedRefusal(state)))
 }
 
 function startTimer(state: StreamState, nowMs: number): void {

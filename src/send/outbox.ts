@@ -1,3 +1,4 @@
+import { queueOutside, runOutside } from '../base/async-context.ts'
 import { losses } from '../base/diagnostics.ts'
 import { Utf8Writer } from '../base/utf8.ts'
 import type { Connection } from '../connection/connection.ts'
@@ -26,7 +27,10 @@ type Losses = readonly StreamEvents['lost'][]
 /** Shared: an array for each frame would cost a publisher a hundredth of its time. */
 const NONE_LOST: Losses = []
 
-/** Sends the messages of all streams of a hub. */
+/**
+ * Sends the messages of all streams of a hub, outside of any request: a frame has messages of many, and what a client
+ * keeps of a send, such as the timer of its keepalive, outlives them.
+ */
 export class Outboxes {
   readonly #hub: HubState
   readonly #connection: Connection
@@ -57,7 +61,7 @@ export class Outboxes {
     this.#dateOffsetMs = clock.dateOffsetMs()
     if (Math.abs(this.#dateOffsetMs - outbox.dateOffsetMs) <= stepMs) return
     outbox.dateOffsetMs = this.#dateOffsetMs
-    this.#flush(state)
+    runOutside(() => this.#flush(state))
     state.origin = undefined
   }
 
@@ -68,9 +72,10 @@ export class Outboxes {
     if (outbox.waiting.length > 0) outbox.waiting.push(entry)
     else {
       outbox.waiting = [entry] // most often it stays alone: an array that grows has room for 17
-      if (state.options.batch && this.#due.push(state) === 1) queueMicrotask(() => this.flush())
+      if (state.options.batch && this.#due.push(state) === 1) queueOutside(() => this.#flushDue())
     }
-    if (!state.options.batch || outbox.waiting.length === MAX_MESSAGES_PER_FRAME) this.#flush(state)
+    if (!state.options.batch || outbox.waiting.length === MAX_MESSAGES_PER_FRAME)
+      runOutside(() => this.#flush(state))
   }
 
   /** Tells the other processes that the stream was removed, after everything that it published. */
@@ -78,13 +83,19 @@ export class Outboxes {
     const nowMs = state.hub.clock.nowMs()
     this.begin(state, nowMs)
     const outbox = state.outbox as Outbox
-    this.#flush(state)
-    const frame = encodeRemoval(sidOf(originOf(state), ++state.sequence), nextTMs(outbox, nowMs))
-    this.#connection.send(state, outbox.topic, this.#utf8.encode(frame), 0)
+    runOutside(() => {
+      this.#flush(state)
+      const frame = encodeRemoval(sidOf(originOf(state), ++state.sequence), nextTMs(outbox, nowMs))
+      this.#connection.send(state, outbox.topic, this.#utf8.encode(frame), 0)
+    })
   }
 
   /** Hands over what all streams have gathered. */
   flush(): void {
+    runOutside(() => this.#flushDue())
+  }
+
+  #flushDue(): void {
     const due = this.#due
     this.#due = []
     for (const state of due) this.#flush(state)
