@@ -190,6 +190,36 @@ test('closes more than once, with connections standing', async () => {
   await proxy.close()
 })
 
+test('passes the bytes of a slow link in their order, its end last', async () => {
+  const { port } = server.address() as AddressInfo
+  const slow = await startProxy({ port }, { uplinkBytesPerSecond: 400_000, roundTripMs: 20 })
+  const client = await dialPort(slow.port)
+  const text = Array.from({ length: 20_000 }, (_, nth) => `${nth},`).join('')
+  client.write(text)
+  await until(() => client.read.length === text.length)
+  expect(received).toEqual([text])
+  peers[0]?.end('bye')
+  await until(() => client.ended)
+  expect(client.read).toBe(`${text}bye`)
+  await slow.close()
+})
+
+test('holds back what a slow link does not take, and what is frozen behind it', async () => {
+  const { port } = server.address() as AddressInfo
+  const slow = await startProxy({ port }, { uplinkBytesPerSecond: 100_000, roundTripMs: 20 })
+  const client = await dialPort(slow.port)
+  client.write('a'.repeat(200_000))
+  await until(() => (received[0]?.length ?? 0) > 0)
+  expect(received[0]?.length).toBeLessThan(200_000)
+  slow.mode = 'freeze'
+  slow.drop()
+  await until(() => client.closed)
+  const atEnd = received[0]?.length
+  await ping(await dial())
+  expect(received[0]?.length).toBe(atEnd)
+  await slow.close()
+})
+
 class Client {
   read = ''
   ended = false

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { type LinkShape, SlowLane } from './slow-lane.ts'
 
 /**
  * What the proxy does with connections and bytes.
@@ -19,13 +20,16 @@ export type ProxyMode = 'pass' | 'refuse' | 'stall' | 'blackhole' | 'freeze' | '
 /** Where to forward to: a loopback port, or a broker with a URL whose scheme and credentials are kept. */
 export type ProxyTarget = { readonly url: string } | { readonly port: number }
 
-/** Starts a proxy on a free loopback port in front of a broker. It keeps its port while the broker restarts. */
-export async function startProxy(target: ProxyTarget): Promise<FaultProxy> {
+/**
+ * Starts a proxy on a free loopback port in front of a broker. It keeps its port while the broker restarts. Each
+ * connection through it is as slow as `shape` says; what a lane has taken is not frozen or lost any more.
+ */
+export async function startProxy(target: ProxyTarget, shape?: LinkShape): Promise<FaultProxy> {
   const url = new URL('url' in target ? target.url : `tcp://127.0.0.1:${target.port}`)
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return new FaultProxy(server, url)
+  return new FaultProxy(server, url, shape)
 }
 
 /** A loopback TCP proxy that can fail in the ways in which networks do. */
@@ -35,13 +39,15 @@ export class FaultProxy {
   readonly url: string
   readonly #server: Server
   readonly #targetPort: number
+  readonly #shape: LinkShape | undefined
   readonly #links = new Set<Link>()
   #mode: ProxyMode = 'pass'
   #accepted = 0
   #lostBytes = 0
 
-  constructor(server: Server, target: URL) {
+  constructor(server: Server, target: URL, shape: LinkShape | undefined) {
     this.#server = server
+    this.#shape = shape
     this.#targetPort = Number(target.port)
     this.port = (server.address() as AddressInfo).port
     target.host = `127.0.0.1:${this.port}`
@@ -98,7 +104,7 @@ export class FaultProxy {
       client.resetAndDestroy()
       return
     }
-    const link = new Link(client, this.#targetPort, {
+    const link = new Link(client, this.#targetPort, this.#shape, {
       lost: (bytes) => {
         this.#lostBytes += bytes
       },
@@ -119,6 +125,8 @@ class Link {
   readonly #client: Socket
   readonly #targetPort: number
   readonly #events: LinkEvents
+  /** One each way, when the link is slow. */
+  readonly #lanes: { readonly up: SlowLane; readonly down: SlowLane } | undefined
   #broker: Socket | undefined
   #frozen = false
   #black = false
@@ -130,11 +138,12 @@ class Link {
   /** Whether a side has reset its socket meanwhile. */
   #hasReset = false
 
-  constructor(client: Socket, targetPort: number, events: LinkEvents) {
+  constructor(client: Socket, targetPort: number, shape: LinkShape | undefined, events: LinkEvents) {
     this.#client = client
     this.#targetPort = targetPort
     this.#events = events
-    this.#wire(client, () => this.#broker)
+    this.#lanes = shape && lanesOf(shape)
+    this.#wire(client, () => this.#broker, this.#lanes?.up)
   }
 
   setMode(mode: ProxyMode): void {
@@ -152,6 +161,8 @@ class Link {
   }
 
   cut(): void {
+    this.#lanes?.up.cut()
+    this.#lanes?.down.cut()
     for (const socket of [this.#client, this.#broker]) {
       // One that shuts down cannot be reset (libuv: EINVAL): it would stay open, and keep Node from ending.
       if (socket?.writableEnded && !socket.writableFinished) socket.destroy()
@@ -162,14 +173,15 @@ class Link {
 
   #dial(): void {
     this.#broker = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true })
-    this.#wire(this.#broker, () => this.#client)
+    this.#wire(this.#broker, () => this.#client, this.#lanes?.down)
   }
 
-  #wire(from: Socket, to: () => Socket | undefined): void {
+  #wire(from: Socket, to: () => Socket | undefined, lane: SlowLane | undefined): void {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
       if (this.#black) this.#lose(chunk)
       else if (this.#unplugged) this.#wait(chunk.length, () => to()?.write(chunk))
+      else if (lane !== undefined) this.#passSlowly(chunk, from, to, lane)
       else if (to()?.write(chunk) === false) this.#pauseUntilDrained(from, to())
     })
     // Through a black hole neither side learns that the other has gone.
@@ -177,7 +189,8 @@ class Link {
       if (this.#unplugged) {
         this.#wait(0, () => to()?.end())
         from.write('') // Node tells of a reset right behind bytes as an end; then this fails
-      } else if (!this.#black) to()?.end()
+      } else if (lane !== undefined) lane.end(() => to()?.end())
+      else if (!this.#black) to()?.end()
     })
     from.on('error', () => {
       if (this.#unplugged) this.#takeBack()
@@ -208,6 +221,15 @@ class Link {
     for (const send of waiting) send()
   }
 
+  /** Reads no more than the lane takes: the rest waits in the system's buffers, as before a slow modem. */
+  #passSlowly(chunk: Buffer, from: Socket, to: () => Socket | undefined, lane: SlowLane): void {
+    from.pause()
+    const arrive = (part: Buffer) => to()?.writable && to()?.write(part)
+    lane.pass(chunk, arrive, () => {
+      if (!this.#frozen) from.resume()
+    })
+  }
+
   #lose(chunk: Buffer): void {
     this.#hasHole = true
     this.#events.lost(chunk.length)
@@ -218,5 +240,12 @@ class Link {
     to?.once('drain', () => {
       if (!this.#frozen) from.resume()
     })
+  }
+}
+
+function lanesOf({ uplinkBytesPerSecond = Infinity, roundTripMs = 0 }: LinkShape) {
+  return {
+    up: new SlowLane(uplinkBytesPerSecond, roundTripMs / 2),
+    down: new SlowLane(Infinity, roundTripMs / 2),
   }
 }
