@@ -1,17 +1,26 @@
-import { withDeadline } from '../base/deadline.ts'
+import { Overdue } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
 import type { HubState, Outbox, StreamState } from '../model/stream-state.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import type { Joins } from './joins.ts'
+import { LinkRate } from './link-rate.ts'
 
-/** A barrier that is not answered within this has missed; two in a row mean that the connection is dead. */
+/**
+ * A barrier has missed when it, and the one before it, are not answered within this, and nothing that the client holds
+ * drains meanwhile. Two in a row mean that the connection is dead.
+ */
 const BARRIER_TIMEOUT_MS = 2_000
-/** Barriers are at least this far apart, so that a fast publisher does not spend its time on them. */
+/**
+ * Barriers are at least this far apart, so that a fast publisher does not spend its time on them; unless so much was sent
+ * since the last one that its answer would say little about what came after it.
+ */
 const BARRIER_SPACING_MS = 20
 /** While something is joined one runs at least so often, to notice a link that is frozen. */
 const LISTENING_SPACING_MS = 2_000
 const MISSES_TO_DOWN = 2
+/** So many while frames come in: the answers wait behind these on a slow link, which is not dead. */
+const MISSES_TO_DOWN_WHILE_HEARING = 30
 /** A barrier that is answered within this shows that no backlog waits on the link. */
 const PROMPT_MS = 1_000
 
@@ -43,9 +52,26 @@ class Batch {
   }
 }
 
+/** A barrier that waits for its answer. */
+class Barrier {
+  /** What it confirms. */
+  readonly batch: Batch
+  readonly startMs: number
+  /** How many bytes were sent on this connection before it. */
+  readonly position: number
+  readonly givenUp = new AbortController()
+
+  constructor(batch: Batch, startMs: number, position: number) {
+    this.batch = batch
+    this.startMs = startMs
+    this.position = position
+  }
+}
+
 /**
- * Follows what was handed to the broker until a barrier confirms it, one barrier at a time, and bounds how much
- * that may be. `start` and `stop` go with each connection.
+ * Follows what was handed to the broker until a barrier confirms it, and bounds how much that may be. Barriers stand
+ * between the data, so that each answer shows progress on a link where the answer to the last one is far away. `start`
+ * and `stop` go with each connection.
  */
 export class Confirmations {
   /** When the last barrier that was answered promptly began: what arrived later had not waited on our link. */
@@ -54,17 +80,23 @@ export class Confirmations {
   readonly #transport: Transport
   readonly #maxBytes: number
   readonly #joins: Joins
-  /** Sent since the running barrier began. */
+  #rate: LinkRate
+  /** Sent since the last barrier began. */
   #pending = new Batch()
-  /** What the running barrier covers. */
-  #covered: Batch | undefined
-  /** Bytes that the client may still hold: freed by a barrier that is answered. */
-  #bytes = 0
+  /** Barriers that are not answered, the oldest first. */
+  readonly #barriers: Barrier[] = []
+  /** Bytes sent on this connection: in all, before the last barrier, and before the last one that was answered. */
+  #sent = 0
+  #covered = 0
+  #answered = 0
   #misses = 0
   #lastStartMs = -Infinity
   #cancelTimer: (() => void) | undefined
   /** Whether the timer that runs is for a barrier that is needed, not only for the next look. */
   #isTimerUrgent = false
+  #cancelDeadline: (() => void) | undefined
+  /** Whether a frame came since the deadline that runs was set. */
+  #hasHeard = false
   /** Absent while there is none. */
   #connection: AbortController | undefined
 
@@ -74,6 +106,7 @@ export class Confirmations {
     this.#transport = transport
     this.#maxBytes = maxBytes
     this.#joins = joins
+    this.#rate = new LinkRate(maxBytes)
   }
 
   /** Whether the last barrier missed its deadline: what arrives now may have waited on a frozen link. */
@@ -81,33 +114,47 @@ export class Confirmations {
     return this.#misses > 0
   }
 
-  /** Tells whether a frame of so many bytes may be sent. */
+  /** How large a frame of several messages may be, so that the answers to barriers are never far apart. */
+  get chunkBytes(): number {
+    return this.#rate.chunkBytes
+  }
+
+  /** Tells whether a frame of so many bytes may be sent. A slow link takes one at any time, when nothing is in flight. */
   hasRoom(bytes: number): boolean {
-    return this.#bytes + bytes <= this.#maxBytes
+    const inFlight = this.#sent - this.#answered
+    if (inFlight + bytes <= this.#rate.windowBytes) return true
+    return inFlight === 0 && bytes <= this.#maxBytes
   }
 
   /** Notes a frame that was sent, with the messages in it. */
   add(state: StreamState, messages: number, bytes: number): void {
-    this.#bytes += bytes
+    this.#sent += bytes
     const { streams, messages: counts } = this.#pending
     if (streams.at(-1) === state) (counts[counts.length - 1] as number) += messages
     else {
       streams.push(state)
       counts.push(messages)
     }
-    this.schedule()
+    if (this.#sent - this.#covered >= this.#rate.chunkBytes) this.#run()
+    else this.schedule()
+  }
+
+  /** Notes that a frame came in. */
+  heard(): void {
+    this.#hasHeard = true
   }
 
   /** The backend refused something on a topic, if it says which: no barrier confirms what is in flight there. */
   doubt(topic: Topic | undefined): void {
     this.#pending.doubt(topic)
-    this.#covered?.doubt(topic)
+    for (const { batch } of this.#barriers) batch.doubt(topic)
   }
 
   /** Resolves when everything noted so far is confirmed or unconfirmed. */
   async settled(): Promise<void> {
-    const last = this.#pending.streams.length > 0 ? this.#pending : this.#covered
-    await this.#covered?.settled.promise
+    const newest = this.#barriers.at(-1)?.batch
+    const last = this.#pending.streams.length > 0 ? this.#pending : newest
+    await newest?.settled.promise
     if (last === this.#pending) this.#run() // waits for no timer: fake ones may stand still
     await last?.settled.promise
   }
@@ -120,13 +167,20 @@ export class Confirmations {
 
   /** The connection is gone: whatever is in flight becomes unconfirmed. */
   stop(): void {
+    const reason = this.#connection?.signal.reason
     this.#stopTimer()
     this.#connection = undefined
-    this.#covered?.settle('unconfirmed')
+    for (const { batch, givenUp } of this.#barriers.splice(0)) {
+      batch.settle('unconfirmed')
+      givenUp.abort(reason)
+    }
     this.#pending.settle('unconfirmed')
-    this.#covered = undefined
     this.#pending = new Batch()
-    this.#bytes = 0
+    this.#setDeadline()
+    this.#rate = new LinkRate(this.#maxBytes)
+    this.#sent = 0
+    this.#covered = 0
+    this.#answered = 0
     this.#misses = 0
   }
 
@@ -135,7 +189,7 @@ export class Confirmations {
    * whether the connection lives) or when `isAskedFor`, and after 2 s while something is joined.
    */
   schedule(isAskedFor = false): void {
-    if (this.#covered !== undefined || this.#isTimerUrgent || this.#connection === undefined) return
+    if (this.#barriers.length > 0 || this.#isTimerUrgent || this.#connection === undefined) return
     const isUrgent = isAskedFor || this.#pending.streams.length > 0 || this.#misses > 0
     if (!isUrgent && (this.#cancelTimer !== undefined || this.#joins.size === 0)) return
     this.#stopTimer()
@@ -147,35 +201,84 @@ export class Confirmations {
 
   #run(): void {
     this.#stopTimer()
-    const { environment, clock } = this.#hub
-    const connection = this.#connection as AbortController
-    const covered = this.#pending
-    const bytes = this.#bytes
-    const startMs = clock.nowMs()
-    this.#covered = covered
+    if (this.#connection === undefined || this.#connection.signal.aborted) return
+    const startMs = this.#hub.clock.nowMs()
+    const barrier = new Barrier(this.#pending, startMs, this.#sent)
     this.#pending = new Batch()
     this.#lastStartMs = startMs
-    const finish = (outcome: 'confirmed' | 'unconfirmed') => {
-      this.#covered = undefined
-      covered.settle(outcome)
-      this.schedule()
+    this.#covered = this.#sent
+    if (this.#barriers.push(barrier) === 1) {
+      this.#rate.begin(startMs, this.#answered)
+      this.#setDeadline()
     }
-    const flush = (deadline: AbortSignal) => this.#transport.flush(deadline)
-    withDeadline(environment, 'The barrier', BARRIER_TIMEOUT_MS, connection.signal, flush).then(
-      () => {
-        if (connection.signal.aborted) return
-        this.#misses = 0
-        this.#bytes -= bytes
-        if (clock.nowMs() - startMs <= PROMPT_MS) this.promptStartMs = startMs
-        finish('confirmed')
-      },
-      (cause: unknown) => {
-        if (connection.signal.aborted) return
-        this.#misses++
-        finish('unconfirmed')
-        if (this.#misses === MISSES_TO_DOWN) connection.abort(cause)
-      },
+    const flush = async () => this.#transport.flush(barrier.givenUp.signal)
+    flush().then(
+      () => this.#end(barrier, undefined),
+      (cause: unknown) => this.#end(barrier, cause ?? new Error('the barrier failed')),
     )
+  }
+
+  /** A barrier is answered, or will not be, with the cause; unless that is known already. */
+  #end(barrier: Barrier, cause: unknown): void {
+    const nth = this.#barriers.indexOf(barrier)
+    if (nth === -1 || this.#connection?.signal.aborted !== false) return
+    if (cause === undefined) this.#confirm(barrier, this.#barriers.splice(0, nth + 1))
+    else this.#miss(this.#barriers.splice(nth, 1)[0] as Barrier, cause)
+  }
+
+  /** An answer confirms the barriers before it, too: the backend has everything that was sent before. */
+  #confirm({ startMs, position }: Barrier, answered: readonly Barrier[]): void {
+    const nowMs = this.#hub.clock.nowMs()
+    this.#misses = 0
+    this.#answered = position
+    this.#rate.answered({ startMs, position }, nowMs)
+    if (nowMs - startMs <= PROMPT_MS) this.promptStartMs = startMs
+    for (const { batch } of answered) batch.settle('confirmed')
+    this.#setDeadline()
+    this.schedule()
+  }
+
+  #miss({ batch, givenUp }: Barrier, cause: unknown): void {
+    const most = this.#hasHeard ? MISSES_TO_DOWN_WHILE_HEARING : MISSES_TO_DOWN
+    this.#misses++
+    this.#rate.missed()
+    batch.settle('unconfirmed')
+    givenUp.abort(cause)
+    this.#setDeadline()
+    this.schedule()
+    if (this.#misses >= most) this.#connection?.abort(cause)
+  }
+
+  /** Gives the oldest barrier its time, which begins anew with each sign of life. */
+  #setDeadline(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
+    this.#hasHeard = false
+    if (this.#barriers.length === 0) return
+    const { environment } = this.#hub
+    const halfMs = BARRIER_TIMEOUT_MS / 2
+    const look = () => {
+      const held = this.#held()
+      const left = this.#sent - held
+      const isDraining = () => held > 0 && this.#sent - this.#held() > left
+      const overdue = () => (isDraining() ? this.#setDeadline() : this.#expire())
+      this.#cancelDeadline = environment.setTimer(overdue, halfMs, true)
+    }
+    this.#cancelDeadline = environment.setTimer(look, halfMs, true)
+  }
+
+  #expire(): void {
+    const barrier = this.#barriers.shift()
+    if (barrier !== undefined) this.#miss(barrier, new Overdue('The barrier', BARRIER_TIMEOUT_MS))
+  }
+
+  /** How many bytes wait in the client, as far as the transport can tell. */
+  #held(): number {
+    try {
+      return this.#transport.heldBytes?.() ?? 0
+    } catch {
+      return 0
+    }
   }
 
   #stopTimer(): void {

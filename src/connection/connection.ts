@@ -73,6 +73,11 @@ export class Connection {
     return this.status === 'up'
   }
 
+  /** How large a frame of several messages may be. */
+  get chunkBytes(): number {
+    return this.confirmations.chunkBytes
+  }
+
   /** Returns the largest frame that may be sent on a topic: 0 when the transport throws instead of telling. */
   maxFrameBytes(topic: Topic): number {
     try {
@@ -175,8 +180,16 @@ export class Connection {
     const { signal } = connection
     return {
       hub: this.#hub.name,
-      receive: (topic, frame) => (signal.aborted ? undefined : receive(topic, frame)),
-      watched: (topic, frame) => (signal.aborted ? undefined : watched(topic, frame)),
+      receive: (topic, frame) => {
+        if (signal.aborted) return
+        this.confirmations.heard()
+        receive(topic, frame)
+      },
+      watched: (topic, frame) => {
+        if (signal.aborted) return
+        this.confirmations.heard()
+        watched(topic, frame)
+      },
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
         if (signal.aborted) return

@@ -6,7 +6,10 @@ import type { Capabilities, Transport, TransportHost } from '../model/transport.
  * One connection of an adapter, from when it is open to its end. Each method keeps the rules of the same method of
  * `Transport`; once the connection has told of its end, or was closed, it sends and joins nothing.
  */
-export type TransportConnection = Pick<Transport, 'send' | 'join' | 'leave' | 'watch' | 'flush' | 'close'>
+export type TransportConnection = Pick<
+  Transport,
+  'send' | 'join' | 'leave' | 'watch' | 'flush' | 'heldBytes' | 'close'
+>
 
 /** What an adapter has of its own: how it connects, and what its connections can do. */
 export interface Adapter<Connection extends TransportConnection> {
@@ -73,6 +76,10 @@ class ConnectingTransport<Connection extends TransportConnection> implements Tra
 
   flush(signal: AbortSignal): Promise<void> {
     return this.#last?.flush(signal) ?? Promise.reject(notOpen())
+  }
+
+  heldBytes(): number {
+    return this.#last?.heldBytes?.() ?? 0
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -69,8 +69,17 @@ export interface Transport {
    */
   watch(hub: string, signal: AbortSignal): Promise<void>
 
-  /** A barrier: resolves when the backend has everything that was sent before. Rejects on abort or when down. */
+  /**
+   * A barrier: resolves when the backend has everything that was sent before. Rejects on abort or when down. Several may
+   * wait at a time: on a slow link the core puts one behind every few kilobytes. They are answered in their order.
+   */
   flush(signal: AbortSignal): Promise<void>
+
+  /**
+   * Optional: returns how many bytes of frames wait in the client, as far as it can tell. While these grow fewer the core
+   * takes the connection for alive although no `flush` is answered. Never throws.
+   */
+  heldBytes?(): number
 
   /**
    * Disconnects, in every state and any number of times. Hands over what was sent before until `signal`

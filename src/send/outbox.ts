@@ -125,7 +125,7 @@ export class Outboxes {
     const frame = this.#utf8.encode(joinMessages(messages))
     const maxBytes = this.#connection.maxFrameBytes(topic)
     const count = messages.length
-    if (count > 1 && frame.length > Math.min(MAX_FRAME_BYTES, maxBytes)) {
+    if (count > 1 && frame.length > Math.min(MAX_FRAME_BYTES, this.#connection.chunkBytes, maxBytes)) {
       const lost = this.#send(state, outbox, messages.slice(0, count >> 1))
       return lost.concat(this.#send(state, outbox, messages.slice(count >> 1)))
     }

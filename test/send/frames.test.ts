@@ -28,7 +28,7 @@ async function openPair(source: StreamOptions, target: StreamOptions) {
 describe('a frame', () => {
   test('with one message too large for a receiver costs it only that one', async () => {
     const { bus, publisher, receiver, heard } = await openPair(large, { limit: false })
-    for (const length of [10, 4_000, 60_000, 4_000, 10]) publisher.publish({ text: 'x'.repeat(length) })
+    for (const length of [10, 4_000, 20_000, 4_000, 10]) publisher.publish({ text: 'x'.repeat(length) })
     await tick()
     expect(bus.counts().sent).toBe(1)
     expect(heard).toEqual([10, 4_000, 4_000, 10])

@@ -6,6 +6,8 @@ import type { StreamLife } from './stream-life.ts'
 const USUAL_MOST_WAITING = 1_000
 /** Places of subscribers that have left, which a stream may keep beside one for each that is there. */
 const MOST_EMPTY_PLACES = 32
+/** Beside the first barrier that is not answered one runs for so many bytes at the most. */
+const LEAST_CHUNK_BYTES = 8 * 1024
 
 /** Checks that a hub holds no more in memory than is needed, once everything that it did in a step has ended. */
 export function checkBounds(life: Life): void {
@@ -15,7 +17,8 @@ export function checkBounds(life: Life): void {
   life.check(!link.asked.some(isUnread), 'only what is read is joined', () =>
     link.asked.filter(isUnread).join(),
   )
-  life.check(link.openBarriers <= 1, 'one barrier at a time', () => `${link.openBarriers} run`)
+  const isSpaced = (link.openBarriers - 1) * LEAST_CHUNK_BYTES <= link.inFlightBytes
+  life.check(isSpaced, 'one barrier for so many bytes', () => `${link.openBarriers} run`)
   for (const signal of endedSignals) {
     const { length } = getEventListeners(signal, 'abort')
     life.check(length === 0, 'no listener is left on a signal', () => `${length} are`)

@@ -24,9 +24,9 @@ export function checkLedgers(life: Life): void {
   )
   expect(ledger.dropped.duplicate <= life.intake.repeats, 'only a repeat is a duplicate')
   expect(ledger.subscribers === life.readers, 'subscribers are counted')
-  const openForMs = link.openBarrierForMs
-  const isNoticed = openForMs <= machine.longestMs(MOST_UNNOTICED_MS) || machine.isSlow
-  life.check(isNoticed, 'a dead connection is noticed', () => `a barrier is open for ${openForMs} ms`)
+  const silentForMs = link.silentForMs
+  const isNoticed = silentForMs <= machine.longestMs(MOST_UNNOTICED_MS) || machine.isSlow
+  life.check(isNoticed, 'a dead connection is noticed', () => `a barrier is open for ${silentForMs} ms`)
   const { pendingTimers } = machine
   life.check(pendingTimers <= MOST_TIMERS, 'timers are bounded', () => `${pendingTimers} run`)
 }

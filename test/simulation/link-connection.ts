@@ -16,8 +16,12 @@ export class LinkConnection {
   /** Bytes sent so far, and how many of them a barrier that was answered covers. */
   sentBytes = 0
   coveredBytes = 0
-  /** When the first barrier began that is not answered; nothing when the last one was. */
+  /** Barriers that are not answered, in their order. */
+  readonly barriers: object[] = []
+  /** When the first of them began, or the one before it was answered; nothing when the last one was. */
   openBarrierMs: number | undefined
+  /** When a frame came last. */
+  heardMs = -Infinity
 
   readonly #machine: Machine
 
@@ -36,6 +40,22 @@ export class LinkConnection {
   /** For how long a barrier has had no answer; one that closes waits for none. */
   openBarrierForMs(nowMs: number): number {
     return this.isUp && !this.isSilent ? nowMs - (this.openBarrierMs ?? nowMs) : 0
+  }
+
+  /** For how long the backend has given no sign of life that the hub asked for. */
+  silentForMs(nowMs: number): number {
+    return Math.min(this.openBarrierForMs(nowMs), nowMs - this.heardMs)
+  }
+
+  /** An answer confirms the barriers before it, too. */
+  barrierAnswered(barrier: object, nowMs: number): void {
+    this.barriers.splice(0, this.barriers.indexOf(barrier) + 1)
+    this.openBarrierMs = this.barriers.length > 0 ? nowMs : undefined
+  }
+
+  barrierEnded(barrier: object): void {
+    const nth = this.barriers.indexOf(barrier)
+    if (nth >= 0) this.barriers.splice(nth, 1)
   }
 
   /** Sends a question up, and its answer down. */

@@ -17,8 +17,6 @@ export class Link implements Transport {
   faults = noFaults()
   /** Messages that it took, and that the bus has. */
   sentMessages = 0
-  /** Barriers that the hub waits for. */
-  openBarriers = 0
   reachedMessages = 0
   readonly bus: Transport
   readonly #network: Network
@@ -47,6 +45,20 @@ export class Link implements Transport {
   /** Topics that are joined or asked for. */
   get asked(): readonly Topic[] {
     return [...(this.#connection?.joins.keys() ?? [])]
+  }
+
+  /** Barriers that the hub waits for, and the bytes that none has covered. */
+  get openBarriers(): number {
+    return this.#connection?.barriers.length ?? 0
+  }
+
+  get inFlightBytes(): number {
+    return this.#connection === undefined ? 0 : this.#connection.sentBytes - this.#connection.coveredBytes
+  }
+
+  /** For how long there has been no sign of life though a barrier waits for its answer. */
+  get silentForMs(): number {
+    return this.#connection?.silentForMs(this.#network.world.time.nowMs) ?? 0
   }
 
   /** For how long a barrier has had no answer. */
@@ -115,13 +127,14 @@ export class Link implements Transport {
     const connection = this.#openConnection()
     const bytes = connection.sentBytes
     connection.openBarrierMs ??= this.machine.trueMs()
+    const barrier = {}
+    connection.barriers.push(barrier)
     const flush = () => (this.faults.hasDeadBarriers ? forever() : this.bus.flush(signal))
     const answered = () => {
       connection.coveredBytes = Math.max(connection.coveredBytes, bytes)
-      connection.openBarrierMs = undefined
+      connection.barrierAnswered(barrier, this.machine.trueMs())
     }
-    this.openBarriers++
-    await connection.ask(signal, flush, answered).finally(() => this.openBarriers--)
+    await connection.ask(signal, flush, answered).finally(() => connection.barrierEnded(barrier))
   }
 
   async close(signal: AbortSignal): Promise<void> {
@@ -233,6 +246,7 @@ export class Link implements Transport {
     this.#note(`gets ${describe(about.content)}`)
     const handed = new Uint8Array(frame)
     this.#network.handOver(this, topic, about, () => host.receive(topic, handed))
+    if (this.#connection !== undefined) this.#connection.heardMs = this.#network.world.time.nowMs
     handed.fill(0xff) // the bytes may be reused
   }
 
