@@ -11,6 +11,7 @@ import {
   type StreamOptions,
 } from './model/options.ts'
 import { isRecord } from './model/snapshot.ts'
+import { DEFAULT_TIMEOUTS, resolveTimeouts, type TimeoutOptions, type Timeouts } from './model/timeouts.ts'
 import { checkHubName, checkStreamName } from './model/topic.ts'
 import type { Transport } from './model/transport.ts'
 
@@ -24,7 +25,10 @@ export interface HubOptions {
   readonly streamDefaults?: StreamOptions | undefined
   /** Options of single streams by their name, over `streamDefaults`. Good for a configuration file. */
   readonly streams?: Readonly<Record<string, StreamOptions>> | undefined
-  /** How many bytes may be on their way to the broker; what would exceed it is lost as `congested`. @default 8388608 */
+  /**
+   * How many bytes may be on their way to the broker; what would exceed it is lost as `congested`. While answers come late
+   * it is less: what the link carries in one and a half seconds. @default 8388608
+   */
   readonly maxInFlightBytes?: number | undefined
   /**
    * How many publishers of one stream are remembered: of each its last numbers and its delays, in some 300 bytes, by which
@@ -34,6 +38,8 @@ export interface HubOptions {
   readonly maxPublishersPerStream?: number | undefined
   /** The same for all streams of the hub together: a publisher counts once for each stream. 1 or more. @default 200000 */
   readonly maxPublishers?: number | undefined
+  /** How long the hub waits for the broker. @default those of a link that may go over a satellite */
+  readonly timeouts?: TimeoutOptions | undefined
   /** Whether another process may remove streams here. @default true */
   readonly acceptRemoval?: boolean | undefined
   /** A monotonic clock in milliseconds, for tests. @default performance.now */
@@ -49,6 +55,7 @@ export interface ResolvedHubOptions {
   readonly maxInFlightBytes: number
   readonly maxPublishersPerStream: number
   readonly maxPublishers: number
+  readonly timeouts: Timeouts
   readonly acceptRemoval: boolean
   readonly nowMs: (() => number) | undefined
 }
@@ -61,6 +68,7 @@ const DEFAULTS = {
   maxInFlightBytes: 8 * 1024 * 1024,
   maxPublishersPerStream: 10_000,
   maxPublishers: 200_000,
+  timeouts: DEFAULT_TIMEOUTS,
   acceptRemoval: true,
   nowMs: undefined as (() => number) | undefined,
 }
@@ -76,6 +84,7 @@ const CHECKS: Checks<typeof DEFAULTS> = {
   maxInFlightBytes: (value) => checkNumber('maxInFlightBytes', value, 1),
   maxPublishersPerStream: (value) => checkNumber('maxPublishersPerStream', value, 1),
   maxPublishers: (value) => checkNumber('maxPublishers', value, 1),
+  timeouts: resolveTimeouts,
   acceptRemoval: (value) => checkBoolean('acceptRemoval', value),
   nowMs: (value) => checkFunction('nowMs', value),
 }

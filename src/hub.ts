@@ -225,8 +225,8 @@ export class Hub {
   }
 
   /**
-   * Ends every stream, hands over what was published, disconnects, and resolves to the final ledger: within about
-   * five seconds whatever the broker does. Any number of times. Same as `Symbol.asyncDispose`.
+   * Ends every stream, hands over what was published, disconnects, and resolves to the final ledger: within
+   * `timeouts.closeMs` whatever the broker does. Any number of times. Same as `Symbol.asyncDispose`.
    */
   close(): Promise<Ledger> {
     if (this.#closing !== undefined) return this.#closing
@@ -258,7 +258,7 @@ export class Hub {
 
   #connect(transport: Transport): Remote {
     const state = this.#state
-    const connection: Connection = new Connection(state, transport, this.#options.maxInFlightBytes, {
+    const connection: Connection = new Connection(state, transport, this.#options, {
       statusChanged: (status) => this.#emitStatus(status),
       failed: (error, topic) => state.turns.run(() => this.#connectionFailed(error, topic)),
       receive: (topic, frame) => inboxes.receive(topic, frame),

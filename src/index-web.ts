@@ -9,6 +9,7 @@ export type { LimitOptions, SignalOption, StreamOptions } from './model/options.
 export type { RefusalCode, RefusedPublish as Refusal } from './model/refusal.ts'
 export type { MessageData, Snapshot } from './model/snapshot-type.ts'
 export type { Listener, RemovalReason, StreamEvents } from './model/stream-state.ts'
+export type { TimeoutOptions, Timeouts } from './model/timeouts.ts'
 export type { Topic } from './model/topic.ts'
 export type { Capabilities, Transport, TransportHost, TransportModule } from './model/transport.ts'
 export { openHub } from './open-hub-web.ts'

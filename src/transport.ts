@@ -13,5 +13,6 @@ export {
 } from './model/frame.ts'
 export { LeakyBucket } from './model/leaky-bucket.ts'
 export type { Sid } from './model/message.ts'
+export { DEFAULT_TIMEOUTS, dialShareMs, type Timeouts, timeoutsOf } from './model/timeouts.ts'
 export { hubNameOf, readTopic, streamNameOf } from './model/topic.ts'
 export { loadTransport } from './open-hub.ts'

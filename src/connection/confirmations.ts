@@ -1,28 +1,30 @@
 import { Overdue } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
 import type { HubState, Outbox, StreamState } from '../model/stream-state.ts'
+import type { Timeouts } from '../model/timeouts.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import type { Joins } from './joins.ts'
 import { LinkRate } from './link-rate.ts'
 
 /**
- * A barrier has missed when it, and the one before it, are not answered within this, and nothing that the client holds
- * drains meanwhile. Two in a row mean that the connection is dead.
- */
-const BARRIER_TIMEOUT_MS = 2_000
-/**
  * Barriers are at least this far apart, so that a fast publisher does not spend its time on them; unless so much was sent
  * since the last one that its answer would say little about what came after it.
  */
 const BARRIER_SPACING_MS = 20
-/** While something is joined one runs at least so often, to notice a link that is frozen. */
-const LISTENING_SPACING_MS = 2_000
+/** So many missed barriers in a row mean that the connection is dead. */
 const MISSES_TO_DOWN = 2
 /** So many while frames come in: the answers wait behind these on a slow link, which is not dead. */
 const MISSES_TO_DOWN_WHILE_HEARING = 30
 /** A barrier that is answered within this shows that no backlog waits on the link. */
 const PROMPT_MS = 1_000
+
+/** What of a hub's options bounds a connection. */
+export interface ConnectionLimits {
+  /** How many bytes may be outstanding. */
+  readonly maxInFlightBytes: number
+  readonly timeouts: Timeouts
+}
 
 /** Messages that one barrier will confirm, by their streams. */
 class Batch {
@@ -79,6 +81,7 @@ export class Confirmations {
   readonly #hub: HubState
   readonly #transport: Transport
   readonly #maxBytes: number
+  readonly #timeouts: Timeouts
   readonly #joins: Joins
   #rate: LinkRate
   /** Sent since the last barrier began. */
@@ -100,13 +103,13 @@ export class Confirmations {
   /** Absent while there is none. */
   #connection: AbortController | undefined
 
-  /** `maxBytes` may be outstanding. */
-  constructor(hub: HubState, transport: Transport, maxBytes: number, joins: Joins) {
+  constructor(hub: HubState, transport: Transport, limits: ConnectionLimits, joins: Joins) {
     this.#hub = hub
     this.#transport = transport
-    this.#maxBytes = maxBytes
+    this.#maxBytes = limits.maxInFlightBytes
+    this.#timeouts = limits.timeouts
     this.#joins = joins
-    this.#rate = new LinkRate(maxBytes)
+    this.#rate = new LinkRate(this.#maxBytes)
   }
 
   /** Whether the last barrier missed its deadline: what arrives now may have waited on a frozen link. */
@@ -186,7 +189,7 @@ export class Confirmations {
 
   /**
    * Starts the next barrier in time: after 20 ms when something is in flight, when the last one was missed (to tell
-   * whether the connection lives) or when `isAskedFor`, and after 2 s while something is joined.
+   * whether the connection lives) or when `isAskedFor`, and after `idleMs` while something is joined.
    */
   schedule(isAskedFor = false): void {
     if (this.#barriers.length > 0 || this.#isTimerUrgent || this.#connection === undefined) return
@@ -194,7 +197,7 @@ export class Confirmations {
     if (!isUrgent && (this.#cancelTimer !== undefined || this.#joins.size === 0)) return
     this.#stopTimer()
     this.#isTimerUrgent = isUrgent
-    const spacingMs = isUrgent ? BARRIER_SPACING_MS : LISTENING_SPACING_MS
+    const spacingMs = isUrgent ? BARRIER_SPACING_MS : this.#timeouts.idleMs
     const waitMs = Math.max(0, this.#lastStartMs + spacingMs - this.#hub.clock.nowMs())
     this.#cancelTimer = this.#hub.environment.setTimer(() => this.#run(), waitMs, isUrgent)
   }
@@ -249,14 +252,14 @@ export class Confirmations {
     if (this.#misses >= most) this.#connection?.abort(cause)
   }
 
-  /** Gives the oldest barrier its time, which begins anew with each sign of life. */
+  /** Gives the oldest barrier its time, which begins anew with each answer, and while what the client holds drains. */
   #setDeadline(): void {
     this.#cancelDeadline?.()
     this.#cancelDeadline = undefined
     this.#hasHeard = false
     if (this.#barriers.length === 0) return
     const { environment } = this.#hub
-    const halfMs = BARRIER_TIMEOUT_MS / 2
+    const halfMs = this.#timeouts.barrierMs / 2
     const look = () => {
       const held = this.#held()
       const left = this.#sent - held
@@ -269,7 +272,7 @@ export class Confirmations {
 
   #expire(): void {
     const barrier = this.#barriers.shift()
-    if (barrier !== undefined) this.#miss(barrier, new Overdue('The barrier', BARRIER_TIMEOUT_MS))
+    if (barrier !== undefined) this.#miss(barrier, new Overdue('The barrier', this.#timeouts.barrierMs))
   }
 
   /** How many bytes wait in the client, as far as the transport can tell. */

@@ -4,18 +4,20 @@ import { connecting } from '../base/diagnostics.ts'
 import { invalid, named, RivuletError } from '../model/errors.ts'
 import type { LossReason } from '../model/ledger.ts'
 import type { HubState, StreamState } from '../model/stream-state.ts'
+import type { Timeouts } from '../model/timeouts.ts'
 import { type Topic, topicOf } from '../model/topic.ts'
 import type { Transport, TransportHost } from '../model/transport.ts'
 import { BackOff } from './back-off.ts'
-import { Confirmations } from './confirmations.ts'
+import { Confirmations, type ConnectionLimits } from './confirmations.ts'
 import { failure, reported, threw } from './faults.ts'
 import { type ConnectionEvents, type ConnectionStatus, type Joining, Joins } from './joins.ts'
 import { outsideTransport } from './outside.ts'
 
-/** How long opening, the last flush and closing may take, each. */
-const OPEN_TIMEOUT_MS = 5_000
-const FLUSH_TIMEOUT_MS = 2_000
-const CLOSE_TIMEOUT_MS = 1_000
+/** The parts of `closeMs` that the last flush, handing over and closing may take; an event loop may be late for the rest. */
+const FLUSH_PART = 0.5
+const CLOSE_PART = 0.2
+/** An old connection holds up the next one for so long at the most, twice. */
+const DROP_TIMEOUT_MS = 1_000
 /** After a refusal that trying again will hardly change: credentials, a certificate. */
 const REFUSED_RETRY_MS = 30_000
 /** So many causes of one outage are remembered: a broker may give a text that differs each time. */
@@ -39,6 +41,7 @@ export class Connection {
   /** As it was given, to tell it from others. */
   readonly #given: Transport
   readonly #transport: Transport
+  readonly #timeouts: Timeouts
   readonly #events: ConnectionEvents
   readonly #closing = new AbortController()
   /** Aborted when the connection that lives now, if one does, is gone. */
@@ -51,13 +54,14 @@ export class Connection {
   /** A fatal refusal that stands. */
   #refusal: RivuletError | undefined
 
-  constructor(hub: HubState, given: Transport, maxInFlightBytes: number, events: ConnectionEvents) {
+  constructor(hub: HubState, given: Transport, limits: ConnectionLimits, events: ConnectionEvents) {
     if (takenTransports.has(given)) throw invalid('The transport belongs to another hub; make one for each.')
     takenTransports.add(given)
     const transport = outsideTransport(given)
     this.#hub = hub
     this.#given = given
     this.#transport = transport
+    this.#timeouts = limits.timeouts
     this.#events = events
     this.everything = topicOf(hub.name, '')
     const joining: Joining = {
@@ -65,8 +69,8 @@ export class Connection {
         topic === this.everything ? transport.watch(hub.name, wanted) : transport.join(topic, signal),
       leave: (topic) => (topic === this.everything ? undefined : transport.leave(topic)),
     }
-    this.joins = new Joins(hub, joining, events)
-    this.confirmations = new Confirmations(hub, transport, maxInFlightBytes, this.joins)
+    this.joins = new Joins(hub, joining, events, limits.timeouts.joinMs)
+    this.confirmations = new Confirmations(hub, transport, limits, this.joins)
   }
 
   get isUp(): boolean {
@@ -135,7 +139,8 @@ export class Connection {
   /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
   async close(flush: () => Promise<void>): Promise<void> {
     const { environment } = this.#hub
-    await withDeadline(environment, 'The last flush', FLUSH_TIMEOUT_MS, undefined, flush).catch(ignore)
+    const { closeMs } = this.#timeouts
+    await withDeadline(environment, 'The last flush', closeMs * FLUSH_PART, undefined, flush).catch(ignore)
     const closed = this.#closed()
     this.#closing.abort(closed)
     this.#setStatus('closed')
@@ -160,7 +165,7 @@ export class Connection {
     let upSinceMs = Infinity
     let cause: unknown
     try {
-      await withDeadline(environment, 'Connecting', OPEN_TIMEOUT_MS, signal, open)
+      await withDeadline(environment, 'Connecting', this.#timeouts.openMs, signal, open)
       upSinceMs = clock.nowMs()
       this.#rise(current)
       await abortable(forever(), signal)
@@ -180,6 +185,7 @@ export class Connection {
     const { signal } = connection
     return {
       hub: this.#hub.name,
+      timeouts: this.#timeouts,
       receive: (topic, frame) => {
         if (signal.aborted) return
         this.confirmations.heard()
@@ -255,8 +261,9 @@ export class Connection {
       return closed
     }
     const parent = cause === undefined ? undefined : AbortSignal.abort()
-    await withDeadline(environment, 'Handing over', CLOSE_TIMEOUT_MS, parent, close).catch(ignore)
-    await withDeadline(environment, 'Closing', CLOSE_TIMEOUT_MS, undefined, async () => closed).catch(ignore)
+    const mostMs = cause === undefined ? this.#timeouts.closeMs * CLOSE_PART : DROP_TIMEOUT_MS
+    await withDeadline(environment, 'Handing over', mostMs, parent, close).catch(ignore)
+    await withDeadline(environment, 'Closing', mostMs, undefined, async () => closed).catch(ignore)
   }
 
   #closed(): RivuletError {

@@ -4,13 +4,12 @@ import { type Deferred, deferred } from '../base/deferred.ts'
 import { Clock, type Environment, outside, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
 import { messageOf, RivuletError } from '../model/errors.ts'
+import { DEFAULT_TIMEOUTS } from '../model/timeouts.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Transport } from '../model/transport.ts'
 import { BackOff, type Time } from './back-off.ts'
 import { failure, threw } from './faults.ts'
 
-/** A join that is not confirmed within this is overdue. */
-const JOIN_TIMEOUT_MS = 2_000
 /** So many joins are under way at a time, so that thousands of them after a reconnect do not miss their deadlines. */
 const MAX_CONCURRENT = 256
 /**
@@ -54,15 +53,17 @@ export interface Joining extends Pick<Transport, 'leave'> {
 
 /**
  * Makes a keeper of a transport's joins, as the hub has one: for a transport that stands on another one and joins its
- * topics for several users. Call `connect` when the other one is open, `disconnect` when it is down.
+ * topics for several users. Call `connect` when the other one is open, `disconnect` when it is down. A join that is not
+ * confirmed within `joinMs` is overdue.
  */
 export function keepJoins(
   transport: Joining,
   events: JoinEvents,
   environment: Environment = realEnvironment,
+  joinMs: number = DEFAULT_TIMEOUTS.joinMs,
 ): Joins {
   const time = { environment: outside(environment), clock: new Clock(() => environment.nowMs()) }
-  return new Joins(time, transport, events)
+  return new Joins(time, transport, events, joinMs)
 }
 
 class Join {
@@ -107,6 +108,7 @@ export class Joins {
   readonly #time: Time
   readonly #transport: Joining
   readonly #events: JoinEvents
+  readonly #joinMs: number
   readonly #byTopic = new Map<Topic, Join>()
   #due = new Fifo<Join>()
   /** Each has its turn alone, after all others. */
@@ -117,10 +119,11 @@ export class Joins {
   #connection: AbortSignal = AbortSignal.abort()
 
   /** Use `keepJoins`; the core's own connection shares its clock. */
-  constructor(time: Time, transport: Joining, events: JoinEvents) {
+  constructor(time: Time, transport: Joining, events: JoinEvents, joinMs: number) {
     this.#time = time
     this.#transport = transport
     this.#events = events
+    this.#joinMs = joinMs
   }
 
   /** How many topics are wanted, or were until this tick. */
@@ -231,7 +234,7 @@ export class Joins {
     this.#running += places
     const task = (deadline: AbortSignal) => this.#transport.join(join.topic, deadline, signal)
     try {
-      await withDeadline(this.#time.environment, 'The join', JOIN_TIMEOUT_MS, signal, task)
+      await withDeadline(this.#time.environment, 'The join', this.#joinMs, signal, task)
       if (!signal.aborted) this.#joined(join)
     } catch (cause) {
       if (!signal.aborted) this.#failed(join, cause)

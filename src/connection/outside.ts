@@ -20,6 +20,7 @@ export function outsideTransport(transport: Transport): Transport {
     leave: (topic) => runOutside(() => transport.leave(topic)),
     watch: (hub, signal) => runOutside(() => transport.watch(hub, signal)),
     flush: (signal) => runOutside(() => transport.flush(signal)),
+    heldBytes: () => transport.heldBytes?.() ?? 0,
     close: (signal) => runOutside(() => transport.close(signal)),
   }
 }
@@ -27,6 +28,7 @@ export function outsideTransport(transport: Transport): Transport {
 function outsideHost(host: TransportHost): TransportHost {
   return {
     hub: host.hub,
+    timeouts: host.timeouts,
     receive: (topic, frame) => runOutside(() => host.receive(topic, frame)),
     watched: (topic, frame) => runOutside(() => host.watched(topic, frame)),
     down: (cause) => runOutside(() => host.down(cause)),

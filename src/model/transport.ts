@@ -1,3 +1,4 @@
+import type { Timeouts } from './timeouts.ts'
 import type { Topic } from './topic.ts'
 
 /** What a transport can and cannot do. Read again after each `open`; `rivulet/testing` verifies every claim. */
@@ -92,6 +93,12 @@ export interface Transport {
 export interface TransportHost {
   /** The name of the hub: every topic begins with `rivulet/` and that name. */
   readonly hub: string
+  /**
+   * How long the hub waits, by its option `timeouts`. `open` has the signal for the whole; how long one of several servers
+   * may take, and how often an idle connection is asked for a sign of life, are the adapter's part. `timeoutsOf` of
+   * `rivulet/transport` fills in the defaults where a wrapper does not pass them on.
+   */
+  readonly timeouts?: Timeouts | undefined
   /** Takes a frame of a joined topic. Synchronous; never throws; the bytes may be reused after it returns. */
   receive(topic: Topic, frame: Uint8Array | string): void
   /**

@@ -1,4 +1,4 @@
-import { createHub, type StreamOptions, type Topic } from 'rivulet'
+import { createHub, type StreamOptions, type TimeoutOptions, type Topic } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { expectLawful, openScene, type Scene, stateOf, tick, wire } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
@@ -248,10 +248,10 @@ describe('a barrier', () => {
     refused.unsubscribe()
     transport.answers.join = 'resolve'
     const subscription = hub.stream('scene').subscribe(() => {})
-    await vi.advanceTimersByTimeAsync(10_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     expect(transport.flushes.length).toBeGreaterThan(1)
     subscription.unsubscribe()
-    await vi.advanceTimersByTimeAsync(4_000)
+    await vi.advanceTimersByTimeAsync(60_000)
     const { length } = transport.flushes
     await vi.advanceTimersByTimeAsync(60_000)
     expect(transport.flushes).toHaveLength(length)
@@ -381,9 +381,9 @@ describe('while something is joined', () => {
   }
 
   /** A hub that is up before anybody subscribes, as most are. */
-  async function openListener() {
+  async function openListener(timeouts: TimeoutOptions = { idleMs: 2_000 }) {
     const transport = new ScriptedTransport()
-    const hub = createHub({ transport })
+    const hub = createHub({ transport, timeouts })
     const errors: unknown[] = []
     hub.on('error', (error) => errors.push(error))
     await hub.ready()
@@ -396,17 +396,23 @@ describe('while something is joined', () => {
     return { transport, hub, errors, heard, stream, receive }
   }
 
-  test('a barrier runs every 2 s though nothing is sent, whenever it was joined', async () => {
-    const early = await openScene()
-    const late = await openListener()
-    for (const { transport } of [early, late]) {
-      await vi.advanceTimersByTimeAsync(2_000)
-      const { length } = transport.flushes
-      await vi.advanceTimersByTimeAsync(20_000)
-      expect(transport.flushes.length - length).toBeGreaterThanOrEqual(9)
-      expect(transport.flushes.length - length).toBeLessThanOrEqual(10)
-    }
-  })
+  test.each([
+    [30, {}],
+    [2, { idleMs: 2_000 }],
+  ])(
+    'a barrier runs every %i s though nothing is sent, whenever it was joined',
+    async (seconds, timeouts) => {
+      const early = await openScene({}, { timeouts })
+      const late = await openListener(timeouts)
+      for (const { transport } of [early, late]) {
+        await vi.advanceTimersByTimeAsync(seconds * 1_000)
+        const { length } = transport.flushes
+        await vi.advanceTimersByTimeAsync(seconds * 10_000)
+        expect(transport.flushes.length - length).toBeGreaterThanOrEqual(9)
+        expect(transport.flushes.length - length).toBeLessThanOrEqual(10)
+      }
+    },
+  )
 
   test('a link that is frozen is noticed by who only listens, and given up', async () => {
     const { transport, hub } = await openListener()
@@ -430,6 +436,31 @@ describe('while something is joined', () => {
     await tick()
     receive([wire(1, 0, 'b'.repeat(16)), { data: { foreign: 2 } }])
     expect(heard.slice(2)).toEqual([{ n: 1 }, { foreign: 2 }])
+  })
+
+  test('a frozen link is noticed at the next publish as soon, however seldom it is checked', async () => {
+    const { transport, hub, stream } = await openListener({})
+    transport.answers.flush = 'hang'
+    transport.answers.open = 'hang'
+    stream.publish({})
+    await vi.advanceTimersByTimeAsync(4_100)
+    expect(hub.status).toBe('down')
+  })
+
+  test('answers that wait behind frames that come in do not end the connection, and make it overdue', async () => {
+    const { transport, hub, heard, stream, receive } = await openListener()
+    receive(wire(1, 10_000, KNOWN))
+    transport.answers.flush = 'hang'
+    stream.publish({})
+    for (let nth = 2; nth <= 30; nth++) {
+      await vi.advanceTimersByTimeAsync(500)
+      receive(wire(nth, 10_000 + (nth - 1) * 500, KNOWN))
+    }
+    receive(wire(1, 0, 'a'.repeat(16)))
+    expect([hub.status, heard.length, stream.ledger().dropped.stale]).toEqual(['up', 31, 1])
+    transport.answers.open = 'hang'
+    await vi.advanceTimersByTimeAsync(8_000)
+    expect(hub.status).toBe('down')
   })
 
   test('a slow barrier that is answered in time makes nothing stale', async () => {

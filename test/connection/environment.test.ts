@@ -39,7 +39,7 @@ describe('a hub on hand-made time', () => {
   })
 
   test('gives up an opening, a join, a barrier and a closing at their deadlines', async () => {
-    const { environment, transport, hub, errors } = openByHand()
+    const { environment, transport, hub, errors } = openByHand({ timeouts: { openMs: 5_000, joinMs: 2_000 } })
     await hub.ready()
     Object.assign(transport.answers, { join: 'hang', flush: 'hang', open: 'hang', close: 'hang' })
     hub.stream('news').subscribe(() => {})
@@ -89,7 +89,7 @@ describe('a hub on hand-made time', () => {
   })
 
   test('runs barriers while it listens, joins again after a refusal, and confirms what it sent', async () => {
-    const { environment, transport, hub } = openByHand()
+    const { environment, transport, hub } = openByHand({ timeouts: { idleMs: 2_000 } })
     transport.answers.join = new Error('not allowed')
     const subscription = hub.stream('news').subscribe(() => {})
     await expect(subscription.ready).rejects.toSatisfy(RivuletError.is)

@@ -221,7 +221,7 @@ describe('the options of a hub', () => {
     ['nats://localhost', 'for a URL: await openHub(url).'],
     [
       { Name: 'x' },
-      'There is no hub option "Name"; there are name, transport, streamDefaults, streams, maxInFlightBytes, maxPublishersPerStream, maxPublishers, acceptRemoval, nowMs.',
+      'There is no hub option "Name"; there are name, transport, streamDefaults, streams, maxInFlightBytes, maxPublishersPerStream, maxPublishers, timeouts, acceptRemoval, nowMs.',
     ],
     [{ transport: 'nats://localhost' }, 'transport is a Transport object; for a URL use openHub.'],
     [{ transport: null }, 'transport is a Transport object; for a URL use openHub.'],
@@ -240,11 +240,30 @@ describe('the options of a hub', () => {
     [{ streams: { a: { burst: 5 } } }, 'There is no stream option "burst"'],
     [{ maxInFlightBytes: 0 }, 'maxInFlightBytes is a whole number from 1, not 0.'],
     [{ maxInFlightBytes: 1.5 }, 'not 1.5.'],
+    [{ timeouts: 5_000 }, 'timeouts is an object { dialMs, openMs, joinMs, barrierMs, idleMs, closeMs }.'],
+    [{ timeouts: { pingMs: 5 } }, 'There is no timeouts option "pingMs"; there are dialMs, openMs,'],
+    ...['dialMs', 'openMs', 'joinMs', 'barrierMs', 'idleMs', 'closeMs'].flatMap((name): [unknown, string][] =>
+      [0, 1.5, 2 ** 31, '1s'].map((value) => [
+        { timeouts: { [name]: value } },
+        `timeouts.${name} is a whole number from 1 to 2147483647, not ${typeof value === 'string' ? '"1s"' : value}.`,
+      ]),
+    ),
     [{ acceptRemoval: 'no' }, 'acceptRemoval is true or false, not "no".'],
     [{ nowMs: 5 }, 'nowMs is a function, not 5.'],
   ])('are refused when they are %j', (options, message) => {
     const escaped = message.replace(/[[\]{}()*+?.\\^$|]/g, '\\$&')
     refuses(() => createHub(options as HubOptions), escaped)
+  })
+
+  test('take timeouts at both ends of their range, and tell the transport of them', async () => {
+    const transport = new ScriptedTransport()
+    const hub = createHub({ transport, timeouts: { dialMs: 1, idleMs: 2 ** 31 - 1, joinMs: undefined } })
+    await hub.ready()
+    expect(transport.host.timeouts).toEqual({
+      ...{ dialMs: 1, openMs: 20_000, joinMs: 5_000, barrierMs: 2_000 },
+      ...{ idleMs: 2 ** 31 - 1, closeMs: 5_000 },
+    })
+    await hub.close()
   })
 
   test('are checked before the transport is opened', () => {

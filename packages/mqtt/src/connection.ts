@@ -2,7 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { ErrorWithReasonCode, type IConnackPacket, type MqttClient, ReasonCodes } from 'mqtt'
 import type { Capabilities, RivuletError, Topic, TransportHost } from 'rivulet'
 import { capabilitiesOf } from './capabilities.ts'
-import { CONNECT_TIMEOUT_MS, startClient, type Target } from './dial.ts'
+import { startClient, type Target } from './dial.ts'
 import { codeOf, failed, openError, reasonOf, unavailable } from './refusal.ts'
 import { BY, type Subscription, Subscriptions, subscribeOptions } from './subscriptions.ts'
 import type { TakeOvers } from './take-overs.ts'
@@ -51,8 +51,8 @@ export class Connection {
    * or the signal's reason, in each case only after the socket is closed. Called once.
    */
   async open(signal: AbortSignal): Promise<void> {
-    const overdue = new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)
-    const timer = setTimeout(this.#giveUp, CONNECT_TIMEOUT_MS, overdue)
+    const { dialMs } = this.#parts
+    const timer = setTimeout(this.#giveUp, dialMs, new Error(`no answer within ${dialMs} ms`))
     const welcomed = (done: () => void) => {
       this.#welcome = done
     }
@@ -88,6 +88,10 @@ export class Connection {
   async flush(signal: AbortSignal): Promise<void> {
     this.#clientFor(signal)
     await this.#outcome(signal, (done) => this.#ping(done))
+  }
+
+  heldBytes(): number {
+    return this.#socket.writableLength
   }
 
   /** Ends the connection: politely, once the broker has what was sent before, until `signal` aborts; then at once. */

@@ -6,12 +6,12 @@ import type { Settings } from './options.ts'
 import type { Server } from './server.ts'
 
 /** What to connect to, and how. */
-export type Target = { server: Server; settings: Settings; protocol: 4 | 5 }
+export type Target = { server: Server; settings: Settings; protocol: 4 | 5; idleMs: number; dialMs: number }
 
-/** How long a server has for the whole of address, handshakes and CONNACK. */
-export const CONNECT_TIMEOUT_MS = 2_000
-// Pings come after one interval of silence, and the connection is given up after one and a half.
-const KEEPALIVE_SECONDS = 5
+// The client pings after such an interval without an answer to a ping, and gives up after one and a half. Longer than that
+// of the core, so that a subscriber sends the core's pings only.
+const KEEPALIVE_PER_IDLE = 1.5
+const MOST_KEEPALIVE_SECONDS = 65_535 // MQTT 5, 3.1.2.10
 
 /**
  * Starts a client on a socket that is connected to the server. The socket is ours, also below TLS and below a web
@@ -31,17 +31,21 @@ function secured(socket: Socket, { server: { host }, settings: { tls } }: Target
   return connectTls({ ...tls, socket, host, servername, rejectUnauthorized: true })
 }
 
-function clientOptions({ server, settings, protocol }: Target): IClientOptions {
+function clientOptions({ server, settings, protocol, idleMs, dialMs }: Target): IClientOptions {
   return {
     username: server.username,
     // As bytes: text is written to the debug log of the packet writer.
     ...(server.password !== undefined && { password: Buffer.from(server.password) }),
     // Every broker takes 23 characters of 0-9 a-z [MQTT-3.1.3-5].
     clientId: settings.clientId ?? `rivulet${randomBytes(8).toString('hex')}`,
-    ...{ protocolVersion: protocol, keepalive: KEEPALIVE_SECONDS, connectTimeout: CONNECT_TIMEOUT_MS },
+    ...{ protocolVersion: protocol, keepalive: keepaliveSeconds(idleMs), connectTimeout: dialMs },
     ...(protocol === 5 && { properties: { sessionExpiryInterval: 0 } }),
     ...{ clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },
     // The client's own log shows the CONNECT packet with the password in it.
     log: () => {},
   }
+}
+
+function keepaliveSeconds(idleMs: number): number {
+  return Math.min(MOST_KEEPALIVE_SECONDS, Math.ceil((KEEPALIVE_PER_IDLE * idleMs) / 1_000))
 }

@@ -1,5 +1,5 @@
 import type { RivuletError, Transport, TransportHost } from 'rivulet'
-import { makeTransport } from 'rivulet/transport'
+import { dialShareMs, makeTransport, timeoutsOf } from 'rivulet/transport'
 import { capabilitiesOf } from './capabilities.ts'
 import { Connection } from './connection.ts'
 import { type MqttOptions, optionsFromUrls, resolveOptions, type Settings } from './options.ts'
@@ -49,12 +49,15 @@ class Servers {
   async connect(host: TransportHost, signal: AbortSignal): Promise<Connection> {
     this.#takeOvers.check(performance.now())
     const [settings, takeOvers] = [this.#settings, this.#takeOvers]
+    const timeouts = timeoutsOf(host)
+    const { idleMs } = timeouts
+    const dialMs = dialShareMs(timeouts, settings.servers.length)
     let failure: RivuletError | undefined
     let protocol = settings.protocol ?? 5
     for (let tried = 0; tried < settings.servers.length; ) {
       signal.throwIfAborted()
       const server = settings.servers[this.#first] as Server
-      const connection = new Connection({ server, settings, protocol, takeOvers, host })
+      const connection = new Connection({ server, settings, protocol, takeOvers, host, idleMs, dialMs })
       try {
         await connection.open(signal)
         return connection

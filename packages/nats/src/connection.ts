@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { errors, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node'
 import type { Topic, TransportHost } from 'rivulet'
 import type { Dialled } from './dial.ts'
@@ -26,6 +27,7 @@ export class Connection {
   /** What the server last said about the servers of its cluster, as `host:port`. */
   clusterServers: readonly string[]
   readonly #client: NatsConnection
+  readonly #socket: Socket | undefined
   readonly #host: TransportHost
   readonly #prefix: string
   readonly #joins = new Map<Topic, Join>()
@@ -37,10 +39,11 @@ export class Connection {
   // The last fault that did not say which command it answers, or why the connection is about to end.
   #lastFault: Error | undefined
 
-  constructor({ server, client }: Dialled, host: TransportHost, prefix: string) {
+  constructor({ server, client, socket }: Dialled, host: TransportHost, prefix: string) {
     this.server = server
     this.maxFrameBytes = client.info?.max_payload ?? Infinity
     this.#client = client
+    this.#socket = socket
     this.#host = host
     this.#prefix = prefix
     this.clusterServers = client.info?.connect_urls ?? []
@@ -82,6 +85,10 @@ export class Connection {
     await this.#wait(this.#client.flush(), signal)
     // A refusal precedes the PONG on the wire, but the client tells of it up to one macrotask later.
     await new Promise(setImmediate)
+  }
+
+  heldBytes(): number {
+    return this.#socket?.writableLength ?? 0
   }
 
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */

@@ -44,7 +44,7 @@ async function dial(server: string, options: ConnectionOptions, signal: AbortSig
   try {
     const client = await dialing.run(true, () => connect(optionsFor(server, options)))
     if (socket !== undefined) resetAtEnd(socket)
-    return { server, client }
+    return { server, client, socket }
   } catch (cause) {
     drop()
     throw cause

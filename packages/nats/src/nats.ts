@@ -1,11 +1,14 @@
 import type { Transport } from 'rivulet'
-import { makeTransport } from 'rivulet/transport'
+import { dialShareMs, makeTransport, timeoutsOf } from 'rivulet/transport'
 import { Connection } from './connection.ts'
 import { dialAny } from './dial.ts'
 import { type NatsOptions, resolveOptions } from './options.ts'
 
 // What a nats-server takes unless it is configured otherwise (`max_payload`); stands until the first `open`.
 const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576
+
+/** How many idle intervals of the core lie between two of the client's own pings. */
+const PINGS_APART = 2
 
 /**
  * Makes a transport over NATS core subjects. Every open dials the servers in a random order until one answers.
@@ -24,7 +27,14 @@ export function nats(options: NatsOptions = {}): Transport {
     }),
     async connect(host, signal, last) {
       const known = new Set([...servers, ...((discover && last?.clusterServers) || [])])
-      const dialled = await dialAny(inRandomOrder([...known], last?.server), client, signal)
+      const timeouts = timeoutsOf(host)
+      const waits = {
+        timeout: dialShareMs(timeouts, known.size),
+        // The client pings whatever else is said, so it does so less often than the core.
+        pingInterval: PINGS_APART * timeouts.idleMs,
+        maxPingOut: 2,
+      }
+      const dialled = await dialAny(inRandomOrder([...known], last?.server), { ...client, ...waits }, signal)
       return new Connection(dialled, host, prefix)
     },
   })

@@ -99,7 +99,6 @@ export function resolveOptions(given: NatsOptions) {
   const isSecure = parsed.some((server) => server.isSecure)
   const client: ConnectionOptions = {
     ...{ name, user, pass, token, authenticator: signerOf(options), tls: tlsOf(tls, isSecure) },
-    ...{ timeout: 2000, pingInterval: 2000, maxPingOut: 2 },
     // The core reconnects and joins again; a client that did so too would replay what was published meanwhile.
     ...{ reconnect: false, ignoreClusterUpdates: !discover, noEcho: true },
     // Node's own lookup belongs to the socket, so that giving up a dial ends it.

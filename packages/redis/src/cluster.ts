@@ -1,4 +1,5 @@
 import type { Topic, TransportHost } from 'rivulet'
+import { type Timeouts, timeoutsOf } from 'rivulet/transport'
 import { Connection } from './connection.ts'
 import { type Dialled, dialAny } from './dial.ts'
 import type { Server, Settings } from './options.ts'
@@ -18,16 +19,21 @@ export async function openCluster(
   const ranges = asked.ranges ?? []
   asked.client.destroy()
   const servers = new Map(ranges.map((range) => [labelOf(range), serverOf(range, asked.server)]))
-  const dialled = await dialAll(servers, settings, signal)
+  const dialled = await dialAll(servers, settings, timeoutsOf(host), signal)
   return new Cluster(asked.server.label, ranges, dialled, host)
 }
 
 /** Dials all of these servers at once, and keeps their labels. When one fails, none of the connections stays. */
-async function dialAll(servers: ReadonlyMap<string, Server>, settings: Settings, signal: AbortSignal) {
+async function dialAll(
+  servers: ReadonlyMap<string, Server>,
+  settings: Settings,
+  timeouts: Timeouts,
+  signal: AbortSignal,
+) {
   const dialled = new Map<string, Dialled>()
   const outcomes = await Promise.allSettled(
     [...servers].map(async ([label, server]) => {
-      dialled.set(label, await dialAny([server], settings, signal))
+      dialled.set(label, await dialAny([server], settings, timeouts, signal))
     }),
   )
   const failure = outcomes.find((outcome) => outcome.status === 'rejected')
@@ -53,6 +59,7 @@ export class Cluster {
     this.#ranges = ranges
     const shared: TransportHost = {
       hub: host.hub,
+      timeouts: host.timeouts,
       receive: (topic, frame) => host.receive(topic, frame),
       watched: (topic, frame) => host.watched(topic, frame),
       error: (topic, cause) => host.error(topic, cause),
@@ -84,6 +91,12 @@ export class Cluster {
 
   async flush(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#nodes.values()].map((node) => node.flush(signal)))
+  }
+
+  heldBytes(): number {
+    let bytes = 0
+    for (const node of this.#nodes.values()) bytes += node.heldBytes()
+    return bytes
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import type { Topic, TransportHost } from 'rivulet'
+import { timeoutsOf } from 'rivulet/transport'
 import type { Client, Dialled } from './dial.ts'
 import { faultOf, lossOf, NO_PATTERNS } from './refusal.ts'
 import { readSlots, type SlotRange } from './slots.ts'
@@ -7,9 +8,13 @@ import { readSlots, type SlotRange } from './slots.ts'
 /** Takes what comes of one `join` or `watch`. */
 type Listener = (frame: Buffer, channel: Buffer) => void
 
-const PING_INTERVAL_MS = 2_000
-/** So many pings in a row without an answer mean that the server is gone: noticed within 4 to 6 seconds. */
-const MAX_UNANSWERED = 2
+/** In a cluster of sharded channels the client asks for the slots so often: a move is not always told. */
+const SLOTS_INTERVAL_MS = 2_000
+/** How many idle intervals of the core lie between two of the client's own pings, which come only after silence. */
+const PINGS_APART = 1.5
+/** So many of these without any answer mean that the server is gone; the core notices sooner while it waits for one. */
+const MAX_SILENT = 2
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 const GONE = 'the connection is gone'
 
 /** One connection to one server, from its handshake to its end. Never reconnects. */
@@ -27,7 +32,12 @@ export class Connection {
   #live = true
   // The client never settles a command given to it after its connection has ended; the end does, here.
   readonly #waits = new Set<(cause: unknown) => void>()
-  #unanswered = 0
+  /** Bytes of frames that the server has not answered. */
+  #heldBytes = 0
+  readonly #silentMs: number
+  #answeredMs = performance.now()
+  /** Whether the server was asked for a sign of life, or its slots, and has not answered. */
+  #isProbing = false
   #pingTimer: NodeJS.Timeout | undefined
 
   constructor({ server, client, ranges, isSharded }: Dialled, host: TransportHost) {
@@ -36,6 +46,7 @@ export class Connection {
     this.#host = host
     this.#isSharded = isSharded
     this.#ranges = ranges
+    this.#silentMs = PINGS_APART * timeoutsOf(host).idleMs
     // The client tells of its end, and of bytes that are no Redis protocol, after which it would go on reading.
     client.on('error', (cause) => this.#end(cause))
     // Later: a client that is destroyed while it reads begins to read the same bytes again (6.3).
@@ -49,7 +60,12 @@ export class Connection {
     const bytes =
       typeof frame === 'string' ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
     const command = this.#isSharded ? 'SPUBLISH' : 'PUBLISH'
-    this.#client.sendCommand([command, topic, bytes]).catch((cause) => this.#rejected(topic, cause))
+    const { length } = frame
+    this.#heldBytes += length
+    this.#client.sendCommand([command, topic, bytes]).then(
+      () => this.#answered(length),
+      (cause) => this.#rejected(topic, cause, length),
+    )
     return 'sent'
   }
 
@@ -76,6 +92,11 @@ export class Connection {
     return this.#live ? this.#barrier(signal) : Promise.reject(new Error(GONE))
   }
 
+  /** Each frame has an answer of its own, so these are bytes that have not arrived. */
+  heldBytes(): number {
+    return this.#heldBytes
+  }
+
   /** Flushes until `signal` aborts, then drops the connection. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
     this.#live = false
@@ -83,8 +104,9 @@ export class Connection {
     this.#drop(new Error('the connection was closed'))
   }
 
-  #barrier(signal: AbortSignal): Promise<void> {
-    return this.#wait(() => this.#client.sendCommand(['PING']), signal)
+  async #barrier(signal: AbortSignal): Promise<void> {
+    await this.#wait(() => this.#client.sendCommand(['PING']), signal)
+    this.#answered(0)
   }
 
   /** `told` is the topic that the host is told with a fault. */
@@ -149,24 +171,36 @@ export class Connection {
   }
 
   /** A publish that was rejected. One that only lost its connection is the core's to count. */
-  #rejected(topic: Topic, cause: unknown): void {
+  #rejected(topic: Topic, cause: unknown, bytes: number): void {
+    this.#answered(bytes)
     if (isMoved(cause)) return this.#end(cause)
     if (!this.#live || !(cause instanceof ErrorReply)) return
     this.#host.error(topic, faultOf('Redis refused a frame', cause))
   }
 
+  /** The server has answered something. */
+  #answered(bytes: number): void {
+    this.#heldBytes -= bytes
+    this.#answeredMs = performance.now()
+  }
+
   #pingLater(): void {
-    this.#pingTimer = setTimeout(() => this.#ping(), PING_INTERVAL_MS)
+    const intervalMs =
+      this.#ranges === undefined ? this.#silentMs : Math.min(SLOTS_INTERVAL_MS, this.#silentMs)
+    this.#pingTimer = setTimeout(() => this.#ping(), Math.min(intervalMs, LONGEST_TIMER_MS))
   }
 
   #ping(): void {
-    if (this.#unanswered === MAX_UNANSWERED) return this.#end(new Error('the server does not answer'))
-    this.#unanswered += 1
+    const silentMs = performance.now() - this.#answeredMs
+    if (silentMs >= MAX_SILENT * this.#silentMs) return this.#end(new Error('the server does not answer'))
+    this.#pingLater()
+    if (this.#isProbing || (this.#ranges === undefined && silentMs < this.#silentMs / 2)) return
+    this.#isProbing = true
     const answered = () => {
-      this.#unanswered = 0
+      this.#isProbing = false
+      this.#answered(0)
     }
     this.#probe().then(answered, (cause) => this.#end(cause))
-    this.#pingLater()
   }
 
   /** Asks for a sign of life, in a cluster of sharded channels by asking for its slots: a move is not always told. */

@@ -1,25 +1,31 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { isIP, connect as openSocket, type Socket } from 'node:net'
 import { createClient } from '@redis/client'
+import { dialShareMs, type Timeouts } from 'rivulet/transport'
 import type { RedisTlsOptions, Server, Settings } from './options.ts'
 import { refusalOf } from './refusal.ts'
 import { readSlots } from './slots.ts'
 
 const SOCKET_CHANNEL = 'net.client.socket'
-const DIAL_TIMEOUT_MS = 2_000
 
 /** A connection to one server, its handshake done. */
 export type Dialled = Awaited<ReturnType<typeof dial>>
 /** The client, as the adapter sets it up. */
 export type Client = Dialled['client']
 
-/** Dials the servers one after another until one answers; each takes at most 2 seconds. */
-export async function dialAny(servers: readonly Server[], settings: Settings, signal: AbortSignal) {
+/** Dials the servers one after another until one answers; each takes at most its share of the hub's time. */
+export async function dialAny(
+  servers: readonly Server[],
+  settings: Settings,
+  timeouts: Timeouts,
+  signal: AbortSignal,
+) {
+  const mostMs = dialShareMs(timeouts, servers.length)
   const failures: { server: string; cause: unknown }[] = []
   for (const server of servers) {
     signal.throwIfAborted()
     try {
-      return await dial(server, settings, signal)
+      return await dial(server, settings, mostMs, signal)
     } catch (cause) {
       failures.push({ server: server.label, cause })
     }
@@ -32,11 +38,11 @@ export async function dialAny(servers: readonly Server[], settings: Settings, si
  * Dials one server. The client (6.3) cannot give up a dial, waits for ever for an answer to its HELLO, and never
  * resets a socket; so the socket that it makes is noted, to be destroyed unless the dial succeeds.
  */
-async function dial(server: Server, settings: Settings, signal: AbortSignal) {
+async function dial(server: Server, settings: Settings, mostMs: number, signal: AbortSignal) {
   const { client, socket, opening } = begin(server, settings)
   const giveUp = (cause: unknown) => socket.destroy(cause instanceof Error ? cause : new Error(String(cause)))
   const onAbort = () => giveUp(signal.reason)
-  const timeout = setTimeout(giveUp, DIAL_TIMEOUT_MS, new Error(`no answer within ${DIAL_TIMEOUT_MS} ms`))
+  const timeout = setTimeout(giveUp, mostMs, new Error(`no answer within ${mostMs} ms`))
   signal.addEventListener('abort', onAbort)
   try {
     await opening

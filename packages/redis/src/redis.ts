@@ -1,5 +1,5 @@
 import type { Transport } from 'rivulet'
-import { makeTransport } from 'rivulet/transport'
+import { makeTransport, timeoutsOf } from 'rivulet/transport'
 import { type Cluster, openCluster } from './cluster.ts'
 import { Connection } from './connection.ts'
 import { dialAny } from './dial.ts'
@@ -23,7 +23,8 @@ export function redis(options: RedisOptions = {}): Transport {
       maxFrameBytes: () => Infinity,
     }),
     async connect(host, signal, last) {
-      const dialled = await dialAny(inRandomOrder(settings.servers, last?.server), settings, signal)
+      const servers = inRandomOrder(settings.servers, last?.server)
+      const dialled = await dialAny(servers, settings, timeoutsOf(host), signal)
       const isCluster = dialled.ranges !== undefined
       return isCluster ? openCluster(dialled, host, settings, signal) : new Connection(dialled, host)
     },

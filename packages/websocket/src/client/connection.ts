@@ -112,6 +112,10 @@ export class Connection {
     return this.#barrier(signal)
   }
 
+  heldBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0
+  }
+
   /** Hands over what was sent until `signal` aborts, then drops the connection. May be called again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
     const wasUp = this.#state === 'up'

@@ -75,6 +75,10 @@ class WebSocketTransport implements Transport {
     return this.#connection?.flush(signal) ?? Promise.reject(new Error('not connected'))
   }
 
+  heldBytes(): number {
+    return this.#connection?.heldBytes() ?? 0
+  }
+
   async close(signal: AbortSignal): Promise<void> {
     // Closed on purpose: the next `open` may be of another hub. After an outage the signal has aborted already.
     if (!signal.aborted) this.#secret = newSecret()

@@ -124,6 +124,10 @@ class RelayTransport implements Relay {
     await this.#upstream?.flush(signal)
   }
 
+  heldBytes(): number {
+    return this.#upstream?.heldBytes?.() ?? 0
+  }
+
   /** Its pages are told to come back. */
   async close(signal: AbortSignal): Promise<void> {
     // After an outage the core closes before it opens again: then what pages had joined is joined again.
@@ -155,6 +159,7 @@ class RelayTransport implements Relay {
     const { signal } = connection
     return {
       hub: host.hub,
+      timeouts: host.timeouts,
       receive: (topic, frame) => (signal.aborted ? undefined : this.#fromUpstream(topic, frame)),
       down: (cause) => {
         if (signal.aborted) return

@@ -1,0 +1,109 @@
+import { createHub, type Hub, type Message } from 'rivulet'
+import { loadTransport } from 'rivulet/transport'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
+import { startProxy } from '../support/fault-proxy.ts'
+import { expectLaws } from '../support/ledger-laws.ts'
+import { startRedis } from '../support/redis-servers.ts'
+import type { LinkShape } from '../support/slow-lane.ts'
+
+const KINDS = [
+  { kind: 'nats', start: startNats },
+  { kind: 'mqtt', start: startMosquitto },
+  { kind: 'redis', start: startRedis },
+] as const
+const RATES = [64_000, 250_000, 2_000_000]
+const ROUND_TRIPS_MS = [20, 200, 600]
+/** Of so much data a link has a few seconds to carry: a barrier behind all of it would miss its deadline. */
+const SECONDS_OF_DATA = 5
+const MOST_MESSAGES = 600
+const PADDING = 'x'.repeat(4_000)
+
+interface Flow {
+  readonly publisher: Hub
+  readonly listener: Hub
+  /** Publishes messages of 4 KB in one go. */
+  burst(count: number): void
+  readonly statuses: string[]
+  readonly heard: Map<number, number>
+  close(): Promise<void>
+}
+
+async function openFlow(broker: Broker, shape: LinkShape): Promise<Flow> {
+  const proxy = await startProxy(broker, shape)
+  const name = `rate-${shape.uplinkBytesPerSecond}-trip-${shape.roundTripMs}`
+  const [publisher, listener] = [await hubOn(proxy.url, name), await hubOn(broker.url, name)]
+  const statuses: string[] = []
+  for (const hub of [publisher, listener]) hub.on('status', (status) => statuses.push(status))
+  const heard = new Map<number, number>()
+  const options = { limit: false, maxAgeMs: false } as const
+  const note = ({ data }: Message<{ n: number }>) => heard.set(data.n, (heard.get(data.n) ?? 0) + 1)
+  await listener.stream<{ n: number }>('uplink', options).subscribe(note as never).ready
+  await publisher.ready()
+  let published = 0
+  return {
+    ...{ publisher, listener, statuses, heard },
+    burst(count) {
+      const stream = publisher.stream('uplink', options)
+      for (let nth = 0; nth < count; nth++) stream.publish({ n: published++, pad: PADDING })
+    },
+    async close() {
+      await Promise.all([publisher.close(), listener.close()])
+      await proxy.close()
+    },
+  }
+}
+
+async function hubOn(url: string, name: string): Promise<Hub> {
+  const hub = createHub({ transport: await loadTransport(url), name })
+  hub.on('error', () => {}) // the statuses tell
+  return hub
+}
+
+/** Waits for what was confirmed to arrive; then nothing was lost that is not counted, nothing came twice, nothing went down. */
+async function expectAllAccounted({ publisher, listener, statuses, heard }: Flow): Promise<void> {
+  await publisher.flush()
+  const ledger = publisher.ledger()
+  await expect.poll(() => heard.size).toBe(ledger.confirmed)
+  await listener.flush()
+  expectLaws(ledger)
+  expectLaws(listener.ledger())
+  expect(statuses).toEqual(['up', 'up'])
+  expect(ledger).toMatchObject({ unconfirmed: 0, inFlight: 0, lost: { offline: 0, failed: 0 } })
+  expect(heard.size + ledger.lost.congested).toBe(ledger.accepted)
+  expect([...heard.values()].filter((times) => times > 1)).toEqual([])
+}
+
+describe.concurrent.each(KINDS)('over $kind', ({ start }) => {
+  let broker: Broker
+  beforeAll(async () => {
+    broker = await start({})
+  })
+  afterAll(() => broker.close())
+
+  test('a burst that a slow uplink carries in seconds breaks no connection and loses nothing uncounted', async () => {
+    const shapes = RATES.flatMap((uplinkBytesPerSecond) =>
+      ROUND_TRIPS_MS.map((roundTripMs) => ({ uplinkBytesPerSecond, roundTripMs })),
+    )
+    const burstOn = async (shape: (typeof shapes)[number]) => {
+      const flow = await openFlow(broker, shape)
+      const carried = (shape.uplinkBytesPerSecond * SECONDS_OF_DATA) / PADDING.length
+      flow.burst(Math.min(MOST_MESSAGES, Math.ceil(carried)))
+      await expectAllAccounted(flow)
+      await flow.close()
+    }
+    await Promise.all(shapes.map(burstOn))
+  })
+
+  test('a publisher that never stops is slowed down on a slow uplink, and what it loses is congested', async () => {
+    const flow = await openFlow(broker, { uplinkBytesPerSecond: 250_000, roundTripMs: 200 })
+    flow.burst(200)
+    // Once the rate is known, some of each burst is refused.
+    while (flow.publisher.ledger().lost.congested < 50) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      flow.burst(20)
+    }
+    await expectAllAccounted(flow)
+    await flow.close()
+  })
+})
