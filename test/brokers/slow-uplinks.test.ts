@@ -1,6 +1,6 @@
 import { createHub, type Hub, type Message } from 'rivulet'
 import { loadTransport } from 'rivulet/transport'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
 import { startProxy } from '../support/fault-proxy.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
@@ -29,7 +29,7 @@ interface Flow {
   close(): Promise<void>
 }
 
-async function openFlow(broker: Broker, shape: LinkShape): Promise<Flow> {
+async function openFlow(broker: Broker, shape: Required<LinkShape>): Promise<Flow> {
   const proxy = await startProxy(broker, shape)
   const name = `rate-${shape.uplinkBytesPerSecond}-trip-${shape.roundTripMs}`
   const [publisher, listener] = [await hubOn(proxy.url, name), await hubOn(broker.url, name)]
@@ -74,29 +74,34 @@ async function expectAllAccounted({ publisher, listener, statuses, heard }: Flow
   expect([...heard.values()].filter((times) => times > 1)).toEqual([])
 }
 
-describe.concurrent.each(KINDS)('over $kind', ({ start }) => {
-  let broker: Broker
-  beforeAll(async () => {
-    broker = await start({})
-  })
-  afterAll(() => broker.close())
+const brokers = new Map<string, Broker>()
+beforeAll(async () => {
+  await Promise.all(KINDS.map(async ({ kind, start }) => brokers.set(kind, await start({}))))
+})
+afterAll(async () => {
+  await Promise.all(Array.from(brokers.values(), (broker) => broker.close()))
+})
 
-  test('a burst that a slow uplink carries in seconds breaks no connection and loses nothing uncounted', async () => {
-    const shapes = RATES.flatMap((uplinkBytesPerSecond) =>
-      ROUND_TRIPS_MS.map((roundTripMs) => ({ uplinkBytesPerSecond, roundTripMs })),
-    )
-    const burstOn = async (shape: (typeof shapes)[number]) => {
-      const flow = await openFlow(broker, shape)
-      const carried = (shape.uplinkBytesPerSecond * SECONDS_OF_DATA) / PADDING.length
-      flow.burst(Math.min(MOST_MESSAGES, Math.ceil(carried)))
-      await expectAllAccounted(flow)
-      await flow.close()
-    }
-    await Promise.all(shapes.map(burstOn))
-  })
+test('a burst that a slow uplink carries in seconds breaks no connection and loses nothing uncounted', async () => {
+  const burstOn = async (broker: Broker, shape: Required<LinkShape>) => {
+    const flow = await openFlow(broker, shape)
+    const carried = (shape.uplinkBytesPerSecond * SECONDS_OF_DATA) / PADDING.length
+    flow.burst(Math.min(MOST_MESSAGES, Math.ceil(carried)))
+    await expectAllAccounted(flow)
+    await flow.close()
+  }
+  const shapes = RATES.flatMap((uplinkBytesPerSecond) =>
+    ROUND_TRIPS_MS.map((roundTripMs) => ({ uplinkBytesPerSecond, roundTripMs })),
+  )
+  const bursts = [...brokers.values()].flatMap((broker) => shapes.map((shape) => burstOn(broker, shape)))
+  await Promise.all(bursts)
+})
 
-  test('a publisher that never stops is slowed down on a slow uplink, and what it loses is congested', async () => {
-    const flow = await openFlow(broker, { uplinkBytesPerSecond: 250_000, roundTripMs: 200 })
+test.each(KINDS)(
+  'a publisher over $kind that never stops is slowed down, and what it loses is congested',
+  async ({ kind }) => {
+    const shape = { uplinkBytesPerSecond: 250_000, roundTripMs: 200 }
+    const flow = await openFlow(brokers.get(kind) as Broker, shape)
     flow.burst(200)
     // Once the rate is known, some of each burst is refused.
     while (flow.publisher.ledger().lost.congested < 50) {
@@ -105,5 +110,5 @@ describe.concurrent.each(KINDS)('over $kind', ({ start }) => {
     }
     await expectAllAccounted(flow)
     await flow.close()
-  })
-})
+  },
+)
