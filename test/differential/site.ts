@@ -36,7 +36,9 @@ export class Site {
   async open(): Promise<this> {
     const { acceptRemoval, maxInFlightBytes } = this.#plan.hubs[this.#place] as Plan['hubs'][number]
     const transport = await this.#connect()
-    this.hub = createHubIn(PATIENT, { transport, acceptRemoval, maxInFlightBytes, nowMs: this.#nowMs })
+    const timeouts = { barrierMs: 20_000 } // the parts of it are short for a machine that is busy
+    const options = { transport, acceptRemoval, maxInFlightBytes, nowMs: this.#nowMs, timeouts }
+    this.hub = createHubIn(PATIENT, options)
     this.hub.on('error', ({ code }) => this.#sight.tellError(code)) // a stream's, too, when it has ended
     return this
   }

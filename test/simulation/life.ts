@@ -57,7 +57,9 @@ export class Life {
     network.witnesses.set(this.link, this.intake)
     const { acceptsRemoval: acceptRemoval } = setup
     const { maxInFlightBytes } = network
-    this.hub = createHubIn(this.machine, { transport: this.link, acceptRemoval, maxInFlightBytes })
+    // Often, so that a simulation has many barriers in few hours; what is late is judged by the same.
+    const timeouts = { idleMs: 2_000 }
+    this.hub = createHubIn(this.machine, { transport: this.link, acceptRemoval, maxInFlightBytes, timeouts })
     this.hub.on('status', (status) => this.note(`is ${status}`))
     this.hub.on('error', ({ code }) => this.note(`an error: ${code}`))
   }

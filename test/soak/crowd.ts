@@ -56,7 +56,7 @@ export class Crowd {
   /** Opens the hubs, lets every hub of a stream hear all others, and leaves half of the joins. */
   static async open(options: CrowdOptions, witness: Witness): Promise<Crowd> {
     const opening = options.urls.map(async (transport, index): Promise<Site> => {
-      const hub = await openHub({ transport, name: 'soak' }, { wait: false })
+      const hub = await openHub({ transport, name: 'soak', timeouts: { idleMs: 2_000 } }, { wait: false })
       const counts = { attempts: 0, heard: 0, published: 0, subscribers: 0, changes: 0 }
       const site = { index, hub, ...counts }
       hub.on('status', () => {

@@ -1,4 +1,5 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
+import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
 import { mqtt } from '../src/index.ts'
 import type { MqttOptions } from '../src/options.ts'
 
@@ -8,6 +9,8 @@ export const NEVER = new AbortController().signal
 /** A host that keeps what a transport tells it. */
 export class RecordingHost implements TransportHost {
   readonly hub = 'default'
+  /** Short, so that a test of the client's own pings ends soon. */
+  readonly timeouts = { ...DEFAULT_TIMEOUTS, dialMs: 2_000, idleMs: 3_000 }
   readonly frames: string[] = []
   readonly watchedFrames: string[] = []
   readonly downs: (Error | undefined)[] = []

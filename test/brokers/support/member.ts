@@ -79,7 +79,8 @@ export class Member {
     this.#padding = 'x'.repeat(padding)
     // Node 20 has no WebSocket of its own.
     if (url.startsWith('ws:')) globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket
-    const config = { transport: url, streamDefaults: defaults, streams }
+    // Who only listens notices a dead link as soon as who publishes.
+    const config = { transport: url, streamDefaults: defaults, streams, timeouts: { idleMs: 2_000 } }
     this.#hub = await openHub(config, { timeoutMs: 60_000 })
     this.#hub.on('status', (status) => {
       this.#tell(status)

@@ -1,8 +1,11 @@
 import type { Topic, TransportHost } from 'rivulet'
+import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
 
 /** A host that writes down what it is called with. */
 export class Recorder implements TransportHost {
   readonly hub = 'default'
+  /** Short, so that a test of an adapter's own pings ends soon. */
+  readonly timeouts = { ...DEFAULT_TIMEOUTS, dialMs: 2_000, idleMs: 1_000 }
   readonly frames: { topic: Topic; text: string }[] = []
   readonly watchedFrames: { topic: string; text: string }[] = []
   readonly errors: { topic: Topic | undefined; error: Error }[] = []

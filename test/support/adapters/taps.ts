@@ -131,8 +131,9 @@ interface Tapped {
 /** Two hubs `fleet`, of which the second has a tap. */
 async function tapped(transportTo: () => Transport): Promise<Tapped> {
   const transport = transportTo()
-  const here = makeLive({ transport: transportTo(), name: 'fleet', streamDefaults: NO_LIMIT })
-  const there = makeLive({ transport, name: 'fleet' })
+  const timeouts = { idleMs: 2_000 } // who only listens notices an outage soon
+  const here = makeLive({ transport: transportTo(), name: 'fleet', streamDefaults: NO_LIMIT, timeouts })
+  const there = makeLive({ transport, name: 'fleet', timeouts })
   for (const hub of [here, there]) hub.on('error', () => {})
   const heard: string[] = []
   const tap = there.tap(({ data }: Message, stream) => heard.push(`${stream} ${JSON.stringify(data)}`))
