@@ -92,7 +92,7 @@ export class Hub {
     this.#options = resolveHubOptions(options)
     const { name, acceptRemoval, nowMs, transport } = this.#options
     const turns = new Turns(outside(environment))
-    this.#events = new Events(turns, (error, event) => this.#listenerFailed(error, event))
+    this.#events = new Events((...thrown) => this.#listenerFailed(...thrown))
     this.#state = {
       ...{ name, environment: outside(environment), acceptsRemoval: acceptRemoval, isClosed: false },
       clock: clockOf(environment, nowMs),
@@ -325,11 +325,15 @@ export class Hub {
     else if (!this.#report(full)) this.#log(full)
   }
 
-  #listenerFailed(cause: unknown, event: keyof HubEvents): void {
+  #listenerFailed(cause: unknown, event: keyof HubEvents, isRejection: boolean): void {
     this.#state.totals.add('listenerErrors', 1)
     const message = `A listener of "${event}" threw: ${messageOf(cause)}`
     const error = new RivuletError('LISTENER_FAILED', message, { cause, hub: this.name })
-    if (event === 'error' || !this.#report(error)) this.#log(error)
+    const tell = () => {
+      if (event === 'error' || !this.#report(error)) this.#log(error)
+    }
+    if (isRejection) this.#state.turns.run(tell)
+    else tell()
   }
 
   #report(error: RivuletError): boolean {

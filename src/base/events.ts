@@ -1,10 +1,11 @@
 import { EventEmitter } from 'eventemitter3'
 import { isThenable } from './thenable.ts'
-import type { Turns } from './turns.ts'
 
 /** How deep listeners are told of events that they cause themselves: a loop ends here, not with the stack. */
 const MAX_NESTING = 8
 
+/** Takes what a listener of an event threw, or rejected with. */
+type OnThrow<Event> = (error: unknown, event: Event, isRejection: boolean) => void
 type Handler = (payload: never, detail: never) => unknown
 type Registration = ((...args: never[]) => void) & { handler?: Handler; isOff?: boolean }
 
@@ -14,14 +15,11 @@ type Registration = ((...args: never[]) => void) & { handler?: Handler; isOff?: 
  * that rejects, stops nobody.
  */
 export class Events<Payloads extends object> {
-  readonly #onThrow: (error: unknown, event: keyof Payloads) => void
-  readonly #turns: Turns
+  readonly #onThrow: OnThrow<keyof Payloads>
   readonly #emitter = new EventEmitter()
   #nesting = 0
 
-  /** `onThrow` gets what a listener threw, and the event's name; `turns` runs it for those that reject. */
-  constructor(turns: Turns, onThrow: (error: unknown, event: keyof Payloads) => void) {
-    this.#turns = turns
+  constructor(onThrow: OnThrow<keyof Payloads>) {
     this.#onThrow = onThrow
   }
 
@@ -33,12 +31,11 @@ export class Events<Payloads extends object> {
     const registration: Registration = (...args: [never, never]) => {
       if (registration.isOff) return
       if (isOnce) this.#remove(event, registration)
-      const failed = (error: unknown) => this.#onThrow(error, event)
       try {
         const result = handler(...args)
-        if (isThenable(result)) result.then(undefined, (error) => this.#turns.run(() => failed(error)))
+        if (isThenable(result)) result.then(undefined, (error) => this.#onThrow(error, event, true))
       } catch (error) {
-        failed(error)
+        this.#onThrow(error, event, false)
       }
     }
     registration.handler = handler

@@ -18,6 +18,11 @@ export class Turns {
     this.#environment = environment
   }
 
+  /** Whether anything waits for the timer. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0
+  }
+
   run(action: () => void): void {
     if (this.#waiting.length === 0 && this.#count < MOST_AT_ONCE) {
       this.#count++

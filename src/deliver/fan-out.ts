@@ -49,7 +49,7 @@ export function fanOut(state: StreamState, message: Message): void {
       const result = listener(message)
       if (result !== undefined) watch(state, result)
     } catch (error) {
-      listenerFailed(state, error)
+      listenerFailed(state, error, false)
     }
   }
 }
@@ -73,8 +73,7 @@ export function closeUp(state: StreamState): void {
 
 /** A promise that rejects counts like a throw. */
 function watch(state: StreamState, result: unknown): void {
-  const { turns } = state.hub
-  if (isThenable(result)) result.then(undefined, (error) => turns.run(() => listenerFailed(state, error)))
+  if (isThenable(result)) result.then(undefined, (error) => listenerFailed(state, error, true))
 }
 
 function nobody(): void {}

@@ -4,14 +4,23 @@ import type { StreamEvents, StreamState } from './stream-state.ts'
 /** A stream writes at most one line a minute to the console. */
 const LOG_SPACING_MS = 60_000
 
-/** Counts what a subscriber or a listener of an event threw, and reports it. */
-export function listenerFailed(state: StreamState, cause: unknown, event?: keyof StreamEvents): void {
+/**
+ * Counts what a subscriber or a listener of an event threw, or rejected with, and reports it. A rejection is no part of
+ * a call of the program, so its report takes its turn.
+ */
+export function listenerFailed(
+  state: StreamState,
+  cause: unknown,
+  isRejection: boolean,
+  event?: keyof StreamEvents,
+): void {
   state.counters.add('listenerErrors', 1)
   const who = event === undefined ? 'A subscriber' : `A listener of "${event}"`
   const error = errorOf(state, 'LISTENER_FAILED', `${who} threw: ${messageOf(cause)}`, cause)
   // A listener of `error` that throws is not told of that again: the hub is.
-  if (event === 'error') reportToHub(state, error)
-  else report(state, error)
+  const tell = () => (event === 'error' ? reportToHub(state, error) : report(state, error))
+  if (isRejection) state.hub.turns.run(tell)
+  else tell()
 }
 
 /** Reports an error to the stream's listeners, else to the hub's, else to the console, once a minute. */

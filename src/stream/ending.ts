@@ -24,7 +24,7 @@ export function endStream(state: StreamState, removal?: StreamEvents['removed'])
     try {
       subscriber.ended(() => closedRefusal(state).error)
     } catch (error) {
-      listenerFailed(state, error) // a teardown of RxJS
+      listenerFailed(state, error, false) // a teardown of RxJS
     }
   }
   if (removal !== undefined) state.events?.emit('removed', removal)

@@ -235,7 +235,9 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     const state = this.#inside
     assertOpen(state)
     checkEvent(STREAM_EVENTS, event, listener)
-    state.events ??= new Events(state.hub.turns, (error, thrower) => listenerFailed(state, error, thrower))
+    state.events ??= new Events((error, thrower, isRejection) =>
+      listenerFailed(state, error, isRejection, thrower),
+    )
     state.events.on(event, listener, isOnce)
     return this
   }

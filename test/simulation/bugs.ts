@@ -54,13 +54,13 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a barrier that was missed confirms what it covers',
     file: 'src/connection/confirmations.ts',
-    right: "finish('unconfirmed')",
-    wrong: "finish('confirmed')",
+    right: "batch.settle('unconfirmed')\n    givenUp.abort(cause)",
+    wrong: "batch.settle('confirmed')\n    givenUp.abort(cause)",
   },
   {
     name: 'the bytes of a barrier that was answered stay in flight',
     file: 'src/connection/confirmations.ts',
-    right: 'this.#bytes -= bytes',
+    right: 'this.#answered = position',
     wrong: '',
   },
   {
@@ -149,10 +149,10 @@ export const BUGS: readonly Bug[] = [
     wrong: '',
   },
   {
-    name: 'a barrier does not wait for the last one',
+    name: 'barriers come at any time, whatever was sent since the last one',
     file: 'src/connection/confirmations.ts',
-    right: 'this.#covered !== undefined || ',
-    wrong: '',
+    right: 'if (this.#sent - this.#covered >= this.#rate.chunkBytes) this.#run()',
+    wrong: 'if (bytes > 0) this.#run()',
   },
   {
     name: 'a hub that is closing says that it is ready',

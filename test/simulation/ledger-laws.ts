@@ -1,4 +1,4 @@
-import type { Ledger } from 'rivulet'
+import { type Ledger, Stream } from 'rivulet'
 import type { Life } from './life.ts'
 
 /** Timers that one hub may have at a time. */
@@ -45,8 +45,10 @@ export function checkStreams(life: Life): void {
     const ledger = stream.ledger()
     checkSums(life, ledger)
     const expect = (isKept: boolean, law: string) => life.check(isKept, law, () => shown(ledger))
-    expect(told.lost === sumOf(ledger.lost), 'every loss is told')
-    expect(told.dropped === sumOf(ledger.dropped), 'every drop is told')
+    // After a thousand events the next ones are told a moment later.
+    const isTelling = Stream.stateOf(stream as Stream)?.hub.turns.isWaiting === true
+    expect(isTelling || told.lost === sumOf(ledger.lost), 'every loss is told')
+    expect(isTelling || told.dropped === sumOf(ledger.dropped), 'every drop is told')
     expect(told.refused === sumOf(ledger.refused) - ledger.refused.aborted, 'every refusal is told')
     const heard = life.intake.heardOn(name)
     // Where a limit or a stranger has frames dropped undecoded, what was in them counts as missed.
