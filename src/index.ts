@@ -1,3 +1,4 @@
+export type { StandardSchemaV1 } from '@standard-schema/spec'
 export type { Environment } from './base/environment.ts'
 export { Subscription } from './deliver/subscription.ts'
 export { createHub, Hub, type HubEvents, type HubStatus, type StatusDetail } from './hub.ts'

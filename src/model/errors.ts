@@ -27,7 +27,7 @@ export interface ErrorDetails {
   readonly bytes?: number
   /** `PAYLOAD_TOO_LARGE`: the limit in bytes. */
   readonly maxBytes?: number
-  /** `INVALID_DATA`: where in the data, e.g. `$.a.b[3]`. */
+  /** `INVALID_DATA`: where in the data, e.g. `$.a.b[3]`. `SCHEMA_MISMATCH`: where the first of its issues is. */
   readonly path?: string
   /** `RATE_LIMITED`: whole milliseconds after which there is room, if nothing else is admitted meanwhile. */
   readonly retryAfterMs?: number

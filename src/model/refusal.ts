@@ -1,8 +1,12 @@
 import { type ErrorDetails, RivuletError } from './errors.ts'
 
+/** How the reason begins that a root is refused with which is no object; it names its place itself. */
+export const ROOT_REASON = 'The root must be an object'
+
 /** What each refusal says. */
 const DESCRIBE = {
-  INVALID_DATA: ({ reason, path }) => `${reason} at ${path}.`,
+  INVALID_DATA: ({ reason = '', path }) =>
+    reason.startsWith(ROOT_REASON) ? `${reason}.` : `${reason} at ${path}.`,
   PAYLOAD_TOO_LARGE: ({ atLeast, bytes, maxBytes }) =>
     `Payload is ${atLeast ? 'at least ' : ''}${bytes} bytes, the limit is ${maxBytes}; send a reference instead, or split it.`,
   RATE_LIMITED: ({ retryAfterMs }) =>

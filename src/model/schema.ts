@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isThenable } from '../base/thenable.ts'
+import { pathText } from './path.ts'
 import { type Place, Refusal } from './refusal.ts'
 import { isRecord } from './snapshot.ts'
 
@@ -24,23 +25,37 @@ type Outcome = { readonly value: unknown } | Refusal
 
 /** Reads the validator's answer, which may throw as well: it is the user's code. */
 function outcomeOf(schema: StandardSchemaV1, data: object, place: Place): Outcome {
-  const result: unknown = schema['~standard'].validate(data)
-  if (!isRecord(result)) throw new TypeError('The validator answered no result.')
+  const result: unknown = schema['~standard'].validate(inputOf(schema, data))
+  // ArkType's failure is an array.
+  if (typeof result !== 'object' || result === null) throw new TypeError('The validator answered no result.')
   if (isThenable(result)) {
     Promise.resolve(result).catch(() => {}) // its answer comes too late to matter
     return new Refusal('INVALID_OPTIONS', place)
   }
-  const { issues } = result as { readonly issues?: readonly StandardSchemaV1.Issue[] }
-  if (issues !== undefined) {
-    return new Refusal('SCHEMA_MISMATCH', place, { reason: issues.map(describeIssue).join('; '), issues })
-  }
+  const { issues } = result as { readonly issues?: unknown }
+  if (issues !== undefined) return mismatchOf(issues, place)
   if (!('value' in result)) throw new TypeError('The validator answered neither issues nor a value.')
   return { value: result.value === data ? data : frozenCopy(result.value, new Map()) }
 }
 
-function describeIssue(issue: StandardSchemaV1.Issue): string {
-  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))
-  return `${issue.message} at ${['$', ...path].join('.')}`
+/**
+ * ArkType writes its outputs and defaults into a copy of its input that is as frozen as the input:
+ * https://github.com/arktypeio/arktype/blob/main/ark/util/clone.ts. It gets one that is not.
+ */
+function inputOf(schema: StandardSchemaV1, data: object): object {
+  return schema['~standard'].vendor === 'arktype' ? JSON.parse(JSON.stringify(data)) : data
+}
+
+function mismatchOf(issues: unknown, place: Place): Refusal {
+  if (!Array.isArray(issues)) throw new TypeError('The validator answered issues that are no array.')
+  // ArkType's array is of a class of its own, whose `map` would make another one of that class.
+  const found = Array.from(issues as readonly StandardSchemaV1.Issue[], (issue) => ({
+    message: issue.message,
+    path: pathText((issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
+  }))
+  const reason = found.map(({ message, path }) => `${message} at ${path}`).join('; ')
+  const path = found[0]?.path
+  return new Refusal('SCHEMA_MISMATCH', place, { reason, issues, ...(path === undefined ? {} : { path }) })
 }
 
 /** Copies plain objects and arrays all the way down. `copies` has those that were begun: an output may be cyclic. */

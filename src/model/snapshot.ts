@@ -1,6 +1,7 @@
 import { jsonLength } from '../base/utf8.ts'
 import { builtInOf } from './built-ins.ts'
-import { type Place, Refusal } from './refusal.ts'
+import { keyText } from './path.ts'
+import { type Place, Refusal, ROOT_REASON } from './refusal.ts'
 
 /** How deep data may nest; the root is level 1. JSON.stringify itself overflows the stack at about 5 000. */
 export const MAX_DEPTH = 100
@@ -12,7 +13,6 @@ export const MOST_NUMBER_BYTES = 25
 // What JSON leaves out has no size, so the limit on size alone would let an object of nothing but `undefined`, shared
 // by a thousand others, be read for seconds.
 const MAX_LEFT_OUT = 65_536
-const LONGEST_KEY_SHOWN = 80
 
 /**
  * Copies `data` as `JSON.stringify` would see it, into deep-frozen plain objects and arrays. Every value is read
@@ -72,7 +72,7 @@ class Walk {
   root(data: unknown): object {
     const replaced = this.#replaced(data, '')
     const copy = isRecord(replaced) ? this.#record(replaced) : replaced
-    if (!isRecord(copy)) throw this.invalid(`${rootOf(copy)} as the root`)
+    if (!isRecord(copy)) throw this.invalid(`${ROOT_REASON}; this is ${rootOf(copy)}`)
     // The bytes are counted only when the cheap bounds cannot tell.
     const bytes = this.#mostBytes > this.#maxBytes ? jsonLength(JSON.stringify(copy)) : 0
     if (bytes > this.#maxBytes) throw this.#tooLarge(bytes, false)
@@ -245,10 +245,10 @@ function put(copy: Record<string, unknown>, key: string, value: unknown): void {
 
 /** Names a root that is no object, with what to write instead. */
 function rootOf(value: unknown): string {
-  if (Array.isArray(value)) return 'An array (write { items: […] })'
-  if (value === null || value === undefined) return `${value} (write {} for a message without content)`
-  if (typeof value === 'function' || typeof value === 'symbol') return `A ${typeof value}`
-  return `A ${typeof value} (write { value: … })`
+  if (Array.isArray(value)) return 'an array: write { items: […] }'
+  if (value === null || value === undefined) return `${value}: write {} for a message without content`
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
+  return `a ${typeof value}: write { value: … }`
 }
 
 function isPrototypePolluted(): boolean {
@@ -259,8 +259,5 @@ function isPrototypePolluted(): boolean {
 function pathOf(level: Level | undefined): string {
   if (level === undefined) return '$'
   const path = pathOf(level.parent)
-  const { key } = level
-  if (typeof key !== 'string') return key === undefined ? path : `${path}[${key}]`
-  const shown = key.slice(0, LONGEST_KEY_SHOWN)
-  return path + (shown === key && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(shown)}]`)
+  return level.key === undefined ? path : path + keyText(level.key)
 }

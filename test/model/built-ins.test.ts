@@ -150,19 +150,20 @@ test.each([
 
 describe('a root that is no object', () => {
   test.each<[unknown, string]>([
-    [[1], 'An array (write { items: […] })'],
-    ['text', 'A string (write { value: … })'],
-    [5, 'A number (write { value: … })'],
-    [true, 'A boolean (write { value: … })'],
-    [null, 'null (write {} for a message without content)'],
-    [undefined, 'undefined (write {} for a message without content)'],
-    [new Date(0), 'A string (write { value: … })'],
-    [Object('text'), 'A string (write { value: … })'],
-    [{ toJSON: () => [1] }, 'An array (write { items: […] })'],
-    [() => 1, 'A function'],
-    [Symbol('s'), 'A symbol'],
+    [[1], 'an array: write { items: […] }'],
+    ['text', 'a string: write { value: … }'],
+    [5, 'a number: write { value: … }'],
+    [5n, 'a bigint: write { value: … }'],
+    [true, 'a boolean: write { value: … }'],
+    [null, 'null: write {} for a message without content'],
+    [undefined, 'undefined: write {} for a message without content'],
+    [new Date(0), 'a string: write { value: … }'],
+    [Object('text'), 'a string: write { value: … }'],
+    [{ toJSON: () => [1] }, 'an array: write { items: […] }'],
+    [() => 1, 'a function'],
+    [Symbol('s'), 'a symbol'],
   ])('is refused, and the message says what it was and what to write: %o', (data, text) => {
-    const message = `${text} as the root at $. (stream "built-ins" of hub "default")`
+    const message = `The root must be an object; this is ${text}. (stream "built-ins" of hub "default")`
     expect(codeOf(data as object)).toEqual(['INVALID_DATA', message])
   })
 })

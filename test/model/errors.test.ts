@@ -107,13 +107,14 @@ const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
   },
   SCHEMA_MISMATCH: {
     fails: () =>
-      open({ schema: schemaOf(() => ({ issues: [{ message: 'No such truck', path: ['truck'] }] })) }).publish(
-        {},
-      ),
-    message: `The data does not match the stream's schema: No such truck at $.truck. (stream "errors" of hub "default")`,
+      open({
+        schema: schemaOf(() => ({ issues: [{ message: 'No such truck', path: ['trucks', 1] }] })),
+      }).publish({}),
+    message: `The data does not match the stream's schema: No such truck at $.trucks[1]. (stream "errors" of hub "default")`,
     fields: {
-      reason: 'No such truck at $.truck',
-      issues: [{ message: 'No such truck', path: ['truck'] }],
+      path: '$.trucks[1]',
+      reason: 'No such truck at $.trucks[1]',
+      issues: [{ message: 'No such truck', path: ['trucks', 1] }],
       ...PLACE,
     },
   },

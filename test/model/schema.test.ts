@@ -1,5 +1,7 @@
 import { memoryBus } from '@rivulet/memory'
-import { createHub, type Hub, type Stream } from 'rivulet'
+import { type } from 'arktype'
+import { Effect, Schema } from 'effect'
+import { createHub, type Hub, type RivuletError, type StandardSchemaV1, type Stream } from 'rivulet'
 import * as valibot from 'valibot'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
@@ -19,6 +21,22 @@ const valibotReading = valibot.object({
   ),
   celsius: valibot.optional(valibot.number(), 20),
 })
+const arktypeReading = type({ '+': 'delete', at: 'string.date.iso.parse', celsius: 'number = 20' })
+const effectReading = Schema.toStandardSchemaV1(
+  Schema.Struct({
+    at: Schema.DateFromString,
+    celsius: Schema.Number.pipe(Schema.withDecodingDefaultKey(Effect.succeed(20))),
+  }),
+)
+type Reading = StandardSchemaV1<object, { at: Date; celsius: number }>
+
+/** A schema of each library for an object with a list of numbers. */
+const LISTS = {
+  zod: z.object({ a: z.array(z.number()) }),
+  valibot: valibot.object({ a: valibot.array(valibot.number()) }),
+  ArkType: type({ a: 'number[]' }),
+  Effect: Schema.toStandardSchemaV1(Schema.Struct({ a: Schema.Array(Schema.Number) })),
+} as Record<string, StandardSchemaV1<object>>
 
 type Validate = (value: unknown) => unknown
 
@@ -59,12 +77,10 @@ function rethrow(error: Error): () => never {
 describe.each([
   ['zod', zodReading],
   ['valibot', valibotReading],
-] as const)('a schema of %s', (_, schema) => {
-  const open = () =>
-    createHub().stream('readings', { schema: schema as typeof zodReading }) as Stream<
-      object,
-      { at: Date; celsius: number }
-    >
+  ['ArkType', arktypeReading],
+  ['Effect', effectReading],
+] as [string, Reading][])('a schema of %s', (library, schema) => {
+  const open = () => createHub().stream('readings', { schema })
 
   test('gives subscribers its output: dates are revived, unknown keys stripped, defaults filled in', () => {
     const stream = open()
@@ -96,6 +112,17 @@ describe.each([
     expect(stream.ledger().refused.schema).toBe(1)
   })
 
+  test('refuses a member of a list with the path of every other error, and its own issues', () => {
+    const list = LISTS[library] as StandardSchemaV1<object>
+    const result = createHub()
+      .stream('lists', { schema: list })
+      .tryPublish({ a: [1, 'two', 'three'] })
+    const { code, path, issues, message, cause } = (result.ok ? {} : result.error) as RivuletError
+    expect({ code, path, cause }).toEqual({ code: 'SCHEMA_MISMATCH', path: '$.a[1]', cause: undefined })
+    const [first] = issues as readonly StandardSchemaV1.Issue[]
+    expect(message).toContain(`${first?.message} at $.a[1]`)
+  })
+
   test('may end the stream at a receiver: nobody gets the message, and it is counted so', async () => {
     const bus = memoryBus()
     const [here, there] = [
@@ -123,13 +150,13 @@ describe.each([
     const hubs = [1, 2, 3].map(() => createHub({ transport: bus.transport() }))
     onTestFinished(() => void Promise.all(hubs.map((hub) => hub.close())))
     const [here, there, raw] = hubs as [(typeof hubs)[0], (typeof hubs)[0], (typeof hubs)[0]]
-    const options = { schema: schema as typeof zodReading }
+    const options = { schema }
     const heard: unknown[] = []
     const carried: unknown[] = []
     await there.stream('readings', options).subscribe(({ data }) => heard.push(data)).ready
     await raw.stream('readings').subscribe(({ data }) => carried.push(data)).ready
     await here.ready()
-    here.stream('readings', options).publish({ at: '2024-05-01T12:00:00Z', extra: 1 } as never)
+    here.stream('readings', options).publish({ at: '2024-05-01T12:00:00Z', extra: 1 })
     await arrived(here)
     expect(carried).toHaveLength(1)
     expect(heard).toEqual([{ at: new Date('2024-05-01T12:00:00Z'), celsius: 20 }])
@@ -384,8 +411,10 @@ describe('a schema', () => {
 
   test.each<[string, unknown, string]>([
     ['nothing', undefined, 'The validator answered no result.'],
-    ['a list', [], 'The validator answered no result.'],
+    ['a text', 'text', 'The validator answered no result.'],
+    ['a list', [], 'The validator answered neither issues nor a value.'],
     ['neither', {}, 'The validator answered neither issues nor a value.'],
+    ['issues that are no list', { issues: 5 }, 'The validator answered issues that are no array.'],
   ])('that answers with %s is told so by the cause', (_, answer, message) => {
     const result = open(() => answer).tryPublish({})
     expect(result.ok === false && result.error.cause).toEqual(new TypeError(message))
@@ -393,15 +422,30 @@ describe('a schema', () => {
 
   test('tells every issue with its path, of keys, symbols and segments', () => {
     const issues = [
-      { message: 'first', path: ['a', { key: 'b' }, 3] },
+      { message: 'first', path: ['a', { key: 'b c' }, 3, { key: 1 }, '4'] },
       { message: 'second', path: [Symbol('s')] },
       { message: 'third' },
     ]
     const result = open(() => ({ issues })).tryPublish({})
     expect(result.ok === false && result.error.message).toContain(
-      `The data does not match the stream's schema: first at $.a.b.3; second at $.Symbol(s); third at $. (stream "hand-made"`,
+      `The data does not match the stream's schema: first at $.a["b c"][3][1]["4"]; second at $[Symbol(s)]; third at $. (stream "hand-made"`,
     )
     expect(result.ok === false && result.error.issues).toBe(issues)
+    expect(result.ok === false && result.error.path).toBe('$.a["b c"][3][1]["4"]')
+  })
+
+  test.each<[string, Validate]>([
+    ['no issue', () => ({ issues: [] })],
+    ['a throw', rethrow(new Error('thrown'))],
+  ])('that answers with %s has no path', (_, validate) => {
+    const result = open(validate).tryPublish({})
+    expect(result.ok === false && 'path' in result.error).toBe(false)
+  })
+
+  // The library hands ArkType a copy for as long as this is so.
+  test('of ArkType writes into a frozen input', () => {
+    const parse = () => type({ at: 'string.date.iso.parse' })(Object.freeze({ at: '2024-05-01T12:00:00Z' }))
+    expect(parse).toThrow(/read only property/)
   })
 
   test('that closes the stream while it is asked makes the publish STREAM_CLOSED', () => {
