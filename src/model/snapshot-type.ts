@@ -24,20 +24,31 @@ interface NoBuiltIn {
 export type Snapshot<T> = unknown extends T
   ? T
   : T extends { toJSON(...args: never[]): infer R }
-    ? Snapshot<R>
-    : T extends string | number | boolean | null
-      ? T
-      : T extends bigint | Unwritable
-        ? never
-        : T extends readonly unknown[]
-          ? { readonly [K in keyof T]: SnapshotElement<T[K]> }
-          : T extends { readonly [Symbol.toStringTag]: string } | RegExp
-            ? never
-            : { readonly [K in keyof T as KeyOf<T, K, 'always'>]: Snapshot<T[K]> } & {
-                  readonly [K in keyof T as KeyOf<T, K, 'sometimes'>]?: Snapshot<Exclude<T[K], Unwritable>>
-                } extends infer Written
-              ? { [K in keyof Written]: Written[K] }
-              : never
+    ? Written<R>
+    : Written<T>
+
+/**
+ * The snapshot of what `toJSON` gave: JSON does not look for a second one on it. Arrays are written `readonly E[]`, of
+ * which the compiler works out the elements when they are asked for, so that a type may refer to itself through them.
+ * It works out those of a tuple at once: a type that refers to itself through tuples alone is too deep (TS2589).
+ */
+type Written<T> = unknown extends T
+  ? T
+  : T extends string | number | boolean | null
+    ? T
+    : T extends bigint | Unwritable
+      ? never
+      : T extends readonly unknown[]
+        ? T[number][] extends T
+          ? readonly SnapshotElement<T[number]>[]
+          : { readonly [K in keyof T]: SnapshotElement<T[K]> }
+        : T extends { readonly [Symbol.toStringTag]: string } | RegExp
+          ? never
+          : { readonly [K in keyof T as KeyOf<T, K, 'always'>]: Snapshot<T[K]> } & {
+                readonly [K in keyof T as KeyOf<T, K, 'sometimes'>]?: Snapshot<Exclude<T[K], Unwritable>>
+              } extends infer Members
+            ? { [K in keyof Members]: Members[K] }
+            : never
 
 type Unwritable = undefined | symbol | ((...args: never[]) => unknown)
 type KeyOf<T, K extends keyof T, When extends 'always' | 'sometimes'> = K extends symbol

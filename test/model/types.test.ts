@@ -31,6 +31,15 @@ interface Position {
   note?: string
 }
 
+type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
+type ReadonlyJson =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly ReadonlyJson[]
+  | { readonly [key: string]: ReadonlyJson }
+
 const hub = createHub()
 
 describe('Snapshot', () => {
@@ -99,6 +108,34 @@ describe('Snapshot', () => {
       children: Tree[]
     }
     expectTypeOf<Snapshot<Tree>['children'][0]['children'][0]['at']>().toEqualTypeOf<string>()
+  })
+
+  test('takes aliases that refer to themselves, to publish and to receive', () => {
+    const stream = hub.stream<{ id: number; meta: JsonValue }>('recursive')
+    stream.publish({ id: 1, meta: { list: [1, { deep: [null, 'text'] }] } })
+    stream.subscribe(({ data }) => expectTypeOf(data.meta).toExtend<ReadonlyJson>())
+    expectTypeOf<ReadonlyJson>().toExtend<Snapshot<JsonValue>>()
+    hub.stream<{ [key: string]: JsonValue }>('records').publish({ a: [[[1]]] })
+    type Dates = Date | Dates[] | { [key: string]: Dates }
+    expectTypeOf<string | readonly string[]>().toExtend<Snapshot<Dates>>()
+    expectTypeOf<number[]>().not.toExtend<Snapshot<Dates>>()
+    const wrong = () => {
+      // @ts-expect-error a function is no JSON
+      stream.publish({ id: 1, meta: { list: [() => 1] } })
+    }
+    expectTypeOf(wrong).toBeFunction()
+  })
+
+  test('is that of what toJSON gives, on which JSON looks for no second one', () => {
+    interface Document {
+      id: number
+      toJSON(): Document
+    }
+    expectTypeOf<Snapshot<Document>>().toEqualTypeOf<{ readonly id: number }>()
+  })
+
+  test('keeps tuples that end in a list', () => {
+    expectTypeOf<Snapshot<[Date, ...number[]]>>().toEqualTypeOf<readonly [string, ...number[]]>()
   })
 })
 
