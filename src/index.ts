@@ -1,5 +1,6 @@
 export type { StandardSchemaV1 } from '@standard-schema/spec'
 export type { Environment } from './base/environment.ts'
+export type { PlatformSignal } from './base/platform-signal.ts'
 export { Subscription } from './deliver/subscription.ts'
 export { createHub, Hub, type HubEvents, type HubStatus, type StatusDetail } from './hub.ts'
 export type { HubOptions } from './hub-options.ts'

@@ -1,6 +1,7 @@
 import { runOutside } from './base/async-context.ts'
 import { Overdue, withDeadline } from './base/deadline.ts'
 import { realEnvironment } from './base/environment.ts'
+import type { PlatformSignal } from './base/platform-signal.ts'
 import { createHub, type Hub } from './hub.ts'
 import type { HubOptions } from './hub-options.ts'
 import { invalid, messageOf, RivuletError, shown } from './model/errors.ts'
@@ -20,7 +21,7 @@ export interface HubConfigObject extends Omit<HubOptions, 'transport'> {
 /** How `openHub` waits. */
 export interface OpenOptions {
   /** Gives up when it aborts, with its reason. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: PlatformSignal | undefined
   /** How long to wait for the broker, in milliseconds: 1 to 2³¹−1. @default 10000 */
   readonly timeoutMs?: number | undefined
   /** Whether to wait for the broker: without it the hub may start while the broker is away. @default true */

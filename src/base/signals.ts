@@ -1,12 +1,14 @@
+import type { PlatformSignal } from './platform-signal.ts'
+
 /**
  * Runs actions when signals abort, with one abort listener a signal however many actions wait on it: 20 000
  * listeners on one signal take seconds to remove, and Node warns from the eleventh on.
  */
 export class SignalActions {
-  readonly #bySignal = new Map<AbortSignal, { actions: Set<() => void>; forget: () => void }>()
+  readonly #bySignal = new Map<PlatformSignal, { actions: Set<() => void>; forget: () => void }>()
 
   /** Runs `action` once when `signal` aborts. Returns how to call that off. The signal has not aborted yet. */
-  add(signal: AbortSignal, action: () => void): () => void {
+  add(signal: PlatformSignal, action: () => void): () => void {
     const { actions, forget } = this.#bySignal.get(signal) ?? this.#listen(signal)
     actions.add(action)
     return () => {
@@ -14,7 +16,7 @@ export class SignalActions {
     }
   }
 
-  #listen(signal: AbortSignal): { actions: Set<() => void>; forget: () => void } {
+  #listen(signal: PlatformSignal): { actions: Set<() => void>; forget: () => void } {
     const actions = new Set<() => void>()
     const forget = () => {
       this.#bySignal.delete(signal)

@@ -1,5 +1,6 @@
 import { Overdue } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
+import type { PlatformController } from '../base/platform-signal.ts'
 import type { HubState, Outbox, StreamState } from '../model/stream-state.ts'
 import type { Timeouts } from '../model/timeouts.ts'
 import type { Topic } from '../model/topic.ts'
@@ -163,7 +164,7 @@ export class Confirmations {
   }
 
   /** A connection is open; it is aborted when two barriers in a row are missed. */
-  start(connection: AbortController): void {
+  start(connection: PlatformController): void {
     this.#connection = connection
     this.schedule()
   }

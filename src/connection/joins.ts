@@ -3,6 +3,7 @@ import { Overdue, withDeadline } from '../base/deadline.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { Clock, type Environment, outside, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import { messageOf, RivuletError } from '../model/errors.ts'
 import { DEFAULT_TIMEOUTS } from '../model/timeouts.ts'
 import type { Topic } from '../model/topic.ts'
@@ -48,7 +49,7 @@ export interface ConnectionEvents extends JoinEvents {
 /** What joins need of a transport. */
 export interface Joining extends Pick<Transport, 'leave'> {
   /** As of a transport; `wanted` aborts when the join is given up or left, also after it was confirmed. */
-  join(topic: Topic, signal: AbortSignal, wanted: AbortSignal): Promise<void>
+  join(topic: Topic, signal: PlatformSignal, wanted: PlatformSignal): Promise<void>
 }
 
 /**
@@ -156,7 +157,7 @@ export class Joins {
   }
 
   /** There is a connection, until it aborts: joins everything that is wanted. */
-  connect(connection: AbortSignal): void {
+  connect(connection: PlatformSignal): void {
     this.#connection = connection
     for (const join of this.#byTopic.values()) {
       if (join.cancelRetry === undefined) this.#enqueue(join)
@@ -198,7 +199,7 @@ export class Joins {
   }
 
   /** Resolves when every join that is wanted now has been answered or is overdue, or when the connection is gone. */
-  async answered(connection: AbortSignal): Promise<void> {
+  async answered(connection: PlatformSignal): Promise<void> {
     for (const join of [...this.#byTopic.values()]) {
       while (join.isWanted && !join.isAnswered && !connection.aborted) {
         join.answered ??= deferred()

@@ -1,3 +1,4 @@
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import { RivuletError } from '../model/errors.ts'
 import type { Topic } from '../model/topic.ts'
 import type { Capabilities, Transport, TransportHost } from '../model/transport.ts'
@@ -21,7 +22,7 @@ export interface Adapter<Connection extends TransportConnection> {
    * Opens a connection. Rejects as `open` of `Transport` does, when `signal` aborts too: the transport was closed, or
    * the core gives up. `last`: as above, gone by now.
    */
-  connect(host: TransportHost, signal: AbortSignal, last: Connection | undefined): Promise<Connection>
+  connect(host: TransportHost, signal: PlatformSignal, last: Connection | undefined): Promise<Connection>
 }
 
 /**

@@ -1,6 +1,7 @@
 import { runOutside } from '../base/async-context.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { makeDisposable } from '../base/disposable.ts'
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import type { RivuletError } from '../model/errors.ts'
 import { errorOf } from '../model/report.ts'
 import { assertOpen, type Listener, type StreamState, type Subscriber } from '../model/stream-state.ts'
@@ -29,7 +30,7 @@ export class Subscription implements Subscriber {
   static open(
     state: StreamState,
     listener: Listener,
-    signal?: AbortSignal,
+    signal?: PlatformSignal,
     onEnd?: () => void,
   ): Subscription {
     assertOpen(state)
@@ -63,7 +64,7 @@ export class Subscription implements Subscriber {
   }
 
   /** Used by the library. */
-  enter(listener: Listener, signal: AbortSignal | undefined): this {
+  enter(listener: Listener, signal: PlatformSignal | undefined): this {
     if (signal === undefined) enter(this.#state, this, listener)
     else if (!signal.aborted) {
       this.#cancelAbort = this.#state.hub.signals.add(signal, () => this.unsubscribe())

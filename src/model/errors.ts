@@ -72,7 +72,10 @@ export class RivuletError extends Error {
     }
   }
 
-  /** Marks instances for {@link RivuletError.is}. */
+  /**
+   * Marks instances for {@link RivuletError.is}.
+   * @internal A unique symbol in the declarations would part the class of ES modules from that of CommonJS.
+   */
   get [BRAND](): true {
     return true
   }

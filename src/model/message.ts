@@ -15,9 +15,13 @@ export class Message<Data = unknown> {
   declare readonly data: Data
   /** Whether it was published in this process through the stream that delivers it. */
   declare readonly isLocal: boolean
+  // Unique symbols in the declarations would part the class of ES modules from that of CommonJS.
+  /** @internal */
   declare readonly [ORIGIN]: string
+  /** @internal */
   declare readonly [SEQUENCE]: number
-  declare readonly [TRACEPARENT]?: string
+  /** @internal */
+  declare readonly [TRACEPARENT]?: string | undefined
 
   /** Made by the library. `origin`: 16 hex digits; `sequence`: its number there, from 1; `traceparent`: while traced. */
   constructor(

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import { builtInOf } from './built-ins.ts'
 import { invalid, RivuletError, shown } from './errors.ts'
 import { isRecord } from './snapshot.ts'
@@ -127,7 +128,7 @@ export function checkOptions<Options extends object>(
 /** An options object with nothing but a signal. */
 export interface SignalOption {
   /** Ends the wait or the subscription when it aborts. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: PlatformSignal | undefined
 }
 
 /** Returns the signal of such options. Throws `INVALID_OPTIONS`. */

@@ -1,13 +1,11 @@
 import { RivuletError } from './errors.ts'
 
-declare const topicBrand: unique symbol
-
 /**
  * Names one stream on every transport: `rivulet/<hub>/<stream>`, each part percent-encoded so that only
  * `[A-Za-z0-9_-]` and upper-case `%XX` remain. Only the core makes topics, so no name reaches a broker as a
  * wildcard, a separator or a control character. MQTT uses it as it is, NATS replaces `/` by `.`.
  */
-export type Topic = string & { readonly [topicBrand]: true }
+export type Topic = string & { readonly '~topic': true }
 
 // Twilio Sync keeps this form for its own identifiers; a name of that form could not be told from one.
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/

@@ -1,3 +1,4 @@
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import type { Timeouts } from './timeouts.ts'
 import type { Topic } from './topic.ts'
 
@@ -42,7 +43,7 @@ export interface Transport {
    * `TRANSPORT_FAILED` when trying again soon is pointless (credentials, certificate), with anything else for
    * an outage. When `signal` aborts it gives up, leaves no socket or timer behind and rejects.
    */
-  open(host: TransportHost, signal: AbortSignal): Promise<void>
+  open(host: TransportHost, signal: PlatformSignal): Promise<void>
 
   /**
    * Hands one frame to the backend, synchronously. Never throws, never queues for a later connection.
@@ -56,7 +57,7 @@ export interface Transport {
    * is gone and `down` is about to follow, or when `signal` aborts. The core never joins a topic that is joined or
    * being joined.
    */
-  join(topic: Topic, signal: AbortSignal): Promise<void>
+  join(topic: Topic, signal: PlatformSignal): Promise<void>
 
   /** Ends a join, confirmed or not. After it returns, `receive` is not called for that topic. Never throws. */
   leave(topic: Topic): void
@@ -68,13 +69,13 @@ export interface Transport {
    * it refuses, when `signal` aborts, and always when the capability `watch` is false. The core never watches twice at
    * a time.
    */
-  watch(hub: string, signal: AbortSignal): Promise<void>
+  watch(hub: string, signal: PlatformSignal): Promise<void>
 
   /**
    * A barrier: resolves when the backend has everything that was sent before. Rejects on abort or when down. Several may
    * wait at a time: on a slow link the core puts one behind every few kilobytes. They are answered in their order.
    */
-  flush(signal: AbortSignal): Promise<void>
+  flush(signal: PlatformSignal): Promise<void>
 
   /**
    * Optional: returns how many bytes of frames wait in the client, as far as it can tell. While these grow fewer the core
@@ -86,7 +87,7 @@ export interface Transport {
    * Disconnects, in every state and any number of times. Hands over what was sent before until `signal`
    * aborts, then drops the connection. Afterwards nothing of the host is called and no socket or timer is left.
    */
-  close(signal: AbortSignal): Promise<void>
+  close(signal: PlatformSignal): Promise<void>
 }
 
 /** What the core gives a transport at each `open`. Calls on the host of an earlier `open` are ignored. */

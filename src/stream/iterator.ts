@@ -1,4 +1,5 @@
 import { Fifo } from '../base/fifo.ts'
+import type { PlatformSignal } from '../base/platform-signal.ts'
 import { Subscription } from '../deliver/subscription.ts'
 import type { Message } from '../model/message.ts'
 import {
@@ -23,11 +24,11 @@ export interface IterateOptions<Data = unknown> {
   /** `'latest'` only: tells messages apart; the newest of each key is held. @default one key for all */
   readonly key?: ((message: Message<Data>) => unknown) | undefined
   /** Ends the iteration when it aborts; what is buffered is discarded. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: PlatformSignal | undefined
 }
 
 /** Reads the messages of a stream one at a time, through a bounded buffer. */
-export interface StreamIterator<Data = unknown> extends AsyncIterableIterator<Message<Data>, undefined> {
+export interface StreamIterator<Data = unknown> extends AsyncIterator<Message<Data>, undefined> {
   /** Resolves when the stream's join is confirmed; see `Subscription.ready`. */
   readonly ready: Promise<void>
   /** How many messages its buffer has dropped. */

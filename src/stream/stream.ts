@@ -144,11 +144,6 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return this.#subject
   }
 
-  /** Gives `messages$` to `from()` and other libraries that know `Symbol.observable`. */
-  [observable](): Observable<Message<Out>> {
-    return this.messages$
-  }
-
   /**
    * Subscribes at the call and returns an async iterator over a bounded buffer; what overflows is counted as
    * `iteratorDrops`. When the stream ends, the buffered messages come first. Throws `INVALID_OPTIONS`,
@@ -242,6 +237,16 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return this
   }
 }
+
+// Gives `messages$` to `from()` and other libraries that know `Symbol.observable`. Not in the class: RxJS declares the
+// key as a text or a symbol, which no declaration of a class may have as a key.
+Object.defineProperty(Stream.prototype, observable, {
+  value(this: Stream) {
+    return this.messages$
+  },
+  writable: true,
+  configurable: true,
+})
 
 /** Checks the arguments of `on`, `once` and `off`. Throws `INVALID_OPTIONS`. */
 export function checkEvent(events: readonly string[], event: unknown, listener: unknown): void {

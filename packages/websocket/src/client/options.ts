@@ -24,6 +24,9 @@ export interface WebSocketOptions {
   readonly maxBufferedBytes?: number
 }
 
+/** A `Uint8Array` of an ordinary buffer, also for a TypeScript before 5.7, where the type takes no argument. */
+type Bytes = ReturnType<Uint8ArrayConstructor['from']>
+
 /** Makes a WebSocket, as browsers and the package `ws` have it. */
 export type WebSocketConstructor = new (url: string) => WebSocketLike
 
@@ -48,7 +51,7 @@ export interface WebSocketLike {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   onerror: ((event: any) => void) | null
   /** Sends a binary message. */
-  send(bytes: Uint8Array<ArrayBuffer>): void
+  send(bytes: Bytes): void
   /** Closes it. */
   close(code?: number, reason?: string): void
 }
