@@ -20,25 +20,25 @@ export type ErrorCode =
 /** The numbers behind an error, as fields of it. Only those that belong to its code are set. */
 export interface ErrorDetails {
   /** The name of the hub that it concerns. */
-  readonly hub?: string
+  readonly hub?: string | undefined
   /** The name of the stream that it concerns. */
-  readonly stream?: string
+  readonly stream?: string | undefined
   /** `PAYLOAD_TOO_LARGE`: the size in bytes. */
-  readonly bytes?: number
+  readonly bytes?: number | undefined
   /** `PAYLOAD_TOO_LARGE`: the limit in bytes. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** `INVALID_DATA`: where in the data, e.g. `$.a.b[3]`. `SCHEMA_MISMATCH`: where the first of its issues is. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** `RATE_LIMITED`: whole milliseconds after which there is room, if nothing else is admitted meanwhile. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   /** `WAITING_LINE_FULL`: how many the line holds. */
-  readonly maxWaiting?: number
+  readonly maxWaiting?: number | undefined
   /** `SCHEMA_MISMATCH`: the validator's own issues. */
-  readonly issues?: readonly unknown[]
+  readonly issues?: readonly unknown[] | undefined
   /** `PAYLOAD_TOO_LARGE`: whether `bytes` is a lower bound, since measuring stopped at the limit. */
-  readonly atLeast?: boolean
+  readonly atLeast?: boolean | undefined
   /** `INVALID_DATA`, `SCHEMA_MISMATCH`: what is wrong, in words. */
-  readonly reason?: string
+  readonly reason?: string | undefined
   /** The error underneath: what user code threw, or what the transport reported. */
   readonly cause?: unknown
 }
@@ -60,7 +60,8 @@ export class RivuletError extends Error {
     const { cause, ...fields } = details
     super(message + placeOf(details), cause === undefined ? undefined : { cause })
     this.code = code
-    Object.assign(this, fields)
+    for (const [name, value] of Object.entries(fields))
+      if (value !== undefined) Object.assign(this, { [name]: value })
   }
 
   /** Tells whether a value is a `RivuletError`, also one made by another copy of the library (ESM beside CJS). */

@@ -54,8 +54,7 @@ function mismatchOf(issues: unknown, place: Place): Refusal {
     path: pathText((issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
   }))
   const reason = found.map(({ message, path }) => `${message} at ${path}`).join('; ')
-  const path = found[0]?.path
-  return new Refusal('SCHEMA_MISMATCH', place, { reason, issues, ...(path === undefined ? {} : { path }) })
+  return new Refusal('SCHEMA_MISMATCH', place, { reason, issues, path: found[0]?.path })
 }
 
 /** Copies plain objects and arrays all the way down. `copies` has those that were begun: an output may be cyclic. */

@@ -23,7 +23,7 @@ export interface ContractOptions {
    * has to be longer, or its message is all there is.
    * @default 5000
    */
-  readonly waitMs?: number
+  readonly waitMs?: number | undefined
 }
 
 /**

@@ -50,6 +50,10 @@ describe('the public names', () => {
     expect(names.undocumented(entry)).toEqual([])
   })
 
+  test.each(entries)('of %s have no option that refuses an explicit undefined', (entry) => {
+    expect(names.refusingUndefined(entry)).toEqual([])
+  })
+
   test('include error codes that each have a heading in docs/errors.md, which has no other code', () => {
     const codes = names.literalsOf('src/index.ts', 'ErrorCode')
     const headings = headingsOf(readDocument('docs/errors.md')).filter((heading) => /^[A-Z_]+$/.test(heading))

@@ -54,6 +54,45 @@ export class PublicNames {
     return type === undefined ? [] : this.#checker.getPropertiesOfType(type).map((member) => member.name)
   }
 
+  /**
+   * Names each optional member, of an exported type or of a type that one refers to, which refuses an explicit
+   * `undefined` under `exactOptionalPropertyTypes`.
+   */
+  refusingUndefined(entry: string): string[] {
+    const seen = new Set<ts.Node>()
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (ts.isPropertySignature(node) && node.questionToken && !this.#takesUndefined(node)) {
+        found.push(`${ownerOf(node)}.${node.name.getText()}`)
+      }
+      if (ts.isTypeReferenceNode(node)) this.#declarationsOf(node.typeName).forEach(enter)
+      ts.forEachChild(node, visit)
+    }
+    const enter = (declaration: ts.Node): void => {
+      if (seen.has(declaration)) return
+      seen.add(declaration)
+      if (ts.isInterfaceDeclaration(declaration) || ts.isTypeAliasDeclaration(declaration)) visit(declaration)
+      if (ts.isFunctionDeclaration(declaration)) declaration.parameters.forEach(visit)
+    }
+    for (const { declarations = [] } of this.of(entry)) declarations.forEach(enter)
+    return [...new Set(found)]
+  }
+
+  #takesUndefined({ type }: ts.PropertySignature): boolean {
+    if (type === undefined) return true
+    const { Any, Never, Undefined, Unknown } = ts.TypeFlags
+    const wide = Any | Never | Undefined | Unknown
+    const found = this.#checker.getTypeFromTypeNode(type)
+    return (found.isUnion() ? found.types : [found]).some(({ flags }) => (flags & wide) !== 0)
+  }
+
+  /** Lists where a type of this repository is declared. */
+  #declarationsOf(name: ts.Node): readonly ts.Declaration[] {
+    const symbol = this.#checker.getSymbolAtLocation(name)
+    const declarations = (symbol && this.#target(symbol).declarations) ?? []
+    return declarations.filter((node) => !node.getSourceFile().isDeclarationFile)
+  }
+
   #target(symbol: ts.Symbol): ts.Symbol {
     return symbol.flags & ts.SymbolFlags.Alias ? this.#checker.getAliasedSymbol(symbol) : symbol
   }
@@ -67,6 +106,14 @@ export class PublicNames {
     const members = [...(symbol.members?.values() ?? []), ...statics]
     return members.filter((member) => member.declarations?.some(isPublicMember))
   }
+}
+
+function ownerOf(node: ts.Node): string {
+  const owner = ts.findAncestor(
+    node,
+    (above) => ts.isInterfaceDeclaration(above) || ts.isTypeAliasDeclaration(above),
+  )
+  return (owner as ts.InterfaceDeclaration | undefined)?.name.text ?? 'a parameter'
 }
 
 function isPublicMember(node: ts.Declaration): boolean {

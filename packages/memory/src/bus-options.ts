@@ -10,35 +10,35 @@ export interface MemoryBusOptions {
    * same sends; change it to see another run.
    * @default 1
    */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** Chance, 0 to 1, that a receiver does not get a frame. Each receiver of a frame draws its own. @default 0 */
-  readonly loss?: number
+  readonly loss?: number | undefined
   /** Chance, 0 to 1, that a receiver gets a frame twice. @default 0 */
-  readonly duplicate?: number
+  readonly duplicate?: number | undefined
   /**
    * Least and greatest time in milliseconds, 0 to 60000, that a frame is on its way; each draws its own, so a
    * range lets frames overtake each other. Equal bounds only delay.
    * @default [0, 0]
    */
-  readonly delayMs?: readonly [min: number, max: number]
+  readonly delayMs?: readonly [min: number, max: number] | undefined
   /**
    * Chance, 0 to 1, that a frame is held back until the same sender has sent its receiver 1 to 8 more, but 20 ms
    * at most.
    * @default 0
    */
-  readonly reorder?: number
+  readonly reorder?: number | undefined
   /** Hands a transport its own frames back, as MQTT 3.1.1 does. @default false */
-  readonly echoes?: boolean
+  readonly echoes?: boolean | undefined
   /**
    * Largest frame in bytes, an integer from 1, or `Infinity`; a larger one is refused.
    * @default 1048576, that of a NATS server: what passes here passes there
    */
-  readonly maxFrameBytes?: number
+  readonly maxFrameBytes?: number | undefined
   /**
    * The clock and the timers that delays follow; a test passes its own to decide when delayed frames arrive.
    * @default `performance.now` and `setTimeout`, looked up at each call
    */
-  readonly environment?: BusEnvironment
+  readonly environment?: BusEnvironment | undefined
 }
 
 /** Every option with its value, checked. */

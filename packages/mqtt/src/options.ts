@@ -14,47 +14,47 @@ export interface MqttOptions {
    * costs traffic but no message twice.
    * @default 5, and 4 once the broker refuses 5
    */
-  readonly protocol?: 4 | 5
+  readonly protocol?: 4 | 5 | undefined
   /** Who to be, on every server whose URL names nobody. */
-  readonly username?: string
+  readonly username?: string | undefined
   /** Belongs to `username`; is in no error and no inspection. */
-  readonly password?: string
+  readonly password?: string | undefined
   /**
    * The client id. Two connections with one id throw each other out: give one only where the broker demands it,
    * and to one process.
    * @default a random one for each connection
    */
-  readonly clientId?: string
+  readonly clientId?: string | undefined
   /**
    * Topic levels to put before every topic: `site/7` makes `rivulet/default/positions` travel as
    * `site/7/rivulet/default/positions`. No wildcard, control character, empty level or leading `$`; at most 256
    * bytes.
    * @default none
    */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /**
    * The largest packet to send, in bytes, at least 256: topic and frame with at most 10 bytes more. Give what the
    * broker is configured to take where it does not say so itself: a 3.1.1 broker never does, and ends the
    * connection on a larger packet. Where it does say, the smaller of the two holds.
    * @default what the broker says
    */
-  readonly maxPacketBytes?: number
+  readonly maxPacketBytes?: number | undefined
   /** For `mqtts:` and `wss:`, which trust the system's authorities without it. */
-  readonly tls?: MqttTlsOptions
+  readonly tls?: MqttTlsOptions | undefined
 }
 
 /** Certificates and keys as PEM text. There is no way to skip verification. */
 export interface MqttTlsOptions {
   /** The authorities to trust in place of the system's. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** The client's own certificate, where the broker asks for one. */
-  readonly cert?: string
+  readonly cert?: string | undefined
   /** The private key of `cert`. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** What `key` is encrypted with. */
-  readonly passphrase?: string
+  readonly passphrase?: string | undefined
   /** The name to expect in the broker's certificate, when it is not the host of the URL. */
-  readonly servername?: string
+  readonly servername?: string | undefined
 }
 
 /** The options, checked and resolved. */

@@ -9,55 +9,55 @@ export interface NatsOptions {
    *
    * @default '127.0.0.1:4222'
    */
-  readonly servers?: string | readonly string[]
+  readonly servers?: string | readonly string[] | undefined
   /**
    * The name of the connection in the server's monitoring and log.
    *
    * @default 'rivulet'
    */
-  readonly name?: string
+  readonly name?: string | undefined
   /** The user, for servers that ask for user and password. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** The password that belongs to `user`. */
-  readonly password?: string
+  readonly password?: string | undefined
   /** The token, for servers that ask for one. */
-  readonly token?: string
+  readonly token?: string | undefined
   /** The seed of an nkey (`SU…`). It signs the server's challenge and is never sent. */
-  readonly nkey?: string
+  readonly nkey?: string | undefined
   /** The content (not the path) of a `.creds` file. */
-  readonly credentials?: string
+  readonly credentials?: string | undefined
   /** Insists on TLS. `true` trusts the system's authorities. Without it TLS is used when the server offers it. */
-  readonly tls?: boolean | NatsTlsOptions
+  readonly tls?: boolean | NatsTlsOptions | undefined
   /**
    * Stands before every subject: the stream `positions` of a hub `fleet` is `<prefix>.rivulet.fleet.positions`.
    * One or more words of `[A-Za-z0-9_-]` separated by dots, at most 256 characters.
    */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /**
    * Whether to reconnect also to servers that the cluster names, beside those in `servers`. Off, because the
    * addresses that a cluster announces are often unreachable from outside, and credentials would be sent there.
    *
    * @default false
    */
-  readonly discover?: boolean
+  readonly discover?: boolean | undefined
 }
 
 /** Certificates as PEM text. There is no way to skip verification. */
 export interface NatsTlsOptions {
   /** The authorities to trust instead of the system's. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** The client's own certificate, where the server asks for one; `key` belongs to it. */
-  readonly cert?: string
+  readonly cert?: string | undefined
   /** The private key of `cert`, as PEM text. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** The name to expect in the server's certificate, when it is not the host that is dialled. */
-  readonly servername?: string
+  readonly servername?: string | undefined
   /**
    * Whether to start TLS before the server speaks (`handshake_first` in its configuration).
    *
    * @default false
    */
-  readonly handshakeFirst?: boolean
+  readonly handshakeFirst?: boolean | undefined
 }
 
 /** What the adapter needs: `servers` as `host:port`, `prefix` empty or ending in a dot, `client` for the client. */

@@ -11,11 +11,11 @@ import { safeTemplate } from './safe-template.ts'
 /** Options of `observe`. */
 export interface ObserveOptions {
   /** Where the metrics go. @default the global one, `metrics.getMeterProvider()` */
-  readonly meterProvider?: MeterProvider
+  readonly meterProvider?: MeterProvider | undefined
   /** The value of `rivulet.hub.name`. Give each hub of a process another one. @default the hub's name */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Splits the metrics by groups of streams. @default all streams of the hub are one figure */
-  readonly destinationTemplate?: DestinationTemplate
+  readonly destinationTemplate?: DestinationTemplate | undefined
 }
 
 const FORMS = { meterProvider: 'object', name: 'string', destinationTemplate: 'function' }

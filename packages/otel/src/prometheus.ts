@@ -7,9 +7,9 @@ import { ScrapedHub } from './scraped-hub.ts'
 /** Options of `register`. */
 export interface RegisterOptions {
   /** Where the metrics are collected. @default prom-client's own registry, `register` */
-  readonly registry?: Registry
+  readonly registry?: Registry | undefined
   /** The value of the label `hub`. Hubs that share it are added up. @default the hub's name */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 const FORMS = { registry: 'object', name: 'string' }

@@ -32,9 +32,9 @@ import { spanContextOf, traceparentOf } from './traceparent.ts'
 /** Options of `traceMessages`. */
 export interface TraceOptions {
   /** Where the spans go. @default the global one, `trace.getTracerProvider()` */
-  readonly tracerProvider?: TracerProvider
+  readonly tracerProvider?: TracerProvider | undefined
   /** Gives the second word of the spans' names: `publish orders/{id}`. @default none, so that names are few */
-  readonly destinationTemplate?: DestinationTemplate
+  readonly destinationTemplate?: DestinationTemplate | undefined
 }
 
 /** The spans that `traceMessages` makes. */

@@ -9,40 +9,40 @@ export interface RedisOptions {
    *
    * @default '127.0.0.1:6379'
    */
-  readonly servers?: string | readonly string[]
+  readonly servers?: string | readonly string[] | undefined
   /** The path of a Unix socket, in place of `servers`. */
-  readonly path?: string
+  readonly path?: string | undefined
   /**
    * The name of the connection in the server's `CLIENT LIST`: printable ASCII without spaces.
    *
    * @default 'rivulet'
    */
-  readonly name?: string
+  readonly name?: string | undefined
   /** The user of the server's access list; needs `password`. Without it the password is the default user's. */
-  readonly username?: string
+  readonly username?: string | undefined
   /** The password of `username`, or of the server (`requirepass`). */
-  readonly password?: string
+  readonly password?: string | undefined
   /** Insists on TLS. `true` trusts the system's authorities. */
-  readonly tls?: boolean | RedisTlsOptions
+  readonly tls?: boolean | RedisTlsOptions | undefined
   /**
    * Whether to use sharded channels (`SPUBLISH`, `SSUBSCRIBE`), in place of those that a cluster passes to all of its
    * nodes. All processes of a hub use the same: the two kinds of channels are apart. Redis 7 or Valkey.
    *
    * @default false
    */
-  readonly sharded?: boolean
+  readonly sharded?: boolean | undefined
 }
 
 /** Certificates as PEM text. There is no way to skip verification. */
 export interface RedisTlsOptions {
   /** The authorities to trust instead of the system's. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** The client's own certificate, where the server asks for one; `key` belongs to it. */
-  readonly cert?: string
+  readonly cert?: string | undefined
   /** The private key of `cert`, as PEM text. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** The name to expect in the server's certificate, when it is not the host that is dialled. */
-  readonly servername?: string
+  readonly servername?: string | undefined
 }
 
 /** One server to dial: `label` names it in messages. */

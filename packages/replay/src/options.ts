@@ -11,25 +11,25 @@ export interface PlaybackOptions {
    *
    * @default 1
    */
-  readonly speed?: number | 'max'
+  readonly speed?: number | 'max' | undefined
   /**
    * Whether to begin again at the end, without end: one second after the last message at speed 1.
    *
    * @default false
    */
-  readonly loop?: boolean
+  readonly loop?: boolean | undefined
   /** New names for streams, by the recorded name; the others keep theirs. */
-  readonly rename?: Readonly<Record<string, string>>
+  readonly rename?: Readonly<Record<string, string>> | undefined
   /** Leaves out what was recorded before it. @default the beginning */
-  readonly from?: RecordedTime
+  readonly from?: RecordedTime | undefined
   /** Ends before the first message that was recorded then or later. @default the end */
-  readonly to?: RecordedTime
+  readonly to?: RecordedTime | undefined
   /**
    * Whether to leave out lines that are no records, and records that can't be published. They are counted.
    *
    * @default false, which ends at the first one
    */
-  readonly skipBad?: boolean
+  readonly skipBad?: boolean | undefined
 }
 
 /** Options of `replay`: the recording, and how it is played. */
@@ -42,12 +42,12 @@ export interface ReplayOptions extends PlaybackOptions {
    *
    * @default 'stay'
    */
-  readonly end?: 'stay' | 'remove'
+  readonly end?: 'stay' | 'remove' | undefined
   /**
    * Is called once the last message was handed over, or the recording can't be read any further. What it throws, or a
    * promise of it rejects with, comes to the hub's event `error`.
    */
-  readonly ended?: (end: PlaybackEnd) => void | Promise<void>
+  readonly ended?: ((end: PlaybackEnd) => void | Promise<void>) | undefined
 }
 
 /** What was played. */

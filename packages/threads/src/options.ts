@@ -9,14 +9,14 @@ export interface ThreadsOptions {
    *
    * @default 'default'
    */
-  readonly name?: string
+  readonly name?: string | undefined
   /**
    * Makes the channel of a name, in the place of the runtime's `BroadcastChannel`: for a replacement of it, or for
    * tests that break one.
    *
    * @default `(name) => new BroadcastChannel(name)`
    */
-  readonly makeChannel?: (name: string) => Channel
+  readonly makeChannel?: ((name: string) => Channel) | undefined
 }
 
 /** Every option with its value, checked. */

@@ -11,11 +11,11 @@ import { LiveScreen } from './live-screen.ts'
 /** Where a table of streams is shown, and how. */
 export interface LiveTableOptions {
   /** Tells whether a stream of that name is shown. @default all */
-  readonly isWanted?: (name: string) => boolean
+  readonly isWanted?: ((name: string) => boolean) | undefined
   /** Milliseconds from one look to the next. @default 1000 */
-  readonly everyMs?: number
+  readonly everyMs?: number | undefined
   /** The terminal. On anything else nothing is shown before the end. @default standard output */
-  readonly terminal?: NodeJS.WriteStream
+  readonly terminal?: NodeJS.WriteStream | undefined
 }
 
 /** A table that shows what the streams of a hub do. */

@@ -6,12 +6,12 @@ export type Action = 'publish' | 'listen' | 'manage'
 /** Allows some actions on some streams. */
 export interface Grant {
   /** The sid of a service, or `'*'`. @default '*' */
-  readonly service?: string
+  readonly service?: string | undefined
   /**
    * A pattern of stream names, where `*` stands for any text: `orders/*`. Anonymous streams have names like
    * `anonymous/<hex>`. @default '*'
    */
-  readonly streams?: string
+  readonly streams?: string | undefined
   /** What is allowed there. */
   readonly allow: readonly Action[]
 }

@@ -137,5 +137,5 @@ export interface ApiKey {
   /** The auth token or the secret. To sign tokens it needs 32 characters or more. */
   readonly secret: string
   /** What it allows. @default everything */
-  readonly grants?: readonly Grant[]
+  readonly grants?: readonly Grant[] | undefined
 }

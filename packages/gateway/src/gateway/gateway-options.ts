@@ -14,68 +14,68 @@ import { relaysOf, type ServicesOptions, servicesOf } from './services.ts'
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions extends ServicesOptions {
   /** Who may ask, and for what. */
-  readonly keys?: readonly ApiKey[]
+  readonly keys?: readonly ApiKey[] | undefined
   /** Lets everybody on this machine ask, without keys; see `allowedHosts`. @default false */
-  readonly open?: boolean
+  readonly open?: boolean | undefined
   /** Without keys: names of this machine, beside localhost, 127.0.0.1 and [::1], that requests may be sent to. */
-  readonly allowedHosts?: readonly string[]
+  readonly allowedHosts?: readonly string[] | undefined
   /** Origins of web pages that may ask, e.g. `https://app.example`; `'*'` is any (with keys only). @default none */
-  readonly corsOrigins?: readonly string[]
+  readonly corsOrigins?: readonly string[] | undefined
   /** Knows which streams there are. @default memoryRegistry() */
-  readonly registry?: StreamRegistry
+  readonly registry?: StreamRegistry | undefined
   /** What stands as `account_sid` in answers. @default the first account among the keys, else `AC` and 32 zeros */
-  readonly accountSid?: string
+  readonly accountSid?: string | undefined
   /** How clients reach the gateway, e.g. `https://sync.example`; for the URLs in answers. @default as each one asks */
-  readonly publicUrl?: string
+  readonly publicUrl?: string | undefined
   /** The path under which a server mounts the gateway, e.g. `/sync`. @default none */
-  readonly basePath?: string
+  readonly basePath?: string | undefined
   /** Whether there is a page to try it out, `/playground`. It joins the first hub with a relay. @default false */
-  readonly playground?: boolean
+  readonly playground?: boolean | undefined
   /** How many listeners, and apart from those how many pages, each key may have at once. @default 2000 */
-  readonly maxListenersPerKey?: number
+  readonly maxListenersPerKey?: number | undefined
   /**
    * How many listeners each browser token may have at once, and each identity of access tokens. The key behind it
    * counts them too. @default 100
    */
-  readonly maxListenersPerHolder?: number
+  readonly maxListenersPerHolder?: number | undefined
   /** How many streams each service may have at once. @default 50000 */
-  readonly maxStreamsPerService?: number
+  readonly maxStreamsPerService?: number | undefined
   /** How many streams may be created a second in each service, after a burst of ten times as many. @default 20 */
-  readonly creationsPerSecond?: number
+  readonly creationsPerSecond?: number | undefined
   /** Whether Twilio's client SDKs are served, at `/v3/wsconnect`. They need keys. @default true with keys */
-  readonly twilsock?: boolean
+  readonly twilsock?: boolean | undefined
   /** How many connections of client SDKs, and apart from those how many pages, each identity may have. @default 20 */
-  readonly maxConnectionsPerIdentity?: number
+  readonly maxConnectionsPerIdentity?: number | undefined
   /** How many streams each connection of a client SDK, and each page, may be subscribed to. @default 1000 */
-  readonly maxSubscriptionsPerConnection?: number
+  readonly maxSubscriptionsPerConnection?: number | undefined
   /** How many streams all pages of an identity together may be subscribed to. @default 10000 */
-  readonly maxPageSubscriptionsPerIdentity?: number
+  readonly maxPageSubscriptionsPerIdentity?: number | undefined
   /** Bytes that may wait for a client SDK or a page that reads slowly; further messages are dropped. @default 1048576 */
-  readonly maxConnectionWaitingBytes?: number
+  readonly maxConnectionWaitingBytes?: number | undefined
   /** How many messages a second each page may publish on each stream; as the streams' own limit. @default 30 */
-  readonly pageRatePerSecond?: number
+  readonly pageRatePerSecond?: number | undefined
   /** How many of them at once. @default 30 */
-  readonly pageBurst?: number
+  readonly pageBurst?: number | undefined
   /** Bytes that the data of a page's message may have, up to 65536; as the streams' own limit. @default 4096 */
-  readonly pageMaxBytes?: number
+  readonly pageMaxBytes?: number | undefined
   /** How many messages a second each page may publish on all streams. @default 300 */
-  readonly maxPageMessagesPerSecond?: number
+  readonly maxPageMessagesPerSecond?: number | undefined
   /** Messages that may wait for a listener whose client reads slowly; the oldest give way. @default 256 */
-  readonly maxWaitingMessages?: number
+  readonly maxWaitingMessages?: number | undefined
   /** Bytes that may wait for one. @default 1048576 */
-  readonly maxWaitingBytes?: number
+  readonly maxWaitingBytes?: number | undefined
   /** Milliseconds between signs of life to idle listeners. @default 15000 */
-  readonly heartbeatMs?: number
+  readonly heartbeatMs?: number | undefined
   /**
    * Milliseconds after which a listener or a client SDK that takes nothing, or gives no sign of life, is ended. `serve`
    * ends connections that take nothing earlier, by `writeStallMs`. @default 60000
    */
-  readonly stallMs?: number
+  readonly stallMs?: number | undefined
   /**
    * Takes log lines; a pino logger fits. It hears the errors of hubs, and writes their code and stream; the hub's event
    * `error` tells the rest. @default nothing is logged, and errors of hubs stay the hubs' own
    */
-  readonly log?: GatewayLog
+  readonly log?: GatewayLog | undefined
 }
 
 /** Options with every default filled in. */

@@ -9,7 +9,9 @@ const CLOCK: Form = { fits: (value) => typeof value === 'function', what: 'a fun
  * Makes a registry in this process's memory: for one gateway. Its streams are gone when the process ends.
  * `nowMs` is a wall clock, for tests. Throws `INVALID_OPTIONS`.
  */
-export function memoryRegistry(options: { readonly nowMs?: () => number } = {}): StreamRegistry {
+export function memoryRegistry(
+  options: { readonly nowMs?: (() => number) | undefined } = {},
+): StreamRegistry {
   checkOptions(options, { nowMs: CLOCK })
   const { nowMs = Date.now } = options
   return new MemoryRegistry(() => nowMs())

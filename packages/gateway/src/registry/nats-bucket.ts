@@ -10,15 +10,15 @@ export interface NatsRegistryOptions {
   /** The servers of one cluster, each `host:port`, `nats://host:port` or `tls://host:port`. */
   readonly servers: string | readonly string[]
   /** The name of a user. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** The user's password. */
-  readonly password?: string
+  readonly password?: string | undefined
   /** A token, instead of a user. */
-  readonly token?: string
+  readonly token?: string | undefined
   /** The bucket. Gateways that name the same one share their streams. @default 'rivulet-streams' */
-  readonly bucket?: string
+  readonly bucket?: string | undefined
   /** How many servers of a cluster keep the bucket. 1 to 5; counts when it is made. @default 1 */
-  readonly replicas?: number
+  readonly replicas?: number | undefined
 }
 
 const SERVERS: Form = {

@@ -9,12 +9,12 @@ import { metricsOf } from './metrics.ts'
 /** Where metrics are served. */
 export interface ServeMetricsOptions {
   /** 0 takes a free one. @default 9464 */
-  readonly port?: number
+  readonly port?: number | undefined
   /**
    * The address to listen on. Nobody is asked for a key here: let only what collects the metrics reach it.
    * @default '127.0.0.1'
    */
-  readonly hostname?: string
+  readonly hostname?: string | undefined
 }
 
 /** A server of metrics. */

@@ -18,22 +18,22 @@ import { takeUpgrades } from './upgrade.ts'
 /** Address and limits of a server. */
 export interface ServeOptions {
   /** 0 takes a free one. @default 8080 */
-  readonly port?: number
+  readonly port?: number | undefined
   /** The address to listen on; beyond this machine only with keys. @default '127.0.0.1' */
-  readonly hostname?: string
+  readonly hostname?: string | undefined
   /** Connections at once; further ones are closed. @default 10000 */
-  readonly maxConnections?: number
+  readonly maxConnections?: number | undefined
   /** Milliseconds that the headers of a request may take. @default 10000 */
-  readonly headersTimeoutMs?: number
+  readonly headersTimeoutMs?: number | undefined
   /** Milliseconds that a whole request may take, body included. @default 30000 */
-  readonly requestTimeoutMs?: number
+  readonly requestTimeoutMs?: number | undefined
   /** Milliseconds that an idle connection is kept; longer than a proxy in front keeps it. @default 65000 */
-  readonly keepAliveTimeoutMs?: number
+  readonly keepAliveTimeoutMs?: number | undefined
   /**
    * Milliseconds in which a client must take something of what waits for it: at least one write, which is 16 KiB, or
    * a longer page or message. Otherwise it is hung up on. @default 30000
    */
-  readonly writeStallMs?: number
+  readonly writeStallMs?: number | undefined
 }
 
 /** A gateway that takes connections. */
@@ -46,7 +46,7 @@ export interface GatewayServer {
    * Closes the gateway, answers what has begun, and ends what is left after `timeoutMs` (5000), WebSockets whose client
    * does not answer after a second. Any number of times. The hubs stay open.
    */
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
 }
 
 const FORMS: Readonly<Record<keyof ServeOptions, Form>> = {

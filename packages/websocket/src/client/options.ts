@@ -8,20 +8,20 @@ export interface WebSocketOptions {
    * Gives the token that the server asks for. Called at each open, and again 30 seconds before the token expires;
    * what it gives then replaces the token of the connection that stands.
    */
-  readonly token?: () => string | Promise<string>
+  readonly token?: (() => string | Promise<string>) | undefined
   /**
    * The constructor of WebSockets, for a runtime without a global one, such as Node 20.
    *
    * @default globalThis.WebSocket
    */
-  readonly WebSocket?: WebSocketConstructor
+  readonly WebSocket?: WebSocketConstructor | undefined
   /**
    * How many bytes may wait in the socket, in bytes, 1024 to 2³¹−1. While more wait a frame is not sent, and counts as
    * lost: a slow link gets fewer messages, not old ones.
    *
    * @default 1048576
    */
-  readonly maxBufferedBytes?: number
+  readonly maxBufferedBytes?: number | undefined
 }
 
 /** A `Uint8Array` of an ordinary buffer, also for a TypeScript before 5.7, where the type takes no argument. */

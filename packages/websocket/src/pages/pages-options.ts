@@ -9,26 +9,26 @@ export interface PagesOptions {
    */
   authenticate(hello: PageHello, current: PageSession | undefined): Promise<PageSession | PageRefusal>
   /** Messages a second, of one page on one stream and of all to the pages on one stream. @default 30 */
-  readonly ratePerSecond?: number
+  readonly ratePerSecond?: number | undefined
   /** How many messages may come at once. @default 30 */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /**
    * The most that the data of a message takes, in bytes, up to 65536: as the option of streams. A frame of a page with
    * more in a message is refused. @default 4096
    */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Messages a second of one page on all its streams. @default 300 */
-  readonly maxMessagesPerSecond?: number
+  readonly maxMessagesPerSecond?: number | undefined
   /** Streams that one page listens to at a time. @default 1000 */
-  readonly maxJoinsPerPage?: number
+  readonly maxJoinsPerPage?: number | undefined
   /** Streams that all pages of one identity listen to at a time, those of a trusted page apart. @default 10000 */
-  readonly maxJoinsPerIdentity?: number
+  readonly maxJoinsPerIdentity?: number | undefined
   /** Bytes that wait for a page that does not take them; frames beyond are dropped. @default 1048576 */
-  readonly maxWaitingBytes?: number
+  readonly maxWaitingBytes?: number | undefined
   /** Connections whose token was not checked yet. One more ends the oldest of them. @default 2000 */
-  readonly maxStrangers?: number
+  readonly maxStrangers?: number | undefined
   /** Takes log lines. @default none */
-  readonly log?: PagesLog
+  readonly log?: PagesLog | undefined
 }
 
 /** What pages may do at the most. */

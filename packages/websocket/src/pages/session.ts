@@ -29,7 +29,7 @@ export interface PageSession {
    *
    * @default false
    */
-  readonly isTrusted?: boolean
+  readonly isTrusted?: boolean | undefined
   /** Told once: the connection is over, or another session has replaced this one. */
   ended?(): void
 }
