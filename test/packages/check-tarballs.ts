@@ -15,9 +15,8 @@ export async function checkTarballs(list: CheckList, packages: readonly PackedPa
       await execa('publint', ['run', packed.tarball, '--strict'], TOOL)
       return undefined
     })
-    // `node16`: no promise is made to the resolution of Node 10, which knows no `exports`.
     await list.check(`${packed.name} pleases are-the-types-wrong`, async () => {
-      const options = ['--profile', 'node16', '--no-definitely-typed', '--format', 'ascii']
+      const options = ['--no-definitely-typed', '--format', 'ascii']
       await execa('attw', [packed.tarball, ...options], TOOL)
       return undefined
     })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { devDependencies } from '../../package.json' with { type: 'json' }
 import otel from '../../packages/otel/package.json' with { type: 'json' }
+import { checkConsumers } from './check-consumers.ts'
 import type { CheckList } from './check-list.ts'
 import { checkValues } from './check-values.ts'
 import { EmptyProject } from './empty-project.ts'
@@ -39,6 +40,7 @@ export async function checkTogether(
   await list.check('import, and the two builds of the core meet', () => checkImport(project))
   await list.check('require', async () => expectOutput(await project.run('require.cjs'), ARRIVED))
   await checkTypes(list, project, packages)
+  await checkConsumers(list, project)
   await list.check('the command publishes', () => checkCommand(project))
 }
 

@@ -59,10 +59,15 @@ export class EmptyProject {
   ): Promise<string> {
     const [program] = names
     await this.add('typed.ts', program)
-    const config = { compilerOptions: { ...STRICT, ...options }, files: names }
-    await this.write('tsconfig.json', JSON.stringify(config))
-    await this.#node(join(ROOT, 'node_modules/typescript/bin/tsc'))
+    await this.compile(join(ROOT, 'node_modules/typescript/bin/tsc'), names, options)
     return this.#node(join('out', program.replace(/ts$/, 'js')))
+  }
+
+  /** Compiles files of the folder with a compiler, strictly and with the library's declarations checked too. */
+  async compile(compiler: string, files: readonly string[], options: object): Promise<void> {
+    const config = { compilerOptions: { ...STRICT, ...options }, files }
+    await this.write('tsconfig.json', JSON.stringify(config))
+    await this.#node(compiler)
   }
 
   /** Writes a file into the folder. */
