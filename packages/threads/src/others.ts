@@ -4,7 +4,7 @@ import type { AnswerPost } from './post.ts'
 const PATIENCE_MS = 100
 /** How long for one that is far behind. Below the 2 s after which the core takes the connection for dead. */
 const LONG_PATIENCE_MS = 1_500
-/** From how many bytes on a transport is far behind. */
+/** From how many bytes on, up to the last barrier, a transport is far behind. */
 const FAR_BEHIND_BYTES = 1024 * 1024
 /** A transport that leaves every barrier of this time unanswered counts as ended: a thread that was terminated. */
 const FORGET_MS = 10_000
@@ -46,6 +46,8 @@ interface Wait {
 export class Others {
   readonly #all = new Map<string, Other>()
   readonly #waits = new Set<Wait>()
+  /** The position of the last barrier: several may wait at a time. */
+  #asked = 0
 
   /**
    * Notes a transport that exists, and has made so many posts with frames; it need not answer what was posted up to
@@ -96,6 +98,7 @@ export class Others {
    */
   caughtUp(position: number, signal: AbortSignal): Promise<void> {
     const nowMs = performance.now()
+    this.#asked = Math.max(this.#asked, position)
     for (const other of this.#behind(position)) other.askedSinceMs ??= nowMs
     let cancel = () => {}
     const settled = new Promise<void>((resolve, reject) => {
@@ -134,7 +137,7 @@ export class Others {
   #giveUpLater(wait: Wait): () => void {
     let timer: ReturnType<typeof setTimeout>
     const isFarBehind = () =>
-      this.#behind(wait.position).some(({ answered }) => wait.position - answered > FAR_BEHIND_BYTES)
+      this.#behind(wait.position).some(({ answered }) => this.#asked - answered > FAR_BEHIND_BYTES)
     const giveUp = () => {
       this.#forget()
       wait.resolve()
