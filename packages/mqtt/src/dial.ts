@@ -11,6 +11,8 @@ export type Target = { server: Server; settings: Settings; protocol: 4 | 5; idle
 // The client pings after such an interval without an answer to a ping, and gives up after one and a half. Longer than that
 // of the core, so that a subscriber sends the core's pings only.
 const KEEPALIVE_PER_IDLE = 1.5
+// A broker ends who is silent for one and a half of these: a process that stands still for some seconds comes back.
+const LEAST_KEEPALIVE_SECONDS = 5
 const MOST_KEEPALIVE_SECONDS = 65_535 // MQTT 5, 3.1.2.10
 
 /**
@@ -47,5 +49,6 @@ function clientOptions({ server, settings, protocol, idleMs, dialMs }: Target): 
 }
 
 function keepaliveSeconds(idleMs: number): number {
-  return Math.min(MOST_KEEPALIVE_SECONDS, Math.ceil((KEEPALIVE_PER_IDLE * idleMs) / 1_000))
+  const seconds = Math.ceil((KEEPALIVE_PER_IDLE * idleMs) / 1_000)
+  return Math.min(MOST_KEEPALIVE_SECONDS, Math.max(LEAST_KEEPALIVE_SECONDS, seconds))
 }

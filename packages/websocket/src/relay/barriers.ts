@@ -1,16 +1,24 @@
-/** A barrier upstream that is not answered within this has failed. */
-const BARRIER_TIMEOUT_MS = 2_000
+import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
+
+/** So many barriers that fail one after the other mean that the connection upstream is dead. */
+const FAILURES_TO_DOWN = 2
 /** Barriers upstream at a time. With one alone a page would wait for two where upstream is slow. */
 const MAX_OVERLAPPING = 3
 
 /** Answers the barriers of many pages by few barriers upstream: those that come in one tick, or while all run, share one. */
 export class Barriers {
+  /** How long a barrier upstream has for its answer. */
+  timeoutMs = DEFAULT_TIMEOUTS.barrierMs
   readonly #flush: (signal: AbortSignal) => Promise<void>
+  readonly #dead: (cause: Error) => void
+  #failures = 0
   #waiting: (() => void)[] = []
   readonly #running = new Set<AbortController>()
 
-  constructor(flush: (signal: AbortSignal) => Promise<void>) {
+  /** `dead` is called when upstream answers no more: nobody else asks while only pages publish. */
+  constructor(flush: (signal: AbortSignal) => Promise<void>, dead: (cause: Error) => void) {
     this.#flush = flush
+    this.#dead = dead
   }
 
   /** Calls `answer` when upstream has everything that was sent before this call. If upstream fails it is not called. */
@@ -23,6 +31,7 @@ export class Barriers {
   /** The connection is gone: nothing that was asked is answered. */
   stop(): void {
     this.#waiting = []
+    this.#failures = 0
     for (const running of this.#running) running.abort(new Error('the connection upstream is gone'))
     this.#running.clear()
   }
@@ -44,11 +53,20 @@ export class Barriers {
   }
 
   async #answerAll(answers: readonly (() => void)[], running: AbortController): Promise<void> {
-    const overdue = () => running.abort(new Error('the barrier was not answered in time'))
-    const timer = setTimeout(overdue, BARRIER_TIMEOUT_MS)
+    const before = this.#failures
+    const overdue = () => {
+      const cause = new Error('the barrier was not answered in time')
+      running.abort(cause)
+      // Barriers that overlap fail together, and count as one.
+      if (this.#failures === before && ++this.#failures === FAILURES_TO_DOWN) this.#dead(cause)
+    }
+    const timer = setTimeout(overdue, this.timeoutMs)
     try {
       await this.#flush(running.signal)
-      if (!running.signal.aborted) for (const answer of answers) answer()
+      if (!running.signal.aborted) {
+        this.#failures = 0
+        for (const answer of answers) answer()
+      }
     } catch {
       // The page has its own deadline and counts the messages as unconfirmed.
     }

@@ -1,4 +1,5 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
+import { timeoutsOf } from 'rivulet/transport'
 import { Barriers } from './barriers.ts'
 import { capabilitiesOver } from './capabilities.ts'
 import type { RelayGuest, RelayPort } from './guest.ts'
@@ -35,6 +36,8 @@ class RelayTransport implements Relay {
   readonly #watch: Watch
   readonly #guests = new Set<RelayGuest>()
   #host: TransportHost | undefined
+  /** What upstream was opened with. */
+  #upstreamHost: TransportHost | undefined
   /** Aborted while the relay is not open. */
   #connection = abortedController()
   /** The hub's joins that are not answered yet. */
@@ -50,7 +53,10 @@ class RelayTransport implements Relay {
     this.name = upstream === undefined ? 'relay' : `relay over ${upstream.name}`
     this.#upstream = upstream
     this.#topics = new JoinedTopics(upstream)
-    this.#barriers = new Barriers(async (signal) => upstream?.flush(signal))
+    this.#barriers = new Barriers(
+      async (signal) => upstream?.flush(signal),
+      (cause) => this.#upstreamHost?.down(cause),
+    )
     this.#watch = new Watch(upstream)
     this.capabilities = capabilitiesOver(upstream)
   }
@@ -64,7 +70,9 @@ class RelayTransport implements Relay {
     const connection = new AbortController()
     this.#connection.abort()
     try {
-      await this.#upstream?.open(this.#hostOf(host, connection), signal)
+      this.#upstreamHost = this.#hostOf(host, connection)
+      this.#barriers.timeoutMs = timeoutsOf(host).barrierMs
+      await this.#upstream?.open(this.#upstreamHost, signal)
     } catch (cause) {
       this.#topics.forgive()
       throw cause

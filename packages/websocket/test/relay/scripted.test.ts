@@ -505,8 +505,36 @@ describe('barriers', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('that upstream leaves unanswered twice in a row end the connection, those that overlap once', async () => {
+    const { upstream, port, host, pages } = await opened()
+    upstream.answers.flush = 'hang'
+    for (let nth = 0; nth < 3; nth++) {
+      port.barrier(() => {})
+      await tick()
+    }
+    vi.advanceTimersByTime(2_000)
+    await tick()
+    expect([upstream.flushes.length, host.down.mock.calls.length]).toEqual([3, 0])
+    port.barrier(() => {})
+    await tick()
+    upstream.flushes[3]?.resolve()
+    await tick()
+    for (const downs of [0, 1]) {
+      port.barrier(() => {})
+      await tick()
+      vi.advanceTimersByTime(2_000)
+      await tick()
+      expect(host.down).toHaveBeenCalledTimes(downs)
+    }
+    expect(host.down).toHaveBeenCalledWith(new Error('the barrier was not answered in time'))
+    expect(pages.ended.mock.calls).toEqual([['away']])
+  })
+
   test('that are asked in the moment after an end are answered', async () => {
-    const barriers = new Barriers(async () => {})
+    const barriers = new Barriers(
+      async () => {},
+      () => {},
+    )
     const [before, after] = [vi.fn(), vi.fn()]
     barriers.ask(before)
     barriers.stop()
@@ -517,7 +545,10 @@ describe('barriers', () => {
 
   test('flush upstream no more often than needed when two of three end at once', async () => {
     const ends: (() => void)[] = []
-    const barriers = new Barriers(() => new Promise<void>((resolve) => ends.push(resolve)))
+    const barriers = new Barriers(
+      () => new Promise<void>((resolve) => ends.push(resolve)),
+      () => {},
+    )
     const answers = Array.from({ length: 5 }, () => vi.fn())
     for (const answer of answers) {
       barriers.ask(answer)
