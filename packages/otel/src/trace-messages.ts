@@ -113,7 +113,7 @@ class ChannelTracing implements MessageTracing {
     span.setStatus({ code: SpanStatusCode.ERROR, message: RivuletError.is(error) ? error.message : code })
   }
 
-  /** Never in the active context: that of a socket is the one in which it was opened. */
+  /** Never in the active context: a message from the network belongs to no request of this process. */
   #process(delivery: Delivery): void {
     const { message, traceparent } = delivery
     const creation = spanContextOf(traceparent)
