@@ -45,7 +45,7 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     const { exitCode, stderr } = await runCli(['pub', 'some', '--url', broker.url], { input })
     expect(exitCode).toBe(2)
     expect(stderr).toMatch(
-      /line 2: An array .*\n.*line 3: The message is not JSON\.\n.*line 4: Payload is .* 4096/,
+      /line 2: The root must be an object; this is an array: .*\n.*line 3: The message is not JSON\.\n.*line 4: Payload is .* 4096/,
     )
     expect(stderr).toContain('published 2: 2 confirmed, 3 refused (1 invalidData, 1 tooLarge, 1 notJson)')
     expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
