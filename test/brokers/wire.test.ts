@@ -128,8 +128,8 @@ test.each([5, 4])('nothing is ever asked to be repeated, protocol %i', async (pr
   expect(told(/Received PUBLISH from foreign \(d0, q2, r0,/)).toHaveLength(1)
   expect(told(/Sending PUBLISH to rivulet\w+ \(d0, q0, r0,/)).toHaveLength(2)
   expect(told(/Sending PUBLISH to/)).toHaveLength(2)
-  // Protocol, clean start, keepalive.
-  const connected = new RegExp(`as rivulet\\w+ \\(p${protocol === 5 ? 5 : 2}, c1, k5\\)`)
+  // Protocol, clean start, keepalive: one and a half idle intervals.
+  const connected = new RegExp(`as rivulet\\w+ \\(p${protocol === 5 ? 5 : 2}, c1, k45\\)`)
   expect(told(connected)).toHaveLength(2)
 })
 
