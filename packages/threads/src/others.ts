@@ -3,7 +3,7 @@ import type { AnswerPost } from './post.ts'
 /** How long a barrier waits for a transport that is little behind: its thread may be busy, blocked or gone. */
 const PATIENCE_MS = 100
 /** How long for one that is far behind. Below the 2 s after which the core takes the connection for dead. */
-const LONG_PATIENCE_MS = 1_500
+const LONG_PATIENCE_MS = 1_000
 /** From how many bytes on, up to the last barrier, a transport is far behind. */
 const FAR_BEHIND_BYTES = 1024 * 1024
 /** A transport that leaves every barrier of this time unanswered counts as ended: a thread that was terminated. */
