@@ -17,6 +17,8 @@ const BARRIER_SPACING_MS = 20
 const MISSES_TO_DOWN = 2
 /** So many while frames come in: the answers wait behind these on a slow link, which is not dead. */
 const MISSES_TO_DOWN_WHILE_HEARING = 30
+/** A timer that is later than this: the process stood still, so bytes have not left, and answers were not read. */
+const STOOD_STILL_MS = 200
 /** A barrier that is answered within this shows that no backlog waits on the link. */
 const PROMPT_MS = 1_000
 
@@ -253,22 +255,37 @@ export class Confirmations {
     if (this.#misses >= most) this.#connection?.abort(cause)
   }
 
-  /** Gives the oldest barrier its time, which begins anew with each answer, and while what the client holds drains. */
-  #setDeadline(): void {
+  /**
+   * Gives the oldest barrier its time, which begins anew with each answer, while what the client holds drains, and once
+   * when the process stood still.
+   */
+  #setDeadline(hasStoodStill = false): void {
     this.#cancelDeadline?.()
     this.#cancelDeadline = undefined
     this.#hasHeard = false
     if (this.#barriers.length === 0) return
-    const { environment } = this.#hub
+    const setMs = this.#hub.clock.nowMs()
     const halfMs = this.#timeouts.barrierMs / 2
-    const look = () => {
+    const after = (dueMs: number, look: () => void) => {
+      const act = () => {
+        const isLate = this.#hub.clock.nowMs() - setMs - dueMs > STOOD_STILL_MS
+        if (isLate && !hasStoodStill) this.#standStill(setMs)
+        else look()
+      }
+      this.#cancelDeadline = this.#hub.environment.setTimer(act, halfMs, true)
+    }
+    after(halfMs, () => {
       const held = this.#held()
       const left = this.#sent - held
       const isDraining = () => held > 0 && this.#sent - this.#held() > left
-      const overdue = () => (isDraining() ? this.#setDeadline() : this.#expire())
-      this.#cancelDeadline = environment.setTimer(overdue, halfMs, true)
-    }
-    this.#cancelDeadline = environment.setTimer(look, halfMs, true)
+      after(2 * halfMs, () => (isDraining() ? this.#setDeadline() : this.#expire()))
+    })
+  }
+
+  /** The barrier may be answered yet; what arrives now may be old when its time would have been over. */
+  #standStill(setMs: number): void {
+    if (this.#hub.clock.nowMs() - setMs >= this.#timeouts.barrierMs) this.#misses = Math.max(1, this.#misses)
+    this.#setDeadline(true)
   }
 
   #expire(): void {

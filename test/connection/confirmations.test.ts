@@ -344,6 +344,28 @@ describe('a barrier', () => {
     expect(scene.ledger).toMatchObject({ accepted: 6, unconfirmed: 3, confirmed: 3 })
   })
 
+  test.each([500, 1_500])(
+    'that a process standing still at %i ms delays has its time once more',
+    async (atMs) => {
+      let stoodMs = 0
+      const scene = await openScene(free, { nowMs: () => performance.now() + stoodMs })
+      Object.assign(scene.transport.answers, { flush: 'hang', open: 'hang' })
+      scene.stream.publish({})
+      await vi.advanceTimersByTimeAsync(atMs)
+      stoodMs = 1_000
+      await vi.advanceTimersByTimeAsync(2_100 - atMs)
+      expect(scene.ledger).toMatchObject({ inFlight: 1, unconfirmed: 0 })
+      scene.transport.flushes[0]?.resolve()
+      await tick()
+      expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1 })
+      scene.stream.publish({})
+      await vi.advanceTimersByTimeAsync(500)
+      stoodMs = 5_000
+      await vi.advanceTimersByTimeAsync(4_600)
+      expect(scene.hub.status).toBe('down')
+    },
+  )
+
   test('that fails counts as missed, a throw too', async () => {
     const scene = await openScene(free)
     scene.transport.answers.flush = new Error('no barrier')
