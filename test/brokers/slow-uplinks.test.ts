@@ -16,7 +16,7 @@ const RATES = [64_000, 250_000, 2_000_000]
 const ROUND_TRIPS_MS = [20, 200, 600]
 /** Of so much data a link has a few seconds to carry: a barrier behind all of it would miss its deadline. */
 const SECONDS_OF_DATA = 5
-const MOST_MESSAGES = 600
+const MOST_MESSAGES = 300
 const PADDING = 'x'.repeat(4_000)
 
 interface Flow {
@@ -24,22 +24,28 @@ interface Flow {
   readonly listener: Hub
   /** Publishes messages of 4 KB in one go. */
   burst(count: number): void
+  /** What became of the connections of both, and why. */
   readonly statuses: string[]
   readonly heard: Map<number, number>
   close(): Promise<void>
 }
 
+let flows = 0
+
 async function openFlow(broker: Broker, shape: Required<LinkShape>): Promise<Flow> {
   const proxy = await startProxy(broker, shape)
-  const name = `rate-${shape.uplinkBytesPerSecond}-trip-${shape.roundTripMs}`
+  const name = `flow-${++flows}` // one that a test has left behind is heard by nobody
   const [publisher, listener] = [await hubOn(proxy.url, name), await hubOn(broker.url, name)]
   const statuses: string[] = []
-  for (const hub of [publisher, listener]) hub.on('status', (status) => statuses.push(status))
+  for (const hub of [publisher, listener]) hub.on('error', ({ message }) => statuses.push(message))
   const heard = new Map<number, number>()
   const options = { limit: false, maxAgeMs: false } as const
   const note = ({ data }: Message<{ n: number }>) => heard.set(data.n, (heard.get(data.n) ?? 0) + 1)
   await listener.stream<{ n: number }>('uplink', options).subscribe(note as never).ready
   await publisher.ready()
+  // A dial that a busy machine makes late is tried again, and no matter here.
+  statuses.length = 0
+  for (const hub of [publisher, listener]) hub.on('status', (status) => statuses.push(status))
   let published = 0
   return {
     ...{ publisher, listener, statuses, heard },
@@ -56,7 +62,6 @@ async function openFlow(broker: Broker, shape: Required<LinkShape>): Promise<Flo
 
 async function hubOn(url: string, name: string): Promise<Hub> {
   const hub = createHub({ transport: await loadTransport(url), name })
-  hub.on('error', () => {}) // the statuses tell
   return hub
 }
 
@@ -68,7 +73,7 @@ async function expectAllAccounted({ publisher, listener, statuses, heard }: Flow
   await listener.flush()
   expectLaws(ledger)
   expectLaws(listener.ledger())
-  expect(statuses).toEqual(['up', 'up'])
+  expect(statuses).toEqual([])
   expect(ledger).toMatchObject({ unconfirmed: 0, inFlight: 0, lost: { offline: 0, failed: 0 } })
   expect(heard.size + ledger.lost.congested).toBe(ledger.accepted)
   expect([...heard.values()].filter((times) => times > 1)).toEqual([])
@@ -83,8 +88,7 @@ afterAll(async () => {
 })
 
 test('a burst that a slow uplink carries in seconds breaks no connection and loses nothing uncounted', async () => {
-  const burstOn = async (broker: Broker, shape: Required<LinkShape>) => {
-    const flow = await openFlow(broker, shape)
+  const burstOn = async (flow: Flow, shape: Required<LinkShape>) => {
     const carried = (shape.uplinkBytesPerSecond * SECONDS_OF_DATA) / PADDING.length
     flow.burst(Math.min(MOST_MESSAGES, Math.ceil(carried)))
     await expectAllAccounted(flow)
@@ -93,8 +97,15 @@ test('a burst that a slow uplink carries in seconds breaks no connection and los
   const shapes = RATES.flatMap((uplinkBytesPerSecond) =>
     ROUND_TRIPS_MS.map((roundTripMs) => ({ uplinkBytesPerSecond, roundTripMs })),
   )
-  const bursts = [...brokers.values()].flatMap((broker) => shapes.map((shape) => burstOn(broker, shape)))
-  await Promise.all(bursts)
+  const links = [...brokers.values()].flatMap((broker) => shapes.map((shape) => ({ broker, shape })))
+  const open = await Promise.all(links.map(({ broker, shape }) => openFlow(broker, shape)))
+  const accounted: Promise<void>[] = []
+  for (const [nth, flow] of open.entries()) {
+    accounted.push(burstOn(flow, shapes[nth % shapes.length] as Required<LinkShape>))
+    // One in each turn: a process that stands still for seconds hears no answers either.
+    await new Promise(setImmediate)
+  }
+  await Promise.all(accounted)
 })
 
 test.each(KINDS)(
