@@ -4,9 +4,11 @@ import type { Duplex } from 'node:stream'
 import { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from '@rivulet/websocket/relay'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Answer } from '../base/answer.ts'
+import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { isClear, type Refuse } from './broken-request.ts'
+import { hasManyHeaders, isClear, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
+import { handBack, hasAllHeaders, isAnswering, isForWebSocket } from './hand-back.ts'
 
 // Each costs some 130 bytes and more, however short it is. Clients send a message in one frame.
 const MAX_FRAGMENTS = 32
@@ -57,6 +59,8 @@ export async function takeUpgrades(
   server.on('upgrade', (request, socket, head) => {
     // What is written now would come before the answers to earlier requests.
     if (clients.isAnswering(socket as Socket)) return socket.destroy()
+    // Node has left out what is beyond its limit, which is this server's own: a length, or a second host.
+    if (hasManyHeaders(request)) return refuse(socket, 'headersTooLarge')
     if (!isForWebSocket(request)) return handBack(server, request, socket, head)
     if (!isClear(request)) return refuse(socket, 'badRequest')
     const endpoint = endpoints.get(pathOf(request))
@@ -75,26 +79,44 @@ export async function takeUpgrades(
 
 /**
  * Takes the WebSockets of pages and of Twilio's client SDKs on a server of your own, beside `toNodeHandler`. Those for
- * other paths are left to other listeners of `upgrade`; where there are none they are ended. A server of the package
- * `ws` beside it needs `noServer`: with a path it would refuse these.
+ * other paths are left to other listeners of `upgrade`; where there are none they are ended, and requests that ask for
+ * another protocol, as `h2c`, are answered as if they had not. A server of the package `ws` beside it needs
+ * `noServer`: with a path it would refuse these.
  */
 export async function attachWebSockets(server: Server, gateway: Gateway): Promise<void> {
   const endpoints = await endpointsOf(gateway)
   server.on('upgrade', (request, socket, head) => {
+    const isAlone = server.listenerCount('upgrade') === 1
+    if (!isForWebSocket(request)) {
+      if (isAlone) answerWithoutUpgrade(server, request, socket, head)
+      return
+    }
     const endpoint = endpoints.get(pathOf(request))
     const refusal = endpoint?.check(request)
     if (endpoint === undefined) {
-      if (server.listenerCount('upgrade') === 1) socket.destroy()
+      if (isAlone) socket.destroy()
     } else if (refusal !== undefined) {
-      // Of a socket that Node has handed over nobody else takes errors.
-      socket.on('error', () => {})
-      socket.end(`HTTP/1.1 ${refusal.status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+      refuseWith(refusal.status, socket)
     } else {
       endpoint.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
         bind(webSocket, socket, endpoint),
       )
     }
   })
+}
+
+/** Node has taken the request off the server for the sake of the listener above, whatever protocol it asked for. */
+function answerWithoutUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  // The answers to both would be mixed.
+  if (isAnswering(socket)) socket.destroy()
+  else if (hasAllHeaders(request)) handBack(server, request, socket, head)
+  else refuseWith(PROBLEMS.headersTooLarge.status, socket)
+}
+
+function refuseWith(status: number, socket: Duplex): void {
+  // Of a socket that Node has handed over nobody else takes errors.
+  socket.on('error', () => {})
+  socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
 }
 
 async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoint>> {
@@ -159,10 +181,6 @@ function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: SocketHan
   socket.on('data', count)
 }
 
-function isForWebSocket({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket'
-}
-
 function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] as string
 }
@@ -177,20 +195,4 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
     headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string)
   }
   return headers
-}
-
-/**
- * Has a request answered as if it had not asked for another protocol, e.g. `h2c`, which some HTTP clients try. Node
- * would have done so itself, were there nobody who takes upgrades.
- */
-function handBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  const { method, url, httpVersion, rawHeaders } = request
-  const lines = [`${method} ${url} HTTP/${httpVersion}`]
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() !== 'upgrade')
-      lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`)
-  }
-  // Node gives header values as Latin-1, in which a byte is a character.
-  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
-  server.emit('connection', socket)
 }

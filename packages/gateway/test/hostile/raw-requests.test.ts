@@ -1,8 +1,8 @@
-import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { ApiClient, BASIC } from '../support/api-client.ts'
-import { type RawAnswer, sendRaw } from '../support/raw-http.ts'
+import { allAnswers, type RawAnswer, sendRaw } from '../support/raw-http.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
+import { KEYS } from '../support/sync-client.ts'
 
 const MESSAGES = `/v1/Services/${SERVICE}/Streams/a/Messages`
 const AUTHORIZATION = `Authorization: ${BASIC.authorization}`
@@ -106,6 +106,25 @@ describe('a request', () => {
     }
   })
 
+  test.each([
+    ['h2c', 'Upgrade: h2c\r\n'],
+    ['a WebSocket', 'Upgrade: websocket\r\n'],
+  ])(
+    'for %s with more headers than Node keeps is refused, and its body is no request',
+    async (_what, upgrade) => {
+      const { url, server, hub } = await served({ keys: KEYS })
+      await new ApiClient(url).create({ UniqueName: 'a' })
+      const body = `${POST}${LENGTH}Connection: close\r\n\r\n${DATA}`
+      // Node keeps 128 of these headers, 30 of which are left out of a request that is handed back.
+      const many = `${upgrade.repeat(upgrade.includes('h2c') ? 30 : 1)}${'a:\r\n'.repeat(130)}`
+      const text = `${POST}Connection: Upgrade\r\n${many}Content-Length: ${body.length}\r\n\r\n${body}`
+      const answers = await allAnswers(server.port, text)
+      expect(answers.map(({ status }) => status)).toEqual([431])
+      expectClosing(answers[0], 431)
+      expect(hub.ledger().attempts).toBe(0)
+    },
+  )
+
   test('whose body comes in very many pieces is hung up on', async () => {
     const { url, server, hub } = await served()
     await new ApiClient(url).create({ UniqueName: 'a' })
@@ -129,23 +148,4 @@ function expectHeaders(answer: RawAnswer | undefined): void {
   expect(head).toContain('\ncontent-type: application/json')
   expect(head).toContain('\ncache-control: no-store')
   expect(head).toContain('\nx-content-type-options: nosniff')
-}
-
-/** Sends bytes, and gives all answers once the server has hung up. */
-function allAnswers(port: number, text: string): Promise<RawAnswer[]> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    let received = ''
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1')
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => resolve(received.split(/(?=HTTP\/1\.1 \d{3} )/).map(answerOf)))
-    socket.write(text, 'latin1')
-  })
-}
-
-function answerOf(text: string): RawAnswer {
-  const [head = '', body = ''] = text.split('\r\n\r\n', 2)
-  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]), head, body }
 }

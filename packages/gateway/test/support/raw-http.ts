@@ -42,6 +42,25 @@ export function sendRaw(
   })
 }
 
+/** Sends bytes, and gives all answers once the server has hung up. */
+export function allAnswers(port: number, text: string): Promise<RawAnswer[]> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    let received = ''
+    socket.on('data', (chunk) => {
+      received += chunk.toString('latin1')
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(received.split(/(?=HTTP\/1\.1 \d{3} )/).map(firstAnswerOf)))
+    socket.write(text, 'latin1')
+  })
+}
+
+function firstAnswerOf(text: string): RawAnswer {
+  const [head = '', body = ''] = text.split('\r\n\r\n', 2)
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]), head, body }
+}
+
 function isComplete(text: string, isHead: boolean): boolean {
   const answer = answerOf(text)
   if (answer === undefined || isHead) return answer !== undefined
