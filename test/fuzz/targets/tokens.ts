@@ -19,6 +19,8 @@ const ACCESS = {
   ...{ isOpen: false, corsOrigins: [], publicUrl: undefined, failedLogins: new FailedLogins(SILENT) },
   keys: new KeyRing([{ sid: SID, secret: SECRET }], ACCOUNT),
   services: new Map([[SERVICE, {}]]),
+  maxTokenLifeSeconds: 3600,
+  log: SILENT,
 }
 
 /**

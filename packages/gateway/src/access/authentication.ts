@@ -1,3 +1,4 @@
+import type { GatewayLog } from '../base/gateway-log.ts'
 import { ApiError } from '../base/problem.ts'
 import { type Caller, OPEN_CALLER } from './caller.ts'
 import type { FailedLogins } from './failed-logins.ts'
@@ -6,6 +7,7 @@ import { forwardedAddress } from './open-access.ts'
 import {
   ACCESS_TOKEN_TYPE,
   claimsOf,
+  TOO_LONG,
   type TokenResult,
   verifyAccessToken,
   verifyBrowserToken,
@@ -19,6 +21,8 @@ export interface Access {
   readonly services: ReadonlyMap<string, unknown>
   readonly corsOrigins: readonly string[]
   readonly publicUrl: string | undefined
+  readonly maxTokenLifeSeconds: number
+  readonly log: GatewayLog
 }
 
 const BASIC = { 'www-authenticate': 'Basic realm="Rivulet"' }
@@ -52,12 +56,12 @@ export function basicCaller(authorization: string, access: Access, head: Request
   if (credentials === undefined) throw unauthenticated(head)
   if (isCrossSite(head, access)) throw new ApiError('crossSite')
   const { sid, secret } = credentials
-  const attempt = { clientAddress: addressOf(head, access), keySid: keys.has(sid) ? sid : undefined }
+  const attempt = { clientAddress: addressOf(head, access), sid }
   const waitMs = failedLogins.waitMs(attempt, nowMs)
   if (waitMs > 0) throw new ApiError('tooManyFailures', { 'retry-after': String(Math.ceil(waitMs / 1000)) })
   const key = keys.verify(sid, secret)
   if (key !== undefined) return key.caller
-  failedLogins.add(attempt, nowMs)
+  failedLogins.add(attempt, keys.has(sid) ? sid : undefined, nowMs)
   throw unauthenticated(head)
 }
 
@@ -73,16 +77,17 @@ async function tokenCaller(token: string, access: Access, nowMs: number): Promis
   return result.caller.identity === undefined ? result.caller : withoutManaging(result.caller)
 }
 
-/** Verifies a token of either form. */
-export async function callerOfToken(
-  token: string,
-  { keys, services }: Access,
-  nowMs: number,
-): Promise<TokenResult> {
+/** Verifies a token of either form. Writes to the log why a rightly signed one is refused. */
+export async function callerOfToken(token: string, access: Access, nowMs: number): Promise<TokenResult> {
+  const { keys, services, maxTokenLifeSeconds, log } = access
   const claims = await claimsOf(token)
   if (claims === undefined) return { ok: false, reason: 'invalid' }
-  if (claims.cty !== ACCESS_TOKEN_TYPE) return verifyBrowserToken(token, claims.kid, keys, nowMs)
-  return verifyAccessToken(token, keys, services, keys.accountSid, nowMs)
+  const result =
+    claims.cty === ACCESS_TOKEN_TYPE
+      ? await verifyAccessToken(token, keys, services, keys.accountSid, nowMs, maxTokenLifeSeconds)
+      : await verifyBrowserToken(token, claims.kid, keys, nowMs, maxTokenLifeSeconds)
+  if (!result.ok && result.reason === 'tooLong') log.warn({ maxTokenLifeSeconds }, TOO_LONG)
+  return result
 }
 
 /** Over REST, managing stays with keys: Twilio's access tokens are for its client SDKs only. */

@@ -1,28 +1,32 @@
 import type { GatewayLog } from '../base/gateway-log.ts'
+import { isKeySid } from './key-ring.ts'
 
 /** The client and the key of a login attempt. */
 export interface LoginAttempt {
   /** Where the connection comes from, where the server tells. */
   readonly clientAddress: string | undefined
-  /** The sid of the key, if there is such a key. */
-  readonly keySid: string | undefined
+  /** The sid that the client names, whether there is such a key or not. */
+  readonly sid: string
 }
 
 const MAX_FAILURES = 10
 const WINDOW_MS = 60_000
-// Some 150 bytes each. An entry that gives way to a newer one ends at most a minute early.
+// Some 200 bytes each. An entry that gives way to a newer one ends at most a minute early: whoever names thousands of
+// sids in between has nine guesses for each round of them.
 const MAX_ENTRIES = 4096
 
 /**
- * Counts wrong passwords per client address and key, and tells for how long further ones are not even looked at:
- * from the tenth within a minute until that minute is over. Counting per key as well leaves the others alone that
- * come through the same proxy.
+ * Counts wrong passwords per client address and sid, and tells for how long further ones are not even looked at: from
+ * the tenth within a minute until that minute is over. Counting per sid as well leaves the others alone that come through
+ * the same proxy. A sid of which there is no key is counted like any other: else the answers would tell which keys exist.
  */
 export class FailedLogins {
   readonly #log: GatewayLog
   /** In the order in which their minutes end. */
   readonly #entries = new Map<string, { failures: number; readonly endsMs: number }>()
   #total = 0
+  /** Whoever makes sids up must not fill the log. */
+  #nextUnknownMs = Number.NEGATIVE_INFINITY
 
   constructor(log: GatewayLog) {
     this.#log = log
@@ -36,13 +40,16 @@ export class FailedLogins {
     return entry === undefined || entry.failures < MAX_FAILURES ? 0 : Math.max(entry.endsMs - nowMs, 0)
   }
 
-  /** Counts a wrong password, and writes a line when it is one too many. */
-  add(attempt: LoginAttempt, nowMs: number): void {
+  /** Counts a wrong password, and writes a line when it is one too many. `keySid` is the sid if there is such a key. */
+  add(attempt: LoginAttempt, keySid: string | undefined, nowMs: number): void {
     this.#total += 1
     const entry = this.#entryOf(nameOf(attempt), nowMs)
     entry.failures += 1
     if (entry.failures !== MAX_FAILURES) return
-    const fields = { ...attempt, failures: MAX_FAILURES, failuresOfAll: this.#total }
+    if (keySid === undefined && nowMs < this.#nextUnknownMs) return
+    if (keySid === undefined) this.#nextUnknownMs = nowMs + WINDOW_MS
+    const { clientAddress } = attempt
+    const fields = { clientAddress, keySid, failures: MAX_FAILURES, failuresOfAll: this.#total }
     this.#log.warn(
       fields,
       'too many wrong passwords; where the address is known, more are refused for a minute',
@@ -61,6 +68,7 @@ export class FailedLogins {
   }
 }
 
-function nameOf({ clientAddress = '', keySid = '' }: LoginAttempt): string {
-  return `${clientAddress} ${keySid}`
+/** What has the form of no key can't be one, so it needs no name of its own. */
+function nameOf({ clientAddress = '', sid }: LoginAttempt): string {
+  return `${clientAddress} ${isKeySid(sid) ? sid : ''}`
 }

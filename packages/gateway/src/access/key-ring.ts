@@ -25,6 +25,11 @@ const KEY_FIELDS = ['sid', 'secret', 'grants']
 // RFC 7518, 3.2: a key of HS256 has at least 256 bits. A shorter one could be guessed from any token.
 const MIN_SIGNING_BYTES = 32
 
+/** Tells whether a text has the form of a key's sid. */
+export function isKeySid(text: string): boolean {
+  return KEY_SID.test(text)
+}
+
 /** The keys of a gateway. */
 export class KeyRing {
   readonly #givenAccountSid: string | undefined
@@ -44,6 +49,13 @@ export class KeyRing {
   /** The account, where one is known: as it was given, or the first one among the keys. */
   get accountSid(): string | undefined {
     return this.#givenAccountSid ?? [...this.#held.keys()].find((sid) => sid.startsWith('AC'))
+  }
+
+  /** The sids of API keys whose secret is too short to sign tokens. */
+  get sidsWithoutTokens(): readonly string[] {
+    const isShort = ({ sid, secretBytes }: VerifiedKey) =>
+      sid.startsWith('SK') && secretBytes.length < MIN_SIGNING_BYTES
+    return [...this.#held.values()].filter(({ key }) => isShort(key)).map(({ key }) => key.sid)
   }
 
   /** Tells whether there is a key of that sid. */
@@ -108,7 +120,7 @@ export class KeyRing {
 }
 
 function checkKey({ sid, secret, ...others }: ApiKey): void {
-  if (typeof sid !== 'string' || !KEY_SID.test(sid)) {
+  if (typeof sid !== 'string' || !isKeySid(sid)) {
     throw invalid('The sid of a key is AC or SK followed by 32 hex digits.')
   }
   if (typeof secret !== 'string' || secret === '') throw invalid(`The key ${sid} has no secret.`)

@@ -6,10 +6,20 @@ import type { KeyRing, VerifiedKey } from './key-ring.ts'
 /** The result of verifying a token. */
 export type TokenResult =
   | { readonly ok: true; readonly caller: Caller }
-  | { readonly ok: false; readonly reason: 'invalid' | 'expired' }
+  | { readonly ok: false; readonly reason: 'invalid' | 'expired' | 'tooLong' }
+
+type TokenFailure = Extract<TokenResult, { readonly ok: false }>['reason']
 
 /** The content type in the header of Twilio's access tokens. */
 export const ACCESS_TOKEN_TYPE = 'twilio-fpa;v=1'
+
+/** How long a token may live, in seconds, where nothing else is given. */
+export const DEFAULT_TOKEN_LIFE_SECONDS = 3600
+/** A day, as Twilio allows it. */
+export const LONGEST_TOKEN_LIFE_SECONDS = 86_400
+/** The line of the log for a rightly signed token that lives too long. Clients hear no more than that it is not valid. */
+export const TOO_LONG =
+  'a rightly signed token was refused: it lives too long, or a clock is wrong; see maxTokenLifeSeconds'
 
 // Twilio's SDKs make tokens of an hour by default, which would be too long on a clock that is a little ahead.
 const LEEWAY_SECONDS = 60
@@ -31,10 +41,12 @@ export async function verifyAccessToken(
   services: ReadonlyMap<string, unknown>,
   accountSid: string | undefined,
   nowMs: number,
+  maxLifeSeconds = DEFAULT_TOKEN_LIFE_SECONDS,
 ): Promise<TokenResult> {
   const claims = await claimsOf(token)
   if (claims?.cty !== ACCESS_TOKEN_TYPE) return INVALID
-  const signed = await verifySigned(token, { keySid: claims.iss, keys, nowMs, leewaySeconds: LEEWAY_SECONDS })
+  const rules = { keySid: claims.iss, keys, nowMs, leewaySeconds: LEEWAY_SECONDS, maxLifeSeconds }
+  const signed = await verifySigned(token, rules)
   if (typeof signed === 'string') return { ok: false, reason: signed }
   const caller = callerIn(signed, services, accountSid)
   return caller === undefined ? INVALID : { ok: true, caller }
@@ -75,7 +87,7 @@ function memberOf(value: unknown, name: string): unknown {
 
 /**
  * Verifies a browser token: a JWT signed by HS256 with an API key's secret, whose `kid` is the key's sid, whose
- * `exp` is at most an hour away, and whose claim `grants` lists what it allows, as far as the key does. Its `sub`, if
+ * `exp` is at most `maxLifeSeconds` away, and whose claim `grants` lists what it allows, as far as the key does. Its `sub`, if
  * it has one, names the user.
  */
 export async function verifyBrowserToken(
@@ -83,8 +95,9 @@ export async function verifyBrowserToken(
   kid: unknown,
   keys: KeyRing,
   nowMs: number,
+  maxLifeSeconds = DEFAULT_TOKEN_LIFE_SECONDS,
 ): Promise<TokenResult> {
-  const signed = await verifySigned(token, { keySid: kid, keys, nowMs, leewaySeconds: 0 })
+  const signed = await verifySigned(token, { keySid: kid, keys, nowMs, leewaySeconds: 0, maxLifeSeconds })
   if (typeof signed === 'string') return { ok: false, reason: signed }
   const { key, payload, expiresMs } = signed
   try {
@@ -133,9 +146,11 @@ export interface TokenRules {
   readonly nowMs: number
   /** How far the clock of the signer may be off, either way. */
   readonly leewaySeconds: number
+  readonly maxLifeSeconds: number
 }
 
-const LONGEST_LIFE_SECONDS = 3600
+// So that an unknown key takes the time of a known one. Nothing that it signs is accepted.
+const NO_KEY = new Uint8Array(32)
 // Some decoders pass over other characters, so that one signature could be written in many ways.
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
@@ -152,13 +167,12 @@ export async function claimsOf(token: string): Promise<TokenClaims | undefined> 
 }
 
 /**
- * Verifies that an API key signed the token by HS256, and that it ends within an hour. Tells a token that was right
- * once from one that never was.
+ * Verifies that an API key signed the token by HS256, and that it ends soon enough. Tells a token that was right once, and
+ * one that lives too long, from one that was never right.
  */
-async function verifySigned(token: string, rules: TokenRules): Promise<SignedToken | 'invalid' | 'expired'> {
-  const { keys, keySid, leewaySeconds, nowMs } = rules
+async function verifySigned(token: string, rules: TokenRules): Promise<SignedToken | TokenFailure> {
+  const { keys, keySid, leewaySeconds, maxLifeSeconds, nowMs } = rules
   const key = typeof keySid === 'string' ? keys.signer(keySid) : undefined
-  if (key === undefined) return 'invalid'
   // Loaded when the first token comes: most gateways see none, and the package is an ES module only.
   const { jwtVerify, errors } = await import('jose')
   const options: JWTVerifyOptions = {
@@ -168,13 +182,14 @@ async function verifySigned(token: string, rules: TokenRules): Promise<SignedTok
     currentDate: new Date(nowMs),
   }
   try {
-    const { payload } = await jwtVerify(token, key.secretBytes, options)
-    const expiresMs = ((payload.exp as number) + leewaySeconds) * 1000
-    const isTooLong = expiresMs - nowMs > (LONGEST_LIFE_SECONDS + 2 * leewaySeconds) * 1000
+    const { payload } = await jwtVerify(token, key?.secretBytes ?? NO_KEY, options)
     // The keys may have been replaced while the signature was checked.
-    return isTooLong || keys.signer(key.sid) !== key ? 'invalid' : { key, payload, expiresMs }
+    if (key === undefined || keys.signer(key.sid) !== key) return 'invalid'
+    const expiresMs = ((payload.exp as number) + leewaySeconds) * 1000
+    const isTooLong = expiresMs - nowMs > (maxLifeSeconds + 2 * leewaySeconds) * 1000
+    return isTooLong ? 'tooLong' : { key, payload, expiresMs }
   } catch (error) {
-    return error instanceof errors.JWTExpired ? 'expired' : 'invalid'
+    return key !== undefined && error instanceof errors.JWTExpired ? 'expired' : 'invalid'
   }
 }
 

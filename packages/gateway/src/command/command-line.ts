@@ -52,6 +52,7 @@ const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
     'max-page-messages-per-second',
     'messages a second of each page on all streams',
   ],
+  ['maxTokenLifeSeconds', 'max-token-life-seconds', 'seconds that a token may live, up to 86400'],
 ]
 
 /** Describes the command line. `name` is what it is called by. */

@@ -1,9 +1,10 @@
 import type { Relay } from '@rivulet/websocket/relay'
 import { FailedLogins } from '../access/failed-logins.ts'
 import { type ApiKey, KeyRing } from '../access/key-ring.ts'
+import { DEFAULT_TOKEN_LIFE_SECONDS, LONGEST_TOKEN_LIFE_SECONDS } from '../access/token.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
-import { checkNames, numberFrom } from '../base/options.ts'
+import { checkNames, type Form, numberFrom } from '../base/options.ts'
 import type { ListeningOptions } from '../http/listening.ts'
 import type { RouterOptions } from '../http/router.ts'
 import { memoryRegistry } from '../registry/memory-registry.ts'
@@ -29,6 +30,8 @@ export interface GatewayOptions extends ServicesOptions {
   readonly publicUrl?: string | undefined
   /** The path under which a server mounts the gateway, e.g. `/sync`. @default none */
   readonly basePath?: string | undefined
+  /** How many seconds a token may live from when it is shown, 1 to 86400 (a day, as Twilio's). @default 3600 */
+  readonly maxTokenLifeSeconds?: number | undefined
   /** Whether there is a page to try it out, `/playground`. It joins the first hub with a relay. @default false */
   readonly playground?: boolean | undefined
   /** How many listeners, and apart from those how many pages, each key may have at once. @default 2000 */
@@ -110,7 +113,7 @@ const NAMES: Readonly<Record<keyof GatewayOptions, true>> = {
   ...{ maxPageSubscriptionsPerIdentity: true },
   ...{ maxConnectionWaitingBytes: true, maxWaitingMessages: true, maxWaitingBytes: true },
   ...{ pageRatePerSecond: true, pageBurst: true, pageMaxBytes: true, maxPageMessagesPerSecond: true },
-  ...{ heartbeatMs: true, stallMs: true, log: true },
+  ...{ heartbeatMs: true, stallMs: true, maxTokenLifeSeconds: true, log: true },
 }
 
 /** Checks the options. Throws `INVALID_OPTIONS`, without any secret. */
@@ -132,6 +135,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     throw invalid('basePath is like "/sync", without a slash at its end.')
   const services = servicesOf(options)
   const relays = relaysOf(options, services)
+  warnOfShortSecrets(keys, log)
   return Object.freeze({
     services,
     relays,
@@ -149,6 +153,16 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
     log,
     ...limitsOf(options),
   })
+}
+
+/** Writes a line for each API key that can't sign tokens: whoever tries is only told that the token is not valid. */
+export function warnOfShortSecrets(keys: KeyRing, log: GatewayLog): void {
+  for (const key of keys.sidsWithoutTokens) {
+    log.warn(
+      { key },
+      'the secret of an API key has under 32 characters, so no token that it signs is accepted',
+    )
+  }
 }
 
 function playgroundOf(given: unknown, hasRelay: boolean): boolean {
@@ -207,6 +221,7 @@ export interface GatewayLimits extends ListeningOptions, StreamLimits {
   readonly pageBurst: number
   readonly pageMaxBytes: number
   readonly maxPageMessagesPerSecond: number
+  readonly maxTokenLifeSeconds: number
 }
 
 /** The name of a limit. */
@@ -233,20 +248,25 @@ export const LIMIT_DEFAULTS: GatewayLimits = {
   maxWaitingBytes: 1_048_576,
   heartbeatMs: 15_000,
   stallMs: 60_000,
+  maxTokenLifeSeconds: DEFAULT_TOKEN_LIFE_SECONDS,
 }
 
 /** The names of all limits. */
 export const LIMIT_NAMES = Object.keys(LIMIT_DEFAULTS) as readonly LimitName[]
 
+const LIMIT = numberFrom(1)
+const LIMIT_FORMS: Partial<Record<LimitName, Form>> = {
+  maxTokenLifeSeconds: numberFrom(1, LONGEST_TOKEN_LIFE_SECONDS),
+}
+
 /** Fills in the limits that are not given. Throws `INVALID_OPTIONS`. */
 function limitsOf(given: Partial<GatewayLimits>): GatewayLimits {
-  const entries = LIMIT_NAMES.map((name) => [name, atLeastOne(name, given[name] ?? LIMIT_DEFAULTS[name])])
+  const entries = LIMIT_NAMES.map((name) => [name, checkedLimit(name, given[name] ?? LIMIT_DEFAULTS[name])])
   return Object.fromEntries(entries)
 }
 
-const LIMIT = numberFrom(1)
-
-function atLeastOne(name: string, value: number): number {
-  if (!LIMIT.fits(value)) throw invalid(`${name} is ${LIMIT.what}.`)
+function checkedLimit(name: LimitName, value: number): number {
+  const form = LIMIT_FORMS[name] ?? LIMIT
+  if (!form.fits(value)) throw invalid(`${name} is ${form.what}.`)
   return value
 }

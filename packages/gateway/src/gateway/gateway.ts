@@ -16,7 +16,12 @@ import { LiveStreams } from '../streams/live-streams.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import { type ConnectionCounts, Connections } from '../twilsock/connections.ts'
 import type { TwilsockHandler, TwilsockSocket } from '../twilsock/socket.ts'
-import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from './gateway-options.ts'
+import {
+  type GatewayOptions,
+  type ResolvedGatewayOptions,
+  resolveOptions,
+  warnOfShortSecrets,
+} from './gateway-options.ts'
 
 /** How many listen, and what became of the messages to listeners and client SDKs and of the frames to pages. */
 export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
@@ -180,6 +185,7 @@ class HttpGateway implements Gateway {
       throw invalid('A gateway that was made with `open: true` takes no keys; make another one.')
     if (keys.length === 0) throw invalid('There are no keys; give at least one.')
     const sids = this.#options.keys.replace(keys)
+    warnOfShortSecrets(this.#options.keys, this.#options.log)
     this.#listening.endOf(sids)
     this.#connections.endOf(sids)
     this.#pages?.endOf(sids)

@@ -71,6 +71,8 @@ export class PageAccess {
     if (result.ok) return result.caller
     // A page asks for a token each time it connects: the next one may be younger.
     if (result.reason === 'expired') return { refused: 'The token has expired', isFinal: false }
+    // Only its signer can have made it so, and should learn why.
+    if (result.reason === 'tooLong') return refused('The token lives longer than it may here')
     return refused('The token is not valid')
   }
 

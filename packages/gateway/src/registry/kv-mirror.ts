@@ -2,7 +2,7 @@ import type { KvWatchEntry } from '@nats-io/kv'
 import { keyOf, recordOf } from './nats-bucket.ts'
 import { RecordIndex } from './record-index.ts'
 import type { PageQuery, RecordPage, RemovalListener } from './registry.ts'
-import { isExpired, type StreamRecord } from './stream-record.ts'
+import { isExpired, isSidOfName, type StreamRecord } from './stream-record.ts'
 
 /** What the bucket holds under a key. */
 interface Known {
@@ -138,11 +138,16 @@ export class KvMirror {
     if ((this.#known.get(key)?.revision ?? 0) <= revision) this.#known.delete(key)
   }
 
-  /** A sid belongs to the key that it is part of, or else to the first that has it: nobody takes another's stream. */
+  /**
+   * A sid belongs to the first key that has it, since nobody can guess one before its stream is there. While a load brings
+   * both keys, in whichever order, the sid itself tells. So nobody takes another's stream.
+   */
   #isOwnSid({ serviceSid, uniqueName, sid }: StreamRecord, key: string): boolean {
     const holder = this.#index.ofSid(serviceSid, sid)
     if (holder === undefined || keyOf(holder) === key) return true
-    if (uniqueName !== null) return false
+    const isNamed = uniqueName !== null
+    const isOfOneKind = isNamed === (holder.uniqueName !== null)
+    if (this.#loaded === undefined || isOfOneKind || isNamed !== isSidOfName(sid)) return false
     this.#put(keyOf(holder), undefined, this.#known.get(keyOf(holder))?.revision ?? 0)
     return true
   }

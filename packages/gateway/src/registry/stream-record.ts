@@ -41,7 +41,7 @@ export function newRecord(
   nowMs: number,
 ): StreamRecord {
   return Object.freeze({
-    sid: `TO${randomHex(16)}`,
+    sid: newSid(uniqueName !== null),
     serviceSid,
     uniqueName,
     createdMs: nowMs,
@@ -100,6 +100,11 @@ export function isStreamSid(id: string): boolean {
   return STREAM_SID.test(id)
 }
 
+/** Tells whether a sid was made for a stream with a name. Those of gateways before 0.2 do not tell. */
+export function isSidOfName(sid: string): boolean {
+  return sid.charAt(2) < '8'
+}
+
 /** Orders records by their age, oldest first. */
 export function byAge(one: Age, other: Age): number {
   return one.createdMs - other.createdMs || (one.sid < other.sid ? -1 : Number(one.sid > other.sid))
@@ -113,8 +118,12 @@ function expiryOf(ttlSeconds: number, nowMs: number): number | null {
   return ttlSeconds === 0 ? null : nowMs + ttlSeconds * 1000
 }
 
-function randomHex(bytes: number): string {
-  let hex = ''
-  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) hex += byte.toString(16).padStart(2, '0')
-  return hex
+/** Its first bit is set for an anonymous stream, so that a forged record can't take the sid of a stream of the other kind. */
+function newSid(isNamed: boolean): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  const [first = 0] = bytes
+  bytes[0] = isNamed ? first & 0x7f : first | 0x80
+  let sid = 'TO'
+  for (const byte of bytes) sid += byte.toString(16).padStart(2, '0')
+  return sid
 }

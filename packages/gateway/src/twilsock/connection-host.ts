@@ -18,8 +18,11 @@ export interface ConnectionHost {
   verify(token: unknown): Promise<TokenResult>
   /** Gives the prefix under which a browser keeps what it knows of streams. */
   storageIdOf(caller: Caller): Promise<string>
-  /** Counts a connection of an identity; `false` when it has as many as it may have. */
+  /**
+   * Counts a connection of an identity, or counts it for another key that it has shown; `false` when that identity has as
+   * many as it may have.
+   */
   admit(connection: TwilsockHandler, caller: Caller): boolean
-  /** A connection is over; `caller` is whom it was admitted for. Told once. */
-  ended(connection: TwilsockHandler, caller: Caller | undefined): void
+  /** A connection is over. Told once. */
+  ended(connection: TwilsockHandler): void
 }

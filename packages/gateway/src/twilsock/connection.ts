@@ -94,7 +94,7 @@ export class Connection implements TwilsockHandler {
     clearTimeout(this.#initTimer)
     this.#token.stop()
     this.#subscriptions.close()
-    this.#host.ended(this, this.#caller)
+    this.#host.ended(this)
   }
 
   /** Closes the socket; the client comes back by itself. */
@@ -164,6 +164,7 @@ export class Connection implements TwilsockHandler {
     const { identity, serviceSid } = verified.caller
     const isSame = identity === this.#caller?.identity && serviceSid === this.#caller?.serviceSid
     if (!isSame) return this.#deny(id, 'other')
+    if (!this.#host.admit(this, verified.caller)) return this.#sendAway(id, verified.caller)
     this.#caller = verified.caller
     this.#reply(id, STATUS.ok)
     this.#token.watch(verified.caller.expiresMs)
@@ -222,11 +223,12 @@ export class Connection implements TwilsockHandler {
     this.send(writeFrame({ method: 'reply', id, status, ...more }))
   }
 
-  #deny(id: string, reason: 'invalid' | 'expired' | 'other'): void {
+  #deny(id: string, reason: 'invalid' | 'expired' | 'tooLong' | 'other'): void {
     const { invalidToken, expiredToken, otherIdentity } = STATUS
     const { log } = this.#host
     log.info({ reason }, 'an access token was not accepted')
-    this.#reply(id, { invalid: invalidToken, expired: expiredToken, other: otherIdentity }[reason])
+    const statuses = { invalid: invalidToken, expired: expiredToken, tooLong: invalidToken }
+    this.#reply(id, { ...statuses, other: otherIdentity }[reason])
     this.end(NORMAL)
   }
 

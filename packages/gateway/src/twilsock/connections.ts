@@ -1,6 +1,6 @@
 import type { Caller } from '../access/caller.ts'
 import type { KeyRing } from '../access/key-ring.ts'
-import { MAX_TOKEN_LENGTH, type TokenResult, verifyAccessToken } from '../access/token.ts'
+import { MAX_TOKEN_LENGTH, TOO_LONG, type TokenResult, verifyAccessToken } from '../access/token.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { NameCounts } from '../base/name-counts.ts'
 import type { StreamService } from '../streams/stream-service.ts'
@@ -17,6 +17,7 @@ export interface ConnectionOptions {
   readonly log: GatewayLog
   /** Changes when streams may be lost. */
   readonly epoch: () => string
+  readonly maxTokenLifeSeconds: number
   readonly maxConnectionsPerIdentity: number
   readonly maxSubscriptionsPerConnection: number
   readonly maxConnectionWaitingBytes: number
@@ -45,6 +46,8 @@ export class Connections {
   /** Those that are not admitted yet, the oldest first. */
   readonly #strangers = new Set<Connection>()
   readonly #perIdentity = new NameCounts()
+  /** The name that each admitted connection counts by. */
+  readonly #countedAs = new Map<TwilsockHandler, string>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
@@ -61,7 +64,7 @@ export class Connections {
       verify: (token) => this.#verify(token),
       storageIdOf: (caller) => this.#storageIdOf(caller),
       admit: (connection, caller) => this.#admit(connection, caller),
-      ended: (connection, caller) => this.#ended(connection, caller),
+      ended: (connection) => this.#ended(connection),
     }
   }
 
@@ -97,10 +100,13 @@ export class Connections {
   }
 
   async #verify(token: unknown): Promise<TokenResult> {
-    const { keys, services } = this.#options
+    const { keys, services, maxTokenLifeSeconds, log } = this.#options
     const nowMs = Date.now()
     if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return { ok: false, reason: 'invalid' }
-    return verifyAccessToken(token, keys, services, keys.accountSid, nowMs)
+    const { accountSid } = keys
+    const result = await verifyAccessToken(token, keys, services, accountSid, nowMs, maxTokenLifeSeconds)
+    if (!result.ok && result.reason === 'tooLong') log.warn({ maxTokenLifeSeconds }, TOO_LONG)
+    return result
   }
 
   /** Depends on all that decides which streams a name stands for; after a loss of streams it is another one. */
@@ -111,22 +117,29 @@ export class Connections {
     return [...hash.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   }
 
+  /** Counts a connection by its caller, and tells whether there was room. One that is admitted may show another caller. */
   #admit(connection: TwilsockHandler, caller: Caller): boolean {
-    const key = identityKey(caller)
-    if (this.#perIdentity.of(key) >= this.#options.maxConnectionsPerIdentity) return false
-    this.#perIdentity.add(key)
+    const name = countedNameOf(caller)
+    const before = this.#countedAs.get(connection)
+    if (before === name) return true
+    if (this.#perIdentity.of(name) >= this.#options.maxConnectionsPerIdentity) return false
+    if (before !== undefined) this.#perIdentity.delete(before)
+    this.#perIdentity.add(name)
+    this.#countedAs.set(connection, name)
     this.#strangers.delete(connection as Connection)
     return true
   }
 
-  #ended(connection: TwilsockHandler, caller: Caller | undefined): void {
+  #ended(connection: TwilsockHandler): void {
     this.#all.delete(connection as Connection)
     this.#strangers.delete(connection as Connection)
     if (this.#all.size === 0) {
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
-    if (caller !== undefined) this.#perIdentity.delete(identityKey(caller))
+    const name = this.#countedAs.get(connection)
+    if (name !== undefined) this.#perIdentity.delete(name)
+    this.#countedAs.delete(connection)
   }
 
   #beat(): void {
@@ -136,6 +149,7 @@ export class Connections {
   }
 }
 
-function identityKey({ serviceSid, identity }: Caller): string {
-  return `${serviceSid}/${identity}`
+/** With the key: whoever may sign tokens with one chooses their identities, and would shut those of another key out. */
+function countedNameOf({ keySid, serviceSid, identity }: Caller): string {
+  return `${keySid}/${serviceSid}/${identity}`
 }

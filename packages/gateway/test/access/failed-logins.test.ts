@@ -4,7 +4,7 @@ import { createGateway } from '../../src/index.ts'
 import { ApiClient, basic } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY, served, TOKEN } from '../support/served-gateway.ts'
 
-const KEY = { sid: `SK${'5'.repeat(32)}`, secret: 'the-secret-of-the-api-key' }
+const KEY = { sid: `SK${'5'.repeat(32)}`, secret: 'the-secret-of-the-api-key-32-long' }
 const HERE = '192.0.2.1'
 const THERE = '192.0.2.2'
 const FAILURES = 10
@@ -78,6 +78,27 @@ describe('wrong passwords', () => {
     expect((await ask(ACCOUNT, TOKEN, THERE)).status).toBe(200)
     expect((await ask(KEY.sid, KEY.secret, HERE)).status).toBe(200)
     expect((await ask(KEY.sid, KEY.secret, THERE)).status).toBe(200)
+  })
+
+  test('do not tell which keys exist', async () => {
+    const { ask, fail } = loggedGateway()
+    const unknown = Array.from({ length: 3 }, (_, index) => `SK${String(index).repeat(32)}`)
+    for (const sid of unknown) expect(await fail(FAILURES, sid, HERE)).toEqual(Array(FAILURES).fill(401))
+    const seen = async (sid: string) => {
+      const answers = [...(await fail(FAILURES, sid, HERE)), (await ask(sid, 'guess', HERE)).status]
+      const last = await ask(sid, 'guess', HERE)
+      const headers: string[] = []
+      last.headers.forEach((value, name) => void headers.push(`${name}: ${value}`))
+      return { answers, headers, body: await last.text() }
+    }
+    expect(await seen(KEY.sid)).toEqual(await seen(`SK${'4'.repeat(32)}`))
+  })
+
+  test('for made-up keys fill no log', async () => {
+    const { fail, warnings } = loggedGateway()
+    for (let key = 0; key < 20; key++) await fail(FAILURES, `SK${String(key).padStart(32, '0')}`, HERE)
+    await fail(FAILURES, KEY.sid, HERE)
+    expect(warnings).toMatchObject([{ keySid: undefined }, { keySid: KEY.sid }])
   })
 
   test('shut nobody out where no address is known, and are warned of', async () => {

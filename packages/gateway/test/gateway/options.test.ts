@@ -28,7 +28,13 @@ describe("a gateway's options", () => {
       maxPageSubscriptionsPerIdentity: 10_000,
       ...{ maxConnectionWaitingBytes: 1_048_576, maxWaitingMessages: 256, maxWaitingBytes: 1_048_576 },
       ...{ pageRatePerSecond: 30, pageBurst: 30, maxPageMessagesPerSecond: 300, relays: new Map() },
-      ...{ heartbeatMs: 15_000, stallMs: 60_000, twilsock: true, accountSid: ACCOUNT_KEY.sid },
+      ...{
+        heartbeatMs: 15_000,
+        stallMs: 60_000,
+        maxTokenLifeSeconds: 3600,
+        twilsock: true,
+        accountSid: ACCOUNT_KEY.sid,
+      },
     })
     expect(resolveOptions({ hub, open: true })).toMatchObject({
       twilsock: false,
@@ -52,6 +58,7 @@ describe("a gateway's options", () => {
     [{ maxStreamsPerService: Infinity }, /maxStreamsPerService is a whole number/],
     [{ maxSubscriptionsPerConnection: '10' }, /maxSubscriptionsPerConnection is a whole number/],
     [{ maxConnectionsPerIdentity: 2 ** 31 }, /maxConnectionsPerIdentity is a whole number/],
+    [{ maxTokenLifeSeconds: 86_401 }, /maxTokenLifeSeconds is a number from 1 to 86400/],
     [{ twilsock: 'no' }, /twilsock is true or false/],
     [{ keys: undefined, open: true, twilsock: true }, /twilsock needs keys/],
     [{ accountSid: 'AC1' }, /accountSid is AC/],

@@ -163,6 +163,24 @@ describe('a value that no gateway wrote', { timeout: 120_000 }, () => {
     expect([here.told, there.told]).toEqual([[], []])
   })
 
+  test('cannot claim the sid of a stream with a name, and ends it nowhere', async () => {
+    const { options, here, there, bucket } = await opened(2)
+    const victim = await create(here.registry, 'victim')
+    const claim = recordNamed(null, { sid: victim.sid })
+    await bucket.write(`${SERVICE}.s.${victim.sid}`, claim)
+    expect([await names(here), await names(there)]).toEqual([['victim'], ['victim']])
+    // Written anew, so that a gateway that starts hears of the claim first; or the claim is, so that it comes last.
+    const longer = (await here.registry.setTtl(victim, 1000)) as StreamRecord
+    const first = await open(options)
+    await bucket.write(`${SERVICE}.s.${victim.sid}`, { ...claim, expiresMs: 1 })
+    const last = await open(options)
+    for (const observed of [here, there, first, last]) {
+      expect(await names(observed)).toEqual(['victim'])
+      expect(await observed.registry.find(SERVICE, victim.sid)).toEqual(longer)
+    }
+    expect([here.told, there.told, last.told]).toEqual([[], [], []])
+  })
+
   test('of the first edition was created by a key', async () => {
     const { here, there, bucket } = await opened(2)
     await bucket.write(named('old'), recordNamed('old'))

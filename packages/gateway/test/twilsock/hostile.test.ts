@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { waitFor } from '../../../../test/support/wait-for.ts'
+import { accessToken } from '../support/access-token.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { FakeSocket } from '../support/fake-socket.ts'
 import { RawSdk, rawFrame, requestHeader } from '../support/raw-sdk.ts'
@@ -313,6 +314,15 @@ describe('a gateway', () => {
     witness.say({ method: 'close' })
     await witness.closed
     await (await new RawSdk(url).open()).init()
+  })
+
+  test('lets no key use up the connections that the identities of another key have', async () => {
+    const pub = { sid: `SK${'6'.repeat(32)}`, secret: 'the-secret-of-a-key-that-may-only-publish' }
+    const grants = [{ streams: 'pub/*', allow: ['publish'] as const }]
+    const { url } = await start({ keys: [...KEYS, { ...pub, grants }], maxConnectionsPerIdentity: 2 })
+    const forBob = () => accessToken({ identity: 'bob', key: pub.sid, secret: pub.secret })
+    for (let n = 0; n < 2; n++) await (await new RawSdk(url).open()).init(forBob())
+    await (await new RawSdk(url).open()).init(tokenOf('bob'))
   })
 
   test('takes frames as the mobile SDKs write them, and odd metadata', async () => {

@@ -17,6 +17,7 @@ import {
   tokenOf,
 } from '../support/sync-client.ts'
 
+const OTHER = { sid: `SK${'7'.repeat(32)}`, secret: 'the-secret-of-another-key-of-32-or-more' }
 const OTHER_SERVICE = `IS${'4'.repeat(32)}`
 
 async function bad() {
@@ -130,6 +131,23 @@ describe('a client SDK', () => {
     await expect(sdk.init()).rejects.toMatchObject({ message: expect.stringContaining('20101') })
     await sdk.closed
     expect(gateway.counts.connections).toBe(0)
+  })
+
+  test('counts for the key that it shows last', async () => {
+    const { url, gateway } = await servedSync({ keys: [...KEYS, OTHER], maxConnectionsPerIdentity: 1 })
+    const byOther = accessToken({ identity: 'alice', key: OTHER.sid, secret: OTHER.secret })
+    const first = await (await new RawSdk(url).open()).init()
+    expect((await first.ask({ method: 'update', token: byOther })).header.status.code).toBe(200)
+    const second = await (await new RawSdk(url).open()).init()
+    const third = await new RawSdk(url).open()
+    expect((await third.ask({ method: 'init', token: byOther })).header.status.code).toBe(429)
+    expect((await second.ask({ method: 'update', token: byOther })).header.status.code).toBe(429)
+    await second.closed
+    first.say({ method: 'close' })
+    await first.closed
+    await waitFor(() => expect(gateway.counts.connections).toBe(0))
+    await (await new RawSdk(url).open()).init(byOther)
+    await (await new RawSdk(url).open()).init()
   })
 
   test('loses subscriptions that its next token does not allow, and keeps the others', async () => {
