@@ -16,7 +16,7 @@ import {
   type WelcomeMessage,
 } from '../base/protocol.ts'
 import { Answers } from './answers.ts'
-import { endOf, foreign, lost, NO_CONNECTION, NORMAL_CLOSURE, terminate } from './endings.ts'
+import { endOf, foreign, lost, NO_CONNECTION, NORMAL_CLOSURE, refusedForNow, terminate } from './endings.ts'
 import type { ResolvedOptions, WebSocketLike } from './options.ts'
 import { askToken, Renewal } from './renewal.ts'
 import { Silence } from './silence.ts'
@@ -38,6 +38,7 @@ export class Connection {
   #state: 'opening' | 'up' | 'closing' | 'ended' = 'opening'
   #socket: WebSocketLike | undefined
   #welcome: WelcomeMessage | undefined
+  #isRefused = false
   #welcomed: () => void = () => {}
   /** Aborted at the end, with the reason. */
   readonly #life = new AbortController()
@@ -63,6 +64,11 @@ export class Connection {
   /** What the server said first; absent until then. */
   get welcome(): WelcomeMessage | undefined {
     return this.#welcome
+  }
+
+  /** Whether the server refused a token that the page's option gave. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   /** Dials, and resolves when the server has welcomed the page. `secret`: see `HelloMessage`. */
@@ -152,7 +158,10 @@ export class Connection {
 
   #socketEnded(code: number, reason: string | undefined): void {
     this.#onClosed()
-    this.#end(endOf(code, reason))
+    const cause = endOf(code, reason)
+    this.#isRefused = code === CLOSE.refused && this.#options.token !== undefined
+    // One that stood has shown a good token before: the first attempts that follow tell.
+    this.#end(this.#isRefused && this.#state === 'up' ? refusedForNow(cause) : cause)
   }
 
   #hear(data: unknown): void {

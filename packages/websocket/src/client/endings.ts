@@ -15,6 +15,11 @@ export function endOf(code: number, reason: string | undefined): RivuletError {
   return lost(reason || (code === NO_CONNECTION ? 'no connection' : `closed with code ${code}`))
 }
 
+/** Makes the error of a refusal that the next token may end, out of that of one for good. */
+export function refusedForNow({ message }: RivuletError): RivuletError {
+  return new RivuletError('TRANSPORT_UNAVAILABLE', message)
+}
+
 /** Makes the error of a connection that is lost; another one may succeed. */
 export function lost(reason: string): RivuletError {
   return new RivuletError('TRANSPORT_UNAVAILABLE', `The WebSocket ended: ${reason}.`)

@@ -6,7 +6,8 @@ export interface WebSocketOptions {
   readonly url: string
   /**
    * Gives the token that the server asks for. Called at each open, and again 30 seconds before the token expires;
-   * what it gives then replaces the token of the connection that stands.
+   * what it gives then replaces the token of the connection that stands. When it throws, or gives an empty text, the next
+   * attempt asks again; a token that the server refuses is for good at five in a row. So check that an answer is `ok`.
    */
   readonly token?: (() => string | Promise<string>) | undefined
   /**

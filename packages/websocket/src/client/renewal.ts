@@ -68,6 +68,9 @@ export class Renewal {
   }
 }
 
+// What a page reads of a proxy whose server is starting again; the next attempt may find the server.
+const EMPTY = 'it was empty; does the option check that the answer is `ok`?'
+
 /** Asks for a token. Rejects `TRANSPORT_UNAVAILABLE` when there is none to be had now. */
 export async function askToken(
   token: (() => string | Promise<string>) | undefined,
@@ -75,7 +78,8 @@ export async function askToken(
   if (token === undefined) return undefined
   try {
     const text: unknown = await token()
-    if (typeof text === 'string' && text !== '') return text
+    if (text === '') throw new Error(EMPTY)
+    if (typeof text === 'string') return text
   } catch (cause) {
     if (RivuletError.is(cause)) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)

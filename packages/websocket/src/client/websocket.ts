@@ -1,7 +1,14 @@
-import type { Topic, Transport, TransportHost } from 'rivulet'
+import { RivuletError, type Topic, type Transport, type TransportHost } from 'rivulet'
 import { MAX_PAGE_FRAME_BYTES } from '../base/protocol.ts'
 import { Connection } from './connection.ts'
+import { refusedForNow } from './endings.ts'
 import { type ResolvedOptions, resolveOptions, type WebSocketOptions } from './options.ts'
+
+/**
+ * The refusal of a token is for good at so many in a row, which takes a second or two: the token may be the error page of a
+ * proxy, behind which what signs tokens is starting again.
+ */
+const MAX_REFUSALS = 5
 
 /**
  * Makes a transport over a WebSocket to a server that relays frames, as `@rivulet/gateway` has one. It is made of
@@ -28,6 +35,8 @@ class WebSocketTransport implements Transport {
   #secret = newSecret()
   #connection: Connection | undefined
   #attempts = 0
+  /** Tokens that were refused in a row. */
+  #refusals = 0
 
   constructor(options: ResolvedOptions) {
     this.#options = options
@@ -50,7 +59,13 @@ class WebSocketTransport implements Transport {
     const url = urls[this.#attempts++ % urls.length] as string
     const connection = new Connection(url, this.#options, host)
     this.#connection = connection
-    await connection.open(this.#secret, signal)
+    try {
+      await connection.open(this.#secret, signal)
+    } catch (cause) {
+      const isPassing = connection.isRefused && ++this.#refusals < MAX_REFUSALS
+      throw isPassing && RivuletError.is(cause) ? refusedForNow(cause) : cause
+    }
+    this.#refusals = 0
     this.#attempts-- // a server that answers is kept
   }
 

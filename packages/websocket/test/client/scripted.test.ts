@@ -159,7 +159,6 @@ describe('before it is open', () => {
   )
 
   test.each([
-    ['an empty text', () => '', 'TRANSPORT_FAILED'],
     ['a number', () => 7 as never, 'TRANSPORT_FAILED'],
     ['nothing', async () => undefined as never, 'TRANSPORT_FAILED'],
   ])('%s in the place of a token dials nothing', async (_, token, code) => {
@@ -167,6 +166,18 @@ describe('before it is open', () => {
     const message = 'The option "token" must return a string that is not empty.'
     await expect(transport.open(told, NEVER)).rejects.toMatchObject({ code, message })
     expect(sockets).toEqual([])
+  })
+
+  test('an empty token is no refusal for good: the next one may be better', async () => {
+    const tokens = ['', 'the token']
+    const { transport, sockets, told } = scripted({ token: () => tokens.shift() as string })
+    await expect(transport.open(told, NEVER)).rejects.toMatchObject({
+      code: 'TRANSPORT_UNAVAILABLE',
+      message: expect.stringContaining('it was empty'),
+    })
+    expect(sockets).toEqual([])
+    void transport.open(told, NEVER).catch(() => {})
+    await vi.waitFor(() => expect(sockets).toHaveLength(1))
   })
 
   test('a token that cannot be had says why, in the words of the one that gives it', async () => {

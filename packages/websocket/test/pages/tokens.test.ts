@@ -48,8 +48,13 @@ describe('a token', () => {
     expect(errors.some((message) => message.includes('the login is away'))).toBe(true)
   })
 
-  test('that is refused for good fails the hub at once', async () => {
-    const { server } = await serve({ authenticate: async () => ({ refused: 'no such key', isFinal: true }) })
+  test('that is refused five times in a row fails the hub', async () => {
+    let asked = 0
+    const authenticate = async () => {
+      asked += 1
+      return { refused: 'no such key', isFinal: true }
+    }
+    const { server } = await serve({ authenticate })
     const hub = createHub({
       transport: websocket({ url: server.url, WebSocket, token: () => 'x' }),
       name: HUB,
@@ -59,6 +64,36 @@ describe('a token', () => {
     const error = await hub.ready().catch((cause: RivuletError) => cause)
     expect(error).toMatchObject({ code: 'TRANSPORT_FAILED' })
     expect((error as Error).message).toContain('no such key')
+    expect(asked).toBe(5)
+  })
+
+  test('that is the error page of a proxy, or empty, does not fail the hub', async () => {
+    const scene = await serve()
+    const good = { relay: scene.relay, identity: 'ann', may: () => true, expiresMs: undefined }
+    const { server } = await serve({
+      authenticate: async ({ token }) =>
+        token === 'good' ? { ...good, prefixKey: undefined } : { refused: 'no token', isFinal: true },
+    })
+    const tokens = ['', '<h1>502 Bad Gateway</h1>', '', '<h1>502 Bad Gateway</h1>']
+    const { hub } = await open(server.url, () => tokens.shift() ?? 'good')
+    expect([hub.status, tokens]).toEqual(['up', []])
+  })
+
+  test('that is refused while the hub is up is asked for again at once', async () => {
+    const scene = await serve()
+    let expiresMs: number | undefined = Date.now() + 1000
+    const { server } = await serve({
+      authenticate: async ({ token }) =>
+        token === 'good'
+          ? { relay: scene.relay, identity: 'ann', may: () => true, expiresMs, prefixKey: undefined }
+          : { refused: 'no token', isFinal: true },
+    })
+    const tokens = ['good', '<h1>502 Bad Gateway</h1>']
+    const { hub, downs } = await open(server.url, () => tokens.shift() ?? 'good')
+    expiresMs = undefined
+    await eventually(() => downs.length).toBe(1)
+    await hub.ready()
+    expect([hub.status, tokens]).toEqual(['up', []])
   })
 
   test('that is refused for now is asked for again', async () => {
@@ -83,7 +118,7 @@ describe('a token', () => {
 
   test('that is no string fails the hub', async () => {
     const { server } = await serve()
-    for (const token of [() => '', () => 7 as never, async () => undefined as never]) {
+    for (const token of [() => 7 as never, async () => undefined as never]) {
       const hub = createHub({ transport: websocket({ url: server.url, WebSocket, token }), name: HUB })
       hub.on('error', () => {})
       await expect(hub.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
