@@ -7,7 +7,7 @@ import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { Listening, type ListeningCounts } from '../http/listening.ts'
 import { type DirectPublish, makeDirectPublish } from '../http/publishing.ts'
-import { makeRouter, PAGE_PATH } from '../http/router.ts'
+import { HEALTH_PATHS, makeRouter, PAGE_PATH } from '../http/router.ts'
 import { ServicesApi } from '../http/services-api.ts'
 import { StreamsApi } from '../http/streams-api.ts'
 import { PageGate } from '../pages/page-gate.ts'
@@ -63,6 +63,8 @@ export interface Gateway {
    * leaves the keys as they were. The `account_sid` in answers stays the same.
    */
   setKeys(keys: readonly ApiKey[]): void
+  /** The paths that tell whether it is up, for servers that let load balancers ask for them without a `Host`. */
+  readonly healthPaths: readonly string[]
   /** The path at which servers take the WebSockets of client SDKs, or `undefined` when they are not served. */
   readonly twilsockPath: string | undefined
   /**
@@ -83,6 +85,11 @@ export interface Gateway {
    * relay.
    */
   acceptPage(socket: PageSocket): PageHandler
+  /**
+   * Has `/readyz` and `/healthz` answer 503 from now on, so that load balancers send requests elsewhere. Everything else
+   * goes on until `close`.
+   */
+  drain(): void
   /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
@@ -110,6 +117,7 @@ class HttpGateway implements Gateway {
   readonly #noteForwarding: NoteForwarding
   readonly #router: ReturnType<typeof makeRouter>
   readonly #unwatch: readonly (() => void)[]
+  #isDraining = false
   #isClosed = false
 
   constructor(options: ResolvedGatewayOptions) {
@@ -132,6 +140,7 @@ class HttpGateway implements Gateway {
       listening: this.#listening,
       pages: this.pagePath === undefined ? undefined : this,
       isClosed,
+      isDraining: () => this.#isDraining,
       noteForwarding,
     })
     this.fetch = (request, bindings = {}) => this.#router.fetch(request, bindings)
@@ -155,6 +164,10 @@ class HttpGateway implements Gateway {
       sent: listening.sent + connections.sent + pages.sent,
       dropped: listening.dropped + connections.dropped + pages.dropped,
     }
+  }
+
+  get healthPaths(): readonly string[] {
+    return HEALTH_PATHS.map((path) => `${this.#options.basePath}${path}`)
   }
 
   get twilsockPath(): string | undefined {
@@ -189,6 +202,10 @@ class HttpGateway implements Gateway {
     this.#listening.endOf(sids)
     this.#connections.endOf(sids)
     this.#pages?.endOf(sids)
+  }
+
+  drain(): void {
+    this.#isDraining = true
   }
 
   async close(): Promise<void> {

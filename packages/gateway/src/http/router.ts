@@ -47,6 +47,8 @@ export interface Destinations {
   /** Takes pages, where they are served. */
   readonly pages: PageDestination | undefined
   readonly isClosed: () => boolean
+  /** Whether load balancers should send requests elsewhere. */
+  readonly isDraining: () => boolean
   /** Told of each request. */
   readonly noteForwarding: NoteForwarding
 }
@@ -70,6 +72,8 @@ type ApiRoute = readonly [method: string, path: string, name: string, handle: Ap
 
 /** The path of the WebSockets of pages. */
 export const PAGE_PATH = '/rivulet'
+/** Everything is up; the process runs; requests are welcome, even if the registry is away. */
+export const HEALTH_PATHS = ['/healthz', '/livez', '/readyz'] as const
 const SERVICES = '/v1/Services'
 const SERVICE = `${SERVICES}/:service`
 const STREAMS = `${SERVICE}/Streams`
@@ -92,8 +96,12 @@ export function makeRouter(options: RouterOptions, to: Destinations): Hono<Env> 
       guarded(name, (context, line) => withExchange(context, options, line, handle)),
     )
   }
-  const health = guarded('health', () => healthOf(options, to))
-  router.get('/healthz', health)
+  for (const path of HEALTH_PATHS) {
+    router.get(
+      path,
+      guarded('health', () => healthOf(path, options, to)),
+    )
+  }
   const description = guarded('openapi', () => textAnswer(OPEN_API, 200))
   router.get('/openapi.json', description)
   const playground = guarded('playground', ({ req }) => playgroundFile(req.path, pageHubOf(options)))
@@ -190,10 +198,17 @@ function corsOf(origins: readonly string[]) {
   })
 }
 
-function healthOf({ services, registry }: RouterOptions, { isClosed, pages }: Destinations): Answer {
+function healthOf(
+  path: (typeof HEALTH_PATHS)[number],
+  { services, registry }: RouterOptions,
+  { isDraining, pages }: Destinations,
+): Answer {
   const statuses = [...services.values()].map((hub) => hub.status)
   const areHubsUp = statuses.every((status) => status === 'up' || status === 'local')
-  const isUp = !isClosed() && areHubsUp && registry.status === 'up'
-  const body = { status: isUp ? 'up' : 'down', ...(pages !== undefined && { pages: pages.counts.pages }) }
-  return jsonAnswer(body, isUp ? 200 : 503)
+  const isReady = areHubsUp && !isDraining()
+  // While the registry is away, publishing and listening go on for the streams that are known.
+  const isUp = { '/livez': true, '/readyz': isReady, '/healthz': isReady && registry.status === 'up' }[path]
+  const status = isUp ? 'up' : 'down'
+  const body = { status, registry: registry.status === 'up' ? 'up' : 'degraded' }
+  return jsonAnswer({ ...body, ...(pages !== undefined && { pages: pages.counts.pages }) }, isUp ? 200 : 503)
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Answer, problemAnswer } from '../base/answer.ts'
 import type { ProblemName } from '../base/problem.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import type { ClientSockets } from './client-sockets.ts'
 
 // A name or an address, and a port: RFC 3986, 3.2.2.
@@ -63,6 +64,21 @@ function closing(headers: Answer['headers'], body: Answer['body']): Record<strin
 /** Tells whether a request may have had more headers than Node has kept. */
 export function hasManyHeaders({ rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.length / 2 >= MAX_HEADERS
+}
+
+/**
+ * Tells whether a proxy that says nothing of itself may have sent a request, as Nginx does with its defaults: clients of
+ * today speak HTTP/1.1.
+ */
+export function isOfOldProxy({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && httpVersionMinor === 0
+}
+
+/** Tells whether a request is HAProxy's plain `option httpchk GET /healthz`: HTTP/1.0 has no host (RFC 1945). */
+export function isPlainHealthCheck(request: IncomingMessage, { healthPaths }: Gateway): boolean {
+  const { method, url = '', headers } = request
+  if (!isOfOldProxy(request) || headers.host !== undefined || headers.upgrade !== undefined) return false
+  return (method === 'GET' || method === 'HEAD') && healthPaths.includes(url)
 }
 
 /** Of a version that is spoken here, and with one host: a proxy in front may have gone by another (RFC 9112, 3.2). */

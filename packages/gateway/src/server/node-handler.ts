@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { isOfOldProxy, isPlainHealthCheck } from './broken-request.ts'
 
 /** Answers a request of Node's HTTP server. Never throws. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -21,6 +22,9 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
     // It would be waited for until the client gives up.
     if (incoming.readableEnded) return write(problemAnswer('bodyTaken'), outgoing)
     restoreUrl(incoming)
+    // What has no host is answered by a name of this machine, from which it comes.
+    if (isPlainHealthCheck(incoming, gateway)) incoming.headers.host = 'localhost'
+    else if (gateway.isOpen && isOfOldProxy(incoming)) return write(problemAnswer('forwarded'), outgoing)
     const take = beginPublish(incoming, gateway)
     if (take === undefined) void answerByFetch(incoming, outgoing)
     else if (typeof take === 'object') write(take, outgoing)

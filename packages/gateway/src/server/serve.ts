@@ -6,13 +6,14 @@ import {
   answerBrokenRequests,
   hasManyHeaders,
   isClear,
+  isPlainHealthCheck,
   MAX_HEADERS,
   refuseBy,
   refuseRequest,
 } from './broken-request.ts'
 import { ClientSockets, endableRequests } from './client-sockets.ts'
 import { listen } from './listen.ts'
-import { type NodeHandler, toNodeHandler } from './node-handler.ts'
+import { toNodeHandler } from './node-handler.ts'
 import { takeUpgrades } from './upgrade.ts'
 
 /** Address and limits of a server. */
@@ -115,7 +116,7 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
   // Node keeps so many and leaves out the others, a second `Host` among them; such requests are refused.
   server.maxHeadersCount = MAX_HEADERS
   const sockets = new ClientSockets(server, options.writeStallMs ?? 30_000)
-  answerRequests(server, sockets, toNodeHandler(gateway))
+  answerRequests(server, sockets, gateway)
   const refuse = refuseBy(STATUS_CODES, sockets)
   answerBrokenRequests(server, refuse)
   // Without a listener for upgrades Node answers those requests as if they asked for none.
@@ -124,11 +125,12 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
   return { server, terminateAll: await takeUpgrades(server, gateway, { refuse, sockets }) }
 }
 
-function answerRequests(server: Server, sockets: ClientSockets, handle: NodeHandler): void {
+function answerRequests(server: Server, sockets: ClientSockets, gateway: Gateway): void {
+  const handle = toNodeHandler(gateway)
   server.on('request', (incoming, outgoing) => {
     sockets.answer(incoming, outgoing, () => {
       if (hasManyHeaders(incoming)) refuseRequest(outgoing, 'headersTooLarge')
-      else if (isClear(incoming)) handle(incoming, outgoing)
+      else if (isClear(incoming) || isPlainHealthCheck(incoming, gateway)) handle(incoming, outgoing)
       else refuseRequest(outgoing, 'badRequest')
     })
   })

@@ -3,10 +3,10 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from '@rivulet/websocket/relay'
 import type { WebSocket, WebSocketServer } from 'ws'
-import type { Answer } from '../base/answer.ts'
+import { type Answer, problemAnswer } from '../base/answer.ts'
 import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { hasManyHeaders, isClear, type Refuse } from './broken-request.ts'
+import { hasManyHeaders, isClear, isOfOldProxy, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
 import { handBack, hasAllHeaders, isAnswering, isForWebSocket } from './hand-back.ts'
 
@@ -133,11 +133,16 @@ async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoi
   if (pagePath !== undefined) {
     endpoints.set(pagePath, {
       webSockets: await webSocketServer(MAX_MESSAGE_BYTES),
-      check: (request) => gateway.checkPage({ url: urlOf(request), headers: headersOf(request) }),
+      check: (request) => checkPage(request, gateway),
       accept: (socket) => gateway.acceptPage(socket),
     })
   }
   return endpoints
+}
+
+function checkPage(request: IncomingMessage, gateway: Gateway): Answer | undefined {
+  if (gateway.isOpen && isOfOldProxy(request)) return problemAnswer('forwarded')
+  return gateway.checkPage({ url: urlOf(request), headers: headersOf(request) })
 }
 
 async function webSocketServer(maxPayload: number): Promise<WebSocketServer> {

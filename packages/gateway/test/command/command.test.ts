@@ -24,7 +24,7 @@ test('the command serves a local hub, and ends in good order when it is told to'
   const client = await listenAt(api.messagesOf('secret-plans'), BASIC)
   expect((await api.publish('secret-plans', { password: 'swordfish' })).status).toBe(201)
   await client.count(1)
-  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up', pages: 0 })
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up', registry: 'up', pages: 0 })
   const idle = connect(Number(new URL(url).port), '127.0.0.1')
   idle.on('error', () => {})
 
@@ -148,7 +148,11 @@ test.each([0, 1])('the registry has its credentials from whichever URL has them:
   const given = { port: 0, open: true as const, transport, registry: 'nats', logLevel: 'silent' }
   const running = await runGateway(settingsOf(given, {}))
   onTestFinished(() => running.close())
-  expect(await (await fetch(`${running.url}/healthz`)).json()).toEqual({ status: 'up', pages: 0 })
+  expect(await (await fetch(`${running.url}/healthz`)).json()).toEqual({
+    status: 'up',
+    registry: 'up',
+    pages: 0,
+  })
 })
 
 test('the command shows what it can be told', async () => {

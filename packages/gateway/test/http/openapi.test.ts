@@ -79,6 +79,8 @@ test('what is answered is as the document says', async () => {
     [MESSAGES, 'get', await sse('limited'), 405],
     [STREAM, 'delete', await api.remove('limited'), 204],
     ['/healthz', 'get', await api.send('GET', `${url}/healthz`), 200],
+    ['/livez', 'get', await api.send('GET', `${url}/livez`), 200],
+    ['/readyz', 'get', await api.send('GET', `${url}/readyz`), 200],
   ]
   for (const [path, method, answer, status] of asked) {
     expect([path, method, answer.status]).toEqual([path, method, status])

@@ -249,13 +249,27 @@ test('pages keep their place while streams come and go', async () => {
 
 test('the health route tells whether every hub is up', async () => {
   const { url, hub } = await served()
-  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up' })
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up', registry: 'up' })
   await hub.close()
   const response = await fetch(`${url}/healthz`)
-  expect([response.status, await response.json()]).toEqual([503, { status: 'down' }])
+  expect([response.status, await response.json()]).toEqual([503, { status: 'down', registry: 'up' }])
   const api = new ApiClient(url)
   await api.create({ UniqueName: 'a' })
   expect(await api.publish('a', {})).toMatchObject({ status: 503, body: { code: 20503 } })
+})
+
+test('what drains is not ready, and goes on answering', async () => {
+  const { url, gateway } = await served()
+  const statuses = async () => {
+    const answers = ['/livez', '/readyz', '/healthz'].map((path) => fetch(`${url}${path}`))
+    return (await Promise.all(answers)).map(({ status }) => status)
+  }
+  expect(await statuses()).toEqual([200, 200, 200])
+  gateway.drain()
+  expect(await statuses()).toEqual([200, 503, 503])
+  const api = new ApiClient(url)
+  await api.create({ UniqueName: 'a' })
+  expect((await api.publish('a', {})).status).toBe(201)
 })
 
 test('the handler works without a server, under a path of its own', async () => {

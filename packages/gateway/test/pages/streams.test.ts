@@ -119,14 +119,14 @@ describe('a page', () => {
 test('a gateway tells how many pages there are', async () => {
   const { url, gateway } = await servedPages()
   const health = async () => (await fetch(`${url}/healthz`)).json()
-  expect(await health()).toEqual({ status: 'up', pages: 0 })
+  expect(await health()).toEqual({ status: 'up', registry: 'up', pages: 0 })
   const page = await readyPage(url, { token })
   await page.stream('a').subscribe(() => {}).ready
   await page.stream('b').subscribe(() => {}).ready
   page.stream('a').publish({ n: 1 })
   await page.flush()
   expect(gateway.counts).toMatchObject({ pages: 1, joins: 2, received: 1, refused: 0, connections: 0 })
-  expect(await health()).toEqual({ status: 'up', pages: 1 })
+  expect(await health()).toEqual({ status: 'up', registry: 'up', pages: 1 })
   await page.close()
   await eventually(() => gateway.counts).toMatchObject({ pages: 0, joins: 0 })
 })

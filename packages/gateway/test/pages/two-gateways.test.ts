@@ -127,5 +127,5 @@ describe('pages at two gateways on one NATS server', () => {
 test('the command lets no pages in when it is told not to', async () => {
   const url = await startGateway('--no-pages')
   expect((await fetch(`${url}/rivulet`)).status).toBe(404)
-  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up' })
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'up', registry: 'up' })
 })

@@ -319,7 +319,9 @@ describe('a server that is started again', { timeout: 120_000 }, () => {
   })
 })
 
-test('a gateway whose registry is down is not healthy', { timeout: 120_000 }, async () => {
+test('a gateway whose registry is down is not healthy, and ready all the same', {
+  timeout: 120_000,
+}, async () => {
   const proxy = await startProxy({ url: broker.url })
   onTestFinished(() => proxy.close())
   const { here } = await opened(1, { servers: proxy.url })
@@ -330,11 +332,16 @@ test('a gateway whose registry is down is not healthy', { timeout: 120_000 }, as
     keys: [ACCOUNT_KEY],
     registry: here.registry,
   })
-  const health = async () => (await gateway.fetch(new Request('http://localhost/healthz'))).status
+  const ask = (path: string) => gateway.fetch(new Request(`http://localhost${path}`))
+  const health = async () => (await ask('/healthz')).status
   expect(await health()).toBe(200)
   proxy.mode = 'refuse'
   proxy.drop()
   await waitFor(async () => expect(await health()).toBe(503), 30_000)
+  for (const path of ['/livez', '/readyz']) {
+    const answer = await ask(path)
+    expect([answer.status, await answer.json()]).toEqual([200, { status: 'up', registry: 'degraded' }])
+  }
   proxy.mode = 'pass'
   await waitFor(async () => expect(await health()).toBe(200), 30_000)
 })
