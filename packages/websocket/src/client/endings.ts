@@ -15,9 +15,12 @@ export function endOf(code: number, reason: string | undefined): RivuletError {
   return lost(reason || (code === NO_CONNECTION ? 'no connection' : `closed with code ${code}`))
 }
 
-/** Makes the error of a refusal that the next token may end, out of that of one for good. */
+/**
+ * Makes the error of a refusal that the next token may end, out of that of one for good. In other words, or the hub would
+ * not report the latter when it comes.
+ */
 export function refusedForNow({ message }: RivuletError): RivuletError {
-  return new RivuletError('TRANSPORT_UNAVAILABLE', message)
+  return new RivuletError('TRANSPORT_UNAVAILABLE', `${message} It is asked again soon.`)
 }
 
 /** Makes the error of a connection that is lost; another one may succeed. */
