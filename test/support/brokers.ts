@@ -202,7 +202,9 @@ function natsConfig(options: NatsServerOptions, port: number, ports: Ports, fold
     lines.push(`authorization { users: [ ${list.join(', ')} ] }`)
   }
   if (cluster) {
-    const routes = cluster.routes.map((route) => `nats://127.0.0.1:${route}`)
+    // With JetStream a member needs a route before there is another member; one to itself is passed over.
+    const known = jetstream && cluster.routes.length === 0 ? [ports.cluster] : cluster.routes
+    const routes = known.map((route) => `nats://127.0.0.1:${route}`)
     lines.push(
       `cluster { name: "${cluster.name}", listen: "127.0.0.1:${ports.cluster}", routes: [ ${routes.join(', ')} ] }`,
     )

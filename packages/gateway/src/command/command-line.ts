@@ -17,7 +17,8 @@ Environment, since arguments show in process lists:
 Signals:
   SIGHUP            reads the keys of --key-file and --config anew, and ends listeners of keys that are gone or have
                     changed; everything else stays (with --open it ends the command)
-  SIGTERM, SIGINT   tells the listeners, answers what has begun, and ends; a second one ends it at once, with 130`
+  SIGTERM, SIGINT   with --drain-seconds says that it is not ready, and goes on for so long; then tells the listeners,
+                    answers what has begun, and ends; a second one ends it at once, with 130`
 
 const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
   ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have, and pages'],
@@ -92,7 +93,7 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>, nam
   for (const [limit, flag, what] of LIMITS) {
     command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[limit]})`, limitOf)
   }
-  return withMetrics(command).addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
+  return withOperation(withMetrics(command)).addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
 }
 
 function withMetrics(command: Command): Command {
@@ -103,6 +104,26 @@ function withMetrics(command: Command): Command {
       portOf,
     )
     .option('--metrics-host <address>', 'the address for it to listen on (default: 127.0.0.1)')
+}
+
+function withOperation(command: Command): Command {
+  return command
+    .option('--registry-bucket <name>', 'the bucket of a registry in NATS (default: rivulet-streams)')
+    .option(
+      '--registry-replicas <number>',
+      'how many servers of a NATS cluster keep the bucket, 1 to 5; when it is made (default: 1)',
+      limitOf,
+    )
+    .option(
+      '--drain-seconds <number>',
+      'after SIGTERM: seconds to go on while /readyz says 503, before the port closes (default: 0)',
+      secondsOf,
+    )
+}
+
+function secondsOf(value: string): number {
+  if (!/^\d{1,4}$/.test(value)) throw new InvalidArgumentError('It is a whole number from 0.')
+  return Number(value)
 }
 
 function limitOf(value: string): number {

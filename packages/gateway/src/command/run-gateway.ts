@@ -46,14 +46,19 @@ export async function runGateway(settings: Settings, timeoutMs?: number): Promis
   let registry: StreamRegistry | undefined
   let metrics: MetricsServer | undefined
   try {
-    const { services, relays } = await openServices(settings, hubs, timeoutMs)
-    registry = await registryOf(settings)
+    const { services, relays } = await noted(log, 'broker', openServices(settings, hubs, timeoutMs))
+    registry = await noted(
+      log,
+      'registry',
+      untilReached(() => registryOf(settings), timeoutMs),
+    )
     const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
     metrics = await metricsServerOf(settings, gateway)
     if (metrics !== undefined) log.info({ url: metrics.url }, 'serving metrics')
     const server = await serve(gateway, { port: settings.port, hostname: settings.host })
     log.info({ url: server.url, pid: process.pid }, 'listening')
     const close = async () => {
+      await drain(gateway, log, settings.drainSeconds)
       log.info({}, 'closing')
       await server.close()
       await metrics?.close()
@@ -71,6 +76,48 @@ export async function runGateway(settings: Settings, timeoutMs?: number): Promis
     await Promise.all([metrics?.close(), registry?.close(), ...hubs.map((hub) => hub.close())])
     throw error
   }
+}
+
+// What usually takes a few milliseconds.
+const NOTED_AFTER_MS = 1000
+// As long as a hub waits for its broker. The members of a NATS cluster that starts agree on a leader within seconds.
+const REGISTRY_TIMEOUT_MS = 10_000
+const REGISTRY_RETRY_MS = 500
+
+/** Writes a line while the start waits for something: whoever sees no `listening` would not know why. */
+async function noted<Result>(log: GatewayLog, what: string, work: Promise<Result>): Promise<Result> {
+  const note = () => log.info({}, `waiting for the ${what}`)
+  const timer = setTimeout(note, NOTED_AFTER_MS)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Opens the registry, and tries again while it can't be reached. */
+async function untilReached(
+  open: () => Promise<StreamRegistry>,
+  timeoutMs = REGISTRY_TIMEOUT_MS,
+): Promise<StreamRegistry> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await open()
+    } catch (error) {
+      const isAway = RivuletError.is(error) && error.code === 'TRANSPORT_UNAVAILABLE'
+      if (!isAway || performance.now() > deadlineMs) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, REGISTRY_RETRY_MS))
+  }
+}
+
+/** Lets load balancers notice before the port closes. */
+async function drain(gateway: Gateway, log: GatewayLog, seconds: number): Promise<void> {
+  gateway.drain()
+  if (seconds === 0) return
+  log.info({ seconds }, 'draining')
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 }
 
 async function metricsServerOf(settings: Settings, gateway: Gateway): Promise<MetricsServer | undefined> {
@@ -109,12 +156,17 @@ async function hubOf(
   return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig, { timeoutMs })
 }
 
-async function registryOf({ registry, services }: Settings): Promise<StreamRegistry> {
+async function registryOf(settings: Settings): Promise<StreamRegistry> {
+  const { registry, registryBucket: bucket, registryReplicas: replicas, services } = settings
   if (registry === 'memory') return memoryRegistry()
   const [first] = Object.values(services)
   const { transport = [] } = first ?? {}
   const urls = registry === 'nats' ? transport : registry
-  return openNatsRegistry(natsOptionsOf([urls].flat().filter((url) => typeof url === 'string')))
+  const given = { ...(bucket !== undefined && { bucket }), ...(replicas !== undefined && { replicas }) }
+  return openNatsRegistry({
+    ...natsOptionsOf([urls].flat().filter((url) => typeof url === 'string')),
+    ...given,
+  })
 }
 
 function reloadKeys(gateway: Gateway, log: GatewayLog, read: () => readonly ApiKey[]): void {

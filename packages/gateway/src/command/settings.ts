@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
-import { type Form, PORT } from '../base/options.ts'
+import { type Form, numberFrom, PORT } from '../base/options.ts'
 import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
@@ -21,6 +21,11 @@ export interface Settings extends Limits {
   readonly cors: readonly string[]
   /** `memory`, `nats` (where the transport is), or URLs. */
   readonly registry: string | readonly string[]
+  /** The bucket of a registry in NATS, and how many servers keep it when it is made. */
+  readonly registryBucket?: string
+  readonly registryReplicas?: number
+  /** How long the gateway goes on after SIGTERM while it says that it is not ready, in seconds. */
+  readonly drainSeconds: number
   readonly playground: boolean
   /** Whether pages of Rivulet's browser client may join the hubs. */
   readonly pages: boolean
@@ -46,6 +51,9 @@ export interface CommandOptions extends Limits {
   readonly allowedHost?: readonly string[]
   readonly cors?: readonly string[]
   readonly registry?: string
+  readonly registryBucket?: string
+  readonly registryReplicas?: number
+  readonly drainSeconds?: number
   readonly publicUrl?: string
   readonly playground?: true
   /** Commander has true here when it was not given. */
@@ -71,9 +79,20 @@ const CONFIG_FIELDS = [
     'accountSid',
     'publicUrl',
     'twilsock',
+    'registryBucket',
+    'registryReplicas',
+    'drainSeconds',
     ...LIMIT_NAMES,
   ],
 ]
+
+// NATS takes no other names of buckets.
+const BUCKET: Form = {
+  fits: (value) => typeof value === 'string' && /^[\w-]+$/.test(value),
+  what: 'a name of letters, digits, _ and -',
+}
+/** Longer than any load balancer takes to notice. */
+const DRAIN_SECONDS = numberFrom(0, 3600)
 
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
 const CONFIG_FORMS: Readonly<Record<string, Form>> = {
@@ -92,6 +111,9 @@ const CONFIG_FORMS: Readonly<Record<string, Form>> = {
   pages: { fits: (value) => typeof value === 'boolean', what: 'true or false' },
   cors: { fits: Array.isArray, what: 'a list of origins' },
   publicUrl: { fits: (value) => typeof value === 'string', what: 'a URL' },
+  registryBucket: BUCKET,
+  registryReplicas: numberFrom(1, 5),
+  drainSeconds: DRAIN_SECONDS,
 }
 
 /** Puts together what the command was told: an option counts more than the file. Throws `INVALID_OPTIONS`. */
@@ -104,6 +126,9 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     allowedHosts: options.allowedHost,
     cors: options.cors,
     registry: options.registry,
+    registryBucket: options.registryBucket,
+    registryReplicas: options.registryReplicas,
+    drainSeconds: options.drainSeconds,
     playground: options.playground,
     logLevel: options.logLevel,
     metricsPort: options.metricsPort,
@@ -115,7 +140,7 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
   }
   const defaults = {
     ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
-    ...{ playground: false, pages: true, logLevel: 'info', metricsHost: '127.0.0.1' },
+    ...{ playground: false, pages: true, logLevel: 'info', metricsHost: '127.0.0.1', drainSeconds: 0 },
   }
   return {
     ...defaults,

@@ -120,6 +120,9 @@ test.each<[config: object, sentence: RegExp]>([
   [{ services: { [SERVICE]: 'nats://host' } }, /services is an object of/],
   [{ open: false, keys: [null] }, /keys is a list of/],
   [{ publicUrl: 5 }, /publicUrl is a URL/],
+  [{ registryBucket: 'a.b' }, /registryBucket is a name of letters/],
+  [{ registryReplicas: 6 }, /registryReplicas is a number from 1 to 5/],
+  [{ drainSeconds: 3601 }, /drainSeconds is a number from 0 to 3600/],
   [{ twilsock: 'yes' }, /twilsock is true or false/],
   [{ twilsock: true }, /twilsock needs keys/],
   [{ pages: 'no' }, /pages is true or false/],
@@ -181,6 +184,9 @@ test('the command shows what it can be told', async () => {
     ['--page-burst', 30],
     ['--page-max-bytes', 4096],
     ['--max-page-messages-per-second', 300],
+    ['--max-token-life-seconds', 3600],
+    ['--registry-replicas', 1],
+    ['--drain-seconds', 0],
   ]
   for (const option of known) expect(running.output).toContain(option)
   const shown = running.output.replaceAll(/\s+/g, ' ')
