@@ -33,8 +33,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   snapshot: { file: '/src/model/snapshot.ts', from: 'return value + 0 // -0 becomes 0', to: 'return value' },
   tokens: {
     file: '/gateway/src/access/token.ts',
-    from: "return isTooLong || keys.signer(key.sid) !== key ? 'invalid'",
-    to: "return keys.signer(key.sid) !== key ? 'invalid'",
+    from: "return isTooLong ? 'tooLong'",
+    to: "return isTooLong && !isTooLong ? 'tooLong'",
   },
   topic: { file: '/src/model/topic.ts', from: "/[.!~*'()]/g", to: "/[.!~'()]/g" },
   twilsock: {

@@ -35,7 +35,7 @@ export async function fuzz(bytes: Buffer): Promise<void> {
   if (result.ok) {
     checkAccepted(token)
     for (const action of ['publish', 'listen', 'manage'] as const) result.caller.may(action, SERVICE, name)
-  } else assert.match(result.reason, /^(?:invalid|expired)$/)
+  } else assert.match(result.reason, /^(?:invalid|expired|tooLong)$/)
   checkPattern(pattern, name)
 }
 

@@ -47,11 +47,7 @@ export async function runGateway(settings: Settings, timeoutMs?: number): Promis
   let metrics: MetricsServer | undefined
   try {
     const { services, relays } = await noted(log, 'broker', openServices(settings, hubs, timeoutMs))
-    registry = await noted(
-      log,
-      'registry',
-      untilReached(() => registryOf(settings), timeoutMs),
-    )
+    registry = await noted(log, 'registry', registryOf(settings, timeoutMs))
     const gateway = createGateway({ ...optionsOf(settings), services, relays, registry, log })
     metrics = await metricsServerOf(settings, gateway)
     if (metrics !== undefined) log.info({ url: metrics.url }, 'serving metrics')
@@ -96,14 +92,11 @@ async function noted<Result>(log: GatewayLog, what: string, work: Promise<Result
 }
 
 /** Opens the registry, and tries again while it can't be reached. */
-async function untilReached(
-  open: () => Promise<StreamRegistry>,
-  timeoutMs = REGISTRY_TIMEOUT_MS,
-): Promise<StreamRegistry> {
+async function registryOf(settings: Settings, timeoutMs = REGISTRY_TIMEOUT_MS): Promise<StreamRegistry> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     try {
-      return await open()
+      return await openRegistry(settings)
     } catch (error) {
       const isAway = RivuletError.is(error) && error.code === 'TRANSPORT_UNAVAILABLE'
       if (!isAway || performance.now() > deadlineMs) throw error
@@ -156,7 +149,7 @@ async function hubOf(
   return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig, { timeoutMs })
 }
 
-async function registryOf(settings: Settings): Promise<StreamRegistry> {
+async function openRegistry(settings: Settings): Promise<StreamRegistry> {
   const { registry, registryBucket: bucket, registryReplicas: replicas, services } = settings
   if (registry === 'memory') return memoryRegistry()
   const [first] = Object.values(services)

@@ -177,7 +177,8 @@ describe('before it is open', () => {
     })
     expect(sockets).toEqual([])
     void transport.open(told, NEVER).catch(() => {})
-    await vi.waitFor(() => expect(sockets).toHaveLength(1))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(sockets).toHaveLength(1)
   })
 
   test('a token that cannot be had says why, in the words of the one that gives it', async () => {
