@@ -79,7 +79,7 @@ interface Remote {
 export class Hub {
   readonly #options: ResolvedHubOptions
   readonly #streams = new Map<string, Stream>()
-  readonly #events: Events<HubEvents>
+  readonly #events = new Events<HubEvents>((...thrown) => this.#listenerFailed(...thrown))
   readonly #state: HubState
   readonly #remote: Remote | undefined
   #closing: Promise<Ledger> | undefined
@@ -91,13 +91,12 @@ export class Hub {
   constructor(options: HubOptions, environment: Environment = realEnvironment) {
     this.#options = resolveHubOptions(options)
     const { name, acceptRemoval, nowMs, transport } = this.#options
-    const turns = new Turns(outside(environment))
-    this.#events = new Events((...thrown) => this.#listenerFailed(...thrown))
+    const outsideRequests = outside(environment)
     this.#state = {
-      ...{ name, environment: outside(environment), acceptsRemoval: acceptRemoval, isClosed: false },
+      ...{ name, environment: outsideRequests, acceptsRemoval: acceptRemoval, isClosed: false },
       clock: clockOf(environment, nowMs),
       origins: new Origins(() => environment.random()),
-      turns,
+      turns: new Turns(outsideRequests),
       signals: new SignalActions(),
       totals: new Counters(),
       ...{ outboxes: undefined, inboxes: undefined },

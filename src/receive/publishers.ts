@@ -70,7 +70,7 @@ export class Publishers {
     return verdict
   }
 
-  /** Forgets who was silent for so long that what it sends is judged as first contact, and frees the windows of the quiet. */
+  /** Forgets publishers of which nothing is trusted any more, and frees what only busier ones need. */
   forgetSilent(nowMs: number): void {
     const maxAgeS = this.state === undefined ? 0 : maxAgeOf(this.state) / 1_000
     const silentS = nowMs / 1_000 - TRUSTED_S - maxAgeS
@@ -123,7 +123,7 @@ export class Publishers {
     this.#all.deleted(this)
   }
 
-  /** It was heard: it becomes the newest, among the proven as soon as it is. */
+  /** Makes a publisher that was heard the newest of its list, which may be another one since. */
   #move(publisher: Publisher, from: RecencyList): void {
     const to = this.#listOf(publisher)
     if (to === from && to.newest === publisher) return
