@@ -2,6 +2,11 @@ import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
 
 /** So many barriers that fail one after the other mean that the connection upstream is dead. */
 const FAILURES_TO_DOWN = 2
+/**
+ * Barriers whose starts are nearer than this part of their time fail together, and count as one. A page asks the next
+ * when its own time for one is over, which may be a moment before the time of the relay is.
+ */
+const OVERLAP_PART = 0.9
 /** Barriers upstream at a time. With one alone a page would wait for two where upstream is slow. */
 const MAX_OVERLAPPING = 3
 
@@ -12,6 +17,8 @@ export class Barriers {
   readonly #flush: (signal: AbortSignal) => Promise<void>
   readonly #dead: (cause: Error) => void
   #failures = 0
+  /** When the last barrier that counts as failed had begun. */
+  #failedStartMs = -Infinity
   #waiting: (() => void)[] = []
   readonly #running = new Set<AbortController>()
 
@@ -31,7 +38,7 @@ export class Barriers {
   /** The connection is gone: nothing that was asked is answered. */
   stop(): void {
     this.#waiting = []
-    this.#failures = 0
+    this.#succeed()
     for (const running of this.#running) running.abort(new Error('the connection upstream is gone'))
     this.#running.clear()
   }
@@ -53,23 +60,29 @@ export class Barriers {
   }
 
   async #answerAll(answers: readonly (() => void)[], running: AbortController): Promise<void> {
-    const before = this.#failures
+    const startMs = performance.now()
     const overdue = () => {
       const cause = new Error('the barrier was not answered in time')
       running.abort(cause)
-      // Barriers that overlap fail together, and count as one.
-      if (this.#failures === before && ++this.#failures === FAILURES_TO_DOWN) this.#dead(cause)
+      if (startMs - this.#failedStartMs < OVERLAP_PART * this.timeoutMs) return
+      this.#failedStartMs = startMs
+      if (++this.#failures === FAILURES_TO_DOWN) this.#dead(cause)
     }
     const timer = setTimeout(overdue, this.timeoutMs)
     try {
       await this.#flush(running.signal)
       if (!running.signal.aborted) {
-        this.#failures = 0
+        this.#succeed()
         for (const answer of answers) answer()
       }
     } catch {
       // The page has its own deadline and counts the messages as unconfirmed.
     }
     clearTimeout(timer)
+  }
+
+  #succeed(): void {
+    this.#failures = 0
+    this.#failedStartMs = -Infinity
   }
 }

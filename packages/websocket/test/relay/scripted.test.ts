@@ -533,6 +533,20 @@ describe('barriers', () => {
     expect(pages.ended.mock.calls).toEqual([['away']])
   })
 
+  test('that are asked a moment before the last one is over count as the next in a row', async () => {
+    const { upstream, port, host } = await opened()
+    upstream.answers.flush = 'hang'
+    port.barrier(() => {})
+    await tick()
+    vi.advanceTimersByTime(1_990)
+    port.barrier(() => {})
+    await tick()
+    vi.advanceTimersByTime(1_000)
+    expect(host.down).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1_000)
+    expect(host.down).toHaveBeenCalledTimes(1)
+  })
+
   test('that are asked in the moment after an end are answered', async () => {
     const barriers = new Barriers(
       async () => {},
