@@ -197,10 +197,7 @@ export class Hub {
 
   /** Returns where every attempt and received message of all streams ended, closed ones included. */
   ledger(): Ledger {
-    const sum = new Counters()
-    this.#state.totals.addTo(sum)
-    for (const stream of this.#streams.values()) Stream.stateOf(stream)?.counters.addTo(sum)
-    return sum.ledger()
+    return this.#state.totals.ledger()
   }
 
   /**
@@ -275,7 +272,8 @@ export class Hub {
       endStream(state, { reason: 'removed', isLocal: false }),
     )
     Object.assign(state, { outboxes, inboxes })
-    return { connection, outboxes, inboxes, everything: new StreamState('', state, DEFAULT_OPTIONS) }
+    const everything = new StreamState('', state, DEFAULT_OPTIONS, new Counters()) // taps are no subscribers of the hub's
+    return { connection, outboxes, inboxes, everything }
   }
 
   /** Streams that have an origin begin a new one, if the prefixes are others than before. */
@@ -311,7 +309,6 @@ export class Hub {
   /** Frees the name of a stream that has ended. */
   #ended(state: StreamState): void {
     this.#streams.delete(state.name)
-    state.counters.foldInto(this.#state.totals)
     this.#remote?.inboxes.end(state)
   }
 

@@ -46,7 +46,7 @@ export class Tap extends Subscription {
   readonly #hub: HubState
   readonly #confirmations: Confirmations
   readonly #listener: TapListener
-  /** Streams that are not followed any more, and frames of none. */
+  /** All streams, those that are not followed any more included, and frames of none. */
   readonly #totals = new Counters()
   readonly #publishers: HubPublishers
   readonly #followed = new Map<string, Followed>()
@@ -69,10 +69,7 @@ export class Tap extends Subscription {
 
   /** Returns where everything heard so far ended; `subscribers` is the number of streams that are followed. */
   ledger(): Ledger {
-    const sum = new Counters()
-    this.#totals.addTo(sum)
-    for (const { inbox } of this.#followed.values()) inbox.state.counters.addTo(sum)
-    return sum.ledger()
+    return this.#totals.ledger()
   }
 
   /** Iterates the streams that were heard, at most 4 096: the one that was silent longest gives way to a further one. */
@@ -114,7 +111,7 @@ export class Tap extends Subscription {
   #open(topic: string): Followed | undefined {
     const name = nameIn(topic)
     if (name === undefined || topicOf(this.#hub.name, name) !== topic) return undefined
-    const state = new StreamState(name, this.#hub, OPTIONS)
+    const state = new StreamState(name, this.#hub, OPTIONS, this.#totals)
     state.hasToldDrop = true // it has no option that whoever taps could change
     const subscriber = { index: -1, joined: ignore, ended: ignore }
     const listener = this.#listener // called as a member, `this` would be the tap
@@ -129,7 +126,6 @@ export class Tap extends Subscription {
     this.#followed.delete(topic)
     removeAllListeners(inbox.state)
     inbox.publishers.clear()
-    inbox.state.counters.foldInto(this.#totals)
   }
 }
 

@@ -17,7 +17,7 @@ export function addListener(state: StreamState, subscriber: Subscriber, listener
     state.listeners.push(listener)
     state.subscribers.push(subscriber)
   }
-  state.counters.subscribers++
+  state.counters.add('subscribers', 1)
 }
 
 /**
@@ -28,7 +28,7 @@ export function removeListener(state: StreamState, subscriber: Subscriber): void
   state.listeners[subscriber.index] = nobody
   state.subscribers[subscriber.index] = undefined
   subscriber.index = -1
-  state.counters.subscribers--
+  state.counters.add('subscribers', -1)
   if (!state.isDelivering) closeUp(state)
 }
 

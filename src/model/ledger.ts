@@ -107,20 +107,47 @@ export type Ledger = { readonly [Name in keyof Counts]: Readonly<Counts[Name]> }
 type PlainCount = { [Name in keyof Counts]: Counts[Name] extends number ? Name : never }[keyof Counts]
 
 /**
- * Counts for one stream. Once it has ended, what still happens counts in the hub's totals too: `total` is set then.
- * The three groups share a frozen object of zeros until they are needed, so that a stream is small.
+ * Counts for one stream, and for its hub in `total`, so that nobody has to add up thousands of streams. The three groups
+ * share a frozen object of zeros until they are needed, so that a stream is small.
  */
 export class Counters extends Counts {
-  #total: Counters | undefined
+  readonly #total: Counters | undefined
+  /** The last snapshot, until something is counted. */
+  #ledger: Ledger | undefined
+
+  constructor(total?: Counters) {
+    super()
+    this.#total = total
+  }
 
   /** Adds to a counter, or takes from it. */
   add(name: PlainCount, count: number): void {
+    this.#ledger = undefined
     this[name] += count
     this.#total?.add(name, count)
   }
 
+  /** Counts an accepted message, which is in flight unless it is local. */
+  accept(isLocal: boolean): void {
+    this.#ledger = undefined
+    this.attempts++
+    this.accepted++
+    if (isLocal) this.local++
+    else this.inFlight++
+    this.#total?.accept(isLocal)
+  }
+
+  /** Counts a received message that is handed to the subscribers. */
+  deliver(): void {
+    this.#ledger = undefined
+    this.received++
+    this.delivered++
+    this.#total?.deliver()
+  }
+
   /** Counts a refused attempt. */
   refuse(code: RefusalCode | 'ABORTED'): void {
+    this.#ledger = undefined
     this.attempts++
     if (this.refused === NONE_REFUSED) this.refused = { ...NONE_REFUSED }
     this.refused[REFUSED[code]]++
@@ -129,6 +156,7 @@ export class Counters extends Counts {
 
   /** Counts received messages that are not delivered. */
   drop(reason: DropReason): void {
+    this.#ledger = undefined
     this.received++
     if (this.dropped === NONE_DROPPED) this.dropped = { ...NONE_DROPPED }
     this.dropped[reason]++
@@ -137,37 +165,21 @@ export class Counters extends Counts {
 
   /** Counts accepted messages as no longer in flight: they did not reach the broker. */
   lose(reason: LossReason, count: number): void {
+    this.#ledger = undefined
     this.inFlight -= count
     if (this.lost === NONE_LOST) this.lost = { ...NONE_LOST }
     this.lost[reason] += count
     this.#total?.lose(reason, count)
   }
 
-  /** Adds everything to `sum`. */
-  addTo(sum: Counters): void {
-    added(this, sum)
-  }
-
-  /** Adds everything to the hub's totals; from now on each count is added there too. */
-  foldInto(total: Counters): void {
-    this.addTo(total)
-    this.#total = total
-  }
-
+  /** Returns the numbers of now; the same object as last time when nothing was counted since. */
   ledger(): Ledger {
-    return { ...this, refused: { ...this.refused }, lost: { ...this.lost }, dropped: { ...this.dropped } }
+    this.#ledger ??= Object.freeze({
+      ...this,
+      refused: Object.freeze({ ...this.refused }),
+      lost: Object.freeze({ ...this.lost }),
+      dropped: Object.freeze({ ...this.dropped }),
+    })
+    return this.#ledger
   }
-}
-
-/** Adds every number, those of the groups too, to that of the same name in `to`. */
-function added(counts: object, to: object): object {
-  const terms = counts as Record<string, number | object>
-  const sums = to as typeof terms
-  for (const name of Object.keys(terms)) {
-    const term = terms[name] as number & object
-    const sum = sums[name]
-    if (typeof sum === 'number') sums[name] = sum + term
-    else if (!Object.isFrozen(term)) sums[name] = added(term, { ...sum }) // frozen: all zeros
-  }
-  return sums
 }

@@ -136,7 +136,7 @@ export interface HubState {
   readonly turns: Turns
   /** What is to be done when signals abort, which may be shared by all streams. */
   readonly signals: SignalActions
-  /** Closed streams, and frames that belong to none. */
+  /** What all streams counted, closed ones included, and frames that belong to none. */
   readonly totals: Counters
   readonly acceptsRemoval: boolean
   isClosed: boolean
@@ -158,7 +158,7 @@ export class StreamState {
   readonly name: string
   readonly hub: HubState
   readonly options: ResolvedOptions
-  readonly counters = new Counters()
+  readonly counters: Counters
   /** What may be published; absent without a limit. */
   readonly bucket: LeakyBucket | undefined = undefined
   /** What subscribers may see, where messages of other processes count too. */
@@ -192,10 +192,12 @@ export class StreamState {
   /** Whether it was told that an option of this process keeps messages out. */
   hasToldDrop = false
 
-  constructor(name: string, hub: HubState, options: ResolvedOptions) {
+  /** What the stream counts is counted in `totals`, too. */
+  constructor(name: string, hub: HubState, options: ResolvedOptions, totals = hub.totals) {
     this.name = name
     this.hub = hub
     this.options = options
+    this.counters = new Counters(totals)
     this.isJoined = hub.outboxes === undefined
     const { limit } = options
     if (limit === false) return

@@ -46,11 +46,7 @@ function admit(
 ): Message {
   state.hub.outboxes?.begin(state, nowMs)
   const message = new Message(data, true, originOf(state), ++state.sequence, traceparent)
-  const { counters, hub } = state
-  counters.attempts++
-  counters.accepted++
-  if (hub.outboxes === undefined) counters.local++
-  else counters.inFlight++
+  state.counters.accept(state.hub.outboxes === undefined)
   // Subscribers see local messages too, so these leave less room for those of other processes.
   state.receiving?.fill(nowMs)
   deliver(state, message, wire, nowMs)

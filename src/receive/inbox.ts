@@ -107,8 +107,7 @@ export class Inbox {
       isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
       if (typeof outcome === 'string') dropByOption(state, outcome, this.publishers.size)
       else {
-        state.counters.received++
-        state.counters.delivered++
+        state.counters.deliver()
         deliver(state, outcome, undefined, nowMs)
       }
     }

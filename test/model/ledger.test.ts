@@ -240,4 +240,27 @@ describe('the ledger of a hub', () => {
     stream.publish({})
     expect(before.attempts).toBe(0)
   })
+
+  test('hands out the same object until something is counted, which nobody can write', async () => {
+    const { hubs, here, there } = await linked()
+    const before = [hubs[1].ledger(), there.ledger()]
+    for (const counts of [() => hubs[0].ledger(), () => here.ledger()]) {
+      const first = counts()
+      expect(counts()).toBe(first)
+      here.publish({})
+      const second = counts()
+      expect(second).not.toBe(first)
+      await passUntil(hubs[0].flush())
+      expect(counts()).not.toBe(second)
+    }
+    const after = [hubs[1].ledger(), there.ledger()]
+    expect(after.map(({ delivered }, index) => [delivered, before[index]?.delivered])).toEqual([
+      [2, 0],
+      [2, 0],
+    ])
+    for (const ledger of after) {
+      const { refused, lost, dropped } = ledger
+      expect([ledger, refused, lost, dropped].every(Object.isFrozen)).toBe(true)
+    }
+  })
 })

@@ -1,14 +1,24 @@
 import type { Hub, Ledger, Stream } from 'rivulet'
 import type { DestinationTemplate } from './attributes.ts'
 
+/** A ledger of many streams, which grows. */
+type Sums = { -readonly [Name in keyof Ledger]: Ledger[Name] }
+
+/** A stream as the last collection saw it. */
+interface SeenStream {
+  readonly group: string | undefined
+  /** `undefined` at first: nothing of it is in the sum of its group yet. */
+  ledger: Ledger | undefined
+}
+
 /** Splits a hub's ledger by the groups that its streams belong to. Kept between collections, so that no sum falls. */
 export class GroupedLedgers {
   readonly #hub: Hub
   readonly #template: DestinationTemplate
-  /** Streams that were seen, with their groups; those that have ended, until the last message is settled. */
-  readonly #streams = new Map<Stream, string | undefined>()
-  /** Sums of the streams that have ended, by group. */
-  readonly #ended = new Map<string, Ledger>()
+  /** Those that have ended, until the last message is settled. */
+  readonly #streams = new Map<Stream, SeenStream>()
+  /** By group; of the streams that have ended, too. */
+  readonly #sums = new Map<string, Sums>()
 
   constructor(hub: Hub, template: DestinationTemplate) {
     this.#hub = hub
@@ -17,40 +27,45 @@ export class GroupedLedgers {
 
   /**
    * Gives the ledger of each group. Under `undefined` stands the rest: streams without a group, and those that opened
-   * and ended between two calls.
+   * and ended between two calls. Only the ledgers that changed since the last call are added up: a stream gives the
+   * same object as long as it counts nothing.
    */
   read(): Map<string | undefined, Ledger> {
     for (const stream of this.#hub.streams()) {
-      if (!this.#streams.has(stream)) this.#streams.set(stream, this.#template(stream.name))
+      if (this.#streams.has(stream)) continue
+      this.#streams.set(stream, { group: this.#template(stream.name), ledger: undefined })
     }
-    const sums = new Map<string | undefined, Ledger>(this.#ended)
-    for (const [stream, group] of this.#streams) this.#add(stream, group, sums)
-    let rest = this.#hub.ledger()
-    for (const ledger of sums.values()) rest = combined(rest, ledger, -1)
-    return sums.set(undefined, rest)
+    for (const [stream, seen] of this.#streams) this.#look(stream, seen)
+    const rest = copyOf(this.#hub.ledger())
+    for (const sums of this.#sums.values()) add(sums, rest, -1)
+    return new Map<string | undefined, Ledger>(this.#sums).set(undefined, rest)
   }
 
-  #add(stream: Stream, group: string | undefined, sums: Map<string | undefined, Ledger>): void {
+  #look(stream: Stream, seen: SeenStream): void {
+    const { group } = seen
     const ledger = stream.ledger()
-    const isSettled = stream.closed && ledger.inFlight === 0 && ledger.waiting === 0
-    if (isSettled) this.#streams.delete(stream)
-    if (group === undefined) return
-    if (isSettled) this.#ended.set(group, sumOf(this.#ended.get(group), ledger))
-    sums.set(group, sumOf(sums.get(group), ledger))
+    if (ledger !== seen.ledger && group !== undefined) {
+      const sums = this.#sums.get(group)
+      if (seen.ledger !== undefined) add(seen.ledger, sums as Sums, -1)
+      if (sums === undefined) this.#sums.set(group, copyOf(ledger))
+      else add(ledger, sums, 1)
+    }
+    seen.ledger = ledger
+    if (stream.closed && ledger.inFlight === 0 && ledger.waiting === 0) this.#streams.delete(stream)
   }
 }
 
-function sumOf(sum: Ledger | undefined, ledger: Ledger): Ledger {
-  return sum === undefined ? ledger : combined(sum, ledger, 1)
+function copyOf({ refused, lost, dropped, ...counts }: Ledger): Sums {
+  return { ...counts, refused: { ...refused }, lost: { ...lost }, dropped: { ...dropped } }
 }
 
 /** Adds every number of a ledger to that of the same name, or takes it away. */
-function combined<Counts extends object>(one: Counts, other: Counts, sign: 1 | -1): Counts {
-  const others = Object.values(other)
-  const entries = Object.entries(one).map(([name, value], index) => {
-    const otherValue = others[index]
-    const isCount = typeof value === 'number'
-    return [name, isCount ? value + sign * otherValue : combined(value, otherValue, sign)]
-  })
-  return Object.fromEntries(entries) as Counts
+function add(counts: object, to: object, sign: 1 | -1): void {
+  const terms = counts as Record<string, number | object>
+  const sums = to as typeof terms
+  for (const name in terms) {
+    const term = terms[name] as number | object
+    if (typeof term === 'number') (sums[name] as number) += sign * term
+    else add(term, sums[name] as object, sign)
+  }
 }

@@ -7,23 +7,16 @@ export class ScrapedHub {
   readonly name: string
   readonly #hub: Hub
   readonly #missed = new Highest<'missed'>()
-  /** One for all metrics of a collection, so that they add up, and that many streams are summed once. */
-  #ledger: Ledger | undefined
 
   constructor(hub: Hub, name: string) {
     this.#hub = hub
     this.name = name
   }
 
+  /** The same for all metrics of a collection, so that they add up: a registry asks them in one go. */
   get ledger(): Ledger {
-    if (this.#ledger !== undefined) return this.#ledger
-    // A registry asks all metrics in one go, before the first answer is awaited.
-    queueMicrotask(() => {
-      this.#ledger = undefined
-    })
     const ledger = this.#hub.ledger()
-    this.#ledger = { ...ledger, missed: this.#missed.of('missed', ledger.missed) }
-    return this.#ledger
+    return { ...ledger, missed: this.#missed.of('missed', ledger.missed) }
   }
 
   get isUp(): boolean {

@@ -1,7 +1,7 @@
 import { memoryBus } from '@rivulet/memory'
 import { Gauge, register as globalRegistry, Registry } from 'prom-client'
 import { createHub, type Hub, RivuletError } from 'rivulet'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { openScene, wire } from '../../../test/support/remote-scene.ts'
 import { waitFor } from '../../../test/support/wait-for.ts'
 import { register } from '../src/prometheus.ts'
@@ -110,16 +110,6 @@ test('lets no counter fall when a missed message comes late', async () => {
     [1, 2],
     [3, 3],
   ])
-})
-
-test('reads a ledger once a scrape', async () => {
-  const hub = openHub('fleet')
-  register(hub, { registry })
-  const ledger = vi.spyOn(hub, 'ledger')
-  await registry.metrics()
-  expect(ledger).toHaveBeenCalledTimes(1)
-  await registry.metrics()
-  expect(ledger).toHaveBeenCalledTimes(2)
 })
 
 test("uses prom-client's own registry unless there is another, and a registry may be cleared", async () => {
