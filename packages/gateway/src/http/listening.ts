@@ -1,3 +1,4 @@
+import { runOutside } from 'rivulet/transport'
 import { type Answer, otherAnswer } from '../base/answer.ts'
 import { ApiError } from '../base/problem.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
@@ -131,7 +132,7 @@ class Heartbeat {
 
   add(listener: SseListener): void {
     this.#listeners.add(listener)
-    this.#timer ??= setTimeout(() => this.#beat(), this.#intervalMs)
+    this.#timer ??= runOutside(() => setTimeout(() => this.#beat(), this.#intervalMs))
   }
 
   delete(listener: SseListener): void {

@@ -1,6 +1,7 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
+import { runOutside } from 'rivulet/transport'
 import { KvMirror } from './kv-mirror.ts'
 import { connectNats, keyOf, type NatsRegistryOptions, openBucket, recordOf } from './nats-bucket.ts'
 import { NatsWatch } from './nats-watch.ts'
@@ -182,14 +183,16 @@ class NatsRegistry implements StreamRegistry {
    */
   #catchUp(): Promise<void> {
     if (this.#nextCatchUp !== undefined) return this.#nextCatchUp
-    const next = this.#runningCatchUp.then(() => {
-      this.#nextCatchUp = undefined
-      const running = this.#askForRevision()
-      this.#runningCatchUp = running.catch(() => {})
-      return running
-    })
+    const next = runOutside(() => this.#runningCatchUp.then(() => this.#startCatchUp()))
     this.#nextCatchUp = next
     return next
+  }
+
+  #startCatchUp(): Promise<void> {
+    this.#nextCatchUp = undefined
+    const running = this.#askForRevision()
+    this.#runningCatchUp = running.catch(() => {})
+    return running
   }
 
   async #askForRevision(): Promise<void> {

@@ -1,3 +1,4 @@
+import { runOutside } from 'rivulet/transport'
 import type { PageQuery, RecordPage } from './registry.ts'
 import { type Age, byAge, isExpired, isStreamSid, type StreamRecord } from './stream-record.ts'
 
@@ -101,7 +102,7 @@ export class RecordIndex {
   #schedule(record: StreamRecord): void {
     if (record.expiresMs === null) return
     const delayMs = Math.min(Math.max(record.expiresMs - this.#nowMs(), 0), LONGEST_DELAY_MS)
-    const timer = setTimeout(() => this.#fire(record), delayMs)
+    const timer = runOutside(() => setTimeout(() => this.#fire(record), delayMs))
     // A stream that will expire keeps no process alive. Only Node's timers have the method.
     ;(timer as { unref?(): void }).unref?.()
     this.#timers.set(record, timer)

@@ -1,4 +1,5 @@
 import type { Hub, Stream } from 'rivulet'
+import { runOutside } from 'rivulet/transport'
 import { ApiError } from '../base/problem.ts'
 import type { RemovalReason, StreamRegistry } from '../registry/registry.ts'
 import { hubNameOf, type StreamRecord } from '../registry/stream-record.ts'
@@ -55,9 +56,13 @@ export class LiveStreams {
     if (this.#isClosed) throw new ApiError('unavailable', { 'retry-after': '2' })
     const running = this.#broadcasts.get(key)
     if (running !== undefined) return running
-    const broadcast: Broadcast = new Broadcast(record, this.streamOf(record), (over) => {
-      if (this.#broadcasts.get(key) === over) this.#broadcasts.delete(key)
-    })
+    // It outlives the request that starts it.
+    const broadcast = runOutside(
+      () =>
+        new Broadcast(record, this.streamOf(record), (over) => {
+          if (this.#broadcasts.get(key) === over) this.#broadcasts.delete(key)
+        }),
+    )
     this.#broadcasts.set(key, broadcast)
     return broadcast
   }

@@ -1,3 +1,4 @@
+import { runOutside } from 'rivulet/transport'
 import type { Caller } from '../access/caller.ts'
 import type { KeyRing } from '../access/key-ring.ts'
 import { MAX_TOKEN_LENGTH, TOO_LONG, type TokenResult, verifyAccessToken } from '../access/token.ts'
@@ -81,7 +82,7 @@ export class Connections {
     const connection = new Connection(socket, this.#host)
     this.#all.add(connection)
     this.#strangers.add(connection)
-    this.#timer ??= setTimeout(() => this.#beat(), PING_MS)
+    this.#timer ??= runOutside(() => setTimeout(() => this.#beat(), PING_MS))
     if (this.#isClosed) connection.end()
     return connection
   }

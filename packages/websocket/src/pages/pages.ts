@@ -1,3 +1,4 @@
+import { runOutside } from 'rivulet/transport'
 import { CLOSE, encodeText, KIND, PING_EVERY_MS } from '../base/protocol.ts'
 import { unref } from '../base/unref.ts'
 import { Page } from './page.ts'
@@ -65,7 +66,7 @@ class PagesOfServer implements Pages {
     for (const page of [...this.#pages]) page.end(CLOSE.restart, 'the server closes')
   }
 
-  /** One timer for all pages, while there are any. */
+  /** One timer for all pages, while there are any; it belongs to no request. */
   #look(): void {
     if (this.#timer !== undefined) return
     const next = () => {
@@ -77,7 +78,7 @@ class PagesOfServer implements Pages {
       }
       if (this.#pages.size > 0) this.#look()
     }
-    this.#timer = setTimeout(next, PING_EVERY_MS)
+    this.#timer = runOutside(() => setTimeout(next, PING_EVERY_MS))
     unref(this.#timer)
   }
 }

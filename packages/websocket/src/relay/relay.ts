@@ -1,5 +1,5 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
-import { timeoutsOf } from 'rivulet/transport'
+import { outsideTransport, runOutside, timeoutsOf } from 'rivulet/transport'
 import { Barriers } from './barriers.ts'
 import { capabilitiesOver } from './capabilities.ts'
 import type { RelayGuest, RelayPort } from './guest.ts'
@@ -21,7 +21,8 @@ export interface Relay extends Transport {
  * *Upstream* is the transport that was given to `relay`. The relay has its capabilities.
  */
 export function relay(upstream?: Transport): Relay {
-  return new RelayTransport(upstream)
+  // What a page asks for must not stay in the async context of the request that its socket came with.
+  return new RelayTransport(upstream && outsideTransport(upstream))
 }
 
 const encoder = new TextEncoder()
@@ -208,7 +209,8 @@ class RelayTransport implements Relay {
   }
 
   #fromPage(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline' {
-    if (!this.#isOpen || this.#upstream?.send(topic, frame) === 'offline') return 'offline'
+    if (!this.#isOpen) return 'offline'
+    if (runOutside(() => this.#upstream?.send(topic, frame)) === 'offline') return 'offline'
     this.#toPages(topic, frame, sender)
     this.#toHub(topic, frame)
     if (this.#watch.hears(topic)) this.#tell(topic, (host) => host.watched(topic, frame))
