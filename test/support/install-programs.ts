@@ -5,9 +5,11 @@ import { isInstalled } from './find-executable.ts'
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   fish: 'fish',
+  haproxy: 'haproxy',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
+  nginx: 'nginx',
   'nats-server': 'nats-server',
   openssl: 'openssl',
   'redis-cli': 'redis-tools',
@@ -19,7 +21,7 @@ const OPTIONAL = ['valkey-server']
 
 /**
  * Sees to it, before any test runs, that brokers and browser are on this machine: what is missing is installed, or named
- * in one sentence. The service that Debian's mosquitto starts on port 1883 is not used.
+ * in one sentence. The services that Debian starts of some of them are not used.
  */
 export default function installPrograms(): void {
   installRequired()

@@ -108,6 +108,8 @@ function withMetrics(command: Command): Command {
 
 function withOperation(command: Command): Command {
   return command
+    .option('--rate-per-second <number>', 'messages a second of all on each stream (default: 30)', limitOf)
+    .option('--burst <number>', 'of those messages, how many at once (default: 30)', limitOf)
     .option('--registry-bucket <name>', 'the bucket of a registry in NATS (default: rivulet-streams)')
     .option(
       '--registry-replicas <number>',

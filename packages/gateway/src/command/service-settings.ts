@@ -1,4 +1,4 @@
-import type { HubConfigObject } from 'rivulet'
+import type { HubConfigObject, LimitOptions } from 'rivulet'
 import { invalid } from '../base/invalid.ts'
 
 /** How the command's hubs are opened; without a transport they are local. */
@@ -20,6 +20,19 @@ export function namedBySid(services: ServicesSettings): ServicesSettings {
   return Object.fromEntries(
     Object.entries(services).map(([sid, service]) => {
       return [sid, nameOf(service) === undefined ? { ...service, name: sid } : service]
+    }),
+  )
+}
+
+/** Gives each stream of all services a limit, except what a service says of its own streams. */
+export function limitedBy(limit: LimitOptions, services: ServicesSettings): ServicesSettings {
+  if (Object.keys(limit).length === 0) return services
+  return Object.fromEntries(
+    Object.entries(services).map(([sid, service]) => {
+      const own = service.streamDefaults?.limit
+      if (own === false) return [sid, service]
+      const streamDefaults = { ...service.streamDefaults, limit: { ...limit, ...own } }
+      return [sid, { ...service, streamDefaults }]
     }),
   )
 }

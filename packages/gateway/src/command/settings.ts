@@ -5,7 +5,13 @@ import { type Form, numberFrom, PORT } from '../base/options.ts'
 import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
-import { checkApart, namedBySid, type ServiceSettings, type ServicesSettings } from './service-settings.ts'
+import {
+  checkApart,
+  limitedBy,
+  namedBySid,
+  type ServiceSettings,
+  type ServicesSettings,
+} from './service-settings.ts'
 
 /** The limits that were given. */
 type Limits = { readonly [name in LimitName]?: number }
@@ -54,6 +60,8 @@ export interface CommandOptions extends Limits {
   readonly registryBucket?: string
   readonly registryReplicas?: number
   readonly drainSeconds?: number
+  readonly ratePerSecond?: number
+  readonly burst?: number
   readonly publicUrl?: string
   readonly playground?: true
   /** Commander has true here when it was not given. */
@@ -82,6 +90,8 @@ const CONFIG_FIELDS = [
     'registryBucket',
     'registryReplicas',
     'drainSeconds',
+    'ratePerSecond',
+    'burst',
     ...LIMIT_NAMES,
   ],
 ]
@@ -93,6 +103,7 @@ const BUCKET: Form = {
 }
 /** Longer than any load balancer takes to notice. */
 const DRAIN_SECONDS = numberFrom(0, 3600)
+const AT_LEAST_ONE = numberFrom(1, 1_000_000)
 
 /** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
 const CONFIG_FORMS: Readonly<Record<string, Form>> = {
@@ -114,6 +125,8 @@ const CONFIG_FORMS: Readonly<Record<string, Form>> = {
   registryBucket: BUCKET,
   registryReplicas: numberFrom(1, 5),
   drainSeconds: DRAIN_SECONDS,
+  ratePerSecond: AT_LEAST_ONE,
+  burst: AT_LEAST_ONE,
 }
 
 /** Puts together what the command was told: an option counts more than the file. Throws `INVALID_OPTIONS`. */
@@ -146,7 +159,10 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     ...defaults,
     ...config,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-    services: servicesOf(options, config, environment),
+    services: limitedBy(
+      { ...limitIn(config), ...limitIn(options) },
+      servicesOf(options, config, environment),
+    ),
     keys: readKeys({
       lines: [...(options.key ?? []), ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/)],
       files: options.keyFile ?? [],
@@ -172,6 +188,14 @@ function readConfig(file: string): Config {
     if (config[field] !== undefined && !fits(config[field])) throw invalid(`In ${file}, ${field} is ${what}.`)
   }
   return config
+}
+
+/** What is said of the messages on each stream. */
+function limitIn({ ratePerSecond, burst }: { readonly ratePerSecond?: unknown; readonly burst?: unknown }) {
+  return {
+    ...(ratePerSecond !== undefined && { ratePerSecond: ratePerSecond as number }),
+    ...(burst !== undefined && { burst: burst as number }),
+  }
 }
 
 function servicesOf(options: CommandOptions, config: Config, environment: Environment): ServicesSettings {

@@ -40,6 +40,18 @@ test('the command serves a local hub, and ends in good order when it is told to'
   }
 })
 
+test('of 100 messages at once as many pass as --burst says', async () => {
+  const statusesOf = async (args: readonly string[]) => {
+    const running = new GatewayProcess([...LOCAL, '--open', ...args])
+    const api = new ApiClient(await running.url())
+    await api.create({ UniqueName: 'orders' })
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => api.publish('orders', { n })))
+    return answers.map(({ status }) => status)
+  }
+  expect(new Set(await statusesOf(['--burst', '100']))).toEqual(new Set([201]))
+  expect(new Set(await statusesOf(['--burst', '1', '--rate-per-second', '1']))).toEqual(new Set([201, 429]))
+})
+
 test('a second signal ends the command at once, with the code of an interruption', async () => {
   const running = new GatewayProcess([...LOCAL, '--open'])
   const { port } = new URL(await running.url())
@@ -187,6 +199,8 @@ test('the command shows what it can be told', async () => {
     ['--max-token-life-seconds', 3600],
     ['--registry-replicas', 1],
     ['--drain-seconds', 0],
+    ['--rate-per-second', 30],
+    ['--burst', 30],
   ]
   for (const option of known) expect(running.output).toContain(option)
   const shown = running.output.replaceAll(/\s+/g, ' ')

@@ -30,6 +30,29 @@ test('limits are told by options and by the file, where options count more', asy
   expect(given).not.toHaveProperty('maxConnectionsPerIdentity')
 })
 
+test('messages on a stream have the limit that options or the file give, unless their service has its own', async () => {
+  const limitsOf = async (args: string[], config?: object) =>
+    Object.values((await settings(args, config)).services).map(({ streamDefaults }) => streamDefaults?.limit)
+  expect(await limitsOf([])).toEqual([undefined])
+  expect(await limitsOf(['--burst', '300'])).toEqual([{ burst: 300 }])
+  const services = {
+    [SERVICE]: { streamDefaults: { limit: false } },
+    [OTHER]: { streamDefaults: { limit: { burst: 5 }, maxBytes: 100 } },
+    [`IS${'4'.repeat(32)}`]: {},
+  }
+  expect(await limitsOf(['--rate-per-second', '50'], { services, ratePerSecond: 40, burst: 400 })).toEqual([
+    false,
+    { ratePerSecond: 50, burst: 5 },
+    { ratePerSecond: 50, burst: 400 },
+  ])
+  for (const config of [{ burst: 0 }, { ratePerSecond: '50' }]) {
+    await expect(settings([], config)).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringContaining(`${Object.keys(config)[0]} is a number from 1`),
+    })
+  }
+})
+
 test('client SDKs are served unless an option or the file says otherwise', async () => {
   expect(await settings([])).not.toHaveProperty('twilsock')
   expect(await settings(['--no-twilsock'])).toMatchObject({ twilsock: false })

@@ -38,13 +38,15 @@ export interface PageParts {
   readonly name?: string
   /** The `Origin` that a browser would send. */
   readonly origin?: string
+  /** The authority of the server's certificate. */
+  readonly ca?: string
 }
 
 /** Makes the hub of a page that runs in this process. The test closes it, and checks its ledger. */
-export function pageHub(url: string, { token, name = 'default', origin }: PageParts = {}): Hub {
+export function pageHub(url: string, { token, name = 'default', ...socket }: PageParts = {}): Hub {
   const transport = websocket({
     url: pageUrlOf(url),
-    WebSocket: socketOf(origin),
+    WebSocket: socketOf(socket),
     ...(token !== undefined && { token }),
   })
   const hub = makeLive({ name, transport })
@@ -64,11 +66,10 @@ export function pageUrlOf(url: string): string {
   return `${url.replace(/^http/, 'ws')}/rivulet`
 }
 
-function socketOf(origin: string | undefined): WebSocketConstructor {
-  if (origin === undefined) return WebSocket
+function socketOf(options: { readonly origin?: string; readonly ca?: string }): WebSocketConstructor {
   return class extends WebSocket {
     constructor(url: string) {
-      super(url, { origin })
+      super(url, options)
     }
   }
 }
