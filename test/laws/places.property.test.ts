@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliver } from '../../src/deliver/delivery.ts'
 import { addListener, removeAllListeners, removeListener } from '../../src/deliver/fan-out.ts'
+import { Counters } from '../../src/model/ledger.ts'
 import type { Message } from '../../src/model/message.ts'
 import type { StreamState, Subscriber } from '../../src/model/stream-state.ts'
 
@@ -18,7 +19,7 @@ const act: fc.Arbitrary<Act> = fc.record({
 
 /** What of a stream calling its subscribers needs. */
 function emptyState(): StreamState {
-  const counters = { subscribers: 0 }
+  const counters = new Counters()
   return { listeners: [], subscribers: [], counters, hub: {}, queued: 0, isDelivering: false } as never
 }
 
