@@ -272,7 +272,8 @@ export class Hub {
       endStream(state, { reason: 'removed', isLocal: false }),
     )
     Object.assign(state, { outboxes, inboxes })
-    const everything = new StreamState('', state, DEFAULT_OPTIONS, new Counters()) // taps are no subscribers of the hub's
+    // Counted apart: its taps are no subscribers of a stream.
+    const everything = new StreamState('', state, DEFAULT_OPTIONS, new Counters())
     return { connection, outboxes, inboxes, everything }
   }
 

@@ -2,7 +2,6 @@ export { runOutside } from './base/async-context.ts'
 export type { Environment } from './base/environment.ts'
 export { type JoinChange, type JoinEvents, Joins, keepJoins } from './connection/joins.ts'
 export { type Adapter, makeTransport, type TransportConnection } from './connection/make-transport.ts'
-export { outsideTransport } from './connection/outside.ts'
 export {
   type DecodedFrame,
   decodeFrame,

@@ -136,7 +136,7 @@ export interface HubState {
   readonly turns: Turns
   /** What is to be done when signals abort, which may be shared by all streams. */
   readonly signals: SignalActions
-  /** What all streams counted, closed ones included, and frames that belong to none. */
+  /** The counts of all streams, closed ones included, and of frames that belong to none. */
   readonly totals: Counters
   readonly acceptsRemoval: boolean
   isClosed: boolean
@@ -192,7 +192,7 @@ export class StreamState {
   /** Whether it was told that an option of this process keeps messages out. */
   hasToldDrop = false
 
-  /** What the stream counts is counted in `totals`, too. */
+  /** Each count is added to `totals`, too. */
   constructor(name: string, hub: HubState, options: ResolvedOptions, totals = hub.totals) {
     this.name = name
     this.hub = hub

@@ -7,15 +7,12 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openHub } from 'rivulet'
 import { WebSocket } from 'ws'
+import { namesOfKept, type RequestStore } from '../support/kept-stores.ts'
 
-interface Request {
-  readonly name: string
-}
-
-const requests = new AsyncLocalStorage<Request>()
+const requests = new AsyncLocalStorage<RequestStore>()
 /** By what called back: the names of the requests in which it did. */
 const seen: Record<string, string[]> = {}
-const stores: WeakRef<Request>[] = []
+const stores: WeakRef<RequestStore>[] = []
 
 // Node 20 has none of its own.
 globalThis.WebSocket ??= WebSocket as unknown as typeof globalThis.WebSocket
@@ -39,11 +36,11 @@ await inRequest('leave', leave)
 await waitInLine()
 await hear()
 console.log(`up ${JSON.stringify(seen)}`)
-console.log(`stores ${JSON.stringify(await keptStores())}`)
+console.log(`stores ${JSON.stringify(await namesOfKept(stores))}`)
 await once(process.stdin, 'data')
 await down()
 console.log(`down ${JSON.stringify(seen)}`)
-console.log(`stores at the end ${JSON.stringify(await keptStores())}`)
+console.log(`stores at the end ${JSON.stringify(await namesOfKept(stores))}`)
 await Promise.all([inRequest('close', () => hub.close()), peer.close()])
 console.log(`closed ${JSON.stringify(seen)}`)
 process.exit(0)
@@ -146,16 +143,4 @@ async function down(): Promise<void> {
 
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await sleep(10)
-}
-
-/** Gives the names of the stores that are still there, once no more of them go, which takes some turns. */
-async function keptStores(): Promise<string[]> {
-  let kept: string[] = []
-  for (let looks = 0; looks < 100; looks++) {
-    await sleep(20) // what was looked at stays until the turn ends
-    globalThis.gc?.()
-    kept = stores.map((store) => store.deref()?.name).filter((name) => name !== undefined)
-    if (kept.length === 0) break
-  }
-  return kept
 }

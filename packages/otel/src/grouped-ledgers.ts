@@ -15,9 +15,9 @@ interface SeenStream {
 export class GroupedLedgers {
   readonly #hub: Hub
   readonly #template: DestinationTemplate
-  /** Those that have ended, until the last message is settled. */
+  /** The open ones, and those that have ended until their last message is settled. */
   readonly #streams = new Map<Stream, SeenStream>()
-  /** By group; of the streams that have ended, too. */
+  /** The sum of each group, streams that have ended included. */
   readonly #sums = new Map<string, Sums>()
 
   constructor(hub: Hub, template: DestinationTemplate) {

@@ -39,3 +39,8 @@ export function checkOptions<Options extends object>(
     if (value !== undefined && !fits(value)) throw invalid(`${name} is ${what}.`)
   }
 }
+
+/** Tells whether a value is an object with members, and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

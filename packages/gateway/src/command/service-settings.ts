@@ -1,5 +1,6 @@
 import type { HubConfigObject, LimitOptions } from 'rivulet'
 import { invalid } from '../base/invalid.ts'
+import { isObject } from '../base/options.ts'
 
 /** How the command's hubs are opened; without a transport they are local. */
 export type ServiceSettings = Partial<HubConfigObject>
@@ -24,13 +25,14 @@ export function namedBySid(services: ServicesSettings): ServicesSettings {
   )
 }
 
-/** Gives each stream of all services a limit, except what a service says of its own streams. */
+/** Sets the limit of all streams, as far as a service does not set that of its own. */
 export function limitedBy(limit: LimitOptions, services: ServicesSettings): ServicesSettings {
-  if (Object.keys(limit).length === 0) return services
+  if (limit.ratePerSecond === undefined && limit.burst === undefined) return services
   return Object.fromEntries(
     Object.entries(services).map(([sid, service]) => {
       const own = service.streamDefaults?.limit
-      if (own === false) return [sid, service]
+      // `false`, or nothing that opening the hub would take.
+      if (own !== undefined && !isObject(own)) return [sid, service]
       const streamDefaults = { ...service.streamDefaults, limit: { ...limit, ...own } }
       return [sid, { ...service, streamDefaults }]
     }),

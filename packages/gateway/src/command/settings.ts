@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import type { LimitOptions } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
-import { type Form, numberFrom, PORT } from '../base/options.ts'
+import { type Form, isObject, numberFrom, PORT } from '../base/options.ts'
 import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
@@ -159,10 +160,7 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     ...defaults,
     ...config,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-    services: limitedBy(
-      { ...limitIn(config), ...limitIn(options) },
-      servicesOf(options, config, environment),
-    ),
+    services: limitedBy(limitOf(options, config), servicesOf(options, config, environment)),
     keys: readKeys({
       lines: [...(options.key ?? []), ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/)],
       files: options.keyFile ?? [],
@@ -190,12 +188,10 @@ function readConfig(file: string): Config {
   return config
 }
 
-/** What is said of the messages on each stream. */
-function limitIn({ ratePerSecond, burst }: { readonly ratePerSecond?: unknown; readonly burst?: unknown }) {
-  return {
-    ...(ratePerSecond !== undefined && { ratePerSecond: ratePerSecond as number }),
-    ...(burst !== undefined && { burst: burst as number }),
-  }
+/** Gives the limit of streams, as far as an option or the file tells it. */
+function limitOf(options: CommandOptions, config: Config): LimitOptions {
+  const { ratePerSecond = config.ratePerSecond, burst = config.burst } = options
+  return { ratePerSecond, burst } as LimitOptions
 }
 
 function servicesOf(options: CommandOptions, config: Config, environment: Environment): ServicesSettings {
@@ -215,8 +211,4 @@ function servicesOf(options: CommandOptions, config: Config, environment: Enviro
   // The hub of a service without a sid is called `default`, like any hub of other programs that has no name.
   if (options.service === undefined) return { [DEFAULT_SERVICE_SID]: service }
   return namedBySid({ [options.service]: service })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { runOutside } from 'rivulet/transport'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { isOfOldProxy, isPlainHealthCheck } from './broken-request.ts'
@@ -15,7 +16,7 @@ type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
 export function toNodeHandler(gateway: Gateway): NodeHandler {
   let listener: Listener | undefined
   const answerByFetch = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    listener ??= await fetchListenerOf(gateway)
+    listener ??= await runOutside(() => fetchListenerOf(gateway))
     listener(incoming, outgoing)
   }
   return (incoming, outgoing) => {
@@ -32,7 +33,10 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
   }
 }
 
-/** Gets the package only here, so that the gateway itself runs where there is no Node. */
+/**
+ * Gets the package only here, so that the gateway itself runs where there is no Node. With it Node loads its own client,
+ * which would keep the async context of the first request.
+ */
 async function fetchListenerOf(gateway: Gateway): Promise<Listener> {
   const { getRequestListener } = await import('@hono/node-server')
   return getRequestListener((request, bindings) => gateway.fetch(request, bindings), {

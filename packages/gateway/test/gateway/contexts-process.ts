@@ -1,27 +1,25 @@
 // Run as a process of its own with `--expose-gc`: a server that handles every request in a store of its own, as frameworks
-// do, with a gateway in it. Prints the stores of which something is still there when the requests have ended, while
-// other requests go on.
+// do, with a gateway in it. Prints which stores are still there when their requests have ended, while others go on.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { text } from 'node:stream/consumers'
 import { attachWebSockets, createGateway, relay, toNodeHandler } from '@rivulet/gateway'
 import { memoryBus } from '@rivulet/memory'
 import { createHub } from 'rivulet'
 import { WebSocket } from 'ws'
+import { namesOfKept, type RequestStore } from '../../../../test/support/kept-stores.ts'
 
-interface Request {
-  readonly name: string
-}
+const KEY = { sid: `SK${'b'.repeat(32)}`, secret: 'a secret of more than 32 characters' }
+const STREAMS = '/sync/v1/Services/default/Streams'
 
-const requests = new AsyncLocalStorage<Request>()
-const stores: WeakRef<Request>[] = []
+const requests = new AsyncLocalStorage<RequestStore>()
+const stores: WeakRef<RequestStore>[] = []
 
 const bridge = relay(memoryBus().transport())
 const hub = createHub({ transport: bridge })
-const keys = [{ sid: `SK${'b'.repeat(32)}`, secret: 'a secret of more than 32 characters' }]
-const gateway = createGateway({ hub, keys, relay: bridge, heartbeatMs: 10, basePath: '/sync' })
+const gateway = createGateway({ hub, keys: [KEY], relay: bridge, heartbeatMs: 10, basePath: '/sync' })
 const server = createServer(toNodeHandler(gateway))
 await attachWebSockets(server, gateway)
 inRequests()
@@ -29,17 +27,16 @@ server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 await hub.ready()
 const { port } = server.address() as AddressInfo
-const streams = `http://127.0.0.1:${port}/sync/v1/Services/default/Streams`
 
-await ask('create', 'POST', streams, 'UniqueName=orders&Ttl=3600')
+await ask('create', 'POST', STREAMS, 'UniqueName=orders&Ttl=3600')
 await listenInTurn()
 await connectInTurn('page', '/sync/rivulet')
 await connectInTurn('sdk', '/sync/v3/wsconnect')
-await ask('publish', 'POST', `${streams}/orders/Messages`, `Data=${encodeURIComponent('{"n":1}')}`)
-console.log(`kept ${JSON.stringify(await keptStores())}`)
+await ask('publish', 'POST', `${STREAMS}/orders/Messages`, `Data=${encodeURIComponent('{"n":1}')}`)
+console.log(`kept ${JSON.stringify(await namesOfKept(stores, (name) => name.startsWith('second')))}`)
 process.exit(0)
 
-/** Runs whatever a request causes in a store, named by the header or the query that names the request. */
+/** Runs whatever a request causes in a store, named by a header of the request. */
 function inRequests(): void {
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
   server.emit = (event: string, ...args: unknown[]) => {
@@ -51,33 +48,43 @@ function inRequests(): void {
   }
 }
 
-async function ask(name: string, method: string, url: string, body: string): Promise<void> {
-  const response = await fetch(url, { method, headers: headersOf(name), body })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${name} was answered ${response.status}: ${text}`)
-}
-
-function headersOf(name: string): Record<string, string> {
-  const [key] = keys
-  return {
-    'x-name': name,
-    authorization: `Basic ${Buffer.from(`${key?.sid}:${key?.secret}`).toString('base64')}`,
-    'content-type': 'application/x-www-form-urlencoded',
-  }
+async function ask(name: string, method: string, path: string, body: string): Promise<void> {
+  const answer = await send(name, method, path, {}, body)
+  const told = await text(answer)
+  if (answer.statusCode !== 201) throw new Error(`${name} was answered ${answer.statusCode}: ${told}`)
 }
 
 /** Listens twice, and ends the first, whose request has set up what both share. */
 async function listenInTurn(): Promise<void> {
-  const abort = new AbortController()
-  await listen('first listener', abort.signal)
-  await listen('second listener', undefined)
-  abort.abort()
+  const first = await listen('first listener')
+  await listen('second listener')
+  first.destroy()
 }
 
-async function listen(name: string, signal: AbortSignal | undefined): Promise<void> {
-  const headers = { ...headersOf(name), accept: 'text/event-stream' }
-  const response = await fetch(`${streams}/orders/Messages`, { headers, ...(signal && { signal }) })
-  if (response.status !== 200) throw new Error(`${name} was answered ${response.status}`)
+async function listen(name: string): Promise<IncomingMessage> {
+  const answer = await send(name, 'GET', `${STREAMS}/orders/Messages`, { accept: 'text/event-stream' })
+  if (answer.statusCode !== 200) throw new Error(`${name} was answered ${answer.statusCode}`)
+  return answer.resume()
+}
+
+/** On a connection of its own: Node sets the timer of one that is kept alive in the context of its first request. */
+async function send(
+  name: string,
+  method: string,
+  path: string,
+  more: object,
+  body = '',
+): Promise<IncomingMessage> {
+  const headers = {
+    'x-name': name,
+    authorization: `Basic ${Buffer.from(`${KEY.sid}:${KEY.secret}`).toString('base64')}`,
+    'content-type': 'application/x-www-form-urlencoded',
+    ...more,
+  }
+  const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false })
+  sent.end(body)
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  return answer
 }
 
 async function connectInTurn(kind: string, path: string): Promise<void> {
@@ -93,16 +100,4 @@ async function connect(name: string, path: string): Promise<WebSocket> {
   })
   await once(socket, 'open')
   return socket
-}
-
-/** Gives the names of the stores that are still there, once no more of them go, which takes some turns. */
-async function keptStores(): Promise<string[]> {
-  let kept: string[] = []
-  for (let looks = 0; looks < 100; looks++) {
-    await sleep(20) // what was looked at stays until the turn ends
-    globalThis.gc?.()
-    kept = stores.map((store) => store.deref()?.name).filter((name) => name !== undefined)
-    if (kept.every((name) => name.startsWith('second'))) break
-  }
-  return kept
 }

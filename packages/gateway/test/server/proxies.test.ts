@@ -43,7 +43,7 @@ async function twoGateways(): Promise<[one: Upstream, two: Upstream]> {
 interface Proxy {
   readonly name: string
   start(ports: readonly number[], certificate: Certificate): Promise<Broker>
-  /** What it writes of requests. */
+  /** Reads its log of requests. */
   logOf(broker: Broker): string
 }
 

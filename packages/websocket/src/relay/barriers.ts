@@ -1,4 +1,4 @@
-import { DEFAULT_TIMEOUTS, runOutside } from 'rivulet/transport'
+import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
 
 /** So many barriers that fail one after the other mean that the connection upstream is dead. */
 const FAILURES_TO_DOWN = 2
@@ -44,7 +44,7 @@ export class Barriers {
   }
 
   #next(): void {
-    if (this.#waiting.length > 0 && this.#running.size < MAX_OVERLAPPING) void runOutside(() => this.#run())
+    if (this.#waiting.length > 0 && this.#running.size < MAX_OVERLAPPING) void this.#run()
   }
 
   async #run(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Topic, Transport } from 'rivulet'
-import { type JoinChange, type Joins, keepJoins, runOutside } from 'rivulet/transport'
+import { type JoinChange, type Joins, keepJoins } from 'rivulet/transport'
 import { unref } from '../base/unref.ts'
 
 /** A topic that nobody listens to any more is kept joined so long when upstream failed: its pages come back. */
@@ -186,7 +186,7 @@ export class JoinedTopics {
       this.#forget(topic)
     }
     if (this.#lingering.size === 0) return
-    this.#sweeping = runOutside(() => setTimeout(() => this.#sweep(), LINGER_MS))
+    this.#sweeping = setTimeout(() => this.#sweep(), LINGER_MS)
     unref(this.#sweeping)
   }
 }

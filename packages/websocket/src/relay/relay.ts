@@ -1,5 +1,5 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
-import { outsideTransport, runOutside, timeoutsOf } from 'rivulet/transport'
+import { runOutside, timeoutsOf } from 'rivulet/transport'
 import { Barriers } from './barriers.ts'
 import { capabilitiesOver } from './capabilities.ts'
 import type { RelayGuest, RelayPort } from './guest.ts'
@@ -21,8 +21,7 @@ export interface Relay extends Transport {
  * *Upstream* is the transport that was given to `relay`. The relay has its capabilities.
  */
 export function relay(upstream?: Transport): Relay {
-  // What a page asks for must not stay in the async context of the request that its socket came with.
-  return new RelayTransport(upstream && outsideTransport(upstream))
+  return new RelayTransport(upstream)
 }
 
 const encoder = new TextEncoder()
@@ -149,17 +148,21 @@ class RelayTransport implements Relay {
   attach(guest: RelayGuest): RelayPort {
     this.#guests.add(guest)
     const isOpen = () => this.#isOpen
+    // A page may call in the async context of the request that its socket came with: nothing stays there.
     return {
       get isOpen() {
         return isOpen()
       },
       capabilities: this.capabilities,
-      join: (topic) => this.#topics.join(topic, guest),
-      leave: (topic) => this.#topics.leave(topic, guest),
+      join: (topic) => runOutside(() => this.#topics.join(topic, guest)),
+      leave: (topic) => runOutside(() => this.#topics.leave(topic, guest)),
       hold: (prefixes, takenOver) => this.#prefixes.hold(prefixes, takenOver),
       release: (prefixes, takenOver) => this.#prefixes.release(prefixes, takenOver),
-      send: (topic, frame, sender) => this.#fromPage(topic, frame, sender),
-      barrier: (answer) => (this.#upstream === undefined ? answer() : this.#barriers.ask(answer)),
+      send: (topic, frame, sender) => runOutside(() => this.#fromPage(topic, frame, sender)),
+      barrier: (answer) => {
+        if (this.#upstream === undefined) answer()
+        else runOutside(() => this.#barriers.ask(answer))
+      },
       detach: () => void this.#guests.delete(guest),
     }
   }
@@ -209,8 +212,7 @@ class RelayTransport implements Relay {
   }
 
   #fromPage(topic: Topic, frame: Uint8Array, sender: object): 'sent' | 'offline' {
-    if (!this.#isOpen) return 'offline'
-    if (runOutside(() => this.#upstream?.send(topic, frame)) === 'offline') return 'offline'
+    if (!this.#isOpen || this.#upstream?.send(topic, frame) === 'offline') return 'offline'
     this.#toPages(topic, frame, sender)
     this.#toHub(topic, frame)
     if (this.#watch.hears(topic)) this.#tell(topic, (host) => host.watched(topic, frame))

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import type { Topic, TransportHost } from 'rivulet'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { OUTSIDE, Requests } from '../../../../test/support/requests.ts'
 import { ScriptedTransport } from '../../../../test/support/scripted-transport.ts'
 import { Barriers } from '../../src/relay/barriers.ts'
 import type { RelayGuest } from '../../src/relay/guest.ts'
@@ -49,6 +50,27 @@ async function opened() {
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   return () => void vi.useRealTimers()
+})
+
+test('asks upstream for pages outside of the requests that their sockets came with', async () => {
+  const { upstream, port } = await opened()
+  const requests = new Requests()
+  for (const verb of ['join', 'leave', 'send', 'flush'] as const) {
+    const original = upstream[verb].bind(upstream) as (...args: unknown[]) => never
+    upstream[verb] = (...args: unknown[]) => {
+      requests.note(verb)
+      return original(...args)
+    }
+  }
+  await requests.run('request', async () => {
+    port.join(TOPIC)
+    await tick()
+    port.send(TOPIC, new Uint8Array(1), {})
+    await new Promise<void>((resolve) => port.barrier(resolve))
+    port.leave(TOPIC)
+    vi.advanceTimersByTime(120_000)
+  })
+  expect(requests.seen).toEqual({ join: [OUTSIDE], send: [OUTSIDE], flush: [OUTSIDE], leave: [OUTSIDE] })
 })
 
 describe('a relay that is not open', () => {
