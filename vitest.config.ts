@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+import { propertySeed } from './test/support/property-seed.ts'
 
 const conditions = ['@rivulet/source']
 
@@ -26,14 +27,16 @@ export default defineConfig({
     // No test asserts a time; what ends by itself may take long on a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,
+    env: { PROPERTY_SEED: propertySeed() },
     expect: { poll: { timeout: 60_000 } },
     projects: [
       project('units', {
         include: UNITS,
         exclude: [...configDefaults.exclude, ...WITH_PROCESSES, ...LAWS],
+        setupFiles: './test/support/seed-properties.ts',
       }),
       // A property that fails has found something, so it never runs again with another seed.
-      project('laws', { include: LAWS }),
+      project('laws', { include: LAWS, setupFiles: './test/support/seed-properties.ts' }),
       // A machine that stands still for seconds breaks connections, as it should. Such a test runs once more, and
       // the gate names it at its end.
       project('processes', {
