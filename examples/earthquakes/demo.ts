@@ -1,7 +1,7 @@
 // One hub publishes a week of earthquakes, three hubs read it, and at the end every message is accounted for.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LiveTable, showLiveTable } from '@rivulet/cli'
-import { memoryBus } from '@rivulet/memory'
+import { type MemoryBus, memoryBus } from '@rivulet/memory'
 import { createHub, type Hub } from 'rivulet'
 import { lawsOf, lawTable, ledgerTable, type ReaderAccount } from './ledger.ts'
 import { type Hubs, openOnBroker } from './other-processes.ts'
@@ -60,6 +60,7 @@ ${limit.ratePerSecond} a second and bursts of ${limit.burst}, so a swarm has to 
   try {
     const replayed = await replay(stream, quakes, options.seconds, signal)
     progress?.stop()
+    await hubs.handedOver()
     if (table !== undefined) console.log(table.stop().join('\n'))
     tell(storyOf(replayed))
     tell(await showRefusals(publisher, quakes, signal))
@@ -110,15 +111,21 @@ async function openOnBus({ loss, seed }: DemoOptions, pauseMs: number): Promise<
       watcher = createHub({ name: 'earthquakes', transport: bus.transport() })
       return watcher
     },
+    handedOver: () => publisher.flush().then(() => delivered(bus)),
     async finish() {
       await publisher.close()
-      while (bus.counts().inFlight > 0) await sleep(1)
+      await delivered(bus)
       return Promise.all(readers.map((reader) => reader.finish()))
     },
     async close() {
       await Promise.all([publisher, watcher, ...readers.map(({ hub }) => hub)].map((hub) => hub?.close()))
     },
   }
+}
+
+/** Resolves when nothing is on its way any more. */
+async function delivered(bus: MemoryBus): Promise<void> {
+  while (bus.counts().inFlight > 0) await sleep(1)
 }
 
 /** Shows what every stream of the hubs does, by a hub of its own. */

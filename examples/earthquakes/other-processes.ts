@@ -23,6 +23,8 @@ export interface Hubs {
   readonly address?: string
   /** Opens one more hub, to watch the others. Closed with them. */
   openWatcher(): Promise<Hub>
+  /** Resolves when the broker has what was published; on the bus, when everybody there has it. */
+  handedOver(): Promise<void>
   /** Closes the publisher first, then the readers once they have everything; resolves to their accounts. */
   finish(): Promise<readonly ReaderAccount[]>
   /** Closes what is still open, in bounded time. May be called again. */
@@ -64,7 +66,7 @@ export async function openOnBroker(
     const { protocol, host } = new URL(url)
     const address = `${protocol}//${host}`
     const way = `this process publishes, three others read over ${address}`
-    return { publisher, way, address, openWatcher: open, finish, close }
+    return { publisher, way, address, openWatcher: open, handedOver: () => publisher.flush(), finish, close }
   } catch (error) {
     await close()
     throw error
