@@ -52,7 +52,7 @@ export async function closeLawfully(...hubs: readonly Hub[]): Promise<Ledger[]> 
 
 /** Expects of a value that it becomes right, without asserting when. */
 export function eventually<Value>(read: () => Value) {
-  return expect.poll(read, { timeout: 20_000, interval: 20 })
+  return expect.poll(read, { interval: 20 })
 }
 
 function lawful(hub: Hub): Hub {

