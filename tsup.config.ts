@@ -6,14 +6,32 @@ import { defineConfig } from 'tsup'
 // One configuration for every package: each builds the entries that its folder has.
 const isCore = process.cwd() === import.meta.dirname
 const entries = isCore
-  ? ['src/index.ts', 'src/index-web.ts', 'src/transport.ts', 'src/testing/index.ts']
+  ? [
+      'src/index.ts',
+      'src/index-web.ts',
+      'src/tap.ts',
+      'src/adapter/index.ts',
+      'src/adapter/transport.ts',
+      'src/testing/index.ts',
+    ]
   : ['src/index.ts']
 
 const PATHS = {
   rivulet: ['./src/index.ts'],
-  'rivulet/transport': ['./src/transport.ts'],
+  'rivulet/tap': ['./src/tap.ts'],
+  'rivulet/adapter': ['./src/adapter/index.ts'],
   '@rivulet/*': ['./packages/*/src/index.ts'],
 }
+// The command of the gateway imports a package that imports the gateway.
+const GATEWAY_PATHS = Object.fromEntries(
+  ['gateway/src/index', 'gateway/src/protocol', 'twilio/src/index', 'twilio/src/registry-nats'].map(
+    (file) => [
+      `@rivulet/${file.replace('/src', '').replace('/index', '')}`,
+      [join(import.meta.dirname, `packages/${file}.ts`)],
+    ],
+  ),
+)
+const isGateway = process.cwd() === join(import.meta.dirname, 'packages/gateway')
 
 export default defineConfig({
   entry: entries,
@@ -27,7 +45,7 @@ export default defineConfig({
     banner: '/// <reference lib="esnext.disposable" />',
     // `npm run check:types` checks. TypeScript writes no declarations for a file that it came to through a package, so
     // all have paths here. Members that are marked `@internal` stay out of the declarations.
-    compilerOptions: { noCheck: true, stripInternal: true, ...(isCore ? { paths: PATHS } : {}) },
+    compilerOptions: { noCheck: true, stripInternal: true, ...pathsOf() },
   },
   clean: true,
   sourcemap: true,
@@ -35,6 +53,11 @@ export default defineConfig({
   removeNodeProtocol: false,
   plugins: isCore ? [{ name: 'common-js', buildEnd: writeCommonJs }] : [],
 })
+
+function pathsOf() {
+  if (isCore) return { paths: PATHS }
+  return isGateway ? { paths: GATEWAY_PATHS } : {}
+}
 
 // tsup has no hook that runs after the declarations are written.
 process.once('exit', (code) => {
@@ -82,7 +105,10 @@ function finishDeclarations(): void {
     const text = readFileSync(path, 'utf8').replaceAll(/^ *#private;\n/gm, '')
     writeFileSync(path, text)
     if (!isCore) continue
-    writeFileSync(path.replace(/\.ts$/, '.cts'), text.replaceAll(/(from '\.\.?\/[^']*)\.js'/g, "$1.cjs'"))
+    writeFileSync(
+      path.replace(/\.ts$/, '.cts'),
+      text.replaceAll(/((?:from|import) '\.\.?\/[^']*)\.js'/g, "$1.cjs'"),
+    )
   }
 }
 

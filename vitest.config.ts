@@ -14,7 +14,7 @@ const WITH_PROCESSES = [
 // A folder for each folder of `src`, and the house: the rules that this repository keeps.
 const UNITS = [
   'test/*.test.ts',
-  'test/{stream,publish,deliver,send,receive,connection,model,base,testing,house}/**/*.test.ts',
+  'test/{adapter,hub,tap,stream,publish,deliver,send,receive,connection,state,message,errors,base,testing,house}/**/*.test.ts',
   'packages/memory/test/**/*.test.ts',
 ]
 

@@ -1,7 +1,7 @@
 import { createHub } from './bundle.mjs'
 import { liveBytes } from './heap.mjs'
 
-// Issue 2: opened, subscribed to, published to and closed, so many streams leave nothing behind. Run with
+// Issue 2: this many streams, opened, subscribed to, published to and closed, leave nothing behind. Run with
 // `node --expose-gc bench/heap-check.mjs`; prints the figures, and fails when more than a byte a stream is left.
 const STREAMS = 100_000
 const LEFT_BYTES_ALLOWED = STREAMS

@@ -6,7 +6,7 @@ import { CHECKOUT } from './bundle.mjs'
 
 const BENCH = import.meta.dirname
 
-/** Tells on what, and beside which rivals, figures were taken. */
+/** Describes the machine and the rivals of a measurement. */
 export function describeMachine() {
   return {
     cpu: `${cpus()[0].model.trim()} × ${cpus().length}`,
@@ -16,7 +16,7 @@ export function describeMachine() {
   }
 }
 
-/** Tells which Node and which Rivulet this process measures. */
+/** Describes the Node and the Rivulet that this process measures. */
 export function describeVersions() {
   return {
     node: process.version,
@@ -44,7 +44,7 @@ function builtOn() {
     .slice(0, 16)
 }
 
-/** Nothing where there is no Git, e.g. in an unpacked archive. */
+/** Returns the commit; nothing without Git, e.g. in an unpacked archive. */
 function commit() {
   try {
     const git = (...args) =>

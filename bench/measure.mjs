@@ -2,22 +2,22 @@ import Benchmark from 'benchmark'
 import { median } from './median.mjs'
 
 /**
- * What is measured side by side in a case.
+ * A library or program that a case measures.
  * @typedef {object} Contender
  * @property {string} name
- * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group what it does: all of it (Rivulet), the same by hand,
- *   less, or the least possible
+ * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group its extent: the whole contract (Rivulet), the same by
+ *   hand, less, or the least possible
  * @property {() => Run | Promise<Run>} open sets it up, and proves that it works before anything is timed
  *
  * @typedef {object} Run
  * @property {() => unknown} run one call; a promise when `isAsync`
  * @property {boolean} [isAsync]
  * @property {number} [operations] how many operations one call does; 1 unless given
- * @property {() => unknown} check throws unless everything that was timed had its effect
+ * @property {() => unknown} check throws unless every timed call had its effect
  * @property {() => unknown} close
  */
 
-/** How long and how often is measured. Seconds, as `benchmark` has them. */
+/** Returns the duration and the number of measurements. Seconds, as in `benchmark`. */
 export function paceOf({ isQuick, rounds }) {
   return isQuick
     ? { rounds, warmUps: 0, minTime: 0.002, maxTime: 0.004, minSamples: 1, isQuick }
@@ -25,12 +25,12 @@ export function paceOf({ isQuick, rounds }) {
 }
 
 /**
- * Lets contenders take turns, there and back, so that what drifts meanwhile hits all of them. Returns what each gave
- * in each round after those that warm up.
+ * Lets contenders take turns, in alternating order, so that a drift affects all of them. Returns the result of each
+ * in each round after the warm-up.
  * @template {{ name: string, group: string }} T
  * @param {T[]} contenders
  * @param {{ rounds: number, warmUps: number }} pace
- * @param {(share: number) => unknown} onRound awaited after each round, with the share of the rounds that are done
+ * @param {(share: number) => unknown} onRound awaited after each round, with the share of finished rounds
  * @param {(contender: T) => unknown} measure
  */
 export async function alternate(contenders, { rounds, warmUps }, onRound, measure) {

@@ -2,7 +2,7 @@
 const SMALL = { x: 123.5, y: 456, user: 'u-1234', t: 1732000000000 }
 export const SMALL_BYTES = 53
 
-// As many different objects of one shape as a publisher has in its hands in turn.
+// The number of different objects of one shape that a publisher uses in turn.
 const VARIANTS = 8
 
 /** Counts the bytes of a value's JSON. */
@@ -10,14 +10,14 @@ export function jsonBytes(value) {
   return Buffer.byteLength(JSON.stringify(value))
 }
 
-/** Returns a few messages of one shape and of so many bytes each, or variants of the user's own. */
+/** Returns a few messages of one shape and size in bytes, or variants of the user's own message. */
 export function messagesOf(bytes, own) {
   return Array.from({ length: VARIANTS }, (_, index) =>
     own === undefined ? messageOf(bytes, index) : structuredClone(own),
   )
 }
 
-/** Makes an event as services send them: small as in the targets, larger ones with readings and a note. */
+/** Makes a typical event of a service: small as in the targets, larger ones with readings and a note. */
 function messageOf(bytes, index) {
   const small = { ...SMALL, y: 456 + index }
   if (bytes === SMALL_BYTES) return small
@@ -32,7 +32,7 @@ function reading(index) {
   return { sensor: `s-${10 + index}`, value: 20.5 + index, ok: index % 7 !== 0 }
 }
 
-/** Messages of other shapes, by what is special about them. */
+/** Messages of other shapes, by their special property. */
 export const SHAPES = {
   'flat, 4 members': { ...SMALL },
   'flat, 40 members': Object.fromEntries(

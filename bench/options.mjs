@@ -43,7 +43,7 @@ const SCRATCH = join(import.meta.dirname, '..', '.cache', 'bench')
 const SCHEMES = /^(nats|tls|mqtt|mqtts|redis|rediss|valkey|valkeys|memory|threads):/
 
 /**
- * What is to be run.
+ * The settings of a run.
  * @typedef {object} Settings
  * @property {string[]} suites
  * @property {number[]} [subscribers]
@@ -55,11 +55,11 @@ const SCHEMES = /^(nats|tls|mqtt|mqtts|redis|rediss|valkey|valkeys|memory|thread
  * @property {boolean} isQuick
  * @property {boolean} isJson
  * @property {string} out folder of the results
- * @property {string} command what to type to run this again
+ * @property {string} command the command line to run this again
  */
 
 /**
- * Reads the command line. Prints help or what is wrong, and ends the process, when there is nothing to run.
+ * Reads the command line. Prints help or an error, and ends the process, when there is nothing to run.
  * @returns {Settings}
  */
 export function parseOptions(args) {
@@ -96,7 +96,7 @@ function commandLine() {
   return command.addHelpText('after', HELP).showHelpAfterError('(--help lists the options)')
 }
 
-/** Flags, description, then how to read the value, and the default. */
+/** Lists the options: flags, description, parser of the value, default. */
 function optionLines() {
   return [
     ['--subscribers <list>', 'numbers of subscribers, e.g. 1,100, for fanout', wholeNumbers(1, 1_000_000)],

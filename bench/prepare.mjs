@@ -13,7 +13,7 @@ const PACKAGES = [
   'packages/threads',
 ]
 
-/** Installs what the benches need, and builds what they measure, when that is missing or out of date. */
+/** Installs the packages of the benches, and builds the measured ones, when missing or out of date. */
 export function prepare(isQuiet) {
   if (!isInstalled())
     npm(BENCH, ['ci', '--no-audit', '--no-fund'], "Installing the benches' own packages", isQuiet)
@@ -23,7 +23,7 @@ export function prepare(isQuiet) {
   }
 }
 
-/** npm writes the inner file last, so it also tells a whole installation from a broken one. */
+/** Returns whether the packages are installed. npm writes the inner file last, so a broken installation lacks it. */
 function isInstalled() {
   const installed = join(BENCH, 'node_modules', '.package-lock.json')
   return existsSync(installed) && modifiedMs(installed) >= modifiedMs(join(BENCH, 'package-lock.json'))

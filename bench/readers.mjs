@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual } from 'node:assert'
 
 // Subscribers of a program are different functions. With a single one V8 would inline it into the loop that calls
-// it, for every contender, and the bench would measure a program that nobody has.
+// it, for every contender, and the bench would measure an unrealistic program.
 const KINDS = [
   (tally, index) => () => {
     tally[index]++
@@ -18,12 +18,12 @@ const KINDS = [
     },
 ]
 
-/** Makes subscribers that each count on their own how often they are called. */
+/** Makes subscribers that each count their own calls. */
 export function countingReaders(count) {
   const tally = new Int32Array(count)
   return {
     listeners: Array.from(tally, (_, index) => KINDS[index % KINDS.length](tally, index)),
-    /** Throws unless every single subscriber was called so often. */
+    /** Throws unless every subscriber was called `expected` times. */
     check(name, expected) {
       const wrong = tally.findIndex((calls) => calls !== expected)
       const message = `${name}: subscriber ${wrong} of ${count} got ${tally[wrong]} of ${expected} messages.`
@@ -32,7 +32,7 @@ export function countingReaders(count) {
   }
 }
 
-/** Makes subscribers that keep what they get, to see that it is right. */
+/** Makes subscribers that record their messages, to check them. */
 export function keepingReaders(count, read) {
   const kept = Array.from({ length: count }, () => [])
   return {

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { describeMachine, describeVersions } from './machine.mjs'
 import { paceOf } from './measure.mjs'
 
-// Runs one suite for `run-suites.mjs`. After each round, each case and at the end it reports, and then waits for its
-// next turn: meanwhile another process may measure the same case.
+// Runs one suite for `run-suites.mjs`. It reports after each round, after each case and at the end, and then waits for
+// its next turn: meanwhile another process may measure the same case.
 const [name, settingsText] = process.argv.slice(2)
 const settings = JSON.parse(settingsText)
 process.once('disconnect', () => process.exit(1))
@@ -20,7 +20,7 @@ try {
 } finally {
   await close?.()
 }
-// A rival's client may leave a timer or a socket behind; the work is done.
+// Exits here, since a rival's client may leave a timer or a socket behind.
 process.send({ notes: notes() }, () => process.exit(0))
 
 async function report(event) {

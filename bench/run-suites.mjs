@@ -11,7 +11,7 @@ import { verdictsOf } from './targets.mjs'
 const SECOND_NODE = join(import.meta.dirname, 'node_modules', 'node', 'bin', 'node')
 
 /**
- * Runs the suites one after the other, prints and writes what they measured. Resolves to whether all went well.
+ * Runs the suites one after the other, prints and writes their results. Resolves to whether all succeeded.
  * @param {import('./options.mjs').Settings} settings
  */
 export async function runSuites(settings) {
@@ -35,26 +35,26 @@ export async function runSuites(settings) {
   return failures.length === 0
 }
 
-/** Measures each case in all columns, which take turns, round by round. */
+/** Measures each case in all columns, which take turns each round. */
 async function runSuite(name, settings, place, say) {
   const columns = columnsOf(name, settings)
-  const sides = columns.map((column) => startSuite(name, settings, column))
+  const processes = columns.map((column) => startSuite(name, settings, column))
   try {
-    const plans = await Promise.all(sides.map(({ planned }) => planned))
+    const plans = await Promise.all(processes.map(({ planned }) => planned))
     const result = resultOf(name, settings, columns, plans)
     say(headerText(result))
     const progress = createProgress(place, plans[0].cases.length)
     for (const each of plans[0].cases) {
-      const rows = await measureInTurns(sides, each.name, progress)
+      const rows = await measureInTurns(processes, each.name, progress)
       result.cases.push({ ...each, rows: mergedRows(rows, each.isLessBetter) })
       say(caseText(result, result.cases.at(-1)))
     }
-    result.notes = (await Promise.all(sides.map((side) => side.next())))[0].notes
+    result.notes = (await Promise.all(processes.map((suite) => suite.next())))[0].notes
     for (const note of result.notes) say(`\n${note}`)
     writeResult(settings.out, result)
     return result
   } finally {
-    for (const side of sides) side.end()
+    for (const suite of processes) suite.end()
   }
 }
 
@@ -78,14 +78,14 @@ function resultOf(suite, { command, isQuick, rounds, against }, columns, plans) 
   }
 }
 
-async function measureInTurns(sides, name, progress) {
-  const rows = sides.map(() => undefined)
+async function measureInTurns(processes, name, progress) {
+  const rows = processes.map(() => undefined)
   progress.start(name)
   try {
     while (rows.includes(undefined)) {
-      for (const [index, side] of sides.entries()) {
+      for (const [index, suite] of processes.entries()) {
         if (rows[index] !== undefined) continue
-        const { share, rows: done } = await side.next()
+        const { share, rows: done } = await suite.next()
         if (done === undefined) progress.advance(share)
         rows[index] = done
       }

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 const PROGRAM = join(import.meta.dirname, 'run-suite.mjs')
 const NODE_OPTIONS = {
   memory: ['--expose-gc'],
-  // A million streams and their rivals live side by side.
+  // A million streams and their rivals exist at the same time.
   streams: ['--max-old-space-size=12288'],
 }
 
 /**
- * Starts a suite in a process of its own, so that none leaves its mark on the next one's compiled code; the rivals
- * of one suite share that process. It measures only while it is asked for what comes `next`.
+ * Starts a suite in its own process, so that no suite affects the compiled code of the next one; the rivals of one
+ * suite share that process. It measures only while `next` is pending.
  * @param {{ node?: string, checkout?: string }} column the Node to run, and the Rivulet to measure
  */
 export function startSuite(name, settings, { node = process.execPath, checkout }) {
@@ -27,7 +27,7 @@ export function startSuite(name, settings, { node = process.execPath, checkout }
     process.off('exit', kill)
     throw new Error(`The suite ${name} failed.`)
   })
-  gone.catch(() => {}) // at the end nobody waits any more
+  gone.catch(() => {}) // unhandled at the end
   const heard = () => Promise.race([once(child, 'message').then(([event]) => event), gone])
   return {
     planned: heard(),

@@ -8,9 +8,9 @@ const MQTT = 'bare mqtt + JSON'
 const REFUSAL = { suite: 'refuse', name: 'over the rate limit', beside: 'Rivulet tryPublish, accepted' }
 
 /**
- * What Rivulet is to reach, in the cases of the suites, by their names.
- * `atLeast`: so many times better than the row `beside`. `atMostTimes`: its time, as a multiple of that row's.
- * `atMostBytes`: its own figure. `stretch`: what would be better still.
+ * The targets of Rivulet in the cases of the suites, by their names.
+ * `atLeast`: the factor by which it is better than the row `beside`. `atMostTimes`: its time, as a multiple of that
+ * row's. `atMostBytes`: its own figure. `stretch`: a more ambitious target.
  */
 const TARGETS = [
   { ...fanOut('1 subscriber', BY_HAND), atLeast: 4.5 },
@@ -43,7 +43,7 @@ function remote(name, beside) {
 }
 
 /**
- * Compares what the given suites measured with their targets, on the first column; the others are named beside it.
+ * Compares the results of the given suites with their targets, in the first column; the others are listed beside it.
  * A target whose case was left out, as in a quick run, is listed as not measured.
  */
 export function verdictsOf(results) {

@@ -3,8 +3,8 @@ import { memoryBus } from '@rivulet/memory'
 import { createHub, type HubOptions, type StreamOptions, type Transport } from 'rivulet'
 import { createHubIn } from 'rivulet/testing'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../src/model/topic.ts'
-import { openHubWith } from '../src/opening.ts'
+import { openHubWith } from '../src/hub/open.ts'
+import { topicOf } from '../src/message/topic.ts'
 import { HandMadeEnvironment } from './support/hand-made-environment.ts'
 import { OUTSIDE, Requests } from './support/requests.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
@@ -71,9 +71,14 @@ describe('a local publish', () => {
       stream.tryPublish({ n: 2 })
     })
     expect(requests.seen).toEqual({
-      ...{ subscriber: ['publisher'], observer: ['publisher'], messagePublished: ['publisher'] },
-      ...{ error: ['publisher'], refused: ['publisher'], 'rivulet:refused': ['publisher'] },
-      ...{ publish: Array(5).fill('publisher'), process: ['publisher', 'publisher'] },
+      subscriber: ['publisher'],
+      observer: ['publisher'],
+      messagePublished: ['publisher'],
+      error: ['publisher'],
+      refused: ['publisher'],
+      'rivulet:refused': ['publisher'],
+      publish: Array(5).fill('publisher'),
+      process: ['publisher', 'publisher'],
     })
   })
 
@@ -90,8 +95,12 @@ describe('a local publish', () => {
     )
     requests.run('first', () => stream.publish({ n: 1 }))
     expect(requests.seen).toMatchObject({
-      ...{ 'message 1': ['first'], 'message 2': ['second'], 'message 3': ['third'] },
-      ...{ 'event 1': ['first'], 'event 2': ['second'], 'event 3': ['third'] },
+      'message 1': ['first'],
+      'message 2': ['second'],
+      'message 3': ['third'],
+      'event 1': ['first'],
+      'event 2': ['second'],
+      'event 3': ['third'],
       process: ['first', 'first', 'second', 'second', 'third', 'third'],
     })
   })
@@ -120,21 +129,27 @@ describe('the line of those who wait for room', () => {
 
   test('publishes a kept value in the request whose value it is', async () => {
     noteTraces()
-    const stream = hubOn().stream('news', ONE_AT_A_TIME)
+    const environment = new HandMadeEnvironment()
+    const hub = createHubIn(environment)
+    onTestFinished(async () => void (await hub.close()))
+    const stream = hub.stream('news', ONE_AT_A_TIME)
     stream.subscribe(requests.noting('subscriber'))
     stream.publish({ n: 0 })
     requests.run('old', () => stream.publishLatest({ n: 1 }))
     requests.run('new', () => stream.publishLatest({ n: 2 }))
-    await waitFor(() => expect(stream.ledger().waiting).toBe(0))
+    await environment.pass(1)
+    expect(stream.ledger().waiting).toBe(0)
     expect(requests.seen).toEqual({
       subscriber: [OUTSIDE, 'new'],
-      ...{ publish: [OUTSIDE, OUTSIDE, 'new', 'new'], process: [OUTSIDE, OUTSIDE, 'new', 'new'] },
+      publish: [OUTSIDE, OUTSIDE, 'new', 'new'],
+      process: [OUTSIDE, OUTSIDE, 'new', 'new'],
     })
   })
 
   test('refuses those who wait in their own requests when the stream ends', async () => {
     noteTraces()
-    const stream = hubOn().stream('news', ONE_AT_A_TIME)
+    // No room comes before the close, however slow the machine is.
+    const stream = hubOn().stream('news', { limit: { ratePerSecond: 0.001, burst: 1 } })
     stream.publish({ n: 0 })
     stream.on('refused', requests.noting('refused'))
     const waits = [1, 2].map((n) => requests.run(`request ${n}`, () => stream.publishWhenReady({ n })))
@@ -168,9 +183,13 @@ describe('another process', () => {
     requests.run('publisher', () => far?.stream('news').publish({ n: 1 }))
     await waitFor(() => expect(requests.seen.tap).toHaveLength(1))
     expect(requests.seen).toEqual({
-      ...{ subscriber: [OUTSIDE], observer: [OUTSIDE], key: [OUTSIDE], tap: [OUTSIDE] },
+      subscriber: [OUTSIDE],
+      observer: [OUTSIDE],
+      key: [OUTSIDE],
+      tap: [OUTSIDE],
       // Of the stream, and of the tap.
-      ...{ messagePublished: [OUTSIDE], process: Array(4).fill(OUTSIDE) },
+      messagePublished: [OUTSIDE],
+      process: Array(4).fill(OUTSIDE),
       publish: ['publisher', 'publisher'],
     })
   })
@@ -238,6 +257,18 @@ describe('what is lost or over', () => {
     requests.run('setter', () => stream.setTtl(1))
     await requests.run('clock', () => environment.pass(1_000))
     expect(requests.seen).toEqual({ removed: [OUTSIDE], streamRemoved: [OUTSIDE] })
+    await hub.close()
+  })
+
+  test('is told outside of any request when an idle stream is closed', async () => {
+    const environment = new HandMadeEnvironment()
+    const hub = createHubIn(environment)
+    const open = () => hub.stream('news', { idleTtlSeconds: 1 })
+    requests.run('opener', open).on('closed', requests.noting('closed'))
+    await environment.pass(500)
+    requests.run('publisher', () => open().publish({}))
+    await requests.run('clock', () => environment.pass(1_000))
+    expect(requests.seen).toEqual({ closed: [OUTSIDE] })
     await hub.close()
   })
 

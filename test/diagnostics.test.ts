@@ -3,8 +3,8 @@ import { memoryBus } from '@rivulet/memory'
 import fc from 'fast-check'
 import { createHub, type Hub } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { decodeFrame, encodeMessage, lastSid } from '../src/model/frame.ts'
-import { Message } from '../src/model/message.ts'
+import { decodeFrame, encodeMessage, lastSid } from '../src/message/frame.ts'
+import { Message } from '../src/message/message.ts'
 import { tick } from './support/fake-time.ts'
 import { expectLaws } from './support/ledger-laws.ts'
 import { ScriptedTransport } from './support/scripted-transport.ts'
@@ -126,16 +126,20 @@ describe('rivulet.publish', () => {
     await hub.ready()
     const zeros = (length: number) => '0'.repeat(length)
     const forms = [
-      ...['', 'x', 7, {}, TRACEPARENT.toUpperCase(), `${TRACEPARENT}"`, TRACEPARENT.replace('00-', '01-')],
+      '',
+      'x',
+      7,
+      {},
+      TRACEPARENT.toUpperCase(),
+      `${TRACEPARENT}"`,
+      TRACEPARENT.replace('00-', '01-'),
       TRACEPARENT.replace(/-\w{32}/, `-${zeros(32)}`),
       TRACEPARENT.replace(/-\w{16}-/, `-${zeros(16)}-`),
-      ...[
-        TRACEPARENT.replace('c-b', '-cb'),
-        TRACEPARENT.replace('-b', 'b-'),
-        TRACEPARENT.replace('1-01', '-101'),
-        TRACEPARENT.replace('00-0', 'f00-'),
-        TRACEPARENT.replace(/1$/, 'g'),
-      ],
+      TRACEPARENT.replace('c-b', '-cb'),
+      TRACEPARENT.replace('-b', 'b-'),
+      TRACEPARENT.replace('1-01', '-101'),
+      TRACEPARENT.replace('00-0', 'f00-'),
+      TRACEPARENT.replace(/1$/, 'g'),
     ]
     for (const traceparent of forms) {
       const told = trace('rivulet.publish', (event) => Object.assign(event, { traceparent }))

@@ -179,6 +179,12 @@ describe('authentication', () => {
   })
 })
 
+test('a transport of your own carries a message', { timeout: TIMEOUT_MS }, async () => {
+  const program = example('own-transport/program.ts', {})
+  expect(await program.line('')).toBe('received 1, local: false')
+  expect(await program.ended).toEqual({ code: 0, signal: null, stderr: '' })
+})
+
 function example(file: string, env: Record<string, string>): Program {
   const program = startProgram(`examples/${file}`, [], env)
   onTestFinished(() => program.kill())

@@ -6,13 +6,13 @@ import { rounded } from './table.mjs'
 const COLOURS = { rivulet: '#0b8fa8', contract: '#e8590c', floor: '#868e96' }
 const SHADES = ['#5c7cfa', '#2f9e44', '#be4bdb', '#f08c00', '#e64980', '#66a80f', '#845ef7', '#c92a2a']
 const PICTURE = { ink: '#343a40', grid: '#dee2e6', backgroundColor: '#fff', top: 80 }
-// The page says what these colours are, by day and by night.
+// The page defines these colours, for light and dark mode.
 const PAGE = { ink: 'var(--ink)', grid: 'var(--line)', backgroundColor: 'transparent', top: 40 }
 const WIDE = { width: 900, height: 560, right: 180, fontSize: 12 }
 const NARROW = { width: 390, height: 520, right: 140, fontSize: 10 }
 const ROW_HEIGHT = 26
 
-/** Draws what the README shows of a suite: lines of a few rows, or the bars of a few cases. */
+/** Draws a suite's pictures for the README: lines of a few rows, or the bars of a few cases. */
 export function picturesOf(result) {
   const { suite, title, picture = {}, cases } = result
   if (picture.rows !== undefined) {
@@ -75,14 +75,14 @@ function linesOption({ lines }, cases, { right, fontSize }, { ink, grid, backgro
     },
     yAxis: { ...axis, type: 'log', name: `${cases[0].unit}, less is better`, nameTextStyle },
     series: cases[0].rows.map((row, index) => ({
-      ...lineLook(row, index, fontSize),
+      ...lineStyle(row, index, fontSize),
       ...{ name: row.name, type: 'line', silent: true, symbol: 'circle', symbolSize: 5 },
       data: cases.map(({ parameters, rows }) => [parameters[lines], rows[index].columns[0].value]),
     })),
   }
 }
 
-function lineLook({ name, group }, index, fontSize) {
+function lineStyle({ name, group }, index, fontSize) {
   const isRivulet = group === 'rivulet'
   const color = COLOURS[group] ?? SHADES[index % SHADES.length]
   return {
@@ -105,7 +105,7 @@ function lineLook({ name, group }, index, fontSize) {
 }
 
 function barsPicture(result, { name, unit, isLessBetter, rows }) {
-  const ordered = rows.toReversed() // the first stands on top
+  const ordered = rows.toReversed() // the first is on top
   const size = { width: WIDE.width, height: 130 + ROW_HEIGHT * rows.length }
   const data = ordered.map(({ columns, group }) => ({
     value: columns[0].value,

@@ -5,7 +5,7 @@ import { chartsOf } from './chart.mjs'
 import { tableOf } from './table.mjs'
 
 const STYLE = readFileSync(join(import.meta.dirname, 'report.css'), 'utf8')
-// Below this share of the longest bar Rivulet's own would hardly be seen.
+// Below this share of the longest bar Rivulet's own would hardly be visible.
 const LEAST_SHARE = 0.05
 
 /** Writes all suites as one page, pictures and style included. */
@@ -98,7 +98,7 @@ function cell(content, tag = 'td') {
   return `<${tag}${content.includes(' – ') ? ' class="range"' : ''}>${text(content)}</${tag}>`
 }
 
-/** Lengths of bars in percent: of the logarithm where Rivulet's would vanish beside the longest. */
+/** Returns lengths of bars in percent: of the logarithm if Rivulet's would vanish beside the longest. */
 function barsOf(rows) {
   const values = rows.map(({ value }) => value)
   const [least, most] = [Math.min(...values), Math.max(...values)]

@@ -1,9 +1,9 @@
 import { SingleBar } from 'cli-progress'
 
 /**
- * Shows how far a suite is: a bar on a terminal, and elsewhere a line for each case. On standard error, so that
+ * Shows the progress of a suite: a bar on a terminal, and elsewhere a line for each case. On standard error, so that
  * the figures can be redirected.
- * @param {string} place which suite it is, of how many
+ * @param {string} place the number of the suite, and of all suites
  */
 export function createProgress(place, cases) {
   return process.stderr.isTTY ? barFor(place, cases) : linesFor(place, cases)

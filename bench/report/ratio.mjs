@@ -17,7 +17,7 @@ export function mergedRows(rowsOfColumns, isLessBetter) {
   })
 }
 
-/** The middle of the ratios of each round, so that what slows a whole round down does not count. */
+/** Returns the median of the rounds' ratios, so that an effect on a whole round cancels out. */
 function ratioTo(rounds, better, isLessBetter) {
   return median(rounds.map((value, round) => (isLessBetter ? value / better[round] : better[round] / value)))
 }

@@ -4,18 +4,18 @@ import { SUITE_NAMES } from '../options.mjs'
 import { picturesOf } from './chart.mjs'
 import { reportOf } from './html.mjs'
 
-/** Removes earlier results of these suites, so that one that fails leaves none behind that look like new ones. */
+/** Removes earlier results of these suites, so that after a failure old ones are not mistaken for new ones. */
 export function clearResults(folder, suites) {
   for (const suite of suites) rmSync(join(folder, `${suite}.json`), { force: true })
 }
 
-/** Writes what a suite measured. */
+/** Writes the result of a suite. */
 export function writeResult(folder, result) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${result.suite}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
 }
 
-/** Draws every result in the folder: the pictures of the README, and one HTML page that needs nothing else. */
+/** Draws every result in the folder: the pictures of the README, and one self-contained HTML page. */
 export function writePictures(folder) {
   for (const file of readdirSync(folder)) if (file.endsWith('.svg')) rmSync(join(folder, file))
   const results = SUITE_NAMES.map((suite) => join(folder, `${suite}.json`))

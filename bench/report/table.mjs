@@ -1,8 +1,8 @@
 const SIGNIFICANT_DIGITS = 4
 
 /**
- * Lists what a case's table shows, as text: for each column the median, the range, and how many times better Rivulet
- * is than the row; for two checkouts how many times better this one is than the other.
+ * Returns a case's table as text: for each column the median, the range, and the factor by which Rivulet is better
+ * than the row; for two checkouts the factor by which this one is better than the other.
  */
 export function tableOf({ columns, isAgainst }, { name, unit, rows }) {
   const ratioHead = isAgainst ? [] : ['better by']

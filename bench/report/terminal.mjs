@@ -8,7 +8,7 @@ const PLAIN = Object.fromEntries(
   ),
 )
 
-/** Writes what is measured, on what, and when. */
+/** Writes the subject, the machine and the date of a measurement. */
 export function headerText({ suite, title, reading, date, command, machine, columns, rounds, isQuick }) {
   const versions = Object.entries(machine.packages).map((entry) => entry.join(' '))
   return [
@@ -31,7 +31,7 @@ export function caseText(result, each) {
   )
 }
 
-/** Writes each target with what was reached. */
+/** Writes each target with the measured value. */
 export function verdictText(verdicts) {
   if (verdicts.length === 0) return '\nNo target belongs to what was measured.'
   const rows = verdicts.map(({ name, beside, wanted, reached, verdict, elsewhere }) => [

@@ -5,7 +5,7 @@ import { PubSub } from 'graphql-subscriptions'
 import mqemitter from 'mqemitter'
 import { NamedStreams } from './rival.mjs'
 
-/** Emitters and buses that answer later. @typedef {import('./rival.mjs').Rival} Rival */
+/** Asynchronous emitters and buses. @typedef {import('./rival.mjs').Rival} Rival */
 
 /** @type {Rival} */
 export const emittery = {
@@ -16,7 +16,7 @@ export const emittery = {
   publish: (emitter, data) => emitter.emit('message', data),
 }
 
-/** Its listeners say when they are done. @type {Rival} */
+/** Its listeners call back when they are done. @type {Rival} */
 export const mqEmitter = {
   ...{ name: 'mqemitter', group: 'bare', read: (message) => message.data },
   open: () => new NamedStreams(() => mqemitter()),
@@ -54,7 +54,7 @@ export const boringBus = {
 
 let opened = 0
 
-/** Its memory is one for the whole process: the channel keeps the instances apart. */
+/** Opens buses. They share one memory in the process: the channel separates the instances. */
 function openBuses() {
   const transport = new MemoryTransport()
   const [sender, receiver] = [new Bus(new MemoryTransport()), new Bus(transport)]

@@ -6,7 +6,7 @@ import { Subject } from 'rxjs'
 import { EventEmitter as TseepEmitter } from 'tseep'
 import { NamedStreams } from './rival.mjs'
 
-/** Emitters that call their listeners at once and check nothing. @typedef {import('./rival.mjs').Rival} Rival */
+/** Synchronous emitters without checks. @typedef {import('./rival.mjs').Rival} Rival */
 
 /** @type {Rival} */
 export const subject = {
@@ -23,7 +23,7 @@ export const eventEmitter3 = {
   publish: (emitter, data) => emitter.emit('message', data),
 }
 
-/** Compiles a function for the listeners that it has, with `new Function`. @type {Rival} */
+/** Compiles a function for its listeners with `new Function`. @type {Rival} */
 export const tseep = {
   ...onOff('tseep', () => new TseepEmitter()),
   publish: (emitter, data) => emitter.emit('message', data),
@@ -48,7 +48,7 @@ export const nanoEvents = {
   publish: (emitter, data) => emitter.emit('message', data),
 }
 
-/** The least that handing a message to N functions can cost. @type {Rival} */
+/** The least cost of passing a message to N functions. @type {Rival} */
 export const arrayLoop = {
   ...{ name: 'bare array loop', group: 'floor' },
   open: () => new NamedStreams(() => []),
@@ -58,7 +58,7 @@ export const arrayLoop = {
   },
 }
 
-/** The least that coming and going can cost. @type {Rival} */
+/** The least cost of subscribing and unsubscribing. @type {Rival} */
 export const setOfFunctions = {
   ...{ name: 'Set of functions', group: 'floor' },
   open: () => new NamedStreams(() => new Set()),

@@ -5,8 +5,8 @@ import { countingReaders, keepingReaders } from '../readers.mjs'
 const CHECKED_SUBSCRIBERS = 100
 
 /**
- * Makes a contender that publishes to so many subscribers. Before anything is timed, subscribers that keep what
- * they get are shown the messages; while it is timed, each subscriber counts.
+ * Makes a contender that publishes to a number of subscribers. Before the timing, subscribers record and check the
+ * messages; during the timing each subscriber counts.
  * @param {import('./rival.mjs').Rival} rival
  * @returns {import('../measure.mjs').Contender}
  */
@@ -50,7 +50,7 @@ function runNow({ name }, { publish, close }, readers, messages) {
   }
 }
 
-/** Several publishes a call, or else the bench's own promise would weigh more than the rival's. */
+/** Publishes several times a call; otherwise the bench's own promise would cost more than the rival's. */
 function runLater({ name }, { publish, close }, readers, messages) {
   const operations = Math.max(1, Math.min(100, Math.floor(1000 / readers.listeners.length)))
   const mask = messages.length - 1

@@ -4,8 +4,8 @@ import { NamedStreams } from './rival.mjs'
 
 /**
  * The same contract as a competent user would write it with RxJS: a rate limit, only objects, a cap in bytes, a
- * copy that the publisher cannot change any more, optionally a schema. It lacks what takes more than a page: one
- * order for all when a subscriber publishes, a copy that subscribers cannot change either, and counting.
+ * copy that the publisher cannot change any more, optionally a schema. It lacks the parts that take more than a page:
+ * one order for all when a subscriber publishes, a copy that subscribers cannot change either, and counting.
  */
 class HandMadeStream {
   #subject = new Subject()

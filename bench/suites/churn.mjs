@@ -14,7 +14,7 @@ import { rivulet } from '../rivals/rivulet.mjs'
 const EMITTERS = [subject, eventEmitter3, nodeEventEmitter, mittEmitter, nanoEvents, emittery]
 const COUNTS = [1_000, 20_000]
 const MILLION = 1_000_000
-// From here on some rivals need seconds for a call.
+// From this count on some rivals need seconds for a call.
 const SLOW_COUNT = 20_000
 
 export const suite = {
@@ -58,10 +58,10 @@ function contender({ name, group, open, subscribe, leave, publish }, count) {
         calls.total = 0
         const kept = come()
         await publish(stream, {})
-        strictEqual(calls.total, count, `${name}: all who came are called`)
+        strictEqual(calls.total, count, `${name}: all newcomers are called`)
         go(kept)
         await publish(stream, {})
-        strictEqual(calls.total, count, `${name}: none who left is called`)
+        strictEqual(calls.total, count, `${name}: no leaver is called`)
       }
       await check()
       return { run: () => go(come()), operations: count, check, close: () => hub.close() }

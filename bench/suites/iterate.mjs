@@ -48,7 +48,7 @@ function contender({ name, group, open }, burst) {
   }
 }
 
-/** Reads on and on, and tells when so many messages have been read. */
+/** Reads without end; resolves when a given number of messages has been read. */
 function readerOf(iterator, read) {
   const reader = { count: 0, wrong: 0, reached }
   let goal = 0

@@ -8,7 +8,7 @@ import { rivulet } from '../rivals/rivulet.mjs'
 
 const COUNT = 100_000
 const EMITTERS = [subject, eventEmitter3, nodeEventEmitter, mittEmitter, nanoEvents]
-/** It keeps functions in a Set: one function for all would be one subscriber. */
+/** Emittery with one closure per subscriber: it keeps functions in a Set, so one function would be one subscriber. */
 const emitteryWithClosures = {
   ...{ ...emittery, name: 'emittery (with a closure each)' },
   subscribe: (emitter, listener) => emitter.on('message', () => listener()),
@@ -37,7 +37,7 @@ export const suite = {
   },
 }
 
-/** `make` returns what must stay alive, and how to see that it works: the calls of a publish to all. */
+/** Makes a case. `make` returns the objects to keep alive, and a check: the calls of a publish to all. */
 function heapCase(name, count, rivals, make) {
   return {
     ...{ name, parameters: { count }, unit: 'bytes each', isLessBetter: true },
@@ -62,7 +62,7 @@ async function bytesOf(rival, count, make) {
   return (after - before) / count
 }
 
-/** A flat string of its own, as one that comes from a request. */
+/** Returns a new flat string, like one from a request. */
 function nameOf(index) {
   return Buffer.from(`vehicles/truck-${index}`).toString('latin1')
 }
@@ -83,7 +83,7 @@ function openStreams({ isSubscribed = false, isPublished = false } = {}) {
   }
 }
 
-/** Keeps what subscribing returns, which is how a subscriber leaves. */
+/** Keeps the result of subscribing, with which a subscriber leaves. */
 function openSubscribers({ open, subscribe, publish }, names, listener) {
   const hub = open()
   const stream = hub.stream('bench')

@@ -65,7 +65,7 @@ function publishing({ name, group, open: openHub, subscribe, publish }, message,
   }
 }
 
-/** What tracing costs. The channels are the process's, so each call listens, publishes many times, and stops. */
+/** Measures tracing. Its channels are global, so each call listens, publishes many times, and stops. */
 function traced() {
   const message = messagesOf(SMALL_BYTES)[0]
   const listen = (name, start) => {

@@ -51,7 +51,7 @@ function caseOf(name, limit, data, code) {
   return timedCase({ name, parameters: { code }, unit: 'a call', contenders })
 }
 
-/** `attempt` tells whether it ended as its name says. */
+/** Makes a contender. `attempt` returns whether its outcome was the expected one. */
 function contender(what, { name, group, open: openHub, subscribe }, limit, attempt) {
   return {
     ...{ name: `${name} ${what}`, group },

@@ -61,14 +61,14 @@ function contender({ name, group, open: openHub, subscribe, publish }, count, op
   }
 }
 
-/** What a stream makes only when it is first published to is made here, not while round robin is timed. */
+/** Publishes once on each stream, so that its lazy parts are made before the round robin is timed. */
 function firstPublishes(streams, publish) {
   const startMs = performance.now()
   for (const [index, stream] of streams.entries()) publish(stream, messages[index & (messages.length - 1)])
   return Math.round(((performance.now() - startMs) / streams.length) * 1e6)
 }
 
-/** Round robin: everybody got the whole rounds, and those before the last stop one more. */
+/** Checks the round robin: every stream got the whole rounds, and those before the last stop one more. */
 function checkTally(name, tally, published) {
   const rounds = Math.floor(published / tally.length)
   const rest = published % tally.length

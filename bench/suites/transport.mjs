@@ -4,14 +4,14 @@ import { startBroker } from '../transport/broker.mjs'
 import { backendOf, CLIENTS } from '../transport/clients.mjs'
 import { openEnds } from '../transport/ends.mjs'
 
-// As in the targets; `x` becomes the number of the message and `t` when it was published, in microseconds.
+// As in the targets; `x` becomes the number of the message and `t` its time of publishing, in microseconds.
 const TEMPLATE = { x: 0, y: 456, user: 'u-1234', t: 0 }
 const MANY_STREAMS = 1_000
 const FEW_STREAMS = 50
 const FLAT_OUT_MESSAGES = 200_000
 const PACED_PER_SECOND = 1_000
 const PACED_MESSAGES = 3_000
-// On their way at most: below what brokers drop at, and below the 8 MiB that a hub lets be in flight.
+// The most bytes in flight: below the limits of brokers, and below the 8 MiB that a hub allows in flight.
 const WINDOW_BYTES = 2 * 1024 * 1024
 const WINDOW_MESSAGES = 20_000
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-// Debian puts daemons where the PATH of an ordinary user does not lead.
+// Debian installs daemons outside the PATH of an ordinary user.
 const FOLDERS = [
   ...(process.env.PATH ?? '').split(delimiter),
   '/usr/sbin',
@@ -22,8 +22,8 @@ const KINDS = {
 }
 
 /**
- * Starts a broker on a free port of this machine, with a folder of its own for what it writes. Throws, naming the
- * package, when it is not installed.
+ * Starts a broker on a free port of this machine, with its own folder for its files. Throws, naming the package, when
+ * it is not installed.
  * @param {'nats' | 'mqtt' | 'redis'} kind
  */
 export async function startBroker(kind) {
@@ -42,7 +42,7 @@ export async function startBroker(kind) {
     rmSync(folder, { recursive: true, force: true })
   }
   process.on('exit', end)
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)) // not without `end`
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)) // `exit` runs `end`
   await accepting(port, child, program)
   return {
     url: `${kind}://127.0.0.1:${port}`,
@@ -59,7 +59,7 @@ export async function startBroker(kind) {
 
 function mosquittoConfig(port, folder) {
   const file = join(folder, 'mosquitto.conf')
-  // Without set_tcp_nodelay single messages wait for the TCP stack, whoever sends them.
+  // Without set_tcp_nodelay single messages of any sender wait for the TCP stack.
   const lines = [
     'user root',
     'persistence false',

@@ -10,8 +10,8 @@ import { openHub } from '../bundle.mjs'
 import { HIGH_LIMIT } from '../limit.mjs'
 
 /**
- * A way to move messages from one process to another. `publisher` is asked once a topic and gives the function
- * to publish with; `subscribe` resolves when what is published from then on arrives, and gives `listener` the data.
+ * A client that sends messages from one process to another. `publisher` is called once per topic and returns the
+ * function that publishes; `subscribe` resolves when later messages will arrive, and calls `listener` with the data.
  * @typedef {object} Client
  * @property {string} name
  * @property {'rivulet' | 'contract' | 'bare' | 'floor'} group
@@ -91,7 +91,7 @@ const bareRedis = {
   },
 }
 
-/** It speaks the older protocol, in which a connection that subscribes cannot publish. @type {Client} */
+/** Uses the older protocol, in which a connection that subscribes cannot publish. @type {Client} */
 const ioRedis = {
   ...{ name: 'ioredis + JSON', group: 'bare' },
   async connect(url) {
@@ -111,12 +111,12 @@ const ioRedis = {
   },
 }
 
-/** The rivals know no `valkey:`. */
+/** Replaces `valkey:`, which the rivals do not know. */
 function redisUrl(url) {
   return url.replace(/^valkey/, 'redis')
 }
 
-/** As it comes it connects twice with one client id, and the two throw each other out for seconds. */
+/** By default it connects twice with one client id, and the two disconnect each other for seconds. */
 class SteadyMqttTransport extends MqttTransport {
   onReconnect() {}
 }
@@ -164,7 +164,7 @@ function busOf(bus) {
 // Emitters by the name of the bus, as the memory bus has its hubs by name.
 const emitters = new Map()
 
-/** What a user without a bus does: JSON both ways, delivered in a microtask. @type {Client} */
+/** The solution without a bus: JSON in both directions, delivered in a microtask. @type {Client} */
 const emitterJson = {
   ...{ name: 'Node EventEmitter + JSON, in a microtask', group: 'contract' },
   async connect(url) {
@@ -181,7 +181,7 @@ const emitterJson = {
   },
 }
 
-/** A channel for each topic, as a user has it without a bus. @type {Client} */
+/** One channel for each topic: the solution without a bus. @type {Client} */
 const bareChannel = {
   ...{ name: 'bare BroadcastChannel + JSON', group: 'bare' },
   async connect() {
@@ -206,7 +206,7 @@ const bareChannel = {
   },
 }
 
-/** Rivulet first, and then what a user of that backend would take instead. @type {Record<string, Client[]>} */
+/** Rivulet first, and then the alternatives of a user of that backend. @type {Record<string, Client[]>} */
 export const CLIENTS = {
   memory: [rivulet, emitterJson, boringMemory],
   nats: [rivulet, bareNats],

@@ -1,13 +1,13 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { runSide } from './run-side.mjs'
+import { runEnd } from './run-end.mjs'
 
 const PATIENCE_MS = 60_000
 
 /**
- * Opens a publisher and a receiver of one client, each in a process of its own. What does not reach beyond one process
- * has them in it: between threads each in a thread of its own, on the memory bus in this one.
+ * Opens a publisher and a receiver of one client, each in its own process. Backends within one process have both in
+ * it: between threads each in its own thread, on the memory bus both in this one.
  */
 export async function openEnds({ backend, client, url, topics, template }) {
   const start = { memory: startHere, threads: startThread }[backend] ?? startProcess
@@ -45,7 +45,7 @@ function finishOf(receiver, publisher) {
     receiver.listen((message) => {
       if (message.progress !== undefined) {
         count = message.progress
-        publisher.tell('acknowledge', { count })
+        publisher.notify('acknowledge', { count })
       }
       if (message.finished === undefined) return
       clearTimeout(timer)
@@ -55,7 +55,7 @@ function finishOf(receiver, publisher) {
 }
 
 function startProcess() {
-  const child = fork(join(import.meta.dirname, 'side.mjs'))
+  const child = fork(join(import.meta.dirname, 'end-process.mjs'))
   const end = endOf(
     (message) => child.send(message),
     () => child.disconnect(),
@@ -66,7 +66,7 @@ function startProcess() {
 }
 
 function startThread() {
-  const worker = new Worker(join(import.meta.dirname, 'side.mjs'))
+  const worker = new Worker(join(import.meta.dirname, 'end-process.mjs'))
   const end = endOf(
     (message) => worker.postMessage(message),
     () => worker.terminate(),
@@ -79,7 +79,7 @@ function startThread() {
 
 function startHere() {
   const { port1, port2 } = new MessageChannel()
-  runSide(
+  runEnd(
     (handle) => port2.on('message', handle),
     (message) => port2.postMessage(message),
   )
@@ -91,7 +91,7 @@ function startHere() {
   return end
 }
 
-/** Asks for an answer, tells without one, and hears what comes unasked. */
+/** Sends orders, with or without an answer, and handles unrequested messages. */
 function endOf(post, stop) {
   const waiting = new Map()
   let nextId = 0
@@ -103,7 +103,7 @@ function endOf(post, stop) {
         waiting.set(++nextId, { resolve, reject })
         post({ id: nextId, order, ...details })
       }),
-    tell: (order, details) => post({ id: 0, order, ...details }),
+    notify: (order, details) => post({ id: 0, order, ...details }),
     listen(listen) {
       listener = listen
     },

@@ -4,7 +4,7 @@ import { jsonBytes } from '../messages.mjs'
 import { countingReaders, keepingReaders } from '../readers.mjs'
 import { backendOf, CLIENTS } from './clients.mjs'
 
-// As many as one turn of the event loop publishes; their way through the broker is waited for.
+// The number of publishes in one turn of the event loop; their arrival through the broker is awaited.
 const BURST = 64
 const PATIENCE_MS = 10_000
 

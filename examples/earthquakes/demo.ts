@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type LiveTable, showLiveTable } from '@rivulet/cli'
 import { type MemoryBus, memoryBus } from '@rivulet/memory'
 import { createHub, type Hub } from 'rivulet'
+import { tapHub } from 'rivulet/tap'
 import { lawsOf, lawTable, ledgerTable, type ReaderAccount } from './ledger.ts'
 import { type Hubs, openOnBroker } from './other-processes.ts'
 import { type Quake, type Replay, readQuakes, replay, whenOf } from './quakes.ts'
@@ -20,7 +21,7 @@ const SLOWNESS = 2
 const options = parseOptions(process.argv.slice(2))
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-// `head` and the like leave when they have enough; then there is nobody to print for.
+// Programs like `head` close the pipe when they have enough; then the output has no reader.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   stop.abort()
@@ -33,15 +34,15 @@ try {
     console.log('Stopped: every hub is closed.')
     process.exitCode = INTERRUPTED
   } else {
-    // One sentence: no broker there, or none installed.
+    // One sentence: the broker is unavailable, or not installed.
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
   }
 }
 
-/** Runs the demo and prints it. Resolves to whether every law holds; rejects when `signal` aborts. */
+/** Runs the demo and prints it. Resolves to whether every law is met; rejects when `signal` aborts. */
 async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
-  const tell = options.quiet ? () => {} : (text: string) => console.log(text)
+  const print = options.quiet ? () => {} : (text: string) => console.log(text)
   const quakes = await readQuakes()
   const perSecond = quakes.length / options.seconds
   const limit = { ratePerSecond: Math.ceil(perSecond * HEADROOM), burst: BURST }
@@ -49,7 +50,7 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
   const { publisher, way, finish, close } = hubs
   // One frame a quake: the bus loses frames, so a seed loses the same quakes whatever shares a tick.
   const stream = publisher.stream<Quake>('quakes', { limit, batch: false })
-  tell(`${quakes.length} earthquakes, a week of them, in ${options.seconds} s: ${way}.
+  print(`${quakes.length} earthquakes, a week of them, in ${options.seconds} s: ${way}.
 They come in swarms, ${Math.round(perSecond)} a second on average. The limit is just over the average:
 ${limit.ratePerSecond} a second and bursts of ${limit.burst}, so a swarm has to wait its turn.
 `)
@@ -62,10 +63,10 @@ ${limit.ratePerSecond} a second and bursts of ${limit.burst}, so a swarm has to 
     progress?.stop()
     await hubs.handedOver()
     if (table !== undefined) console.log(table.stop().join('\n'))
-    tell(storyOf(replayed))
-    tell(await showRefusals(publisher, quakes, signal))
+    print(storyOf(replayed))
+    print(await showRefusals(publisher, quakes, signal))
     const holds = report(publisher, await finish(), replayed.published)
-    tell(nextSteps(hubs))
+    print(nextSteps(hubs))
     return holds
   } catch (error) {
     progress?.stop()
@@ -83,7 +84,7 @@ function openHubs(options: DemoOptions, pauseMs: number, signal: AbortSignal): P
   return isLocal ? openOnBus(options, pauseMs) : openOnBroker(options, pauseMs, signal)
 }
 
-/** Opens every hub in this process, on a bus that may lose on purpose. */
+/** Opens every hub in this process, on a bus that may lose frames on purpose. */
 async function openOnBus({ loss, seed }: DemoOptions, pauseMs: number): Promise<Hubs> {
   const bus = memoryBus({ seed, loss })
   const publisher = createHub({ name: 'earthquakes', transport: bus.transport() })
@@ -123,15 +124,15 @@ async function openOnBus({ loss, seed }: DemoOptions, pauseMs: number): Promise<
   }
 }
 
-/** Resolves when nothing is on its way any more. */
+/** Resolves when no frame is in flight any more. */
 async function delivered(bus: MemoryBus): Promise<void> {
   while (bus.counts().inFlight > 0) await sleep(1)
 }
 
-/** Shows what every stream of the hubs does, by a hub of its own. */
+/** Shows the activity of every stream of the hubs, by another hub. */
 async function openTable({ openWatcher }: Hubs): Promise<LiveTable> {
   const watcher = await openWatcher()
-  const tap = watcher.tap(() => {})
+  const tap = tapHub(watcher, () => {})
   await tap.ready
   return showLiveTable(watcher, tap)
 }
@@ -147,7 +148,7 @@ function storyOf({ published, waited, longestDelayMs }: Replay): string {
   return `\n${published} quakes published. ${waited} waited for the limit, and went out ${late} ms late at most.\n`
 }
 
-/** Prints the results, and tells whether every law holds. */
+/** Prints the results, and returns whether every law is met. */
 function report(publisher: Hub, readers: readonly ReaderAccount[], published: number): boolean {
   const own = { label: 'publisher', ledger: publisher.ledger() }
   const laws = lawsOf(own, readers, published)

@@ -9,11 +9,11 @@ export interface Account {
   readonly ledger: Ledger
 }
 
-/** What a reader has to say in the end. */
+/** The final report of a reader. */
 export interface ReaderAccount extends Account, Findings {
-  /** How many messages it knows that got lost on their way to it. */
+  /** The number of messages that it knows to be lost in flight. */
   readonly lost: number
-  /** Whether those are all: it listened without a break from the first message to the end of the stream. */
+  /** Whether these are all: it was subscribed without a break from the first message to the end of the stream. */
   readonly knowsAllLost: boolean
 }
 
@@ -45,7 +45,7 @@ export interface Law {
 
 /** Checks every ledger by itself, and every reader's against its own count and what was published. */
 export function lawsOf(publisher: Account, readers: readonly ReaderAccount[], published: number): Law[] {
-  // What is unconfirmed or lost at the publisher may be missing at the beginning, where no reader sees a gap.
+  // Messages unconfirmed or lost at the publisher may be the first ones, whose absence no reader notices.
   const areAllConfirmed = publisher.ledger.confirmed === publisher.ledger.accepted
   return [
     ...[publisher, ...readers].flatMap(ledgerLaws),
@@ -117,7 +117,7 @@ export function ledgerTable(accounts: readonly Account[]): string {
   )
 }
 
-/** Draws what every law says about every hub: the number that both sides have, or both numbers. */
+/** Draws the outcome of every law for every hub: the number of both sides, or two different numbers. */
 export function lawTable(laws: readonly Law[]): string {
   const labels = [...new Set(laws.map(({ label }) => label))]
   const statements = [...new Set(laws.map(({ statement }) => statement))]

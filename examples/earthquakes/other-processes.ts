@@ -1,4 +1,4 @@
-// The demo over a broker: this process publishes, and each reader is a process of its own.
+// The demo over a broker: this process publishes, and each reader is another process.
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { openQuakes, READER_NAMES, READERS, type ReaderName } from './readers.ts
 import type { BrokerName, DemoOptions } from './terminal.ts'
 
 const OPEN_TIMEOUT_MS = 5000
-// How long the end of the stream may take to arrive, once the publisher has left.
+// Time for the end of the stream to arrive after the publisher has left.
 const END_TIMEOUT_MS = 3000
 // Closing a hub takes five seconds at the most.
 const KILL_AFTER_MS = 7000
@@ -17,17 +17,17 @@ const KILL_AFTER_MS = 7000
 /** A hub that publishes, and readers that have joined its stream. */
 export interface Hubs {
   readonly publisher: Hub
-  /** How the quakes travel. */
+  /** The path of the quakes. */
   readonly way: string
-  /** Where the broker is, without credentials; `undefined` without a broker. */
+  /** The address of the broker, without credentials; `undefined` without a broker. */
   readonly address?: string
   /** Opens one more hub, to watch the others. Closed with them. */
   openWatcher(): Promise<Hub>
-  /** Resolves when the broker has what was published; on the bus, when everybody there has it. */
-  handedOver(): Promise<void>
+  /** Resolves when the broker has every message; on the bus, when every hub has it. */
+  handedOver(): Promise<unknown>
   /** Closes the publisher first, then the readers once they have everything; resolves to their accounts. */
   finish(): Promise<readonly ReaderAccount[]>
-  /** Closes what is still open, in bounded time. May be called again. */
+  /** Closes everything still open, in bounded time. May be called again. */
   close(): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export async function openOnBroker(
 ): Promise<Hubs> {
   const broker = options.broker === undefined ? undefined : await startBroker(options.broker)
   const url = broker?.url ?? options.transport ?? ''
-  // A name of its own, so that two demos on one broker do not meet.
+  // A unique name, so that two demos on one broker do not meet.
   const name = `earthquakes-${randomBytes(4).toString('hex')}`
   const readers: ReaderProcess[] = []
   const hubs: Hub[] = []
@@ -58,7 +58,7 @@ export async function openOnBroker(
     for (const reader of READER_NAMES) readers.push(startReader(reader, name, url, pauseMs))
     await Promise.race([Promise.all(readers.map(({ joined }) => joined)), once(signal, 'abort')])
     const finish = async () => {
-      // Ends the stream for the readers too; the number of that tells them whether they missed the last quakes.
+      // Ends the stream for the readers too; the number of this message shows them whether they missed the last quakes.
       publisher.stream('quakes').remove()
       await publisher.close()
       return Promise.all(readers.map((reader) => reader.finish()))
@@ -75,7 +75,7 @@ export async function openOnBroker(
 
 async function openQuietly(url: string, name: string, signal: AbortSignal): Promise<Hub> {
   const hub = await openHub({ transport: url, name }, { signal, timeoutMs: OPEN_TIMEOUT_MS })
-  // An outage is in the ledgers; no need to tell of it twice.
+  // An outage is in the ledgers; no need to report it twice.
   hub.on('error', () => {})
   return hub
 }
@@ -97,7 +97,7 @@ interface ReaderProcess {
 }
 
 function startReader(reader: ReaderName, hubName: string, url: string, pauseMs: number): ReaderProcess {
-  // The URL may hold a password, which a command line would show to everybody on this machine.
+  // The URL may contain a password, which a command line would show to all users of this machine.
   const env = { ...process.env, RIVULET_URL: url }
   const child = fork(import.meta.filename, [reader, hubName, String(pauseMs)], { env })
   const exit = once(child, 'exit')
@@ -154,7 +154,7 @@ async function runReader(signal: AbortSignal): Promise<void> {
     const ledger = await hub.close()
     const { story, ...found } = await findings()
     const cutOff = timesDown === 0 ? '' : `; cut off ${timesDown === 1 ? 'once' : `${timesDown} times`}`
-    // Every gap in the publisher's numbers is a lost quake. While the reader was cut off it saw no numbers.
+    // Every gap in the publisher's numbers is a lost quake. While the reader was disconnected it got no numbers.
     const losses = { lost: ledger.missed, knowsAllLost: hasEnded && timesDown === 0 }
     if (process.connected) process.send?.({ label, ledger, story: story + cutOff, ...found, ...losses })
   })

@@ -1,16 +1,16 @@
-// The data: a week of earthquakes, and how it is published in a few seconds.
+// The data: a week of earthquakes, published in a few seconds.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stream } from 'rivulet'
 
-/** One earthquake, as the feed gives it; only what the demo reads is declared. */
+/** One earthquake of the feed; declares only the members that the demo reads. */
 export interface Quake {
   readonly id: string
   readonly properties: {
     readonly mag: number
     readonly place: string
-    /** When it happened, in milliseconds since 1970. */
+    /** Its time, in milliseconds since 1970. */
     readonly time: number
     /** The seismic network that reported it. */
     readonly net: string
@@ -28,16 +28,16 @@ export async function readQuakes(): Promise<Quake[]> {
     .map((line) => JSON.parse(line))
 }
 
-/** How the replay went. */
+/** The result of the replay. */
 export interface Replay {
   readonly published: number
-  /** Quakes that found no room in the limit and waited for it. */
+  /** The number of quakes that waited for capacity of the limit. */
   readonly waited: number
-  /** How much later than due the most delayed quake was published. */
+  /** The greatest delay of a quake after its due time. */
   readonly longestDelayMs: number
 }
 
-/** Publishes the week in `seconds`, each quake when it is due. What exceeds the stream's limit waits its turn. */
+/** Publishes the week in `seconds`, each quake when it is due. Quakes above the stream's limit are queued. */
 export async function replay(
   stream: Stream<Quake>,
   quakes: readonly Quake[],
@@ -61,7 +61,7 @@ export async function replay(
   return { published: quakes.length, waited, longestDelayMs }
 }
 
-/** Says when a quake happened, in UTC: `Feb 6 15:50`. */
+/** Formats the time of a quake, in UTC: `Feb 6 15:50`. */
 export function whenOf({ properties }: Quake): string {
   const at = new Date(properties.time)
   const day = at.toLocaleDateString('en-US', { month: 'short', day: 'numeric', timeZone: 'UTC' })

@@ -4,9 +4,9 @@ import type { Hub, Stream } from 'rivulet'
 import { count, groupBy, lastValueFrom, map, mergeMap, reduce, share, toArray } from 'rxjs'
 import type { Quake } from './quakes.ts'
 
-/** What a reader read. */
+/** The findings of a reader. */
 export interface Findings {
-  /** How many messages its own code got, or its buffer dropped: to be compared with the ledger. */
+  /** The number of messages that its own code got or its buffer dropped, to compare with the ledger. */
   readonly seen: number
   readonly story: string
   /** The strongest quakes, the strongest first; of the reader that ranks them. */
@@ -16,7 +16,7 @@ export interface Findings {
 /** The name of a reader. */
 export type ReaderName = 'plain' | 'pipeline' | 'slow'
 
-/** The readers by name. `pauseMs` is how long the slow one takes for a message. */
+/** The readers by name. `pauseMs`: the time that the slow one takes for a message. */
 export const READERS: Record<ReaderName, (hub: Hub, pauseMs: number) => () => Promise<Findings>> = {
   plain: readPlainly,
   pipeline: readByPipeline,
@@ -26,7 +26,7 @@ export const READERS: Record<ReaderName, (hub: Hub, pauseMs: number) => () => Pr
 /** The names of all readers. */
 export const READER_NAMES = Object.keys(READERS) as ReaderName[]
 
-/** Opens the stream for reading. The publisher's limit applies; a lower one here would drop what exceeds it. */
+/** Opens the stream for reading. The publisher's limit applies; a lower one here would drop messages above it. */
 export function openQuakes(hub: Hub): Stream<Quake> {
   return hub.stream<Quake>('quakes', { limit: false })
 }
@@ -86,7 +86,7 @@ function readSlowly(hub: Hub, pauseMs: number): () => Promise<Findings> {
     let read = 0
     for await (const _ of messages) {
       read += 1
-      // The hub has closed, and the loop ends with what the buffer still holds.
+      // After the close of the hub the loop ends with the rest of the buffer.
       if (hub.status !== 'closed') await sleep(pauseMs)
     }
     return read

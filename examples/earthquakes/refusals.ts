@@ -1,4 +1,4 @@
-// What the library refuses, with the default limits: 4096 bytes a message, 30 messages a second.
+// Refusals of the library with the default limits: 4096 bytes a message, 30 messages a second.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Hub, Stream } from 'rivulet'
 import type { Quake } from './quakes.ts'
@@ -6,7 +6,7 @@ import { textTable } from './terminal.ts'
 
 const BURST = 60
 
-/** Publishes too large a message, and too many at once by three verbs; resolves to what came of it, as text. */
+/** Publishes too large a message, and too many at once by three verbs; resolves to the outcome as text. */
 export async function showRefusals(hub: Hub, quakes: readonly Quake[], signal: AbortSignal): Promise<string> {
   const oversized = hub.stream('oversized').tryPublish({ quakes: quakes.slice(0, 10) })
   const burst = quakes.slice(0, BURST)
@@ -26,14 +26,14 @@ ${textTable([head, ...rows], [1, 2, 3, 4])}
 `
 }
 
-/** Refuses what exceeds the limit, and says when there is room again. */
+/** Refuses messages above the limit, and returns when there is capacity again. */
 async function tryAll(stream: Stream<Quake>, burst: readonly Quake[]): Promise<string> {
   const refusals = burst.map((quake) => stream.tryPublish(quake)).filter((result) => !result.ok)
   const [first] = refusals
   return first === undefined ? 'nothing was refused' : `${first.code}, retry after ${first.retryAfterMs} ms`
 }
 
-/** Waits for room, first come, first served. */
+/** Waits for capacity, first come, first served. */
 async function waitForAll(
   stream: Stream<Quake>,
   burst: readonly Quake[],
@@ -43,7 +43,7 @@ async function waitForAll(
   return 'all of them, in order, at the rate of the limit'
 }
 
-/** Keeps the newest quake of each network until there is room, and conflates the older ones. */
+/** Keeps the newest quake of each network until there is capacity, and conflates the older ones. */
 async function keepLatest(
   stream: Stream<Quake>,
   burst: readonly Quake[],

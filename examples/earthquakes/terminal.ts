@@ -8,25 +8,25 @@ import { type Quake, whenOf } from './quakes.ts'
 /** A broker that the demo can start by itself. */
 export type BrokerName = 'nats' | 'mosquitto' | 'redis'
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface DemoOptions {
-  /** How long the week takes, in seconds. */
+  /** The duration of the replayed week, in seconds. */
   readonly seconds: number
-  /** The chance, 0 to 1, that the bus loses a message on its way to a reader. */
+  /** The chance, 0 to 1, that the bus loses a message to a reader. */
   readonly loss: number
-  /** Decides which messages are lost: the same seed loses the same ones. */
+  /** The seed of the losses: the same seed loses the same messages. */
   readonly seed: number
-  /** The URL of a broker; then every reader is a process of its own. */
+  /** The URL of a broker; then every reader is another process. */
   readonly transport?: string
   /** The broker to start for this run. */
   readonly broker?: BrokerName
-  /** Whether to show what the streams do, as `rivulet tap` does. */
+  /** Whether to show the activity of the streams, as `rivulet tap` does. */
   readonly tap: boolean
   /** Whether to print the results only. */
   readonly quiet: boolean
 }
 
-/** Reads the command line. Prints help or what is wrong, and ends the process, when there is nothing to run. */
+/** Reads the command line. Prints help or an error, and ends the process, when there is nothing to run. */
 export function parseOptions(args: readonly string[]): DemoOptions {
   return new Command('npm run demo --')
     .description('Replays a week of real earthquakes as messages, and shows where every one of them ended.')
@@ -110,8 +110,8 @@ export function showProgress(stream: Stream<Quake>, total: number): { stop(): vo
   return { stop: () => void (bars?.isActive && bars.stop()) }
 }
 
-// One look for a terminal and for a file: no colours, and no lines between rows.
-const LOOK = {
+// The same style for a terminal and for a file: no colours, and no lines between rows.
+const STYLE = {
   style: { head: [], border: [] },
   chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
 }
@@ -123,7 +123,7 @@ export function textTable(
 ): string {
   const colAligns =
     rows[0]?.map((_, column) => (right.includes(column) ? ('right' as const) : ('left' as const))) ?? []
-  const table = new Table({ ...LOOK, colAligns })
+  const table = new Table({ ...STYLE, colAligns })
   for (const row of rows) table.push([...row])
   return table.toString()
 }

@@ -1,4 +1,4 @@
-// A service between two shell scripts: it reads what `measure.sh` publishes, and publishes what `watch.sh` reads.
+// A service between two shell scripts: it reads the messages of `measure.sh`, and publishes those for `watch.sh`.
 import { openHub } from 'rivulet'
 
 interface Measured {

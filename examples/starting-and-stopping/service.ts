@@ -20,17 +20,17 @@ for (let celsius = 20; !stop.signal.aborted; celsius = celsius === 25 ? 20 : cel
   await sleep(100, undefined, { signal: stop.signal }).catch(() => {})
 }
 
-// Second step: `close` ends the streams, hands over what was published and disconnects. It takes about five seconds
-// at most, whatever the broker does.
+// Second step: `close` ends the streams, flushes published messages and disconnects. It takes about five seconds at
+// most, whatever the broker does.
 const { accepted, confirmed, unconfirmed, lost, iteratorDrops } = await hub.close()
 
 // Third step: let the work end. Then nothing is open any more, and the process ends by itself; `process.exit` would
-// cut off what still runs.
+// cut off running work.
 const saved = await saving
 console.log(`published ${accepted}: confirmed ${confirmed}, unconfirmed ${unconfirmed}, lost ${lost.offline}`)
 console.log(`saved ${saved}, dropped from the full buffer ${iteratorDrops}`)
 
-/** Saves what is published until the stream ends, slower than it comes. The buffer bounds how long stopping takes. */
+/** Saves messages until the stream ends, slower than they arrive. The buffer bounds the time to stop. */
 async function saveAll(): Promise<number> {
   let saved = 0
   for await (const _ of readings.iterate({ buffer: 10 })) {

@@ -1,6 +1,6 @@
-// What the threads tell each other.
+// The messages of the threads.
 
-/** An earthquake, as the main thread publishes it. */
+/** An earthquake in the form that the main thread publishes. */
 export interface Located {
   readonly id: string
   /** In milliseconds since 1970. */
@@ -18,6 +18,6 @@ export interface Finding {
   readonly magnitude: number
   /** The stronger one before it. */
   readonly main: { readonly id: string; readonly magnitude: number }
-  /** How far it was from that, in kilometres. */
+  /** The distance between them, in kilometres. */
   readonly km: number
 }

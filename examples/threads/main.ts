@@ -1,4 +1,4 @@
-// The main thread: hands a week of earthquakes to four threads, each of which looks for aftershocks in its share.
+// The main thread: hands a week of earthquakes to four threads, each of which searches its share for aftershocks.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { openHub } from 'rivulet'
@@ -12,7 +12,7 @@ const quakes = hub.stream<Located>('quakes', { limit: false })
 const findings: Finding[] = []
 await hub.stream<Finding>('findings', { limit: false }).subscribe(({ data }) => findings.push(data)).ready
 
-// Each thread opens a hub of its own on the same bus, and says through its port when it listens.
+// Each thread opens a hub of its own on the same bus, and reports through its port when it is subscribed.
 const workers = Array.from({ length: THREADS }, (_, index) => {
   const workerData = { program: './worker.ts', index, of: THREADS }
   return new Worker(new URL('./typescript.mjs', import.meta.url), { workerData })

@@ -1,4 +1,4 @@
-// Node 20 starts a thread with JavaScript only: this teaches it TypeScript first. A built program needs none of it.
+// Node 20 starts a thread with JavaScript only: this registers TypeScript first. A built program does not need it.
 import { workerData } from 'node:worker_threads'
 import { register } from 'tsx/esm/api'
 

@@ -1,4 +1,4 @@
-// One of the four threads: hears every earthquake, and looks for what its own share of them followed.
+// One of the four threads: receives every earthquake, and searches the main shocks of its own share.
 import { parentPort, workerData } from 'node:worker_threads'
 import { openHub } from 'rivulet'
 import type { Finding, Located } from './finding.ts'
@@ -23,7 +23,7 @@ await quakes.subscribe(({ data: quake }) => {
 }).ready
 parentPort?.postMessage('listening')
 
-// The count comes through the port, so perhaps before the last of what it counts.
+// The count arrives through the port, so perhaps before the last of the counted messages.
 parentPort?.once('message', (count: number) => {
   total = count
   closeAfterAll()

@@ -9,7 +9,7 @@ hub.on('status', (status) => console.log(`the connection is ${status}`))
 hub.on('error', (error) => console.log(String(error)))
 
 const alarms = hub.stream<Reading>('alarms')
-// `isLocal` tells an alarm of this process from one of another display.
+// `isLocal` distinguishes an alarm of this process from one of another display.
 alarms.subscribe(({ data, isLocal }) => {
   console.log(`alarm ${isLocal ? 'raised' : 'heard'}: ${data.celsius} °C`)
 })

@@ -1,4 +1,4 @@
-/** What the thermometer measured, and where. */
+/** A measurement of the thermometer, and its room. */
 export interface Reading {
   readonly room: string
   readonly celsius: number

@@ -2,8 +2,8 @@ import { deferred } from './deferred.ts'
 import type { Environment } from './environment.ts'
 
 /**
- * Runs a task that may take at most `timeoutMs`, whatever it does: the signal it gets aborts at the deadline with
- * {@link Overdue}, or together with `parent`, and the promise rejects then even if the task ignores its signal.
+ * Runs a task for at most `timeoutMs`: its signal aborts at the deadline with {@link Overdue}, or together with
+ * `parent`, and the promise rejects then even if the task ignores its signal.
  */
 export async function withDeadline<T>(
   environment: Pick<Environment, 'setTimer'>,
@@ -34,7 +34,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
-/** Calls `action` when the signal aborts, at once if it has. Returns how to call that off. */
+/** Calls `action` when the signal aborts, at once if it has. Returns a function that cancels this. */
 function onAbort(signal: AbortSignal | undefined, action: (reason: unknown) => void): () => void {
   const abort = () => action(signal?.reason)
   if (signal?.aborted) abort()
@@ -42,7 +42,7 @@ function onAbort(signal: AbortSignal | undefined, action: (reason: unknown) => v
   return () => signal?.removeEventListener('abort', abort)
 }
 
-/** Says that a wait reached its deadline. */
+/** The error of a wait that reached its deadline. */
 export class Overdue extends Error {
   override readonly name = 'Overdue'
 

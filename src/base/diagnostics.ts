@@ -20,17 +20,17 @@ interface Diagnostics {
   tracingChannel(name: string): TracingChannel
 }
 
-/** Where the runtime has no such channels nobody listens, and nothing but `hasSubscribers` is read. */
-const nobody = () => ({ hasSubscribers: false }) as TracingChannel & Channel
+/** Replaces a channel in runtimes without them: only `hasSubscribers` is read. */
+const noChannel = () => ({ hasSubscribers: false }) as TracingChannel & Channel
 const builtIn = builtInModule('node:diagnostics_channel') ?? {}
-const { channel = nobody, tracingChannel = nobody } = builtIn as Partial<Diagnostics>
+const { channel = noChannel, tracingChannel = noChannel } = builtIn as Partial<Diagnostics>
 
-/** The traced calls; `docs/operating.md` says what each event carries. Look at `hasSubscribers` before building one. */
+/** The traced calls; `docs/operating.md` lists the fields of each event. Check `hasSubscribers` before building an event. */
 export const publishing = tracingChannel('rivulet.publish')
 export const processing = tracingChannel('rivulet.process')
 export const connecting = tracingChannel('rivulet.connect')
 
-/** Channels for single events. Look at `hasSubscribers` before building one, too. */
+/** Channels for single events. Check `hasSubscribers` before building an event, too. */
 export const hubs = channel('rivulet:hub')
 export const refusals = channel('rivulet:refused')
 export const losses = channel('rivulet:lost')

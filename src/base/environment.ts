@@ -1,6 +1,6 @@
 import { runOutside } from './async-context.ts'
 
-/** Gives the library time and chance, so that a test or a simulation can give it others. */
+/** Provides time and random numbers; a test or a simulation can replace them. */
 export interface Environment {
   /** Reads a monotonic clock, in milliseconds. */
   nowMs(): number
@@ -27,7 +27,7 @@ export const realEnvironment: Environment = {
   },
 }
 
-/** Gives the same environment, whose timers run outside of any request, whoever sets them. */
+/** Wraps an environment so that its timers run outside of any request, even when set inside one. */
 export function outside(environment: Environment): Environment {
   return {
     nowMs: () => environment.nowMs(),
@@ -39,7 +39,7 @@ export function outside(environment: Environment): Environment {
   }
 }
 
-/** Reads a clock that never goes back: while the one below it does, it stands still. */
+/** Reads a clock that never goes back: it stops while the underlying one does. */
 export class Clock {
   readonly #readMs: () => number
   readonly #readDateMs: (() => number) | undefined
@@ -61,8 +61,8 @@ export class Clock {
   }
 
   /**
-   * Returns the milliseconds from a reading of the clock, by default one made now, to the date. It changes when the machine
-   * sleeps, since a monotonic clock stands still then, or when one of the two is set. Always 0 without a date.
+   * Returns the milliseconds from a reading of the clock, by default one made now, to the date. It changes when the
+   * machine sleeps, since a monotonic clock stops then, or when one of the two is set. Always 0 without a date.
    */
   dateOffsetMs(nowMs?: number): number {
     return this.#readDateMs === undefined ? 0 : this.#readDateMs() - (nowMs ?? this.nowMs())

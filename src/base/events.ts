@@ -1,18 +1,18 @@
 import { EventEmitter } from 'eventemitter3'
 import { isThenable } from './thenable.ts'
 
-/** How deep listeners are told of events that they cause themselves: a loop ends here, not with the stack. */
+/** The deepest nesting of events that listeners cause themselves: a loop ends here instead of exhausting the stack. */
 const MAX_NESTING = 8
 
-/** Takes what a listener of an event threw, or rejected with. */
+/** Receives the error that a listener of an event threw, or rejected with. */
 type OnThrow<Event> = (error: unknown, event: Event, isRejection: boolean) => void
 type Handler = (payload: never, detail: never) => unknown
 type Registration = ((...args: never[]) => void) & { handler?: Handler; isOff?: boolean }
 
 /**
- * Lifecycle events on EventEmitter3, which calls a listener even after `off` when an emit is running and lets a
- * throw through. Here a listener is not called after `off` or `clear`, and one that throws, or returns a promise
- * that rejects, stops nobody.
+ * Lifecycle events on EventEmitter3, which calls a listener even after `off` when an emit is running and lets a throw
+ * through. Here a listener is not called after `off` or `clear`, and when one throws, or returns a promise that
+ * rejects, the others still run.
  */
 export class Events<Payloads extends object> {
   readonly #onThrow: OnThrow<keyof Payloads>
@@ -48,15 +48,20 @@ export class Events<Payloads extends object> {
     }
   }
 
-  /** Tells the listeners. Build a payload only when {@link has} says that somebody listens. */
-  emit<Name extends keyof Payloads & string>(event: Name, ...told: [Payloads[Name], detail?: unknown]): void {
+  /** Calls the listeners. Build a payload only when {@link has} returns true. */
+  emit<Name extends keyof Payloads & string>(event: Name, ...args: [Payloads[Name], detail?: unknown]): void {
     if (this.#nesting === MAX_NESTING) return
     this.#nesting++
     try {
-      this.#emitter.emit(event, ...told)
+      this.#emitter.emit(event, ...args)
     } finally {
       this.#nesting--
     }
+  }
+
+  /** Calls the listeners at any depth of nesting: for an event that happens once, so that it cannot loop. */
+  emitOnce<Name extends keyof Payloads & string>(event: Name, payload: Payloads[Name]): void {
+    this.#emitter.emit(event, payload)
   }
 
   /** Removes every listener. */

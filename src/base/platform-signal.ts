@@ -1,6 +1,6 @@
 /**
- * An `AbortSignal`: the type that the platform's declarations have for it (of the DOM, Node, a worker, …), and what the
- * library needs of one where a program has no such declarations.
+ * An `AbortSignal`: the type in the platform's declarations (of the DOM, Node, a worker, …), or in a program without
+ * such declarations the members that the library needs.
  */
 export type PlatformSignal = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
   ? Signal

@@ -1,13 +1,13 @@
 import type { PlatformSignal } from './platform-signal.ts'
 
 /**
- * Runs actions when signals abort, with one abort listener a signal however many actions wait on it: 20 000
+ * Runs actions when signals abort, with one abort listener for each signal, whatever its number of actions: 20 000
  * listeners on one signal take seconds to remove, and Node warns from the eleventh on.
  */
 export class SignalActions {
   readonly #bySignal = new Map<PlatformSignal, { actions: Set<() => void>; forget: () => void }>()
 
-  /** Runs `action` once when `signal` aborts. Returns how to call that off. The signal has not aborted yet. */
+  /** Runs `action` once when `signal` aborts. Returns a function that cancels this. The signal has not aborted yet. */
   add(signal: PlatformSignal, action: () => void): () => void {
     const { actions, forget } = this.#bySignal.get(signal) ?? this.#listen(signal)
     actions.add(action)

@@ -1,4 +1,4 @@
-/** Tells whether a value is a promise or like one, of any realm. A getter named `then` that throws is none. */
+/** Returns whether a value is a promise or like one, of any realm. False when a getter named `then` throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   let then: unknown
   try {

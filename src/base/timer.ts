@@ -4,8 +4,8 @@ import type { Environment } from './environment.ts'
 const LONGEST_WAIT_MS = 2 ** 31 - 1
 
 /**
- * Runs an action after a wait of any length, in steps if it must, and returns a function that cancels it.
- * `Infinity` never comes.
+ * Runs an action after a wait of any length, in steps if it must, and returns a function that cancels it. After
+ * `Infinity` it never runs.
  */
 export function after(
   environment: Pick<Environment, 'setTimer'>,

@@ -1,16 +1,16 @@
 import type { Environment } from './environment.ts'
 
-/** So many take a few milliseconds with listeners that publish. */
+/** This many take a few milliseconds with listeners that publish. */
 const MOST_AT_ONCE = 1_000
 
 /**
- * Runs actions at once, but after a thousand of them the next ones from a timer. What listeners of an event cause may
- * tell them of that event again, from one microtask to the next: so the event loop goes on turning.
+ * Runs actions at once, but after a thousand of them the next ones from a timer. Listeners may cause the event that
+ * they listen to again, from one microtask to the next; the timer lets the event loop run.
  */
 export class Turns {
   readonly #environment: Pick<Environment, 'setTimer'>
   #count = 0
-  /** For the timer; none runs while there are none. */
+  /** Actions for the timer, which runs while there are some. */
   #waiting: (() => void)[] = []
   #cancelTimer = () => {}
 
@@ -18,7 +18,7 @@ export class Turns {
     this.#environment = environment
   }
 
-  /** Whether anything waits for the timer. */
+  /** Whether actions wait for the timer. */
   get isWaiting(): boolean {
     return this.#waiting.length > 0
   }
@@ -32,7 +32,7 @@ export class Turns {
     }
   }
 
-  /** Runs what waits. Those that it causes wait for the next timer only when they are a thousand again. */
+  /** Runs the waiting actions. Actions that they cause wait for the next timer only after another thousand. */
   end(): void {
     this.#cancelTimer()
     const waiting = this.#waiting

@@ -1,6 +1,6 @@
 const encoder = new TextEncoder()
-// One decoder for every transport, so that all judge alike: it refuses what is not UTF-8 and keeps a BOM, which
-// JSON.parse then refuses. Client libraries differ here: some replace, some strip.
+// One decoder for every transport, so that all decide alike: it refuses bytes that are not UTF-8 and keeps a BOM, which
+// JSON.parse then refuses. Client libraries differ: some replace such bytes, some strip a BOM.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Encodes a string as UTF-8. */
@@ -10,9 +10,9 @@ export function encodeUtf8(text: string): Uint8Array {
 
 const SLAB_BYTES = 16_384
 
-/** Encodes many short strings one after the other into shared memory: a piece of its own costs each of them more. */
+/** Encodes many short strings one after the other into shared memory, which costs less than an allocation for each. */
 export class Utf8Writer {
-  /** What is left of the memory that is being filled. Never written twice: what was encoded stays as it is. */
+  /** The free rest of the current memory. Never written twice: encoded bytes stay as they are. */
   #free = new Uint8Array(0)
 
   encode(text: string): Uint8Array {
@@ -26,7 +26,7 @@ export class Utf8Writer {
   }
 }
 
-/** Counts the bytes of JSON as UTF-8. Throws where there is none, since `Object.prototype` has got a `toJSON`. */
+/** Counts the bytes of JSON as UTF-8. Throws when `undefined`, as with a `toJSON` on `Object.prototype`. */
 export function jsonLength(json: string | undefined): number {
   if (json === undefined) throw new TypeError('There is no JSON of it.')
   return encoder.encode(json).length

@@ -1,23 +1,23 @@
 import type { Clock, Environment } from '../base/environment.ts'
 
-/** Where waits come from: timers and chance, and a clock that never goes back. */
+/** The sources of a wait: timers, random numbers, and a clock that never goes back. */
 export interface Time {
   readonly environment: Environment
   readonly clock: Clock
 }
 
-/** The least and the most that an attempt waits, and the most in the first minute of an outage. */
+/** The shortest and the longest wait before an attempt, and the longest in the first minute of an outage. */
 const FIRST_RETRY_MS = 100
 const EARLY_RETRY_MS = 1_000
 const LAST_RETRY_MS = 5_000
 const EARLY_MS = 60_000
 
-/** Says how long to wait after each failure in a row: exponential with jitter. */
+/** Computes the wait after each failure in a row: exponential with jitter. */
 export class BackOff {
   #failures = 0
   #failingSinceMs = 0
 
-  /** Counts one more failure, and returns how long to wait before the next attempt. */
+  /** Counts one more failure, and returns the wait before the next attempt, in milliseconds. */
   nextMs({ clock, environment }: Time): number {
     const nowMs = clock.nowMs()
     if (this.#failures++ === 0) this.#failingSinceMs = nowMs

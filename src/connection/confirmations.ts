@@ -1,30 +1,31 @@
 import { Overdue } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
 import type { PlatformController } from '../base/platform-signal.ts'
-import type { HubState, Outbox, StreamState } from '../model/stream-state.ts'
-import type { Timeouts } from '../model/timeouts.ts'
-import type { Topic } from '../model/topic.ts'
-import type { Transport } from '../model/transport.ts'
+import type { Topic } from '../message/topic.ts'
+import type { Follow, Outbox } from '../state/send-part.ts'
+import type { HubState, StreamState } from '../state/stream-state.ts'
+import type { Timeouts } from '../state/timeouts.ts'
 import type { Joins } from './joins.ts'
 import { LinkRate } from './link-rate.ts'
+import type { Transport } from './transport.ts'
 
 /**
- * Barriers are at least this far apart, so that a fast publisher does not spend its time on them; unless so much was sent
- * since the last one that its answer would say little about what came after it.
+ * The shortest time between barriers, so that a fast publisher does not spend its time on them. A barrier is due sooner
+ * after many bytes, of which the response to the last one would show little.
  */
 const BARRIER_SPACING_MS = 20
-/** So many missed barriers in a row mean that the connection is dead. */
+/** After this many missed barriers in a row the connection is dead. */
 const MISSES_TO_DOWN = 2
-/** So many while frames come in: the answers wait behind these on a slow link, which is not dead. */
-const MISSES_TO_DOWN_WHILE_HEARING = 30
-/** A timer that is later than this: the process stood still, so bytes have not left, and answers were not read. */
+/** The same while frames arrive: on a slow link, which is not dead, the responses wait behind them. */
+const MISSES_TO_DOWN_WHILE_RECEIVING = 30
+/** A timer later than this shows that the process was suspended: it sent no bytes and read no responses. */
 const STOOD_STILL_MS = 200
-/** A barrier that is answered within this shows that no backlog waits on the link. */
+/** A barrier that is confirmed within this time shows that the link has no backlog. */
 const PROMPT_MS = 1_000
 
-/** What of a hub's options bounds a connection. */
+/** The options of a hub that bound a connection. */
 export interface ConnectionLimits {
-  /** How many bytes may be outstanding. */
+  /** The most bytes in flight. */
   readonly maxInFlightBytes: number
   readonly timeouts: Timeouts
 }
@@ -35,34 +36,52 @@ class Batch {
   readonly streams: StreamState[] = []
   readonly messages: number[] = []
   readonly settled = deferred()
+  /** The number of messages with each outcome. */
+  confirmed = 0
+  unconfirmed = 0
+  /** The followers of some of the messages, by their streams. Made with the first one: most messages have none. */
+  #follows: Map<StreamState, Follow[]> | undefined
 
-  settle(outcome: 'confirmed' | 'unconfirmed'): void {
-    for (const index of this.streams.keys()) this.#end(index, outcome)
+  follow(state: StreamState, follows: readonly Follow[]): void {
+    this.#follows ??= new Map()
+    const before = this.#follows.get(state)
+    if (before === undefined) this.#follows.set(state, [...follows])
+    else before.push(...follows)
+  }
+
+  /** `cause`: the reason why they are unconfirmed. */
+  settle(outcome: 'confirmed' | 'unconfirmed', cause?: unknown): void {
+    for (const index of this.streams.keys()) this.#end(index, outcome, cause)
     this.settled.resolve()
   }
 
-  /** The backend refused something on a topic, and does not say what. */
-  doubt(topic: Topic | undefined): void {
+  /** Settles the messages of a topic as unconfirmed: the backend refused one of them, without saying which. */
+  doubt(topic: Topic | undefined, cause: unknown): void {
     for (const [index, { outbox }] of this.streams.entries()) {
-      if ((outbox as Outbox).topic === topic) this.#end(index, 'unconfirmed')
+      if ((outbox as Outbox).topic === topic) this.#end(index, 'unconfirmed', cause)
     }
   }
 
-  #end(index: number, outcome: 'confirmed' | 'unconfirmed'): void {
-    const { counters } = this.streams[index] as StreamState
+  #end(index: number, outcome: 'confirmed' | 'unconfirmed', cause: unknown): void {
+    const state = this.streams[index] as StreamState
     const messages = this.messages[index] as number
     this.messages[index] = 0
-    counters.add('inFlight', -messages)
-    counters.add(outcome, messages)
+    this[outcome] += messages
+    state.counters.add('inFlight', -messages)
+    state.counters.add(outcome, messages)
+    const follows = this.#follows?.get(state)
+    if (follows === undefined) return
+    this.#follows?.delete(state)
+    for (const follow of follows) follow(outcome, cause)
   }
 }
 
-/** A barrier that waits for its answer. */
+/** A barrier that waits for its response. */
 class Barrier {
-  /** What it confirms. */
+  /** The messages that it confirms. */
   readonly batch: Batch
   readonly startMs: number
-  /** How many bytes were sent on this connection before it. */
+  /** The number of bytes sent on this connection before it. */
   readonly position: number
   readonly givenUp = new AbortController()
 
@@ -74,36 +93,39 @@ class Barrier {
 }
 
 /**
- * Follows what was handed to the broker until a barrier confirms it, and bounds how much that may be. Barriers stand
- * between the data, so that each answer shows progress on a link where the answer to the last one is far away. `start`
- * and `stop` go with each connection.
+ * Counts messages as in flight until a barrier confirms them, and bounds their bytes. Barriers are sent between frames,
+ * so that each response shows progress on a slow link. `start` and `stop` go with each connection.
  */
 export class Confirmations {
-  /** When the last barrier that was answered promptly began: what arrived later had not waited on our link. */
+  /** The start of the last barrier that was confirmed promptly: messages that arrived later had not waited on our link. */
   promptStartMs = -Infinity
+  /** The same as a date: messages that were sent before it have arrived. */
+  promptStartDateMs = -Infinity
   readonly #hub: HubState
   readonly #transport: Transport
   readonly #maxBytes: number
   readonly #timeouts: Timeouts
   readonly #joins: Joins
   #rate: LinkRate
-  /** Sent since the last barrier began. */
+  /** Messages sent since the last barrier began. */
   #pending = new Batch()
-  /** Barriers that are not answered, the oldest first. */
+  /** Barriers without a response, the oldest first. */
   readonly #barriers: Barrier[] = []
-  /** Bytes sent on this connection: in all, before the last barrier, and before the last one that was answered. */
+  /** Bytes sent on this connection: in all, before the last barrier, and before the last confirmed one. */
   #sent = 0
   #covered = 0
   #answered = 0
   #misses = 0
   #lastStartMs = -Infinity
   #cancelTimer: (() => void) | undefined
-  /** Whether the timer that runs is for a barrier that is needed, not only for the next look. */
+  /** Whether the running timer is for a barrier that is needed, not only for the idle check. */
   #isTimerUrgent = false
   #cancelDeadline: (() => void) | undefined
-  /** Whether a frame came since the deadline that runs was set. */
-  #hasHeard = false
-  /** Absent while there is none. */
+  /** Whether the backend accepts no more until the waiting barriers are confirmed. */
+  #isCongested = false
+  /** Whether a frame arrived since the current deadline was set. */
+  #hasReceived = false
+  /** Absent while not connected. */
   #connection: AbortController | undefined
 
   constructor(hub: HubState, transport: Transport, limits: ConnectionLimits, joins: Joins) {
@@ -115,25 +137,27 @@ export class Confirmations {
     this.#rate = new LinkRate(this.#maxBytes)
   }
 
-  /** Whether the last barrier missed its deadline: what arrives now may have waited on a frozen link. */
+  /** Whether the last barrier missed its deadline: messages that arrive now may have waited on a frozen link. */
   get isOverdue(): boolean {
     return this.#misses > 0
   }
 
-  /** How large a frame of several messages may be, so that the answers to barriers are never far apart. */
+  /** The largest frame of several messages, in bytes; small enough for frequent responses to barriers. */
   get chunkBytes(): number {
     return this.#rate.chunkBytes
   }
 
-  /** Tells whether a frame of so many bytes may be sent. A slow link takes one at any time, when nothing is in flight. */
-  hasRoom(bytes: number): boolean {
+  /** Returns whether a frame of this size may be sent. A slow link takes one of any size while nothing is in flight. */
+  hasCapacity(bytes: number): boolean {
     const inFlight = this.#sent - this.#answered
+    if (this.#isCongested && inFlight > 0) return false
     if (inFlight + bytes <= this.#rate.windowBytes) return true
     return inFlight === 0 && bytes <= this.#maxBytes
   }
 
-  /** Notes a frame that was sent, with the messages in it. */
-  add(state: StreamState, messages: number, bytes: number): void {
+  /** Adds a sent frame: its messages, its bytes, and the followers of some of its messages. */
+  add(state: StreamState, messages: number, bytes: number, follows?: readonly Follow[]): void {
+    if (follows !== undefined) this.#pending.follow(state, follows)
     this.#sent += bytes
     const { streams, messages: counts } = this.#pending
     if (streams.at(-1) === state) (counts[counts.length - 1] as number) += messages
@@ -141,46 +165,61 @@ export class Confirmations {
       streams.push(state)
       counts.push(messages)
     }
-    if (this.#sent - this.#covered >= this.#rate.chunkBytes) this.#run()
+    if (this.#rate.isBarrierDue(this.#sent - this.#covered)) this.#run()
     else this.schedule()
   }
 
-  /** Notes that a frame came in. */
-  heard(): void {
-    this.#hasHeard = true
+  /** Called when a frame arrives. */
+  received(): void {
+    this.#hasReceived = true
   }
 
-  /** The backend refused something on a topic, if it says which: no barrier confirms what is in flight there. */
-  doubt(topic: Topic | undefined): void {
-    this.#pending.doubt(topic)
-    for (const { batch } of this.#barriers) batch.doubt(topic)
+  /** Called when the backend makes progress with the waiting barriers; `isCongested`: it accepts no more meanwhile. */
+  progressed(isCongested: boolean): void {
+    if (this.#barriers.length === 0) return
+    this.#isCongested = isCongested
+    this.#setDeadline()
   }
 
-  /** Resolves when everything noted so far is confirmed or unconfirmed. */
-  async settled(): Promise<void> {
-    const newest = this.#barriers.at(-1)?.batch
+  /** Called when the backend refused a frame, on this topic if it names one: messages in flight there become unconfirmed. */
+  doubt(topic: Topic | undefined, cause: unknown): void {
+    this.#pending.doubt(topic, cause)
+    for (const { batch } of this.#barriers) batch.doubt(topic, cause)
+  }
+
+  /** Resolves when all messages added so far are confirmed or unconfirmed, to the number of each. */
+  async settled(): Promise<{ confirmed: number; unconfirmed: number }> {
+    const batches = this.#barriers.map(({ batch }) => batch)
+    const newest = batches.at(-1)
     const last = this.#pending.streams.length > 0 ? this.#pending : newest
+    if (last !== undefined && last !== newest) batches.push(last)
     await newest?.settled.promise
-    if (last === this.#pending) this.#run() // waits for no timer: fake ones may stand still
-    await last?.settled.promise
+    if (last === this.#pending) this.#run() // waits for no timer: fake ones may never fire
+    const sum = { confirmed: 0, unconfirmed: 0 }
+    for (const batch of batches) {
+      await batch.settled.promise
+      sum.confirmed += batch.confirmed
+      sum.unconfirmed += batch.unconfirmed
+    }
+    return sum
   }
 
-  /** A connection is open; it is aborted when two barriers in a row are missed. */
+  /** Called when a connection is open; it is aborted when two barriers in a row are missed. */
   start(connection: PlatformController): void {
     this.#connection = connection
     this.schedule()
   }
 
-  /** The connection is gone: whatever is in flight becomes unconfirmed. */
+  /** Called when the connection is lost: messages in flight become unconfirmed. */
   stop(): void {
     const reason = this.#connection?.signal.reason
     this.#stopTimer()
     this.#connection = undefined
     for (const { batch, givenUp } of this.#barriers.splice(0)) {
-      batch.settle('unconfirmed')
+      batch.settle('unconfirmed', reason)
       givenUp.abort(reason)
     }
-    this.#pending.settle('unconfirmed')
+    this.#pending.settle('unconfirmed', reason)
     this.#pending = new Batch()
     this.#setDeadline()
     this.#rate = new LinkRate(this.#maxBytes)
@@ -188,11 +227,12 @@ export class Confirmations {
     this.#covered = 0
     this.#answered = 0
     this.#misses = 0
+    this.#isCongested = false
   }
 
   /**
-   * Starts the next barrier in time: after 20 ms when something is in flight, when the last one was missed (to tell
-   * whether the connection lives) or when `isAskedFor`, and after `idleMs` while something is joined.
+   * Schedules the next barrier: after 20 ms while messages are in flight, when the last one was missed (to check the
+   * connection) or when `isAskedFor`; after `idleMs` while a topic is joined.
    */
   schedule(isAskedFor = false): void {
     if (this.#barriers.length > 0 || this.#isTimerUrgent || this.#connection === undefined) return
@@ -224,7 +264,7 @@ export class Confirmations {
     )
   }
 
-  /** A barrier is answered, or will not be, with the cause; unless that is known already. */
+  /** Ends a barrier that is confirmed or, with a cause, failed; unless it has ended already. */
   #end(barrier: Barrier, cause: unknown): void {
     const nth = this.#barriers.indexOf(barrier)
     if (nth === -1 || this.#connection?.signal.aborted !== false) return
@@ -232,23 +272,27 @@ export class Confirmations {
     else this.#miss(this.#barriers.splice(nth, 1)[0] as Barrier, cause)
   }
 
-  /** An answer confirms the barriers before it, too: the backend has everything that was sent before. */
+  /** A response confirms the earlier barriers, too: the backend has everything that was sent before. */
   #confirm({ startMs, position }: Barrier, answered: readonly Barrier[]): void {
     const nowMs = this.#hub.clock.nowMs()
     this.#misses = 0
     this.#answered = position
+    if (this.#barriers.length === 0) this.#isCongested = false
     this.#rate.answered({ startMs, position }, nowMs)
-    if (nowMs - startMs <= PROMPT_MS) this.promptStartMs = startMs
+    if (nowMs - startMs <= PROMPT_MS) {
+      this.promptStartMs = startMs
+      this.promptStartDateMs = startMs + this.#hub.clock.dateOffsetMs(nowMs)
+    }
     for (const { batch } of answered) batch.settle('confirmed')
     this.#setDeadline()
     this.schedule()
   }
 
   #miss({ batch, givenUp }: Barrier, cause: unknown): void {
-    const most = this.#hasHeard ? MISSES_TO_DOWN_WHILE_HEARING : MISSES_TO_DOWN
+    const most = this.#hasReceived ? MISSES_TO_DOWN_WHILE_RECEIVING : MISSES_TO_DOWN
     this.#misses++
     this.#rate.missed()
-    batch.settle('unconfirmed')
+    batch.settle('unconfirmed', cause)
     givenUp.abort(cause)
     this.#setDeadline()
     this.schedule()
@@ -256,33 +300,33 @@ export class Confirmations {
   }
 
   /**
-   * Gives the oldest barrier its time, which begins anew with each answer, while what the client holds drains, and once
-   * when the process stood still.
+   * Sets the deadline of the oldest barrier. It is set anew at each response, while the client's buffer drains, and
+   * once after the process was suspended.
    */
   #setDeadline(hasStoodStill = false): void {
     this.#cancelDeadline?.()
     this.#cancelDeadline = undefined
-    this.#hasHeard = false
+    this.#hasReceived = false
     if (this.#barriers.length === 0) return
     const setMs = this.#hub.clock.nowMs()
     const halfMs = this.#timeouts.barrierMs / 2
-    const after = (dueMs: number, look: () => void) => {
+    const after = (dueMs: number, check: () => void) => {
       const act = () => {
         const isLate = this.#hub.clock.nowMs() - setMs - dueMs > STOOD_STILL_MS
         if (isLate && !hasStoodStill) this.#standStill(setMs)
-        else look()
+        else check()
       }
       this.#cancelDeadline = this.#hub.environment.setTimer(act, halfMs, true)
     }
     after(halfMs, () => {
-      const held = this.#held()
-      const left = this.#sent - held
-      const isDraining = () => held > 0 && this.#sent - this.#held() > left
+      const buffered = this.#bufferedBytes()
+      const left = this.#sent - buffered
+      const isDraining = () => buffered > 0 && this.#sent - this.#bufferedBytes() > left
       after(2 * halfMs, () => (isDraining() ? this.#setDeadline() : this.#expire()))
     })
   }
 
-  /** The barrier may be answered yet; what arrives now may be old when its time would have been over. */
+  /** Extends the deadline after the process was suspended. Messages that arrive now may be old if it would have passed. */
   #standStill(setMs: number): void {
     if (this.#hub.clock.nowMs() - setMs >= this.#timeouts.barrierMs) this.#misses = Math.max(1, this.#misses)
     this.#setDeadline(true)
@@ -293,8 +337,8 @@ export class Confirmations {
     if (barrier !== undefined) this.#miss(barrier, new Overdue('The barrier', this.#timeouts.barrierMs))
   }
 
-  /** How many bytes wait in the client, as far as the transport can tell. */
-  #held(): number {
+  /** Returns the bytes that the client buffers, as far as the transport knows. */
+  #bufferedBytes(): number {
     try {
       return this.#transport.heldBytes?.() ?? 0
     } catch {

@@ -1,57 +1,62 @@
 import { abortable, withDeadline } from '../base/deadline.ts'
 import { deferred } from '../base/deferred.ts'
 import { connecting } from '../base/diagnostics.ts'
-import { invalid, named, RivuletError } from '../model/errors.ts'
-import type { LossReason } from '../model/ledger.ts'
-import type { HubState, StreamState } from '../model/stream-state.ts'
-import type { Timeouts } from '../model/timeouts.ts'
-import { type Topic, topicOf } from '../model/topic.ts'
-import type { Transport, TransportHost } from '../model/transport.ts'
+import { invalid, named, RivuletError } from '../errors/errors.ts'
+import { type Topic, topicOf } from '../message/topic.ts'
+import type { LossReason } from '../state/ledger.ts'
+import type { Follow } from '../state/send-part.ts'
+import type { HubState, StreamState } from '../state/stream-state.ts'
+import type { Timeouts } from '../state/timeouts.ts'
 import { BackOff } from './back-off.ts'
 import { Confirmations, type ConnectionLimits } from './confirmations.ts'
 import { failure, reported, threw } from './faults.ts'
 import { type ConnectionEvents, type ConnectionStatus, type Joining, Joins } from './joins.ts'
 import { outsideTransport } from './outside.ts'
+import type { Transport, TransportHost } from './transport.ts'
 
-/** The parts of `closeMs` that the last flush, handing over and closing may take; an event loop may be late for the rest. */
+/**
+ * The shares of `closeMs` for the capacity of kept values, for that with the last flush, and for sending and closing
+ * each. The rest allows for a late event loop.
+ */
+const CAPACITY_PART = 0.4
 const FLUSH_PART = 0.5
 const CLOSE_PART = 0.2
-/** An old connection holds up the next one for so long at the most, twice. */
+/** The longest delay of the next connection by the old one, which may occur twice. */
 const DROP_TIMEOUT_MS = 1_000
-/** After a refusal that trying again will hardly change: credentials, a certificate. */
+/** The wait after a refusal that trying again will hardly change: credentials, a certificate. */
 const REFUSED_RETRY_MS = 30_000
-/** So many causes of one outage are remembered: a broker may give a text that differs each time. */
+/** The most causes of one outage that are remembered: a broker may give a different text each time. */
 const MOST_CAUSES = 100
-/** A connection that lived this long was a good one: the back-off starts anew. */
+/** After a connection that lasted this long the back-off starts anew. */
 const GOOD_CONNECTION_MS = 5_000
 
 /** Brands the transports of open hubs: a second hub would end the connection of the first, which would not notice. */
 const takenTransports = new WeakSet<Transport>()
 
-/** A hub's connection: opens it, opens it again whenever it is gone, and carries frames both ways. */
+/** A hub's connection: opens it, reopens it whenever it is lost, and carries frames both ways. */
 export class Connection {
   readonly joins: Joins
   readonly confirmations: Confirmations
-  /** Stands among the joins for the watch over all topics of the hub; no stream has it. */
+  /** Represents, among the joins, the watch over all topics of the hub; no stream has it. */
   readonly everything: Topic
   status: ConnectionStatus = 'opening'
   /** Attempts to connect that failed since the connection was up. */
   failedAttempts = 0
   readonly #hub: HubState
-  /** As it was given, to tell it from others. */
+  /** The transport as given, for comparison by identity. */
   readonly #given: Transport
   readonly #transport: Transport
   readonly #timeouts: Timeouts
   readonly #events: ConnectionEvents
   readonly #closing = new AbortController()
-  /** Aborted when the connection that lives now, if one does, is gone. */
+  /** Aborted when the current connection, if any, is lost. */
   #current = new AbortController()
-  /** Of those who wait for a connection: called when it is up, refused or closed. */
+  /** The callbacks that wait for a connection: called when it is up, refused or closed. */
   readonly #waiting = new Set<() => void>()
   readonly #backOff = new BackOff()
-  /** Why the connection is gone, or was not made, since it was up: each cause is told once. */
-  readonly #toldCauses = new Set<string>()
-  /** A fatal refusal that stands. */
+  /** The reported causes of failures since the connection was up: each is reported once. */
+  readonly #reportedCauses = new Set<string>()
+  /** The current fatal refusal. */
   #refusal: RivuletError | undefined
 
   constructor(hub: HubState, given: Transport, limits: ConnectionLimits, events: ConnectionEvents) {
@@ -77,12 +82,12 @@ export class Connection {
     return this.status === 'up'
   }
 
-  /** How large a frame of several messages may be. */
+  /** The largest frame of several messages, in bytes. */
   get chunkBytes(): number {
     return this.confirmations.chunkBytes
   }
 
-  /** Returns the largest frame that may be sent on a topic: 0 when the transport throws instead of telling. */
+  /** Returns the largest frame that may be sent on a topic: 0 when the transport throws. */
   maxFrameBytes(topic: Topic): number {
     try {
       return this.#transport.capabilities.maxFrameBytes(topic)
@@ -92,7 +97,7 @@ export class Connection {
     }
   }
 
-  /** Connects, and again whenever the connection is gone, until `close`. */
+  /** Connects, and reconnects whenever the connection is lost, until `close`. */
   async run(): Promise<void> {
     const { environment } = this.#hub
     const { signal } = this.#closing
@@ -105,8 +110,8 @@ export class Connection {
   }
 
   /**
-   * Resolves when the connection is up and every join that is wanted then is answered or overdue. Rejects when
-   * closed, on abort, and at once while a fatal refusal stands.
+   * Resolves when the connection is up and every join wanted by then has its outcome or is overdue. Rejects when
+   * closed, on abort, and at once after a fatal refusal.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
@@ -119,28 +124,43 @@ export class Connection {
         if (!connection.aborted) break
       }
     }
-    // The streams of a hub that is closing give up the joins that this waited for.
+    // The streams of a closing hub give up the joins for which this waited.
     if (this.#hub.isClosed) throw this.#closed()
   }
 
-  /** Hands over one frame of a stream with so many messages in it, which count as in flight. */
-  send(state: StreamState, topic: Topic, frame: Uint8Array, messages: number): 'sent' | LossReason {
-    if (!this.confirmations.hasRoom(frame.length)) return 'congested'
+  /**
+   * Sends one frame of a stream; its messages count as in flight. `follows`: followers of some of them, called only if
+   * the frame was sent.
+   */
+  send(
+    state: StreamState,
+    topic: Topic,
+    frame: Uint8Array,
+    messages: number,
+    follows?: readonly Follow[],
+  ): 'sent' | LossReason {
+    if (!this.confirmations.hasCapacity(frame.length)) return 'congested'
     try {
       if (!this.isUp || this.#transport.send(topic, frame) === 'offline') return 'offline'
     } catch (cause) {
       queueMicrotask(() => this.#events.failed(threw('send', cause), topic)) // the rest of the frame goes first
       return 'failed'
     }
-    this.confirmations.add(state, messages, frame.length)
+    this.confirmations.add(state, messages, frame.length, follows)
     return 'sent'
   }
 
-  /** Flushes and disconnects, in bounded time whatever the broker does. Called once. */
-  async close(flush: () => Promise<void>): Promise<void> {
+  /** The longest wait of a closing hub for the capacity of kept values, in milliseconds. */
+  get lastCapacityMs(): number {
+    return this.#timeouts.closeMs * CAPACITY_PART
+  }
+
+  /** Flushes and disconnects within `closeMs`, of which `spentMs` have passed, whatever the broker does. Called once. */
+  async close(spentMs: number, flush: () => Promise<unknown>): Promise<void> {
     const { environment } = this.#hub
     const { closeMs } = this.#timeouts
-    await withDeadline(environment, 'The last flush', closeMs * FLUSH_PART, undefined, flush).catch(ignore)
+    const flushMs = Math.max(closeMs * FLUSH_PART - spentMs, closeMs * (FLUSH_PART - CAPACITY_PART))
+    await withDeadline(environment, 'The last flush', flushMs, undefined, flush).catch(ignore)
     const closed = this.#closed()
     this.#closing.abort(closed)
     this.#setStatus('closed')
@@ -188,19 +208,23 @@ export class Connection {
       timeouts: this.#timeouts,
       receive: (topic, frame) => {
         if (signal.aborted) return
-        this.confirmations.heard()
+        this.confirmations.received()
         receive(topic, frame)
       },
       watched: (topic, frame) => {
         if (signal.aborted) return
-        this.confirmations.heard()
+        this.confirmations.received()
         watched(topic, frame)
+      },
+      progress: (isCongested) => {
+        if (!signal.aborted) this.confirmations.progressed(isCongested)
       },
       down: (cause = new Error('the connection ended')) => connection.abort(cause),
       error: (topic, cause) => {
         if (signal.aborted) return
-        this.confirmations.doubt(topic)
-        failed(reported(cause), topic)
+        const error = reported(cause)
+        this.confirmations.doubt(topic, error)
+        failed(error, topic)
       },
       left: (topic = this.everything, cause) => (signal.aborted ? undefined : this.joins.left(topic, cause)),
     }
@@ -208,7 +232,7 @@ export class Connection {
 
   #rise(connection: AbortController): void {
     this.#refusal = undefined
-    this.#toldCauses.clear()
+    this.#reportedCauses.clear()
     this.failedAttempts = 0
     const { prefixes } = this.#transport.capabilities
     if (prefixes !== undefined) this.#events.prefixesGiven(prefixes)
@@ -218,7 +242,7 @@ export class Connection {
     this.#wake()
   }
 
-  /** Resolves when the connection is up, refused or closed. Keeps nothing of a wait that the signal ended. */
+  /** Resolves when the connection is up, refused or closed. A wait that the signal ended leaves nothing behind. */
   async #outcome(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = deferred()
     this.#waiting.add(resolve)
@@ -233,7 +257,7 @@ export class Connection {
     for (const resolve of this.#waiting) resolve()
   }
 
-  /** Reports why the connection is gone, or was not made: not again for each attempt that fails for the same reason. */
+  /** Reports why the connection was lost, or was not made; once for attempts that fail for the same reason. */
   #fail(cause: unknown): void {
     const what = `No connection over ${this.#transport.name}`
     const known = RivuletError.is(cause) ? cause : failure('TRANSPORT_UNAVAILABLE', what, cause)
@@ -244,13 +268,13 @@ export class Connection {
       this.failedAttempts++
       this.joins.forgive()
     }
-    if (this.#toldCauses.has(error.message)) return
-    if (this.#toldCauses.size === MOST_CAUSES) this.#toldCauses.clear()
-    this.#toldCauses.add(error.message)
+    if (this.#reportedCauses.has(error.message)) return
+    if (this.#reportedCauses.size === MOST_CAUSES) this.#reportedCauses.clear()
+    this.#reportedCauses.add(error.message)
     this.#events.failed(error)
   }
 
-  /** Drops what is left of a connection: on purpose it may hand over before, and is soon not waited for any more. */
+  /** Closes the connection; when closed on purpose, pending frames are sent first, within a short deadline. */
   async #disconnect(cause: unknown): Promise<void> {
     this.joins.disconnect(cause)
     this.confirmations.stop()

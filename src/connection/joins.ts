@@ -4,58 +4,61 @@ import { type Deferred, deferred } from '../base/deferred.ts'
 import { Clock, type Environment, outside, realEnvironment } from '../base/environment.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { PlatformSignal } from '../base/platform-signal.ts'
-import { messageOf, RivuletError } from '../model/errors.ts'
-import { DEFAULT_TIMEOUTS } from '../model/timeouts.ts'
-import type { Topic } from '../model/topic.ts'
-import type { Transport } from '../model/transport.ts'
+import { messageOf, RivuletError } from '../errors/errors.ts'
+import type { Topic } from '../message/topic.ts'
+import { DEFAULT_TIMEOUTS } from '../state/timeouts.ts'
 import { BackOff, type Time } from './back-off.ts'
 import { failure, threw } from './faults.ts'
+import type { Transport } from './transport.ts'
 
-/** So many joins are under way at a time, so that thousands of them after a reconnect do not miss their deadlines. */
+/** The most joins under way at a time: thousands at once after a reconnect would miss their deadlines. */
 const MAX_CONCURRENT = 256
 /**
- * A join that was under way at so many losses of the connection is tried alone from then on, after all others; one
- * that was the only one under way at the last of them is taken to be the cause.
+ * A join that was under way at this many losses of the connection is in doubt: it is tried alone from then on, after
+ * all others. When it was the only one under way at the last loss, it counts as the cause.
  */
-const SUSPECT_LOSSES = 2
-/** How long such a join waits before it is tried again, doubled each time: it costs everybody the connection. */
-const BLAMED_RETRY_MS = 5_000
-const LONGEST_BLAMED_RETRY_MS = 300_000
+const LOSSES_TO_DOUBT = 2
+/** The wait before such a join is tried again, doubled each time: every attempt costs all streams the connection. */
+const DOUBTED_RETRY_MS = 5_000
+const LONGEST_DOUBTED_RETRY_MS = 300_000
 
-/** How a connection stands. */
+/** The status of a connection. */
 export type ConnectionStatus = 'opening' | 'up' | 'down' | 'closed'
 
-/** What became of a join: confirmed, ended with the connection, or refused. */
+/** The outcome of a join: confirmed, ended with the connection, or refused. */
 export type JoinChange = 'joined' | 'left' | RivuletError
 
-/** Told what becomes of joins. */
+/** Receives the outcome of each join. */
 export interface JoinEvents {
   /** A join was confirmed, has ended with the connection, or was refused and is tried again. */
   joinChanged(topic: Topic, change: JoinChange): void
-  /** A join failed, not told again for each attempt that fails for the same reason. `topic`: which, when known. */
+  /** A join failed; reported once for all attempts that fail for the same reason. `topic`: its topic, when known. */
   failed(error: RivuletError, topic?: Topic): void
 }
 
-/** What a connection tells the hub. */
+/** Receives the events of a connection. */
 export interface ConnectionEvents extends JoinEvents {
   statusChanged(status: ConnectionStatus): void
   receive(topic: Topic, frame: Uint8Array | string): void
-  /** A frame of the hub, which it watches. */
+  /** A frame of the watched hub arrived. */
   watched(topic: string, frame: Uint8Array | string): void
-  /** The backend gives prefixes for the origins of the hub's streams. */
+  /** The backend gave prefixes for the origins of the hub's streams. */
   prefixesGiven(prefixes: readonly string[]): void
 }
 
-/** What joins need of a transport. */
+/** The part of a transport that joins use. */
 export interface Joining extends Pick<Transport, 'leave'> {
-  /** As of a transport; `wanted` aborts when the join is given up or left, also after it was confirmed. */
+  /**
+   * Joins as a transport does; `wanted` aborts when the topic is left or the attempt given up, also after the
+   * confirmation.
+   */
   join(topic: Topic, signal: PlatformSignal, wanted: PlatformSignal): Promise<void>
 }
 
 /**
- * Makes a keeper of a transport's joins, as the hub has one: for a transport that stands on another one and joins its
- * topics for several users. Call `connect` when the other one is open, `disconnect` when it is down. A join that is not
- * confirmed within `joinMs` is overdue.
+ * Keeps the joins of a transport, as a hub does: for a transport that is built on another one and joins topics for
+ * several users. Call `connect` when the other one is open, `disconnect` when it is down. A join that is not confirmed
+ * within `joinMs` is overdue.
  */
 export function keepJoins(
   transport: Joining,
@@ -72,22 +75,22 @@ class Join {
   isWanted = true
   /** `queued` waits for its turn, `joining` for the broker. */
   state: 'out' | 'queued' | 'joining' | 'in' = 'out'
-  /** Whether the broker has answered on this connection, or the answer is overdue. */
+  /** Whether the broker has responded on this connection, or the response is overdue. */
   isAnswered = false
   answered: Deferred | undefined
   abort = new AbortController()
   cancelRetry: (() => void) | undefined
   readonly backOff = new BackOff()
   lastCause: string | undefined
-  /** How often the connection was lost while this join was under way. */
+  /** The number of times the connection was lost while this join was under way. */
   losses = 0
 
   constructor(topic: Topic) {
     this.topic = topic
   }
 
-  get isSuspect(): boolean {
-    return this.losses >= SUSPECT_LOSSES
+  get isInDoubt(): boolean {
+    return this.losses >= LOSSES_TO_DOUBT
   }
 
   stopRetry(): void {
@@ -95,7 +98,7 @@ class Join {
     this.cancelRetry = undefined
   }
 
-  /** Takes it out, or gives the attempt up, and returns how it stood. */
+  /** Removes it or gives up the attempt, and returns its state before. */
   stop(): Join['state'] {
     const { state } = this
     this.abort.abort()
@@ -104,7 +107,7 @@ class Join {
   }
 }
 
-/** Keeps the topics joined that are wanted, at most one join a topic. */
+/** Keeps the wanted topics joined, with at most one join for each. */
 export class Joins {
   readonly #time: Time
   readonly #transport: Joining
@@ -112,9 +115,9 @@ export class Joins {
   readonly #joinMs: number
   readonly #byTopic = new Map<Topic, Join>()
   #due = new Fifo<Join>()
-  /** Each has its turn alone, after all others. */
-  #suspects = new Fifo<Join>()
-  /** Joins under way; a suspect counts as many as there may be. */
+  /** Joins in doubt: each is tried alone, after all others. */
+  #inDoubt = new Fifo<Join>()
+  /** Joins under way; a join in doubt counts as `MAX_CONCURRENT`. */
   #running = 0
   /** Aborted while there is no connection. */
   #connection: AbortSignal = AbortSignal.abort()
@@ -127,12 +130,15 @@ export class Joins {
     this.#joinMs = joinMs
   }
 
-  /** How many topics are wanted, or were until this tick. */
+  /** The number of topics that are wanted, or were until this tick. */
   get size(): number {
     return this.#byTopic.size
   }
 
-  /** Joins the topic, now or when there is a connection. Told again for a topic that is joined already. */
+  /**
+   * Joins the topic, now or when there is a connection. For a topic that is joined already, the listener is notified
+   * again.
+   */
   want(topic: Topic): void {
     const join = this.#byTopic.get(topic) ?? new Join(topic)
     this.#byTopic.set(topic, join)
@@ -141,7 +147,7 @@ export class Joins {
     else if (join.state === 'out' && join.cancelRetry === undefined) this.#enqueue(join)
   }
 
-  /** Leaves at the end of the tick, so that a subscription that goes and comes again costs nothing. */
+  /** Leaves at the end of the tick, so that unsubscribing and subscribing again in one tick costs nothing. */
   unwant(topic: Topic): void {
     const join = this.#byTopic.get(topic)
     if (join === undefined) return
@@ -156,41 +162,41 @@ export class Joins {
     })
   }
 
-  /** There is a connection, until it aborts: joins everything that is wanted. */
+  /** Called when there is a connection, until it aborts: joins all wanted topics. */
   connect(connection: PlatformSignal): void {
     this.#connection = connection
     for (const join of this.#byTopic.values()) {
       if (join.cancelRetry === undefined) this.#enqueue(join)
-      else answer(join) // it waits alone, and nobody for it
+      else answer(join) // it is tried alone, and `answered` does not wait for it
     }
   }
 
-  /** The connection is gone, and every join with it. `cause` is why, unless it was closed on purpose. */
+  /** Called when the connection is lost, and every join with it. `cause`: the reason, absent when closed on purpose. */
   disconnect(cause: unknown): void {
     this.#due = new Fifo()
-    this.#suspects = new Fifo()
+    this.#inDoubt = new Fifo()
     this.#running = 0
     const underWay = [...this.#byTopic.values()].filter(({ state }) => state === 'joining')
     for (const join of this.#byTopic.values()) {
-      // Only a join that is to blame for that waits longer than the connection is away.
-      if (!join.isSuspect) join.stopRetry()
-      answer(join) // `answered` looks at its connection then
+      // Only a join that caused the loss waits beyond the next connection.
+      if (!join.isInDoubt) join.stopRetry()
+      answer(join) // `answered` checks its connection then
       join.isAnswered = false
       if (join.stop() === 'in') this.#events.joinChanged(join.topic, 'left')
     }
     if (cause === undefined) return
     for (const join of underWay) {
       join.losses++
-      if (underWay.length === 1 && join.isSuspect) this.#blame(join, cause)
+      if (underWay.length === 1 && join.isInDoubt) this.#backOffAlone(join, cause)
     }
   }
 
-  /** The broker itself is away: no join was to blame for the loss of the connection. */
+  /** Called when the broker itself is unreachable: no join caused the loss of the connection. */
   forgive(): void {
     for (const join of this.#byTopic.values()) join.losses = 0
   }
 
-  /** The broker ended a join: it is made again. */
+  /** Called when the broker ended a join: it is made again. */
   left(topic: Topic, cause: Error): void {
     const join = this.#byTopic.get(topic)
     if (join?.state !== 'in') return
@@ -198,7 +204,7 @@ export class Joins {
     this.#failed(join, cause)
   }
 
-  /** Resolves when every join that is wanted now has been answered or is overdue, or when the connection is gone. */
+  /** Resolves when every wanted join has its response or is overdue, or when the connection is lost. */
   async answered(connection: PlatformSignal): Promise<void> {
     for (const join of [...this.#byTopic.values()]) {
       while (join.isWanted && !join.isAnswered && !connection.aborted) {
@@ -209,17 +215,17 @@ export class Joins {
   }
 
   #enqueue(join: Join): void {
-    if (this.#connection.aborted) return // `connect` comes for it
+    if (this.#connection.aborted) return // `connect` will join it
     join.state = 'queued'
-    if (join.isSuspect) this.#suspects.push(join)
+    if (join.isInDoubt) this.#inDoubt.push(join)
     else this.#due.push(join)
     queueOutside(() => this.#next())
   }
 
-  /** Starts what may start now. */
+  /** Starts the joins that may start now. */
   #next(): void {
     while (!this.#connection.aborted && this.#running < MAX_CONCURRENT) {
-      const join = this.#due.shift() ?? (this.#running === 0 ? this.#suspects.shift() : undefined)
+      const join = this.#due.shift() ?? (this.#running === 0 ? this.#inDoubt.shift() : undefined)
       if (join === undefined) return
       if (join.isWanted) void this.#join(join)
       else join.state = 'out' // it may be wanted again before this tick ends
@@ -228,7 +234,7 @@ export class Joins {
 
   async #join(join: Join): Promise<void> {
     const connection = this.#connection
-    const places = join.isSuspect ? MAX_CONCURRENT : 1
+    const places = join.isInDoubt ? MAX_CONCURRENT : 1
     join.state = 'joining'
     join.abort = new AbortController()
     const { signal } = join.abort
@@ -260,11 +266,11 @@ export class Joins {
     this.#retryAfter(join, join.backOff.nextMs(this.#time), cause)
   }
 
-  /** A join that costs the connection is backed off alone; the others go on without it. */
-  #blame(join: Join, cause: unknown): void {
-    const waitMs = BLAMED_RETRY_MS * 2 ** (join.losses - SUSPECT_LOSSES)
-    const blame = new Error(`the connection is lost each time: ${messageOf(cause)}`, { cause })
-    this.#retryAfter(join, Math.min(waitMs, LONGEST_BLAMED_RETRY_MS), blame)
+  /** Backs off a join that costs the connection; the others go on without it. */
+  #backOffAlone(join: Join, cause: unknown): void {
+    const waitMs = DOUBTED_RETRY_MS * 2 ** (join.losses - LOSSES_TO_DOUBT)
+    const loss = new Error(`the connection is lost each time: ${messageOf(cause)}`, { cause })
+    this.#retryAfter(join, Math.min(waitMs, LONGEST_DOUBTED_RETRY_MS), loss)
   }
 
   #retryAfter(join: Join, waitMs: number, cause: unknown): void {
@@ -292,7 +298,7 @@ export class Joins {
   }
 }
 
-/** The transport has lost its connection, and is about to say so: nobody refused the join. */
+/** Returns whether the transport has lost its connection, and is about to report it: the broker did not refuse the join. */
 function isUnavailable(cause: unknown): boolean {
   return RivuletError.is(cause) && cause.code === 'TRANSPORT_UNAVAILABLE'
 }

@@ -1,43 +1,51 @@
-/** What one frame, and the way from one barrier to the next, may have on a link of which nothing is known. */
+/** The most bytes of a frame of several messages on a link of unknown rate. */
 const UNKNOWN_CHUNK_BYTES = 32 * 1024
 const LEAST_CHUNK_BYTES = 8 * 1024
 const MOST_CHUNK_BYTES = 256 * 1024
-/** A chunk takes the link an eighth of a second, so that answers come often; what is in flight one and a half. */
+/** A chunk takes the link an eighth of a second, so that responses come often; all bytes in flight take one and a half. */
 const CHUNK_SECONDS = 0.125
 const WINDOW_SECONDS = 1.5
 const LEAST_WINDOW_BYTES = 16 * 1024
-/** An answer that is later by this than the fastest one had waited behind data. */
+/** A response that is later than the fastest one by this had waited behind data. */
 const QUEUED_MS = 1_000
-/** A shorter time between two answers measures how they were bunched on their way, and no rate. */
+/** A shorter time between two responses shows how the network bunched them, and no rate. */
 const LEAST_SPAN_MS = 200
-/** A link that was slow gets twice the window after so long without a late answer. */
+/** The window of a slow link doubles after this time without a late response. */
 const RELIEF_MS = 10_000
 
-/** A barrier that was answered: when it began, and how many bytes were sent on the connection until then. */
-export interface Answered {
+/** A confirmed barrier: its start, and the number of bytes sent on the connection before it. */
+export interface AnsweredBarrier {
+  /** Its start, on the clock that measures the responses, in milliseconds. */
   readonly startMs: number
+  /** The number of bytes sent on the connection before it. */
   readonly position: number
 }
 
 /**
- * Measures from the answers to barriers how much a connection carries, and bounds what may be in flight. Its rate is
- * known while answers come late, since data waits on the link then. At other times what was answered shows how much the
- * link carries at least, so a publisher that sends little never makes a link slow.
+ * Measures a connection's rate from the responses to barriers, and bounds the bytes in flight. The rate is known while
+ * responses come late, since data waits on the link then. At other times a response shows only a lower bound, so a
+ * publisher that sends little never makes a link slow.
  */
 export class LinkRate {
-  /** How many bytes may be in flight. */
+  /** The most bytes in flight. */
   windowBytes: number
-  /** How large a frame of several messages may be, and how many bytes may follow a barrier before the next one. */
+  /** The largest frame of several messages, in bytes. */
   chunkBytes = UNKNOWN_CHUNK_BYTES
   readonly #maxBytes: number
   #bytesPerMs = 0
   #leastLatencyMs = Infinity
-  /** Where the span that is measured began: at an answer, or at a barrier that began on an idle link. */
+  /** The start of the measured span: a response, or a barrier that began on an idle link. */
   #spanStartMs = 0
   #spanPosition = 0
-  /** Whether it began at an answer: else it has the round trip in it, and shows only how fast the link is at least. */
+  /**
+   * Whether the span began at a response; otherwise it includes the round trip, and shows only a lower bound of the
+   * rate.
+   */
   #isExact = false
-  /** When the last answer was late, or the window grew; absent while the link is not known to be slow. */
+  /**
+   * The time of the last late response, or of the last growth of the window; absent while the link is not known to be
+   * slow.
+   */
   #slowMs: number | undefined
 
   /** `maxBytes` may be in flight on a link that is not slow. */
@@ -46,15 +54,23 @@ export class LinkRate {
     this.windowBytes = maxBytes
   }
 
-  /** A barrier begins while no other one waits for its answer. `position`: how much was answered before. */
+  /**
+   * Returns whether the next barrier is due after this many bytes: more than half a chunk, since a full frame is often
+   * a little smaller than a chunk, and two of them must not share a barrier.
+   */
+  isBarrierDue(bytes: number): boolean {
+    return bytes > this.chunkBytes / 2
+  }
+
+  /** Called when a barrier begins while no other one waits. `position`: the confirmed bytes before it. */
   begin(nowMs: number, position: number): void {
     this.#spanStartMs = nowMs
     this.#spanPosition = position
     this.#isExact = false
   }
 
-  /** Learns from an answer. */
-  answered({ startMs, position }: Answered, nowMs: number): void {
+  /** Updates the rate from a response. */
+  answered({ startMs, position }: AnsweredBarrier, nowMs: number): void {
     const latencyMs = nowMs - startMs
     this.#leastLatencyMs = Math.min(this.#leastLatencyMs, latencyMs)
     const isLate = latencyMs - this.#leastLatencyMs > QUEUED_MS
@@ -68,13 +84,13 @@ export class LinkRate {
     this.#isExact = true
   }
 
-  /** A barrier was not answered: the link may be another than it was. */
+  /** Called when a barrier was missed: the link may have changed. */
   missed(): void {
     this.#bytesPerMs = 0
     this.chunkBytes = Math.min(this.chunkBytes, UNKNOWN_CHUNK_BYTES)
   }
 
-  /** Data waits on the link, so its rate is what it has just carried. */
+  /** Sets the rate while data waits on the link: it is the rate just measured. */
   #slow(bytesPerMs: number, nowMs: number): void {
     this.#bytesPerMs = bytesPerMs
     this.#slowMs = nowMs
@@ -82,7 +98,7 @@ export class LinkRate {
     this.#limit(windowOf(bytesPerMs))
   }
 
-  /** The link carries as much at least. */
+  /** Raises the window to a measured lower bound of the rate. */
   #grow(bytesPerMs: number, isLate: boolean, nowMs: number): void {
     const isSlow = this.#slowMs !== undefined
     if (bytesPerMs > this.#bytesPerMs) {

@@ -1,10 +1,10 @@
 import { runOutside } from '../base/async-context.ts'
-import type { Transport, TransportHost } from '../model/transport.ts'
+import type { Transport, TransportHost } from './transport.ts'
 
 /**
- * Makes a transport run outside of any request, and what it hears, too: sockets and timers of its client stay in the
- * async context in which they were made, and give it to whatever they call. A frame is handed over as it is: its sender
- * sees to that, once for all frames of a tick.
+ * Makes a transport run outside of any request, and its receiving, too: sockets and timers of its client stay in the
+ * async context in which they were made, and pass it on to their callbacks. `send` is not wrapped: its caller leaves
+ * the request once for all frames of a tick.
  */
 export function outsideTransport(transport: Transport): Transport {
   return {
@@ -31,6 +31,7 @@ function outsideHost(host: TransportHost): TransportHost {
     timeouts: host.timeouts,
     receive: (topic, frame) => runOutside(() => host.receive(topic, frame)),
     watched: (topic, frame) => runOutside(() => host.watched(topic, frame)),
+    progress: (isCongested) => runOutside(() => host.progress?.(isCongested)),
     down: (cause) => runOutside(() => host.down(cause)),
     error: (topic, cause) => runOutside(() => host.error(topic, cause)),
     left: (topic, cause) => runOutside(() => host.left(topic, cause)),

@@ -1,16 +1,21 @@
 import { isThenable } from '../base/thenable.ts'
-import type { Message } from '../model/message.ts'
-import { listenerFailed } from '../model/report.ts'
-import type { Listener, StreamState, Subscriber } from '../model/stream-state.ts'
+import { listenerFailed } from '../errors/report.ts'
+import type { Message } from '../message/message.ts'
+import type { DeliverPart, Listener, Subscriber } from '../state/deliver-part.ts'
+import type { StreamState } from '../state/stream-state.ts'
 
 // Below this many empty places tidying costs more than it saves.
 const FEW_EMPTY = 32
 
 /** Adds a listener: it is called from the next message on. Costs O(1) amortized. */
-export function addListener(state: StreamState, subscriber: Subscriber, listener: Listener): void {
+export function addListener(
+  state: StreamState & DeliverPart,
+  subscriber: Subscriber,
+  listener: Listener,
+): void {
   subscriber.index = state.listeners.length
   if (subscriber.index === 0) {
-    // Most streams have one subscriber: an array that grows has room for 17.
+    // Most streams have one subscriber: an array that grows allocates 17 places.
     state.listeners = [listener]
     state.subscribers = [subscriber]
   } else {
@@ -25,21 +30,21 @@ export function addListener(state: StreamState, subscriber: Subscriber, listener
  * its place is filled with a listener that does nothing, and the places close up once most of them are empty.
  */
 export function removeListener(state: StreamState, subscriber: Subscriber): void {
-  state.listeners[subscriber.index] = nobody
+  state.listeners[subscriber.index] = noListener
   state.subscribers[subscriber.index] = undefined
   subscriber.index = -1
   state.counters.add('subscribers', -1)
   if (!state.isDelivering) closeUp(state)
 }
 
-/** Removes every listener, and returns whose they were. */
+/** Removes every listener, and returns their subscribers. */
 export function removeAllListeners(state: StreamState): Subscriber[] {
   const removed = state.subscribers.filter((subscriber) => subscriber !== undefined)
   for (const subscriber of removed) removeListener(state, subscriber)
   return removed
 }
 
-/** Calls every listener that is there now, in the order in which they were added. One that throws stops nobody. */
+/** Calls every listener of this moment, in the order in which they were added. If one throws, the others still run. */
 export function fanOut(state: StreamState, message: Message): void {
   const { listeners } = state
   const count = listeners.length
@@ -54,7 +59,7 @@ export function fanOut(state: StreamState, message: Message): void {
   }
 }
 
-/** Closes the empty places up, once they are many. Not while a fan-out runs: its loop goes by the places. */
+/** Closes the empty places up, once they are many. Not while a fan-out runs: its loop counts by the places. */
 export function closeUp(state: StreamState): void {
   const { listeners, subscribers } = state
   const empty = listeners.length - state.counters.subscribers
@@ -76,4 +81,4 @@ function watch(state: StreamState, result: unknown): void {
   if (isThenable(result)) result.then(undefined, (error) => listenerFailed(state, error, true))
 }
 
-function nobody(): void {}
+function noListener(): void {}

@@ -2,12 +2,19 @@ import { runOutside } from '../base/async-context.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { makeDisposable } from '../base/disposable.ts'
 import type { PlatformSignal } from '../base/platform-signal.ts'
-import type { RivuletError } from '../model/errors.ts'
-import { errorOf } from '../model/report.ts'
-import { assertOpen, type Listener, type StreamState, type Subscriber } from '../model/stream-state.ts'
+import type { RivuletError } from '../errors/errors.ts'
+import { errorOf } from '../errors/report.ts'
+import type { DeliverPart, Listener, Subscriber } from '../state/deliver-part.ts'
+import { assertOpen, type StreamState } from '../state/stream-state.ts'
 import { addListener, removeListener } from './fan-out.ts'
 
-/** What subscribing gives: how to end it, and when it reaches beyond this process. Small, since there may be many. */
+/**
+ * The status of a subscription: `joining` until the broker has confirmed the stream's join, and while the connection is gone;
+ * `joined`: messages of other processes arrive; `refused` by the broker, which is asked again; `ended`.
+ */
+export type SubscriptionStatus = 'joining' | 'joined' | 'refused' | 'ended'
+
+/** A subscription: ends it, and reports when messages of other processes arrive. Small, since there may be many. */
 export class Subscription implements Subscriber {
   /** Used by the library. */
   index = -1
@@ -42,11 +49,18 @@ export class Subscription implements Subscriber {
     return this.index < 0
   }
 
+  /** The status now. On a hub without a transport it is `joined` at once. The stream's event `joined` reports the change. */
+  get status(): SubscriptionStatus {
+    if (this.closed) return 'ended'
+    const { isJoined, isRefused } = this.#state
+    return isJoined ? 'joined' : isRefused ? 'refused' : 'joining'
+  }
+
   /**
-   * Resolves when the stream's join is confirmed: what other processes publish from then on arrives. At once on a
-   * hub without a transport. Rejects with a `RivuletError` on unsubscribe, on close, or when the broker refuses the
-   * join; that is tried again, and the next read gives a promise for it. A rejection that nobody handles is no
-   * unhandled rejection.
+   * Resolves when the stream's join is confirmed: messages of other processes arrive from then on. At once on a hub
+   * without a transport. Rejects with a `RivuletError` on unsubscribe, on close, or when the broker refuses the join;
+   * the join is tried again, and the next read returns a promise for that. A rejection without a handler is not
+   * reported as unhandled.
    */
   get ready(): Promise<void> {
     if (this.#ready === undefined) {
@@ -98,14 +112,25 @@ makeDisposable(Subscription.prototype, 'dispose', 'unsubscribe')
 /** Adds a subscriber to the fan-out; the first one makes the stream join its topic. */
 export function enter(state: StreamState, subscriber: Subscriber, listener: Listener): void {
   addListener(state, subscriber, listener)
-  if (state.counters.subscribers === 1) state.hub.inboxes?.listen(state, true)
+  if (state.counters.subscribers > 1) return
+  if (state.hub.inboxes === undefined) emitJoined(state)
+  else state.hub.inboxes.listen(state, true)
 }
 
 /** Takes a subscriber out of the fan-out; the last one makes the stream leave its topic. */
 export function leave(state: StreamState, subscriber: Subscriber): void {
   if (subscriber.index < 0) return
   removeListener(state, subscriber)
-  if (state.counters.subscribers === 0) state.hub.inboxes?.listen(state, false)
+  if (state.counters.subscribers > 0) return
+  state.hub.inboxes?.listen(state, false)
+  state.idle?.used()
+}
+
+/** Notifies the stream's listeners that its join is confirmed. */
+export function emitJoined(state: StreamState & DeliverPart): void {
+  const isFirst = !state.hasEmittedJoined
+  state.hasEmittedJoined = true
+  state.events?.emit('joined', { isFirst })
 }
 
 function subscriptionEnded(state: StreamState): RivuletError {

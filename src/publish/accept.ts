@@ -1,8 +1,10 @@
 import { publishing, refusals } from '../base/diagnostics.ts'
 import { deliver } from '../deliver/delivery.ts'
-import { Message, traceparentIn } from '../model/message.ts'
-import type { Refusal } from '../model/refusal.ts'
-import { closedRefusal, originOf, type StreamState } from '../model/stream-state.ts'
+import type { Refusal } from '../errors/refusal.ts'
+import { Message, traceparentIn } from '../message/message.ts'
+import { nextSequence, originOf } from '../send/origin.ts'
+import type { Follow } from '../state/send-part.ts'
+import { closedRefusal, type StreamState } from '../state/stream-state.ts'
 
 /** The event of an attempt to publish. */
 interface PublishEvent {
@@ -18,19 +20,33 @@ interface PublishEvent {
 }
 
 /**
- * Numbers a message for which room was taken, delivers it, and returns it. `wire` is the snapshot that is sent. Refused
- * only when whoever traces has ended the stream.
+ * Numbers a message for which capacity was taken, delivers it, and returns it. `wire` is the snapshot that is sent;
+ * `follow` is called when the broker has the message, or will not get it. Refuses only when a tracer has ended the
+ * stream.
  */
-export function accept(state: StreamState, wire: object, data: unknown, nowMs: number): Message | Refusal {
-  if (publishing.hasSubscribers) return acceptTraced(state, wire, data, nowMs)
-  return admit(state, wire, data, nowMs, undefined)
+export function accept(
+  state: StreamState,
+  wire: object,
+  data: unknown,
+  nowMs: number,
+  follow?: Follow,
+): Message | Refusal {
+  if (publishing.hasSubscribers) return acceptTraced(state, wire, data, nowMs, follow)
+  return admit(state, wire, data, nowMs, undefined, follow)
 }
 
-function acceptTraced(state: StreamState, wire: object, data: unknown, nowMs: number): Message | Refusal {
+function acceptTraced(
+  state: StreamState,
+  wire: object,
+  data: unknown,
+  nowMs: number,
+  follow: Follow | undefined,
+): Message | Refusal {
+  const isLast = state.isClosed // a kept value, while the hub closes
   const event = begin(state, data)
-  if (state.isClosed) return refuse(state, closedRefusal(state), event)
+  if (state.isClosed && !isLast) return refuse(state, closedRefusal(state), event)
   try {
-    event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent))
+    event.message = admit(state, wire, data, nowMs, traceparentIn(event.traceparent), follow)
     return event.message
   } finally {
     publishing.end.publish(event)
@@ -43,17 +59,21 @@ function admit(
   data: unknown,
   nowMs: number,
   traceparent: string | undefined,
+  follow: Follow | undefined,
 ): Message {
   state.hub.outboxes?.begin(state, nowMs)
-  const message = new Message(data, true, originOf(state), ++state.sequence, traceparent)
-  state.counters.accept(state.hub.outboxes === undefined)
-  // Subscribers see local messages too, so these leave less room for those of other processes.
+  const message = new Message(data, true, originOf(state), nextSequence(state), traceparent)
+  const { counters, hub } = state
+  if (follow !== undefined) hub.outboxes?.follow(message, follow)
+  counters.accept(hub.outboxes === undefined)
+  // Subscribers receive local messages too, so these leave less capacity for messages of other processes.
   state.receiving?.fill(nowMs)
+  state.idle?.used(nowMs)
   deliver(state, message, wire, nowMs)
   return message
 }
 
-/** Counts a refusal, tells the stream's listeners, and returns it. `begun`: the event of an attempt that is traced. */
+/** Counts a refusal, notifies the stream's listeners, and returns it. `begun`: the event of an attempt that is traced. */
 export function refuse(state: StreamState, refusal: Refusal, begun?: PublishEvent): Refusal {
   const { name, hub } = state
   const { code } = refusal
@@ -69,7 +89,7 @@ export function refuse(state: StreamState, refusal: Refusal, begun?: PublishEven
   return refusal
 }
 
-/** Tells that an attempt starts. */
+/** Publishes to diagnostics that an attempt starts. */
 function begin({ hub, name }: StreamState, data: unknown): PublishEvent {
   // All members at once: those that are added later cost memory of their own.
   const event: PublishEvent = {

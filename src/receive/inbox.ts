@@ -1,34 +1,35 @@
 import { encodeUtf8 } from '../base/utf8.ts'
 import type { Confirmations } from '../connection/confirmations.ts'
 import type { JoinChange } from '../connection/joins.ts'
-import { deliver } from '../deliver/delivery.ts'
-import { named } from '../model/errors.ts'
-import { decodeFrame, type FrameEntry, isRemoval, lastSid, MAX_INCOMING_BYTES } from '../model/frame.ts'
-import { LeakyBucket } from '../model/leaky-bucket.ts'
-import type { DropReason } from '../model/ledger.ts'
-import { Message, type Sid } from '../model/message.ts'
-import { Refusal } from '../model/refusal.ts'
-import { validate } from '../model/schema.ts'
-import { seal } from '../model/seal.ts'
-import { isQueueFull, receivingBucket, remoteCeilingOf, type StreamState } from '../model/stream-state.ts'
-import { drop, dropByOption, reportOnce } from './drops.ts'
+import { deliver, isQueueFull } from '../deliver/delivery.ts'
+import { emitJoined } from '../deliver/subscription.ts'
+import { named } from '../errors/errors.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { decodeFrame, type FrameEntry, isRemoval, lastSid, MAX_INCOMING_BYTES } from '../message/frame.ts'
+import { Message } from '../message/message.ts'
+import { validate } from '../message/schema.ts'
+import { seal } from '../message/seal.ts'
+import type { Sid } from '../message/sid.ts'
+import { LeakyBucket } from '../state/leaky-bucket.ts'
+import type { DropReason } from '../state/ledger.ts'
+import { type ReceivePart, receivingBucket, remoteCeilingOf } from '../state/receive-part.ts'
+import type { StreamState } from '../state/stream-state.ts'
+import { drop, dropByOption, dropNewer, reportOnce } from './drops.ts'
 import { type Arrival, mayBeOld } from './publisher.ts'
 import type { Publishers } from './publishers.ts'
 
-/** Removals a second of one stream that are looked at. */
+/** The most removals of one stream that are checked, per second. */
 const REMOVALS_PER_SECOND = 5
 
-/** Takes the frames of one stream: nothing that comes from outside is trusted, and every message is counted. */
+/** Receives the frames of one stream: trusts no received byte, and counts every message. */
 export class Inbox {
   readonly state: StreamState
   readonly publishers: Publishers
   readonly #confirmations: Confirmations
-  /** Whether the broker refused the join; what it sends all the same is not for the stream. */
-  isRefused = false
   readonly #removed: (state: StreamState) => void
   /**
-   * Filled by frames in which nothing can be delivered, so that a flood of garbage is mostly not decoded: by those
-   * that end as frames of a proven publisher do, and by all others, which so cannot silence that publisher.
+   * Buckets for frames without a deliverable message, so that most of a flood of garbage is not decoded: one for frames
+   * that end like those of a proven publisher, and one for all others, which so cannot mute that publisher.
    */
   readonly #garbage: { readonly proven: LeakyBucket; readonly others: LeakyBucket } | undefined
   readonly #removals = new LeakyBucket(REMOVALS_PER_SECOND, REMOVALS_PER_SECOND)
@@ -54,22 +55,32 @@ export class Inbox {
     }
   }
 
-  /** Tells the subscribers what became of the topic's join. */
+  /** Notifies the subscribers of the outcome of the topic's join. */
   joinChanged(change: JoinChange): void {
-    const { state } = this
+    const state: StreamState & ReceivePart = this.state
     state.isJoined = change === 'joined'
-    if (change === 'left') this.publishers.join++
-    else {
-      this.isRefused = !state.isJoined
-      if (state.isJoined) this.#confirmations.schedule()
-      const refusal = change === 'joined' ? undefined : named(change, state.hub.name, state.name)
-      for (const subscriber of [...state.subscribers]) subscriber?.joined(refusal)
+    state.isRefused = typeof change !== 'string'
+    if (change === 'left') return this.publishers.absences.interrupted(this.#confirmations)
+    if (state.isJoined) {
+      this.#confirmations.schedule()
+      this.publishers.absences.joined(state)
     }
+    const refusal = change === 'joined' ? undefined : named(change, state.hub.name, state.name)
+    for (const subscriber of [...state.subscribers]) subscriber?.joined(refusal)
+    if (change === 'joined') emitJoined(state)
+  }
+
+  /** Called when the last subscriber has left, and with it the topic. */
+  leave(): void {
+    const state: StreamState & ReceivePart = this.state
+    state.isJoined = false
+    state.isRefused = false
+    this.publishers.absences.left()
   }
 
   /**
-   * Takes one frame. Never throws. What can be told from its first and last bytes is told before anything is charged
-   * for it or decoded: own frames, repeats, removals.
+   * Receives one frame. Never throws. Its first and last bytes identify own frames, repeats and removals, before the
+   * frame takes capacity or is decoded.
    */
   receive(frame: Uint8Array | string): void {
     const { state, publishers } = this
@@ -91,21 +102,22 @@ export class Inbox {
     if (!this.#takeDecoded(decodeFrame(bytes, publishers.last?.origin), nowMs)) garbage?.take(nowMs)
   }
 
-  /** Tells whether anything in the frame could be delivered, if only there is room. */
+  /** Returns whether any message of the frame could be delivered, given capacity. */
   #takeDecoded(decoded: ReturnType<typeof decodeFrame>, nowMs: number): boolean {
     if (decoded === undefined) {
       drop(this.state, 'malformed')
       return false
     }
     const { state } = this
-    const { join, isClockWrong } = this.publishers
-    const arrival = { state, confirmations: this.#confirmations, join, nowMs, isClockWrong }
+    const { absences, isClockWrong } = this.publishers
+    const arrival = { state, confirmations: this.#confirmations, absences, nowMs, isClockWrong }
     if ('removedBy' in decoded) return this.#takeRemoval(decoded.removedBy, decoded.tMs, arrival)
     let isUseful = false
     for (const entry of decoded) {
       const outcome = this.#take(entry, arrival)
       isUseful ||= typeof outcome !== 'string' || outcome === 'rateLimited'
-      if (typeof outcome === 'string') dropByOption(state, outcome, this.publishers.size)
+      if (outcome === 'newerFormat') dropNewer(state)
+      else if (typeof outcome === 'string') dropByOption(state, outcome, this.publishers.size)
       else {
         state.counters.deliver()
         deliver(state, outcome, undefined, nowMs)
@@ -114,11 +126,12 @@ export class Inbox {
     return isUseful
   }
 
-  /** Takes one message: returns what is to be delivered, or why it is not. */
-  #take(entry: FrameEntry | undefined, arrival: Arrival): Message | DropReason {
+  /** Checks one entry: returns the message to deliver, or the reason to drop it. */
+  #take(entry: FrameEntry | 'newer' | undefined, arrival: Arrival): Message | DropReason {
     const state = this.state
     if (state.counters.subscribers === 0) return 'notJoined'
     if (entry === undefined) return 'malformed'
+    if (entry === 'newer') return 'newerFormat'
     const { sid, tMs } = entry
     if (sid === undefined) return mayBeOld(arrival) ? 'stale' : this.#check(entry)
     if (state.hub.origins.has(sid.origin)) return 'echo'
@@ -126,7 +139,7 @@ export class Inbox {
     return verdict === 'deliver' ? this.#check(entry) : verdict
   }
 
-  /** Freezes the data, applies the schema, and takes room. A validator or a polluted prototype may throw. */
+  /** Freezes the data, applies the schema, and takes capacity. A validator or a polluted prototype may throw. */
   #check({ data, sid, traceparent }: FrameEntry): Message | DropReason {
     const state = this.state
     const { schema, maxBytes, limit } = state.options
@@ -143,7 +156,7 @@ export class Inbox {
     }
     if (isQueueFull(state)) return 'rateLimited'
     if (state.receiving !== undefined && limit !== false) {
-      const nowMs = state.hub.clock.nowMs() // subscribers of the frame's first messages may have taken long
+      const nowMs = state.hub.clock.nowMs() // subscribers may have taken long for the frame's first messages
       if (!state.receiving.take(nowMs)) return 'rateLimited'
       if (limit.publishers === 1) state.bucket?.fill(nowMs, remoteCeilingOf(limit.burst))
     }
@@ -157,7 +170,10 @@ export class Inbox {
     return { origin: this.#foreignOrigin, sequence: ++this.#foreignSequence }
   }
 
-  /** A removal is no message: it is counted only when it is dropped unread. Tells whether it ended the stream. */
+  /**
+   * Receives a removal, and returns whether it ended the stream. It is no message: it is counted only when dropped
+   * unread.
+   */
   #takeRemoval(sid: Sid, tMs: number | undefined, arrival: Arrival): boolean {
     const { hub, counters } = this.state
     if (counters.subscribers === 0 || hub.origins.has(sid.origin)) return false

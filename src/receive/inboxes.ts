@@ -1,22 +1,22 @@
 import type { Connection } from '../connection/connection.ts'
 import type { JoinChange } from '../connection/joins.ts'
-import type { HubState, StreamState } from '../model/stream-state.ts'
-import { type Topic, topicOf } from '../model/topic.ts'
+import { type Topic, topicOf } from '../message/topic.ts'
+import type { HubState, StreamState } from '../state/stream-state.ts'
 import { Inbox } from './inbox.ts'
 import { HubPublishers, type PublisherBounds, Publishers } from './publishers.ts'
 
-/** What is known of a topic's publishers outlives its stream by this, for a stream that is opened meanwhile. */
+/** The memory of a topic's publishers is kept this long after its stream has ended, for the next stream of the name. */
 const KEPT_MS = 60_000
 const MAX_KEPT = 1_024
 
-/** The receiving side of a hub: which stream takes the frames of which topic, while it listens. */
+/** The receiving side of a hub: passes each frame to the stream of its topic, while that has subscribers. */
 export class Inboxes {
   readonly #hub: HubState
   readonly #connection: Connection
   readonly #removed: (state: StreamState) => void
   readonly #all: HubPublishers
   readonly #byTopic = new Map<Topic, Inbox>()
-  /** Of streams that have ended, the oldest first. */
+  /** The publishers of streams that have ended, the oldest first. */
   readonly #ended = new Map<Topic, Publishers>()
 
   /** `removed` is called when another process has removed a stream. */
@@ -32,7 +32,7 @@ export class Inboxes {
     this.#removed = removed
   }
 
-  /** Joins or leaves the stream's topic: somebody subscribes now, or nobody does any more. */
+  /** Joins or leaves the stream's topic to match whether anyone subscribes. */
   listen(state: StreamState, isWanted: boolean): void {
     const { joins, confirmations } = this.#connection
     const topic = topicOf(state.hub.name, state.name)
@@ -46,12 +46,12 @@ export class Inboxes {
       }
       joins.want(topic)
     } else {
-      this.joinChanged(topic, 'left')
+      this.#byTopic.get(topic)?.leave()
       joins.unwant(topic)
     }
   }
 
-  /** The stream has ended: what is known of its publishers is kept for a while. */
+  /** Called when the stream has ended: the memory of its publishers is kept for a while. */
   end(state: StreamState): void {
     const topic = topicOf(state.hub.name, state.name)
     const publishers = this.#byTopic.get(topic)?.publishers
@@ -65,17 +65,18 @@ export class Inboxes {
 
   receive(topic: Topic, frame: Uint8Array | string): void {
     const inbox = this.#byTopic.get(topic)
-    if (inbox === undefined || inbox.isRefused || inbox.state.counters.subscribers === 0)
+    // While the broker refuses the join, frames of the topic are not for the stream.
+    if (inbox === undefined || inbox.state.isRefused || inbox.state.counters.subscribers === 0)
       this.#hub.totals.drop('notJoined')
     else inbox.receive(frame)
   }
 
-  /** Tells the subscribers of a topic what became of its join. */
+  /** Notifies the subscribers of a topic of the outcome of its join. */
   joinChanged(topic: Topic, change: JoinChange): void {
     this.#byTopic.get(topic)?.joinChanged(change)
   }
 
-  /** The hub is closed: nothing is waited for any more. */
+  /** Called when the hub is closed: cancels the timers. */
   close(): void {
     this.#all.close()
   }

@@ -1,36 +1,36 @@
-/** How long a smallest delay is gathered, in seconds; two such spans are looked at, so it counts one to two minutes. */
+/** The span of a minimum of delays, in seconds; two spans are compared, so a minimum counts one to two minutes. */
 const SPAN_S = 60
-/** How far two clocks may run apart: 1 000 ppm, which is twice what a quartz that works does. */
+/** The most that two clocks run apart: 1 000 ppm, twice the most of a working quartz. */
 const DRIFT = 0.001
 /** Delays this close together are one and the same; arrivals this far apart are different moments. */
 const SAME_MS = 500
 const MOMENTS = 3
-/** After so long in which everything was stale the delays are believed: nobody mutes a publisher for longer. */
+/** After this time of only stale messages their delays are accepted: a publisher is not muted any longer. */
 const MUTED_AT_MOST_MS = 60_000
 
 /**
- * What is known of the delays of one publisher, as plain data that the functions below take: a hub may know hundreds of
- * thousands of publishers, and an object of its own for the delays would make each a tenth larger. For the same reason
- * its numbers are whole ones.
+ * The known delays of one publisher, as plain data for the functions below: a hub may know hundreds of thousands of
+ * publishers, and an object of its own for the delays would make each a tenth larger. For the same reason its numbers
+ * are whole ones.
  *
- * A delay is `arrival − t`, the receiver's clock less the publisher's; its smallest value of the last minutes stands for
- * the undelayed path, and what a message takes beyond that is how late it is, without synchronized clocks. A windowed
- * minimum, as in BBR's RTprop filter; it grows with its age as fast as clocks may run apart.
+ * A delay is `arrival − t`, the receiver's clock less the publisher's; its minimum of the last minutes is the delay of
+ * the path, and a message is late by the excess over it, without synchronized clocks. A windowed minimum, as in BBR's
+ * RTprop filter; the minimum rises with its age as fast as clocks may run apart.
  *
- * When the publisher's clock has stepped and the publisher did not notice, everything of it is late for ever: once that
- * has lasted, and a barrier on the own connection shows that no backlog waits there, the minimum starts again.
+ * When the publisher's clock has stepped unnoticed, all its messages seem late: once that has lasted, and a barrier on
+ * the own connection shows that it has no backlog, the minimum starts again.
  */
 export interface Delays {
   spanStartS: number
   leastMs: number
-  /** The same of the span before. */
+  /** The same, of the previous span. */
   previousStartS: number
   previousLeastMs: number
   /** Stale messages since the last fresh one. */
   staleRun: StaleRun | undefined
 }
 
-/** Starts with a delay that can't be judged. */
+/** Starts with a first delay, which cannot be compared with others. */
 export function startDelays(delays: Delays, delayMs: number, arrivalMs: number): void {
   delays.staleRun = undefined
   delays.spanStartS = Math.floor(arrivalMs / 1_000)
@@ -40,8 +40,8 @@ export function startDelays(delays: Delays, delayMs: number, arrivalMs: number):
 }
 
 /**
- * Judges a delay and learns from it: returns whether it is stale. All in milliseconds. `promptStartMs` is when the
- * last barrier that was answered promptly began.
+ * Returns whether a delay is stale, and updates the known delays. All in milliseconds. `promptStartMs` is the start of
+ * the last barrier that was confirmed promptly.
  */
 export function isStale(
   delays: Delays,
@@ -62,7 +62,7 @@ export function isStale(
   return delayMs - settledMs > maxAgeMs
 }
 
-/** Judges a delay by what is known, and learns nothing from it. */
+/** Returns whether a delay is fresh by the known delays, without updating them. */
 export function isFresh(delays: Delays, delayMs: number, arrivalMs: number, maxAgeMs: number): boolean {
   const leastMs = delays.leastMs + DRIFT * (arrivalMs - 1_000 * delays.spanStartS)
   const previousMs = delays.previousLeastMs + DRIFT * (arrivalMs - 1_000 * delays.previousStartS)
@@ -94,7 +94,10 @@ function noted(delays: Delays, delayMs: number, arrivalMs: number): StaleRun {
   return run
 }
 
-/** Rounds up, so that what is judged by it seems early rather than late. Adding 0 makes 0 of −0, which is no whole number. */
+/**
+ * Rounds up, so that messages compared with it seem early rather than late. Adding 0 turns −0, which engines store as a
+ * double, into 0.
+ */
 function wholeMs(delayMs: number): number {
   return Math.ceil(delayMs) + 0
 }
@@ -105,12 +108,12 @@ function runFrom(delayMs: number, arrivalMs: number) {
   return { sinceMs: arrivalMs, leastMs: delayMs, steady: steadyFrom(delayMs, arrivalMs) }
 }
 
-/** The last stale messages whose delays are the same: since when, between which bounds, at how many moments. */
+/** A run of the last stale messages with the same delay: its start, its bounds, and the number of its moments. */
 function steadyFrom(delayMs: number, arrivalMs: number) {
   return { sinceMs: arrivalMs, leastMs: delayMs, mostMs: delayMs, moments: 1, momentMs: arrivalMs }
 }
 
-/** Returns the delay to believe from now on, or `undefined` while a backlog is as likely as a stepped clock. */
+/** Returns the delay to accept from now on, or `undefined` while a backlog is as likely as a stepped clock. */
 function settled(run: StaleRun, arrivalMs: number, maxAgeMs: number): number | undefined {
   const { moments, sinceMs, leastMs } = run.steady
   if (moments >= MOMENTS && arrivalMs - sinceMs >= maxAgeMs) return leastMs

@@ -1,45 +1,46 @@
 import type { Confirmations } from '../connection/confirmations.ts'
-import type { Counters } from '../model/ledger.ts'
-import type { Sid } from '../model/message.ts'
-import type { StreamState } from '../model/stream-state.ts'
+import type { Sid } from '../message/sid.ts'
+import { LEAST_STEP_MS } from '../state/clock-step.ts'
+import type { StreamState } from '../state/stream-state.ts'
+import type { Absences } from './absences.ts'
 import { type Delays, isFresh, isStale, startDelays } from './lateness.ts'
 import { MAX_JUMP, type Place, SeenNumbers } from './seen-numbers.ts'
 
-/** So many far numbers in a row that follow each other make the window start again: the publisher is real. */
+/** After this many consecutive far numbers the window starts again: the publisher is real. */
 const CONSISTENT_JUMPS = 3
-/** After so long without an accepted message a number is taken again, unless it is stale: a forgery mutes no longer. */
+/** After this time without an accepted message a number is accepted again, unless stale: a forgery mutes no longer. */
 const MUTED_AT_MOST_MS = 60_000
-/** From this many messages on a publisher is proven, and evicted after those that are not. */
+/** With this many messages a publisher is proven, and is evicted after all unproven ones. */
 export const PROVEN_MESSAGES = 3
-/** Of a publisher of which nothing was delivered yet: long ago. */
+/** The time of the last delivery of a publisher without one: long ago. */
 const NEVER_S = -1e9
 /**
- * So long after its last message the delays of a publisher say nothing any more: clocks run apart, machines sleep. What
- * comes then is judged as the first message of a publisher is.
+ * After this time since its last message the delays of a publisher are void: clocks run apart, machines sleep. A later
+ * message is judged like the first of a publisher.
  */
 export const TRUSTED_S = 120
 
-/** What is to be done with a numbered message. */
+/** The verdict on a numbered message: whether to deliver it, or the reason to drop it. */
 export type Verdict = 'deliver' | 'duplicate' | 'stale' | 'malformed'
 
-/** When and where a message arrived. */
+/** The circumstances of the arrival of a message. */
 export interface Arrival {
   readonly state: StreamState
   readonly confirmations: Confirmations
-  /** Counts the topic's joins: gaps are counted only within one. */
-  readonly join: number
+  /** The topic's joins: `missed` counts within one, `missedAway` between two. */
+  readonly absences: Absences
   readonly nowMs: number
-  /** Tells whether the receiver's own clocks have come apart lately, so that everything seems late. */
+  /** Returns whether the receiver's own clocks have come apart lately, so that every message seems late. */
   readonly isClockWrong: (maxAgeMs: number) => boolean
 }
 
-/** What is known of one publisher on one topic, by its origin. There may be hundreds of thousands: each takes some 300 bytes. */
+/** One publisher on one topic, by its origin. There may be hundreds of thousands: each takes some 300 bytes. */
 export class Publisher implements Delays {
   readonly origin: string
   messages = 0
-  /** When a message of it was delivered last, in seconds, rounded up: whole numbers take half the memory. */
-  heardS = NEVER_S
-  /** Its neighbours in the list that it is in, which writes them. */
+  /** The time of its last delivered message, in seconds, rounded up: whole numbers take half the memory. */
+  deliveredS = NEVER_S
+  /** Its neighbours in its recency list, which alone writes them. */
   older: Publisher | undefined
   newer: Publisher | undefined
   spanStartS = NEVER_S
@@ -48,9 +49,11 @@ export class Publisher implements Delays {
   previousLeastMs = 0
   staleRun: Delays['staleRun']
   #seen = new SeenNumbers()
-  /** The join of the last message, and its first number: what lies before that was never missed. */
+  /** The join of the last message, and the first number in it: numbers before that do not count as missed. */
   #join = -1
   #joinedAt = 0
+  /** The last number of the join before, if numbers between that and `#joinedAt` count as missed meanwhile. */
+  #leftAt = 0
   #jump: { last: number; count: number } | undefined
 
   constructor(origin: string) {
@@ -61,51 +64,51 @@ export class Publisher implements Delays {
     return this.messages >= PROVEN_MESSAGES
   }
 
-  /** Tells, before a frame is decoded, whether its number came before and was not forged then. */
+  /** Returns, before a frame is decoded, whether its number was received before and not forged then. */
   isRepeat({ sequence }: Sid, state: StreamState, nowMs: number): boolean {
-    return this.#seen.place(sequence) === 'seen' && !this.#isQuiet(maxAgeOf(state), nowMs)
+    return this.#seen.place(sequence) === 'seen' && !this.#isIdle(maxAgeOf(state), nowMs)
   }
 
   /** Judges a message and remembers its number, unless it is malformed or a repeat. */
   judge({ sequence }: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
     const place = this.#seen.place(sequence)
     const { nowMs, state } = arrival
-    if (place === 'seen' || (place === 'old' && this.heardS !== NEVER_S)) {
+    if (place === 'seen' || (place === 'old' && this.deliveredS !== NEVER_S)) {
       const maxAgeMs = maxAgeOf(state)
-      // A possible repeat teaches nothing of delays: a recording that is played again would be believed after a while.
-      if (!this.#isQuiet(maxAgeMs, nowMs) || !this.#isFresh(tMs, maxAgeMs, nowMs)) return 'duplicate'
+      // A possible repeat does not update the delays: those of a replayed recording would be accepted after a while.
+      if (!this.#isIdle(maxAgeMs, nowMs) || !this.#isFresh(tMs, maxAgeMs, nowMs)) return 'duplicate'
     }
     if (place === 'far' && !this.#isRealJump(sequence)) return 'malformed'
     const isStale = this.#isStale(tMs, place, arrival)
-    this.#accept(sequence, place, arrival.join, state.counters)
+    this.#accept(sequence, place, arrival)
     if (isStale) return 'stale'
-    this.heardS = Math.ceil(nowMs / 1_000)
+    this.deliveredS = Math.ceil(nowMs / 1_000)
     return 'deliver'
   }
 
-  /** Frees what is needed only while numbers may still come late. */
+  /** Frees the bitmap, which is needed only while numbers may still come late. */
   rest(): void {
     this.#seen.shrink()
   }
 
-  /** Nothing is known of its delays any more. */
+  /** Forgets all delays of this publisher. */
   forgetDelays(): void {
     this.spanStartS = NEVER_S
   }
 
   /**
-   * Whether nothing was delivered for so long that a repeat of it is stale by now, a hundredth longer since clocks run
-   * apart. Without a limit on age repeats could not be told from a publisher that was muted: nothing comes twice.
+   * Returns whether its last delivery was so long ago that a repeat is stale by now; a hundredth longer, since clocks
+   * run apart. Without a limit on age always false: a repeat and a muted publisher would look the same.
    */
-  #isQuiet(maxAgeMs: number, nowMs: number): boolean {
-    return nowMs - 1_000 * this.heardS > 1.01 * Math.max(MUTED_AT_MOST_MS, maxAgeMs)
+  #isIdle(maxAgeMs: number, nowMs: number): boolean {
+    return nowMs - 1_000 * this.deliveredS > 1.01 * Math.max(MUTED_AT_MOST_MS, maxAgeMs)
   }
 
   get #hasDelays(): boolean {
     return this.spanStartS !== NEVER_S
   }
 
-  /** A message without `t` may be of any age. */
+  /** Returns whether a message is fresh; one without `t` may have any age. */
   #isFresh(tMs: number | undefined, maxAgeMs: number, nowMs: number): boolean {
     return this.#hasDelays && isFresh(this, nowMs - (tMs ?? -Infinity), nowMs, maxAgeMs)
   }
@@ -122,11 +125,14 @@ export class Publisher implements Delays {
     if (tMs === undefined) return mayBeOld(arrival)
     const delayMs = nowMs - tMs
     // A message that was sent before one that came long ago is late, whatever the clocks did since.
-    const isTrusted = place === 'behind' || nowMs - 1_000 * this.heardS <= 1_000 * TRUSTED_S
+    const isTrusted = place === 'behind' || nowMs - 1_000 * this.deliveredS <= 1_000 * TRUSTED_S
+    const maxAgeMs = maxAgeOf(state)
+    // Much earlier than all before: the receiver's clock may have been set back, which would hide the next forward
+    // step.
+    if (this.#hasDelays && delayMs < this.leastMs - LEAST_STEP_MS) arrival.isClockWrong(maxAgeMs)
     if (this.#hasDelays && isTrusted) {
-      const maxAgeMs = maxAgeOf(state)
       if (!isStale(this, delayMs, nowMs, maxAgeMs, confirmations.promptStartMs)) return false
-      // Whether a backlog or a stepped clock makes it late, a barrier that begins now will tell.
+      // A barrier that begins now will show whether a backlog or a stepped clock makes it late.
       confirmations.schedule(true)
       if (!arrival.isClockWrong(maxAgeMs)) return true
     }
@@ -136,31 +142,52 @@ export class Publisher implements Delays {
   }
 
   /** Marks a number and counts the gap that it opens or fills. */
-  #accept(sequence: number, place: Place, join: number, counters: Counters): void {
+  #accept(sequence: number, place: Place, arrival: Arrival): void {
+    const { counters } = arrival.state
+    const { absences } = arrival
+    const { join } = absences
     const isSameJoin = join === this.#join
     this.#jump = undefined
     if (place === 'behind') {
       counters.add('reordered', 1)
       if (isSameJoin && sequence > this.#joinedAt) counters.add('missed', -1)
+      else if (this.#wasAway(sequence, absences)) counters.add('missedAway', -1)
     } else if (place === 'ahead' && isSameJoin) {
       const gap = sequence - this.#seen.highest - 1
       if (gap > 0) counters.add('missed', gap)
     } else {
+      this.#leftAt = sequence
       if (place !== 'ahead') this.#seen = new SeenNumbers()
+      else if (absences.isComparable(this.#join)) this.#countAway(sequence, arrival)
       this.#join = join
       this.#joinedAt = sequence
     }
     this.#seen.mark(sequence)
     this.messages++
   }
+
+  /**
+   * Returns whether a number counts as missed between two joins. It does not once the program has left: an earlier
+   * stream may have received it.
+   */
+  #wasAway(sequence: number, absences: Absences): boolean {
+    return absences.isComparable(this.#join) && sequence > this.#leftAt && sequence < this.#joinedAt
+  }
+
+  /** Counts the numbers missed between two joins. */
+  #countAway(sequence: number, { absences, state }: Arrival): void {
+    this.#leftAt = this.#seen.highest
+    const missed = sequence - this.#leftAt - 1
+    if (missed > 0) absences.missed(state, missed, this.#join)
+  }
 }
 
-/** Returns how late a message of a stream may be, in milliseconds; `Infinity` without a limit. */
+/** Returns the most that a message of a stream may be late, in milliseconds; `Infinity` without a limit. */
 export function maxAgeOf({ options }: StreamState): number {
   return options.maxAgeMs === false ? Infinity : options.maxAgeMs
 }
 
-/** Tells whether what arrives may have waited on a frozen link: a message without a baseline is stale then. */
+/** Returns whether an arriving message may have waited on a frozen link; without known delays it is stale then. */
 export function mayBeOld({ state, confirmations }: Arrival): boolean {
   return confirmations.isOverdue && state.options.maxAgeMs !== false
 }

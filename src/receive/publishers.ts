@@ -1,36 +1,37 @@
-import { clockStepMs } from '../model/clock-step.ts'
-import type { RivuletError } from '../model/errors.ts'
-import type { Sid } from '../model/message.ts'
-import { errorOf, report } from '../model/report.ts'
-import type { HubState, StreamState } from '../model/stream-state.ts'
+import type { RivuletError } from '../errors/errors.ts'
+import { errorOf, report } from '../errors/report.ts'
+import type { Sid } from '../message/sid.ts'
+import { clockStepMs } from '../state/clock-step.ts'
+import type { HubState, StreamState } from '../state/stream-state.ts'
+import { Absences } from './absences.ts'
 import { type Arrival, maxAgeOf, Publisher, TRUSTED_S, type Verdict } from './publisher.ts'
 import { RecencyList } from './recency-list.ts'
 
-/** A publisher that was delivered within this, in seconds, is missed when it is evicted: that is counted and reported. */
+/** The eviction of a publisher with a delivery within this, in seconds, is counted and reported. */
 const RECENT_S = 60
 
-/** How often those are forgotten that were silent for long, while any publisher is known. */
+/** The time between sweeps of silent publishers, while any publisher is known. */
 const SWEEP_MS = 60_000
 
-/** How many publishers may be known. */
+/** The most publishers that are remembered. */
 export interface PublisherBounds {
   readonly maxPublishersPerStream: number
   readonly maxPublishers: number
 }
 
-/** The publishers that one topic has heard, bounded: strangers, who have sent hardly anything, are evicted first. */
+/** The publishers of one topic, bounded: unproven ones, which have sent hardly anything, are evicted first. */
 export class Publishers {
-  /** Counts the joins of the topic: gaps in the numbers are counted within one. */
-  join = 0
-  /** Since when the topic has no stream, once its stream has ended. */
+  /** The joins of the topic, and the messages missed between them. */
+  readonly absences = new Absences()
+  /** The time at which the topic's stream has ended. */
   endedMs = 0
   /** The stream of the topic, while there is one. */
   state: StreamState | undefined
-  /** The publisher that was asked for last, most likely the next one too. */
+  /** The publisher that was found last, most likely the next one, too. */
   last: Publisher | undefined
   readonly #all: HubPublishers
   readonly #byOrigin = new Map<string, Publisher>()
-  readonly #strangers = new RecencyList()
+  readonly #unproven = new RecencyList()
   readonly #proven = new RecencyList()
   #hasReported = false
 
@@ -46,8 +47,8 @@ export class Publishers {
     return this.#all.isClockWrong
   }
 
-  get hasStrangers(): boolean {
-    return this.#strangers.oldest !== undefined
+  get hasUnproven(): boolean {
+    return this.#unproven.oldest !== undefined
   }
 
   /** The proven publisher that was silent longest. */
@@ -55,12 +56,12 @@ export class Publishers {
     return this.#proven.oldest
   }
 
-  /** Returns the publisher of an origin that is known. */
+  /** Returns the publisher of an origin, if known. */
   find(origin: string): Publisher | undefined {
     return this.last?.origin === origin ? this.last : this.#byOrigin.get(origin)
   }
 
-  /** Judges a message by what is known of its publisher. */
+  /** Judges a message by the numbers and delays of its publisher. */
   judge(sid: Sid, tMs: number | undefined, arrival: Arrival): Verdict {
     const publisher = this.find(sid.origin) ?? this.#add(sid.origin, arrival.nowMs)
     this.last = publisher
@@ -70,15 +71,17 @@ export class Publishers {
     return verdict
   }
 
-  /** Forgets publishers of which nothing is trusted any more, and frees what only busier ones need. */
+  /** Forgets publishers whose memory is void by now, and frees the bitmaps of idle ones. */
   forgetSilent(nowMs: number): void {
     const maxAgeS = this.state === undefined ? 0 : maxAgeOf(this.state) / 1_000
     const silentS = nowMs / 1_000 - TRUSTED_S - maxAgeS
-    const quietS = nowMs / 1_000 - 1.01 * Math.max(RECENT_S, maxAgeS)
-    for (const list of [this.#strangers, this.#proven]) {
-      while (list.oldest !== undefined && list.oldest.heardS < silentS) this.#delete(list.oldest)
-      for (let quiet = list.oldest; quiet !== undefined && quiet.heardS < quietS; quiet = quiet.newer)
-        quiet.rest()
+    const idleS = nowMs / 1_000 - 1.01 * Math.max(RECENT_S, maxAgeS)
+    const isSilence = this.absences.isSilence(1_000 * silentS)
+    for (const list of [this.#unproven, this.#proven]) {
+      while (isSilence && list.oldest !== undefined && list.oldest.deliveredS < silentS)
+        this.#delete(list.oldest)
+      for (let idle = list.oldest; idle !== undefined && idle.deliveredS < idleS; idle = idle.newer)
+        idle.rest()
     }
   }
 
@@ -90,12 +93,12 @@ export class Publishers {
     for (const publisher of this.#byOrigin.values()) this.#delete(publisher)
   }
 
-  /** Removes the stranger that was silent longest, else such a proven publisher, since `option` allows no more. */
+  /** Evicts the unproven publisher that was silent longest, else such a proven one; `option` is the limit. */
   evictOne(nowMs: number, option: keyof PublisherBounds): void {
-    const evicted = this.#strangers.oldest ?? this.#proven.oldest
+    const evicted = this.#unproven.oldest ?? this.#proven.oldest
     if (evicted === undefined) return
     this.#delete(evicted)
-    if (nowMs / 1_000 - evicted.heardS > RECENT_S) return
+    if (nowMs / 1_000 - evicted.deliveredS > RECENT_S) return
     const { state } = this
     if (state === undefined) return
     state.counters.add('evictedPublishers', 1)
@@ -111,7 +114,7 @@ export class Publishers {
     } else this.#all.makePlace(nowMs)
     const publisher = new Publisher(flat(origin))
     this.#byOrigin.set(publisher.origin, publisher)
-    this.#strangers.add(publisher)
+    this.#unproven.add(publisher)
     this.#all.added(this)
     return publisher
   }
@@ -123,7 +126,7 @@ export class Publishers {
     this.#all.deleted(this)
   }
 
-  /** Makes a publisher that was heard the newest of its list, which may be another one since. */
+  /** Makes a publisher the newest of its list after a message, which may have proven it: its list may change. */
   #move(publisher: Publisher, from: RecencyList): void {
     const to = this.#listOf(publisher)
     if (to === from && to.newest === publisher) return
@@ -133,7 +136,7 @@ export class Publishers {
   }
 
   #listOf(publisher: Publisher): RecencyList {
-    return publisher.isProven ? this.#proven : this.#strangers
+    return publisher.isProven ? this.#proven : this.#unproven
   }
 }
 
@@ -142,10 +145,10 @@ export class HubPublishers {
   readonly bounds: PublisherBounds
   readonly #hub: HubState
   readonly #topics = new Set<Publishers>()
-  /** Topics that know strangers, in turn. */
-  readonly #withStrangers = new Set<Publishers>()
+  /** Topics with unproven publishers, in turn. */
+  readonly #withUnproven = new Set<Publishers>()
   #size = 0
-  /** From the monotonic clock to the date, at the last look. */
+  /** The offset from the monotonic clock to the date, at the last check. */
   #dateOffsetMs = 0
   #cancelSweep: (() => void) | undefined
 
@@ -154,15 +157,15 @@ export class HubPublishers {
     this.bounds = bounds
   }
 
-  /** Ends the wait for the next sweep. */
+  /** Cancels the timer of the next sweep. */
   close(): void {
     this.#cancelSweep?.()
     this.#cancelSweep = undefined
   }
 
   /**
-   * Tells whether the monotonic clock of this process and its date have come apart since the last look. All delays are
-   * forgotten then: everything would seem late, or early.
+   * Returns whether the monotonic clock of this process and its date have come apart since the last check. All delays
+   * are forgotten then: every message would seem late, or early.
    */
   readonly isClockWrong = (maxAgeMs: number): boolean => {
     const offsetMs = this.#hub.clock.dateOffsetMs()
@@ -173,14 +176,14 @@ export class HubPublishers {
     return true
   }
 
-  /** Makes a place for one more publisher, if there is none. */
+  /** Evicts a publisher, unless there is a place for one more. */
   makePlace(nowMs: number): void {
     if (this.#size < this.bounds.maxPublishers) return
-    const [next] = this.#withStrangers
+    const [next] = this.#withUnproven
     const topic = next ?? this.#longestSilent()
     topic?.evictOne(nowMs, 'maxPublishers')
-    if (next === undefined || !this.#withStrangers.delete(next)) return
-    this.#withStrangers.add(next) // the next time it is another topic's turn
+    if (next === undefined || !this.#withUnproven.delete(next)) return
+    this.#withUnproven.add(next) // the next time it is another topic's turn
   }
 
   added(topic: Publishers): void {
@@ -190,7 +193,7 @@ export class HubPublishers {
       this.#sweepLater()
     }
     this.#topics.add(topic)
-    this.#withStrangers.add(topic)
+    this.#withUnproven.add(topic)
   }
 
   deleted(topic: Publishers): void {
@@ -199,9 +202,9 @@ export class HubPublishers {
     this.changed(topic)
   }
 
-  /** A topic may have no strangers any more. */
+  /** Called when a topic may have no unproven publishers any more. */
   changed(topic: Publishers): void {
-    if (!topic.hasStrangers) this.#withStrangers.delete(topic)
+    if (!topic.hasUnproven) this.#withUnproven.delete(topic)
   }
 
   #sweepLater(): void {
@@ -220,21 +223,21 @@ export class HubPublishers {
     let longest: Publishers | undefined
     let leastS = Infinity
     for (const topic of this.#topics) {
-      const { heardS = Infinity } = topic.oldestProven ?? {}
-      if (heardS >= leastS) continue
-      leastS = heardS
+      const { deliveredS = Infinity } = topic.oldestProven ?? {}
+      if (deliveredS >= leastS) continue
+      leastS = deliveredS
       longest = topic
     }
     return longest
   }
 }
 
-/** Copies an origin. One that was read from a frame is made of parts, which take twice the memory while it is known. */
+/** Copies an origin. One read from a frame is a concatenation, which takes twice the memory. */
 function flat(origin: string): string {
   return String.fromCharCode(...Array.from(origin, (digit) => digit.charCodeAt(0)))
 }
 
 function evictionError(state: StreamState, option: keyof PublisherBounds, most: number): RivuletError {
-  const message = `More than ${most} publishers were heard within a minute, so the one that was silent longest is forgotten: its repeats, gaps and late messages go unnoticed. Raise ${option} of the hub. The ledger counts the next ones as evictedPublishers.`
+  const message = `More than ${most} publishers published within a minute, so the one that was silent longest was evicted: its repeats, gaps and late messages are not detected. Raise ${option} of the hub. The ledger counts the next ones as evictedPublishers.`
   return errorOf(state, 'TOO_MANY_PUBLISHERS', message)
 }

@@ -1,8 +1,8 @@
 import type { Publisher } from './publisher.ts'
 
 /**
- * Keeps publishers in the order in which they were last heard. Each refers to its neighbours: moving one that was heard
- * costs a few assignments, and a list of 10 000 no memory of its own.
+ * Keeps publishers in the order of their last messages. Each refers to its neighbours: moving one after a message costs
+ * a few assignments, and a list needs no memory of its own.
  */
 export class RecencyList {
   oldest: Publisher | undefined

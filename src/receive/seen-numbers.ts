@@ -1,26 +1,26 @@
 const WORD_BITS = 32
-const WORDS = 33 // 1 024 numbers back, and one word that is being filled
+const WORDS = 33 // 1 024 numbers back, and one partial word
 
-/** The farthest that a number may lie behind the highest and still be told apart from a repeat. */
+/** The farthest distance behind the highest number at which a repeat is still recognized. */
 export const WINDOW_SIZE = (WORDS - 1) * WORD_BITS
 
-/** The farthest step ahead that is believed at once. */
+/** The farthest step ahead that is accepted at once. */
 export const MAX_JUMP = 65_536
 
-/** Where a number stands: too `far` ahead, `ahead` of all, `behind` but new, `seen` before, or too `old` to tell. */
+/** The place of a number: too `far` ahead, `ahead` of all, `behind` but new, `seen` before, or too `old` to decide. */
 export type Place = 'far' | 'ahead' | 'behind' | 'seen' | 'old'
 
 /**
- * Remembers which sequence numbers of one publisher came, in constant memory: a bitmap that slides with the highest.
- * While the numbers come one after the other, as most do, the first and the highest stand for all between them, and
- * there is no bitmap: it takes as much memory as everything else that is known of a publisher.
+ * Remembers the received sequence numbers of one publisher, in constant memory: a bitmap that slides with the highest.
+ * While the numbers come one after the other, as most do, the first and the highest represent all between them, without
+ * a bitmap: that would double the memory of a publisher.
  *
  * Source of the bitmap: RFC 6479, IPsec Anti-Replay Algorithm without Bit Shifting.
  */
 export class SeenNumbers {
   /** 0 until the first number is marked, which may be any. */
   highest = 0
-  /** Without a bitmap: all from this one to the highest came, and none before it. */
+  /** Without a bitmap: all numbers from this one to the highest were received, and none before it. */
   #first = 0
   #words: Uint32Array | undefined
 

@@ -1,7 +1,7 @@
 import { Fifo } from '../base/fifo.ts'
 import type { PlatformSignal } from '../base/platform-signal.ts'
 import { Subscription } from '../deliver/subscription.ts'
-import type { Message } from '../model/message.ts'
+import type { Message } from '../message/message.ts'
 import {
   type Checks,
   checkChoice,
@@ -9,21 +9,21 @@ import {
   checkNumber,
   checkOptions,
   checkSignal,
-} from '../model/options.ts'
-import type { StreamState } from '../model/stream-state.ts'
+} from '../state/options.ts'
+import type { StreamState } from '../state/stream-state.ts'
 
-/** How an iterator buffers what its reader has not taken yet. */
+/** The options of an iterator's buffer. */
 export interface IterateOptions<Data = unknown> {
-  /** How many messages it holds at the most. 1 or more. @default 256 */
+  /** The most messages in the buffer. 1 or more. @default 256 */
   readonly buffer?: number | undefined
   /**
-   * What is dropped when it is full: `'dropOldest'`, `'dropNewest'`, or with `'latest'` an older message of the
+   * The message to drop when it is full: `'dropOldest'`, `'dropNewest'`, or with `'latest'` an older message of the
    * same key (of any, without `key`), full or not. Every drop is counted. @default 'dropOldest'
    */
   readonly overflow?: 'dropOldest' | 'dropNewest' | 'latest' | undefined
-  /** `'latest'` only: tells messages apart; the newest of each key is held. @default one key for all */
+  /** `'latest'` only: the key of a message; the newest message of each key is buffered. @default one key for all */
   readonly key?: ((message: Message<Data>) => unknown) | undefined
-  /** Ends the iteration when it aborts; what is buffered is discarded. */
+  /** Ends the iteration when it aborts; the buffer is discarded. */
   readonly signal?: PlatformSignal | undefined
 }
 
@@ -31,9 +31,9 @@ export interface IterateOptions<Data = unknown> {
 export interface StreamIterator<Data = unknown> extends AsyncIterator<Message<Data>, undefined> {
   /** Resolves when the stream's join is confirmed; see `Subscription.ready`. */
   readonly ready: Promise<void>
-  /** How many messages its buffer has dropped. */
+  /** The number of messages that its buffer has dropped. */
   readonly dropped: number
-  /** Ends it at once, also while it is idle; what is buffered is discarded. */
+  /** Ends it at once, also while it is idle; the buffer is discarded. */
   return(): Promise<IteratorResult<Message<Data>, undefined>>
   /** Ends it like `return`, and rejects with `error`. */
   throw(error?: unknown): Promise<IteratorResult<Message<Data>, undefined>>
@@ -65,9 +65,9 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
   readonly #capacity: number
   readonly #overflow: IterateOptions['overflow']
   readonly #keyOf: (message: Message<Data>) => unknown
-  /** What its reader has not taken yet, oldest first. */
+  /** Messages that the reader has not taken yet, oldest first. */
   readonly #buffer = new Map<unknown, Message<Data>>()
-  /** Stands before the oldest key, so that finding it does not pass those that were taken. */
+  /** Iterates the keys from the oldest on, so that finding it does not pass the deleted ones. */
   readonly #oldest = this.#buffer.keys()
   readonly #readers = new Fifo<(result: Result<Data>) => void>()
   readonly #cancelAbort: (() => void) | undefined
@@ -87,7 +87,7 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     this.#keyOf = overflow === 'latest' ? key : (message) => message
     const take = (message: Message) => this.#take(message as Message<Data>)
     this.#subscription = Subscription.open(state, take, signal, () => this.#end())
-    // What is buffered is discarded by an abort after the subscription's end, too.
+    // An abort after the subscription's end discards the buffered messages, too.
     if (signal && !this.#subscription.closed)
       this.#cancelAbort = state.hub.signals.add(signal, () => this.#discard())
   }
@@ -128,14 +128,14 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     const reader = this.#readers.shift()
     if (reader !== undefined) reader({ done: false, value: message })
     else if (this.#subscription.closed) this.#drop(1)
-    else this.#hold(message, key)
+    else this.#store(message, key)
   }
 
   /** Buffers a message; when the buffer is full, or has one of the same key, one is dropped. */
-  #hold(message: Message<Data>, key: unknown): void {
-    const isHeld = this.#buffer.has(key)
-    const isFull = !isHeld && this.#buffer.size >= this.#capacity
-    if (isHeld || isFull) this.#drop(1)
+  #store(message: Message<Data>, key: unknown): void {
+    const isStored = this.#buffer.has(key)
+    const isFull = !isStored && this.#buffer.size >= this.#capacity
+    if (isStored || isFull) this.#drop(1)
     if (isFull && this.#overflow === 'dropNewest') return
     if (isFull) this.#shift()
     this.#buffer.set(key, message)
@@ -154,7 +154,7 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     this.#state.counters.add('iteratorDrops', count)
   }
 
-  /** Nothing comes any more: what is buffered comes first, then `done`. */
+  /** Ends after the buffered messages: these come first, then `done`. */
   #end(): void {
     for (let reader = this.#readers.shift(); reader !== undefined; reader = this.#readers.shift()) {
       reader({ done: true, value: undefined })
@@ -162,7 +162,7 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     this.#stopListeningIfDone()
   }
 
-  /** Ends now and discards what is buffered. */
+  /** Ends now and discards the buffer. */
   #discard(): void {
     this.#drop(this.#buffer.size)
     this.#buffer.clear()

@@ -1,17 +1,18 @@
 import { config, Observable, type Observer, Subscription as RxSubscription, Subject } from 'rxjs'
 import { enter, leave, Subscription } from '../deliver/subscription.ts'
-import { messageOf, type RivuletError } from '../model/errors.ts'
-import type { Message } from '../model/message.ts'
-import { errorOf, report } from '../model/report.ts'
-import type { StreamState, Subscriber } from '../model/stream-state.ts'
+import { messageOf, type RivuletError } from '../errors/errors.ts'
+import { errorOf, report } from '../errors/report.ts'
+import type { Message } from '../message/message.ts'
 import { publish } from '../publish/publish.ts'
+import type { Subscriber } from '../state/deliver-part.ts'
+import type { StreamState } from '../state/stream-state.ts'
 
 type Next<Value> = (value: Value) => void
 
-/** A stream as an RxJS Subject: what goes in is data, what comes out are messages. */
+/** A stream as an RxJS Subject: it takes data and emits messages. */
 export type StreamSubject<In, Out> = Observable<Message<Out>> & Observer<In> & { readonly observed: boolean }
 
-/** The stream as an Observable whose subscribers sit in the stream's own fan-out. */
+/** The stream as an Observable whose subscribers are called by the stream's own fan-out. */
 export class StreamObservable<Data> extends Observable<Message<Data>> {
   readonly #state: StreamState
 
@@ -37,8 +38,8 @@ export class StreamObservable<Data> extends Observable<Message<Data>> {
 }
 
 /**
- * Makes the Subject. That a source completes or fails ends that source, not the stream; why it failed is reported, since
- * nobody else hears of it.
+ * Makes the Subject. A source that completes or fails does not end the stream; its error is reported, since no other
+ * listener receives it.
  */
 export function subjectOf<In, Out>(
   state: StreamState,
@@ -77,7 +78,7 @@ function subscribeFunction(state: StreamState, next: Next<Message>): RxSubscript
   return subscription
 }
 
-/** What RxJS does with what a subscriber throws, so that it does not matter whether there is an operator between. */
+/** Reports an error of a subscriber as RxJS does, so that an operator in between makes no difference. */
 function reportUnhandled({ hub }: StreamState, error: unknown): void {
   const throwOn = () => {
     const { onUnhandledError } = config

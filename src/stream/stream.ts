@@ -1,9 +1,22 @@
 import { type Observable, observable } from 'rxjs'
 import { Events } from '../base/events.ts'
 import { Subscription } from '../deliver/subscription.ts'
-import { invalid, shown } from '../model/errors.ts'
-import type { Ledger } from '../model/ledger.ts'
-import type { Message } from '../model/message.ts'
+import { invalid, shown } from '../errors/errors.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { listenerFailed } from '../errors/report.ts'
+import type { Message } from '../message/message.ts'
+import type { Snapshot } from '../message/snapshot-type.ts'
+import {
+  type Budget,
+  budgetOf,
+  publish,
+  publishConfirmed,
+  publishLatest,
+  publishWhenReady,
+} from '../publish/publish.ts'
+import type { Listener } from '../state/deliver-part.ts'
+import type { Ledger } from '../state/ledger.ts'
+import type { LifetimePart } from '../state/lifetime-part.ts'
 import {
   checkFunction,
   checkOptions,
@@ -11,33 +24,24 @@ import {
   checkTtl,
   type ResolvedOptions,
   type SignalOption,
-} from '../model/options.ts'
-import { Refusal } from '../model/refusal.ts'
-import { listenerFailed } from '../model/report.ts'
-import type { Snapshot } from '../model/snapshot-type.ts'
-import {
-  assertOpen,
-  type HubState,
-  type Listener,
-  STREAM_EVENTS,
-  type StreamEvents,
-  StreamState,
-} from '../model/stream-state.ts'
-import { type Budget, budgetOf, publish, publishLatest, publishWhenReady } from '../publish/publish.ts'
+} from '../state/options.ts'
+import { STREAM_EVENTS, type StreamEvents } from '../state/stream-events.ts'
+import { assertOpen, type HubState, StreamState } from '../state/stream-state.ts'
 import { endStream } from './ending.ts'
 import { setTtl } from './expiry.ts'
+import { watchIdleness } from './idleness.ts'
 import { type IterateOptions, MessageIterator, type StreamIterator } from './iterator.ts'
 import { StreamObservable, type StreamSubject, subjectOf } from './rxjs.ts'
 
-/** What `tryPublish` gives. */
+/** The result of `tryPublish`. */
 export type PublishResult<Data> = { readonly ok: true; readonly message: Message<Data> } | Refusal
 
 type EventListener<Payload> = (payload: Payload) => unknown
 
 /**
- * A named stream of small JSON messages. Whoever is subscribed gets what is published, in this process and, over
- * the hub's transport, in others; nothing is stored. `In` is what is published, `Out` what subscribers get as
- * `message.data`. Got from `hub.stream(name)`. A bare `Stream` as a type stands for every stream.
+ * A named stream of small JSON messages. Subscribers receive every message, in this process and, over the hub's
+ * transport, in others; nothing is stored. `In` is the type of published data, `Out` that of `message.data`. Returned
+ * by `hub.stream(name)`. A bare `Stream` as a type is the type of every stream.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a bare Stream is the supertype of all streams
 export class Stream<In extends object = any, Out = Snapshot<In>> {
@@ -55,11 +59,30 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     this.#hub = hub
     this.#options = options
     if (options.ttlSeconds > 0) setTtl(this.#inside, options.ttlSeconds)
+    if (options.idleTtlSeconds > 0) watchIdleness(this.#inside, options.idleTtlSeconds)
   }
 
-  /** Returns the inside of a stream, if it was used yet. For the hub. */
+  /** Returns the state of a stream, if it was used yet. For the hub. */
   static stateOf(stream: Stream): StreamState | undefined {
     return stream.#state
+  }
+
+  /** Makes a newly opened stream end with its last handle. For the hub. */
+  static endWithLastHandle(stream: Stream): void {
+    const state: StreamState & LifetimePart = stream.#inside
+    state.handles = { count: 0, endsWithLast: true }
+  }
+
+  /** Called when `hub.stream` returned the stream: its last handle does not end it any more. For the hub. */
+  static givenOut(stream: Stream): void {
+    const state = stream.#state
+    if (state?.handles !== undefined) state.handles.endsWithLast = false
+    state?.idle?.used()
+  }
+
+  /** Returns the state of a stream, made if needed. For its handles. */
+  static insideOf(stream: Stream): StreamState {
+    return stream.#inside
   }
 
   /** Returns the options of a stream. For the hub. */
@@ -72,7 +95,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return this.#name
   }
 
-  /** Whether it has ended: closed, removed, expired, or its hub closed. */
+  /** Whether it has ended: closed, released, idle, removed, expired, or its hub closed. */
   get closed(): boolean {
     return this.#state?.isClosed === true
   }
@@ -89,16 +112,17 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return outcome as Message<Out>
   }
 
-  /** Publishes like `publish`, but a refusal is a value. Cheap when refused: its error is made only when read. */
+  /** Publishes like `publish`, but returns a refusal as a value. A refusal is cheap: its error is made only when read. */
   tryPublish(data: In): PublishResult<Out> {
     const outcome = publish(this.#inside, data)
     return outcome instanceof Refusal ? outcome : { ok: true, message: outcome as Message<Out> }
   }
 
   /**
-   * Publishes as soon as there is room in the rate limit, first come first served. The data is checked and copied
-   * at the call. Rejects with a `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`. A
-   * rejection that nobody handles is no unhandled rejection: the ledger has it.
+   * Publishes as soon as the rate limit has capacity, first come first served, and not before the hub is up for the
+   * first time; later it waits for no connection. The data is checked and copied at the call. Rejects with a
+   * `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`. A rejection without a handler is
+   * not reported as unhandled: the ledger counts it.
    */
   publishWhenReady(data: In, options?: SignalOption): Promise<Message<Out>> {
     const published = publishWhenReady(this.#inside, data, options) as Promise<Message<Out>>
@@ -107,7 +131,20 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
   }
 
   /**
-   * Publishes now and returns the message, or keeps the value until there is room and returns `undefined`. A newer
+   * Publishes like `publish`, and resolves to the message when the broker has confirmed it; without a transport, when
+   * it was delivered here. Does not wait for capacity. Rejects with the `RivuletError` of a refusal; with `LOST` when
+   * the message certainly did not reach the broker; with `UNCONFIRMED` when it may have. A `signal` that aborts ends
+   * only the wait (`UNCONFIRMED`), unless it had aborted before the call. A rejection without a handler is not reported
+   * as unhandled: the ledger counts it.
+   */
+  publishConfirmed(data: In, options?: SignalOption): Promise<Message<Out>> {
+    const confirmed = publishConfirmed(this.#inside, data, options) as Promise<Message<Out>>
+    confirmed.catch(() => {})
+    return confirmed
+  }
+
+  /**
+   * Publishes now and returns the message, or keeps the value until there is capacity and returns `undefined`. A newer
    * value of the same key replaces a kept one, which is counted `conflated`. Throws like `publish`.
    */
   publishLatest(data: In, options?: { readonly key?: unknown }): Message<Out> | undefined {
@@ -129,7 +166,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return Subscription.open(this.#inside, listener as Listener, checkSignalOption('subscribe', options))
   }
 
-  /** The messages as an RxJS Observable, shared by all who ask. Completes when the stream ends. */
+  /** The messages as an RxJS Observable, one object for all callers. Completes when the stream ends. */
   get messages$(): Observable<Message<Out>> {
     this.#messages$ ??= new StreamObservable(this.#inside)
     return this.#messages$
@@ -145,9 +182,9 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
   }
 
   /**
-   * Subscribes at the call and returns an async iterator over a bounded buffer; what overflows is counted as
-   * `iteratorDrops`. When the stream ends, the buffered messages come first. Throws `INVALID_OPTIONS`,
-   * `STREAM_CLOSED`, `HUB_CLOSED`.
+   * Subscribes at the call and returns an async iterator over a bounded buffer; overflowing messages are counted as
+   * `iteratorDrops`. When the stream ends, the buffered messages come first. Throws `INVALID_OPTIONS`, `STREAM_CLOSED`,
+   * `HUB_CLOSED`.
    */
   iterate(options?: IterateOptions<Out>): StreamIterator<Out> {
     return new MessageIterator<Out>(this.#inside, options)
@@ -171,25 +208,25 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
     return this.#listen(event, listener, true)
   }
 
-  /** Ends what `on` or `once` began; a running emit does not call the listener either. Throws `INVALID_OPTIONS`. */
+  /** Removes a listener of `on` or `once`; a running emit does not call it either. Throws `INVALID_OPTIONS`. */
   off<Name extends keyof StreamEvents>(event: Name, listener: EventListener<StreamEvents<Out>[Name]>): this {
     checkEvent(STREAM_EVENTS, event, listener)
     this.#state?.events?.off(event, listener)
     return this
   }
 
-  /** Returns how much may be published now. */
+  /** Returns the number of messages that may be published now, and the wait for the next. */
   budget(): Budget {
     assertOpen(this.#inside)
     return budgetOf(this.#inside)
   }
 
-  /** Seconds from when it was set until the stream expires; 0 for never. */
+  /** The time to live in seconds, counted from the call that set it; 0 for never. */
   get ttlSeconds(): number {
     return this.#state?.ttlSeconds ?? 0
   }
 
-  /** When the stream expires, or `null` for never. */
+  /** The date at which the stream expires, or `null` for never. */
   get expiresAt(): Date | null {
     const expiresAtMs = this.#state?.expiresAtMs
     return expiresAtMs === undefined ? null : new Date(expiresAtMs)
@@ -203,15 +240,15 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
 
   /** Ends the stream here, and in the other processes that subscribe to it and accept removal. */
   remove(): void {
-    endStream(this.#inside, { reason: 'removed', isLocal: true })
+    endStream(this.#inside, 'removed')
   }
 
-  /** Ends the stream here: no listener is called any more; what was accepted before still goes out. */
+  /** Ends the stream here: no listener is called any more; messages accepted before are still sent. */
   close(): void {
-    endStream(this.#inside)
+    endStream(this.#inside, this.#hub.isClosed ? 'hubClosed' : 'closed')
   }
 
-  /** Returns where every attempt and every received message ended. */
+  /** Returns the outcomes of all attempts and all received messages. */
   ledger(): Ledger {
     return this.#inside.counters.ledger()
   }
@@ -227,7 +264,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
   }
 
   #listen(event: keyof StreamEvents, listener: EventListener<never>, isOnce: boolean): this {
-    const state = this.#inside
+    const state: StreamState & LifetimePart = this.#inside
     assertOpen(state)
     checkEvent(STREAM_EVENTS, event, listener)
     state.events ??= new Events((error, thrower, isRejection) =>

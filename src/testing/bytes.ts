@@ -1,6 +1,6 @@
 import assert from 'node:assert'
 
-/** Fails unless two frames are equal, and says where they begin to differ: a dump of both is longer than a screen. */
+/** Fails unless two frames are equal, and names the first difference: a dump of both is longer than a screen. */
 export function isSameBytes(what: string, found: Uint8Array | undefined, expected: Uint8Array): void {
   if (found === undefined) assert.fail(`${what}: no frame came`)
   const shorter = Math.min(found.length, expected.length)

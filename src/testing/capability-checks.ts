@@ -7,19 +7,19 @@ import type { Scene } from './scene.ts'
 
 const ORDERED_FRAMES = 2000
 const UNORDERED_ROUNDS = 5
-// Small enough for a broker that drops what a slow subscriber has not read (mosquitto: 1000 frames).
+// Small enough for a broker that drops the unread frames of a slow subscriber (mosquitto: beyond 1000).
 const BURST = 200
 // A larger limit is too costly to try; there the claim is that a frame of a megabyte passes.
 const MAX_TRIED_BYTES = 16 * 1024 * 1024
 const LARGE_BYTES = 1_000_000
 
-/** Each capability holds as claimed, and does not hold where it is denied. */
+/** Checks that each capability holds if claimed, and does not hold if denied. */
 export const capabilityChecks: readonly Check[] = [
   { name: 'states its name and capabilities once open', run: statesCapabilities },
   { name: 'brings own frames back exactly when echoes is true', run: echoesAsClaimed },
   { name: 'keeps the order of frames exactly when ordered is true', run: ordersAsClaimed },
   { name: 'takes frames up to maxFrameBytes and survives a larger one', run: limitsAsClaimed },
-  { name: 'is heard from elsewhere exactly when scope says so', run: reachesAsClaimed },
+  { name: 'receives frames from elsewhere exactly when scope says so', run: reachesAsClaimed },
   { name: 'gives prefixes of 12 hex digits, no two alike, or none', run: givesPrefixes },
 ]
 
@@ -42,8 +42,8 @@ async function echoesAsClaimed(scene: Scene): Promise<void> {
   const a = await scene.listen(topic)
   const b = await scene.listen(topic)
   a.send(topic, 'own')
-  await b.hears(topic, 1)
-  if (a.transport.capabilities.echoes) await a.hears(topic, 1)
+  await b.receives(topic, 1)
+  if (a.transport.capabilities.echoes) await a.receives(topic, 1)
   await scene.settle(a, a.transport.capabilities.echoes ? a : b)
   await scene.settle(b, a)
   const expected = a.transport.capabilities.echoes ? ['own'] : []
@@ -58,7 +58,7 @@ async function ordersAsClaimed(scene: Scene): Promise<void> {
   const rounds = isOrdered ? 1 : UNORDERED_ROUNDS
   for (let round = 0; round < rounds && isSorted(b.host.texts(topic)); round += 1) {
     await sendNumbers(a, topic, round * ORDERED_FRAMES)
-    await b.hears(topic, (round + 1) * ORDERED_FRAMES)
+    await b.receives(topic, (round + 1) * ORDERED_FRAMES)
   }
   const found = isSorted(b.host.texts(topic))
   assert.strictEqual(found, isOrdered, `ordered is ${isOrdered}, yet all frames arrived in order: ${found}`)
@@ -83,7 +83,7 @@ async function limitsAsClaimed(scene: Scene): Promise<void> {
   const isTried = maxFrameBytes <= MAX_TRIED_BYTES
   const largest = patterned(isTried ? maxFrameBytes : LARGE_BYTES)
   a.send(topic, largest)
-  await b.hears(topic, 1)
+  await b.receives(topic, 1)
   isSameBytes(`a frame of ${largest.length} bytes arrives whole`, b.host.frames(topic)[0], largest)
   if (isTried) await survivesLarger(scene, a, b)
 }
@@ -96,7 +96,7 @@ async function survivesLarger(scene: Scene, a: Peer, b: Peer): Promise<void> {
   const hosts = [b.host]
   a.transport.send(larger, patterned(a.transport.capabilities.maxFrameBytes(larger) + 1))
   const endMs = performance.now() + scene.waitMs
-  while (!(await isHeard(a, b, probe))) {
+  while (!(await isReceived(a, b, probe))) {
     assert.ok(performance.now() < endMs, 'traffic goes on after a frame over maxFrameBytes, reopened or not')
     await reopenIfDown(a)
     await reopenIfDown(b, larger, probe)
@@ -108,12 +108,12 @@ async function survivesLarger(scene: Scene, a: Peer, b: Peer): Promise<void> {
   assert.ok(!isDelivered, `a frame over maxFrameBytes is not delivered; ${advice}`)
 }
 
-async function isHeard(a: Peer, b: Peer, topic: Topic): Promise<boolean> {
-  const heard = b.host.frames(topic).length
+async function isReceived(a: Peer, b: Peer, topic: Topic): Promise<boolean> {
+  const received = b.host.frames(topic).length
   if (a.transport.send(topic, 'still there') === 'offline') return false
   const patience = new Promise((resolve) => setTimeout(resolve, 100))
-  await Promise.race([patience, b.host.until(() => b.host.frames(topic).length > heard)])
-  return b.host.frames(topic).length > heard
+  await Promise.race([patience, b.host.until(() => b.host.frames(topic).length > received)])
+  return b.host.frames(topic).length > received
 }
 
 async function reopenIfDown(peer: Peer, ...topics: Topic[]): Promise<void> {
@@ -128,7 +128,7 @@ async function reachesAsClaimed(scene: Scene): Promise<void> {
   const b = await scene.listen(topic)
   await scene.backend.elsewhere(topic, 'from elsewhere')
   const reaches = b.transport.capabilities.scope !== 'process'
-  if (reaches) await b.hears(topic, 1)
+  if (reaches) await b.receives(topic, 1)
   await scene.settle(a, b)
   const expected = reaches ? ['from elsewhere'] : []
   assert.deepStrictEqual(b.host.texts(topic), expected, `scope is ${b.transport.capabilities.scope}`)

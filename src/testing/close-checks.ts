@@ -8,7 +8,7 @@ const BURST = 300
 // No barrier can show what a closed transport still has in a timer.
 const LINGER_MS = 20
 
-/** Closing in every state, and what must not come afterwards. */
+/** Checks of closing in every state, and of the absence of calls afterwards. */
 export const closeChecks: readonly Check[] = [
   { name: 'closes when it was never open', run: (scene) => closesFrom(scene, neverOpen) },
   { name: 'closes while it is opening', run: (scene) => closesFrom(scene, opening) },
@@ -17,9 +17,9 @@ export const closeChecks: readonly Check[] = [
   { name: 'closes when it is closed', run: (scene) => closesFrom(scene, closed) },
   { name: 'closes twice at once', run: closesTwice },
   { name: 'closes at once when the signal is aborted', run: closesAborted },
-  { name: 'hands over what was sent before close', run: handsOver },
+  { name: 'sends the frames that were sent before close', run: handsOver },
   { name: 'calls nothing of its host after close', run: fallsSilent },
-  { name: 'opens again after close with nothing of before', run: opensAfresh },
+  { name: 'opens again after close without frames of before', run: opensAfresh },
 ]
 
 async function closesFrom(scene: Scene, reach: (scene: Scene, peer: Peer) => Promise<void>): Promise<void> {
@@ -84,7 +84,7 @@ async function handsOver(scene: Scene): Promise<void> {
   const sent = Array.from({ length: BURST }, (_, nth) => `frame ${nth}`)
   a.send(topic, ...sent)
   await a.close()
-  await b.hears(topic, sent.length)
+  await b.receives(topic, sent.length)
   await scene.settle(c, b)
   assert.deepStrictEqual(b.host.texts(topic).sort(), sent.sort(), 'each frame once')
 }
@@ -95,12 +95,12 @@ async function fallsSilent(scene: Scene): Promise<void> {
   const b = await scene.listen(topic)
   const c = await scene.listen(topic)
   for (let nth = 0; nth < BURST; nth += 1) a.send(topic, `early ${nth}`)
-  await b.hears(topic, 1)
+  await b.receives(topic, 1)
   for (let nth = 0; nth < BURST; nth += 1) a.send(topic, `early too ${nth}`)
   await b.close()
   const { calls } = b.host
   for (let nth = 0; nth < BURST; nth += 1) a.send(topic, `late ${nth}`)
-  await c.hears(topic, 3 * BURST)
+  await c.receives(topic, 3 * BURST)
   await scene.settle(a, c)
   await scene.backend.down()
   await c.fallen()
@@ -122,9 +122,9 @@ async function opensAfresh(scene: Scene): Promise<void> {
   await b.join(kept)
   a.send(kept, 'after')
   a.send(dropped, 'after')
-  await b.hears(kept, 1)
+  await b.receives(kept, 1)
   await scene.settle(a, b)
   assert.strictEqual(before.calls, calls, 'the earlier host is not called')
-  assert.deepStrictEqual(b.host.texts(kept), ['after'], 'a topic joined again is heard once')
+  assert.deepStrictEqual(b.host.texts(kept), ['after'], 'a topic joined again is received once')
   assert.deepStrictEqual(b.host.texts(dropped), [], 'a join ends with its connection')
 }

@@ -7,8 +7,8 @@ export interface ContractBackend {
 
   /**
    * Sends one frame from elsewhere with a client of its own, and resolves when it has certainly left. Elsewhere is the
-   * nearest place that the scope reaches: another thread where `'host'` means threads, else another process. A
-   * transport of scope `'process'` sends from another process as best it can: it must not be heard.
+   * nearest place that the scope reaches: another thread if `'host'` means threads, else another process. A transport
+   * of scope `'process'` sends from another process as well as it can: the frame must not be received.
    */
   elsewhere(topic: Topic, frame: string): Promise<void>
 

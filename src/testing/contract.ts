@@ -9,7 +9,7 @@ import { Scene } from './scene.ts'
 import { sendChecks } from './send-checks.ts'
 import { watchChecks } from './watch-checks.ts'
 
-/** What the suite needs to test one adapter. */
+/** The arguments of the suite for one adapter. */
 export interface ContractOptions {
   /** Registers a test: `test` of vitest or of `node:test`, or anything of that shape. */
   readonly test: (name: string, run: () => Promise<void>) => unknown
@@ -19,17 +19,17 @@ export interface ContractOptions {
    */
   readonly create: () => Promise<ContractBackend>
   /**
-   * How long one step may take, in milliseconds, before the test fails. The time that the runner allows for a test
-   * has to be longer, or its message is all there is.
+   * The longest step, in milliseconds, before the test fails. The runner's own time limit of a test has to be longer,
+   * or only its message is shown.
    * @default 5000
    */
   readonly waitMs?: number | undefined
 }
 
 /**
- * Registers the tests that every transport passes: each capability as it is claimed and as it is not, and each
- * rule of the `Transport` contract with what must not happen. There is nothing to skip. Takes a backend per test;
- * see {@link ContractBackend} for what an adapter hands in.
+ * Registers the tests that every transport passes: each capability as it is claimed and as it is not, and each rule of
+ * the `Transport` contract with what must not happen. No test can be skipped. Takes a backend per test; see {@link
+ * ContractBackend}.
  */
 export function testTransport({ test, create, waitMs = 5000 }: ContractOptions): void {
   const checks = [

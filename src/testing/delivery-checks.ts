@@ -7,7 +7,7 @@ import type { Scene } from './scene.ts'
 
 const FRAMES_EACH = 100
 
-/** Who gets which frames, how often, and with which bytes. */
+/** Checks of delivery: the receivers of a frame, the number of copies, and the bytes. */
 export const deliveryChecks: readonly Check[] = [
   { name: 'delivers each frame once to every other transport that joined', run: deliversOnce },
   { name: 'delivers nothing of another topic', run: keepsTopicsApart },
@@ -29,10 +29,10 @@ async function deliversOnce(scene: Scene): Promise<void> {
   for (const [index, peer] of peers.entries()) {
     const isForeign = (text: string) => !text.startsWith(`${index} `)
     const expected = sent.flat().filter(isForeign)
-    const heard = () => peer.host.texts(topic).filter(isForeign)
-    await peer.hears(topic, peer.transport.capabilities.echoes ? sent.flat().length : expected.length)
+    const received = () => peer.host.texts(topic).filter(isForeign)
+    await peer.receives(topic, peer.transport.capabilities.echoes ? sent.flat().length : expected.length)
     for (const other of peers) if (other !== peer) await scene.settle(other, peer)
-    assert.deepStrictEqual(heard().sort(), expected.sort(), 'each frame of the others came once')
+    assert.deepStrictEqual(received().sort(), expected.sort(), 'each frame of the others came once')
   }
 }
 
@@ -44,8 +44,8 @@ async function keepsTopicsApart(scene: Scene): Promise<void> {
   const b = await scene.listen(...evens)
   const c = await scene.listen(...odds)
   for (const topic of topics) a.send(topic, topic)
-  for (const topic of evens) await b.hears(topic, 1)
-  for (const topic of odds) await c.hears(topic, 1)
+  for (const topic of evens) await b.receives(topic, 1)
+  for (const topic of odds) await c.receives(topic, 1)
   await scene.settle(a, b)
   await scene.settle(a, c)
   for (const topic of topics) {
@@ -60,7 +60,7 @@ async function keepsBytes(scene: Scene): Promise<void> {
   const a = await scene.open()
   const b = await scene.listen(topic)
   a.send(topic, ...hostileFrames)
-  await b.hears(topic, hostileFrames.length)
+  await b.receives(topic, hostileFrames.length)
   await scene.settle(a, b)
   const expected = hostileFrames.map((frame) => (typeof frame === 'string' ? encoder.encode(frame) : frame))
   const found = b.host.frames(topic)
@@ -82,7 +82,7 @@ async function sharesNoBytes(scene: Scene): Promise<void> {
   const view = memory.subarray(16, 48)
   const expected = view.slice()
   a.send(topic, view)
-  await Promise.all([b.hears(topic, 1), c.hears(topic, 1)])
+  await Promise.all([b.receives(topic, 1), c.receives(topic, 1)])
   await a.flush()
   isSameBytes("the sender's memory is unchanged", memory, before)
   for (const { host } of [b, c]) {
@@ -103,7 +103,7 @@ async function answers(scene: Scene): Promise<void> {
     if (topic === question) b.send(answer, 'answer')
   }
   a.send(question, 'one', 'two')
-  await a.hears(answer, 2)
+  await a.receives(answer, 2)
   await scene.settle(b, a)
   assert.deepStrictEqual(a.host.texts(answer), ['answer', 'answer'], 'one answer to each frame')
 }
@@ -116,7 +116,7 @@ async function survivesThrow(scene: Scene): Promise<void> {
   b.host.onReceive = () => throwNext(thrown)
   for (let nth = 0; nth < 6; nth += 1) {
     a.send(topic, `frame ${nth}`)
-    await b.hears(topic, nth + 1)
+    await b.receives(topic, nth + 1)
   }
   await scene.talk(a, b)
   assert.deepStrictEqual(thrown, [], 'receive threw three times')

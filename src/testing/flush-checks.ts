@@ -6,9 +6,9 @@ import { isRefused } from './within.ts'
 const ROUNDS = 3
 const BURST = 300
 
-/** The barrier, and when it has to reject. */
+/** Checks of the barrier, and of its rejections. */
 export const flushChecks: readonly Check[] = [
-  { name: 'has handed everything over when flush resolves', run: isBarrier },
+  { name: 'has delivered everything when flush resolves', run: isBarrier },
   { name: 'rejects a flush whose signal is aborted', run: rejectsAbortedFlush },
   { name: 'rejects a flush unless open', run: rejectsFlushUnlessOpen },
 ]
@@ -23,10 +23,10 @@ async function isBarrier(scene: Scene): Promise<void> {
     const frames = Array.from({ length: BURST }, (_, nth) => `round ${round} frame ${nth}`)
     a.send(topic, ...frames)
     await a.flush()
-    // Closed without time to hand anything over: what arrives had left before.
+    // Closed without time to send: frames that arrive had left before.
     await a.close(AbortSignal.abort())
     sent.push(...frames)
-    await b.hears(topic, sent.length)
+    await b.receives(topic, sent.length)
     await a.open()
   }
   await scene.settle(c, b)

@@ -1,8 +1,8 @@
 import { type Environment, Hub, type HubOptions } from 'rivulet'
 
 /**
- * Opens a hub in an environment of your own: all that it does with time and chance goes through it. `createHub` is
- * the same with the runtime's own. Throws `INVALID_OPTIONS`, `INVALID_NAME`.
+ * Opens a hub in a given environment, the source of all its time and random numbers. `createHub` uses that of the
+ * runtime. Throws `INVALID_OPTIONS`, `INVALID_NAME`.
  */
 export function createHubIn(environment: Environment, options: HubOptions = {}): Hub {
   return new Hub(options, environment)

@@ -7,19 +7,19 @@ import { isRefused, within } from './within.ts'
 const JOINS = 100
 const BURST = 300
 
-/** From when and until when a topic is heard. */
+/** Checks of the begin and the end of receiving a topic. */
 export const joinChecks: readonly Check[] = [
-  { name: 'hears what is sent right after a join resolves', run: hearsAtOnce },
-  { name: 'hears nothing that was sent before the join', run: hearsNothingEarlier },
-  { name: 'hears nothing after leave returns', run: hearsNothingLater },
-  { name: 'hears nothing after a leave inside receive', run: leavesInsideReceive },
-  { name: 'hears each frame once after leaving and joining again', run: rejoins },
-  { name: 'leaves nothing of a join that its signal aborts', run: abortsJoin },
+  { name: 'receives the frames that are sent right after a join resolves', run: receivesAtOnce },
+  { name: 'receives nothing that was sent before the join', run: receivesNothingEarlier },
+  { name: 'receives nothing after leave returns', run: receivesNothingLater },
+  { name: 'receives nothing after a leave inside receive', run: leavesInsideReceive },
+  { name: 'receives each frame once after leaving and joining again', run: rejoins },
+  { name: 'keeps nothing of a join that its signal aborts', run: abortsJoin },
   { name: 'ends a join that is left before it is confirmed', run: leavesUnconfirmed },
   { name: 'rejects a join unless open', run: rejectsJoinUnlessOpen },
 ]
 
-async function hearsAtOnce(scene: Scene): Promise<void> {
+async function receivesAtOnce(scene: Scene): Promise<void> {
   const a = await scene.open()
   const b = await scene.open()
   const topics = Array.from({ length: JOINS }, (_, nth) => scene.topic(`joined ${nth}`))
@@ -27,10 +27,10 @@ async function hearsAtOnce(scene: Scene): Promise<void> {
     await b.join(topic)
     a.send(topic, 'first')
   }
-  for (const topic of topics) await b.hears(topic, 1)
+  for (const topic of topics) await b.receives(topic, 1)
 }
 
-async function hearsNothingEarlier(scene: Scene): Promise<void> {
+async function receivesNothingEarlier(scene: Scene): Promise<void> {
   const topic = scene.topic()
   const a = await scene.open()
   const b = await scene.open()
@@ -38,23 +38,23 @@ async function hearsNothingEarlier(scene: Scene): Promise<void> {
   await a.flush()
   await b.join(topic)
   a.send(topic, 'after')
-  await b.hears(topic, 1)
+  await b.receives(topic, 1)
   await scene.settle(a, b)
   assert.deepStrictEqual(b.host.texts(topic), ['after'], 'only what was sent after the join')
 }
 
-async function hearsNothingLater(scene: Scene): Promise<void> {
+async function receivesNothingLater(scene: Scene): Promise<void> {
   const topic = scene.topic()
   const a = await scene.open()
   const b = await scene.listen(topic)
   a.send(topic, ...numbered(BURST))
-  await b.hears(topic, 1)
+  await b.receives(topic, 1)
   a.send(topic, ...numbered(BURST))
   b.transport.leave(topic)
-  const heard = b.host.frames(topic).length
+  const received = b.host.frames(topic).length
   a.send(topic, ...numbered(BURST))
   await scene.settle(a, b)
-  assert.strictEqual(b.host.frames(topic).length, heard, 'no frame comes after leave returned')
+  assert.strictEqual(b.host.frames(topic).length, received, 'no frame comes after leave returned')
 }
 
 async function leavesInsideReceive(scene: Scene): Promise<void> {
@@ -65,7 +65,7 @@ async function leavesInsideReceive(scene: Scene): Promise<void> {
     if (b.host.frames(topic).length === 10) b.transport.leave(topic)
   }
   a.send(topic, ...numbered(BURST))
-  await b.hears(topic, 10)
+  await b.receives(topic, 10)
   await scene.settle(a, b)
   assert.strictEqual(b.host.frames(topic).length, 10, 'leaving at the tenth frame makes it the last')
 }
@@ -82,7 +82,7 @@ async function rejoins(scene: Scene): Promise<void> {
   }
   const sent = numbered(50)
   a.send(topic, ...sent)
-  await b.hears(topic, sent.length)
+  await b.receives(topic, sent.length)
   await scene.settle(a, b)
   assert.deepStrictEqual(b.host.texts(topic).sort(), sent.sort(), 'each frame once, none from between')
 }
@@ -96,15 +96,16 @@ async function abortsJoin(scene: Scene): Promise<void> {
   const joining = b.join(topics[1], giveUp.signal)
   giveUp.abort(new Error('after'))
   await isRefused('a join aborted right after the call', joining)
-  for (const topic of topics) a.send(topic, 'unheard')
+  for (const topic of topics) a.send(topic, 'lost')
   await scene.settle(a, b)
   for (const topic of topics) {
     await b.join(topic)
-    a.send(topic, 'heard')
-    await b.hears(topic, 1)
+    a.send(topic, 'received')
+    await b.receives(topic, 1)
   }
   await scene.settle(a, b)
-  for (const topic of topics) assert.deepStrictEqual(b.host.texts(topic), ['heard'], `${topic} is heard once`)
+  for (const topic of topics)
+    assert.deepStrictEqual(b.host.texts(topic), ['received'], `${topic} is received once`)
 }
 
 async function leavesUnconfirmed(scene: Scene): Promise<void> {
@@ -114,13 +115,13 @@ async function leavesUnconfirmed(scene: Scene): Promise<void> {
   const joining = b.transport.join(topic, endless())
   b.transport.leave(topic)
   await within(scene.waitMs, 'a join that was left to settle', Promise.allSettled([joining]))
-  a.send(topic, 'unheard')
+  a.send(topic, 'lost')
   await scene.settle(a, b)
   await b.join(topic)
-  a.send(topic, 'heard')
-  await b.hears(topic, 1)
+  a.send(topic, 'received')
+  await b.receives(topic, 1)
   await scene.settle(a, b)
-  assert.deepStrictEqual(b.host.texts(topic), ['heard'], 'only what was sent after the second join')
+  assert.deepStrictEqual(b.host.texts(topic), ['received'], 'only what was sent after the second join')
 }
 
 async function rejectsJoinUnlessOpen(scene: Scene): Promise<void> {

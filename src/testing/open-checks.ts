@@ -3,12 +3,12 @@ import type { Check } from './check.ts'
 import type { Scene } from './scene.ts'
 import { isRefused } from './within.ts'
 
-/** Opening, aborted or refused, and opening again with nothing of before. */
+/** Checks of opening, aborted or refused, and of opening again without frames of before. */
 export const openChecks: readonly Check[] = [
   { name: 'rejects an open whose signal is aborted', run: rejectsAbortedOpen },
   { name: 'rejects open while the backend is away, and opens when it is back', run: opensWhenBack },
   { name: 'reports once that the backend went away', run: reportsDown },
-  { name: 'opens again after down with nothing of before', run: opensAfresh },
+  { name: 'opens again after down without frames of before', run: opensAfresh },
 ]
 
 async function rejectsAbortedOpen(scene: Scene): Promise<void> {
@@ -47,7 +47,7 @@ async function reportsDown(scene: Scene): Promise<void> {
   assert.deepStrictEqual(
     hosts.map(({ downs }) => downs.length),
     [1, 1],
-    'each host is told once',
+    'each host is notified once',
   )
 }
 
@@ -64,9 +64,9 @@ async function opensAfresh(scene: Scene): Promise<void> {
   await b.join(kept)
   a.send(kept, 'after')
   a.send(dropped, 'after')
-  await b.hears(kept, 1)
+  await b.receives(kept, 1)
   await scene.settle(a, b)
   assert.strictEqual(before.received, 0, 'the earlier host receives nothing')
-  assert.deepStrictEqual(b.host.texts(kept), ['after'], 'a topic joined again is heard once')
+  assert.deepStrictEqual(b.host.texts(kept), ['after'], 'a topic joined again is received once')
   assert.deepStrictEqual(b.host.texts(dropped), [], 'a join ends with its connection')
 }

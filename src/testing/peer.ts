@@ -10,7 +10,7 @@ export class Peer {
   host: Recorder
   readonly #hub: string
 
-  /** `hub` is the name of the hub that the transport is told. */
+  /** `hub` is the name of the hub that the transport gets. */
   constructor(transport: Transport, hub: string, waitMs: number) {
     this.transport = transport
     this.waitMs = waitMs
@@ -28,7 +28,7 @@ export class Peer {
     await this.#bounded(`join of ${topic} to settle`, this.transport.join(topic, signal))
   }
 
-  /** Watches the hub that it was told of. */
+  /** Watches the hub of the last `open`. */
   async watch(signal: AbortSignal = endless()): Promise<void> {
     await this.#bounded('watch to settle', this.transport.watch(this.#hub, signal))
   }
@@ -44,13 +44,13 @@ export class Peer {
     await this.#bounded('flush to settle', this.transport.flush(signal))
   }
 
-  /** Closes; by default with half of the wait to hand over what was sent. */
+  /** Closes; by default with half of `waitMs` for sending pending frames. */
   async close(signal: AbortSignal = AbortSignal.timeout(this.waitMs / 2)): Promise<void> {
     await this.#bounded('close to settle', this.transport.close(signal))
   }
 
-  /** Waits until at least `count` frames of a topic came. */
-  async hears(topic: Topic, count: number): Promise<void> {
+  /** Waits until at least `count` frames of a topic have arrived. */
+  async receives(topic: Topic, count: number): Promise<void> {
     const { host } = this
     const overdue = `${count} frames on ${topic}`
     await this.#bounded(
@@ -66,7 +66,7 @@ export class Peer {
     await this.until('host.down to be called', () => this.host.downs.length > 0)
   }
 
-  /** Waits until a condition on what was recorded holds. */
+  /** Waits until a condition on the recorded calls holds. */
   async until(what: string, isMet: () => boolean): Promise<void> {
     await this.#bounded(what, this.host.until(isMet))
   }

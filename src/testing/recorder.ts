@@ -3,12 +3,12 @@ import type { Topic, TransportHost } from 'rivulet'
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-/** A host that remembers what a transport calls. One is made for each `open`. */
+/** A host that records the calls of a transport. One is made for each `open`. */
 export class Recorder implements TransportHost {
   readonly hub: string
   readonly downs: (Error | undefined)[] = []
   readonly errors: Error[] = []
-  /** What `watched` took: the topic, a space, and the frame as text. */
+  /** The frames of `watched`, each as the topic, a space, and the frame as text. */
   readonly watchedTexts: string[] = []
   /** Runs inside `receive`, after the frame was recorded; may throw. */
   onReceive: ((topic: Topic, frame: Uint8Array | string) => void) | undefined
@@ -49,17 +49,17 @@ export class Recorder implements TransportHost {
     this.#wake()
   }
 
-  /** How many frames came, of all topics. */
+  /** The number of received frames, of all topics. */
   get received(): number {
     return this.#received
   }
 
-  /** How often anything was called. */
+  /** The number of all calls. */
   get calls(): number {
     return this.#received + this.watchedTexts.length + this.downs.length + this.errors.length
   }
 
-  /** The frames of a topic as they came. */
+  /** The frames of a topic, in the order in which they arrived. */
   frames(topic: Topic): readonly Uint8Array[] {
     return this.#frames.get(topic) ?? []
   }
@@ -69,7 +69,7 @@ export class Recorder implements TransportHost {
     return this.frames(topic).map((frame) => decoder.decode(frame))
   }
 
-  /** Resolves once a condition on what was recorded holds; never rejects. */
+  /** Resolves once a condition on the recorded calls holds; never rejects. */
   until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push({ isMet, resolve }))

@@ -1,13 +1,13 @@
 import type { Topic } from 'rivulet'
-import { topicOf } from '../model/topic.ts'
+import { topicOf } from '../message/topic.ts'
 import type { ContractBackend } from './contract-backend.ts'
 import { Peer } from './peer.ts'
 import { within } from './within.ts'
 
-// Where the order is open, so many fences have to be back before what was sent earlier counts as arrived.
+// Without an order of frames, this many fences have to return before earlier frames count as arrived.
 const FENCES_WHEN_UNORDERED = 64
 
-/** The stage of one check: a backend, the transports made on it, and topics of its own. */
+/** The setting of one check: a backend, its transports, and topics of its own. */
 export class Scene {
   readonly backend: ContractBackend
   readonly waitMs: number
@@ -46,25 +46,25 @@ export class Scene {
   }
 
   /**
-   * Waits until what `from` sent before has reached `to`, or never will: frames on a topic of their own follow
-   * it and have to arrive. Shows too that both still work.
+   * Waits until earlier frames of `from` have reached `to`, or never will: frames on a topic of their own follow them
+   * and have to arrive. Shows, too, that both still work.
    */
   async settle(from: Peer, to: Peer): Promise<void> {
     const fence = this.topic(`fence ${this.#fences++}`)
     const count = from.transport.capabilities.ordered ? 1 : FENCES_WHEN_UNORDERED
     await to.join(fence)
     for (let sent = 0; sent < count; sent += 1) from.send(fence, `fence ${sent}`)
-    await to.hears(fence, count)
+    await to.receives(fence, count)
     to.transport.leave(fence)
   }
 
-  /** Fails unless two transports hear each other. */
+  /** Fails unless two transports receive frames of each other. */
   async talk(one: Peer, other: Peer): Promise<void> {
     await this.settle(one, other)
     await this.settle(other, one)
   }
 
-  /** Closes everything. What goes wrong here has a check of its own. */
+  /** Closes everything. Errors of closing have checks of their own. */
   async end(): Promise<void> {
     await Promise.allSettled(this.#peers.map((peer) => peer.close(AbortSignal.timeout(50))))
     await within(this.waitMs, 'the backend to close', this.backend.close())

@@ -4,7 +4,7 @@ import type { Check } from './check.ts'
 import type { Peer } from './peer.ts'
 import type { Scene } from './scene.ts'
 
-/** What `send` says and does in every state. */
+/** Checks of the result and the effect of `send` in every state. */
 export const sendChecks: readonly Check[] = [
   { name: 'says offline before open, after close and after down', run: saysOffline },
   { name: 'never throws from send or leave, whatever its state', run: neverThrows },
@@ -74,9 +74,9 @@ async function queuesNothing(scene: Scene): Promise<void> {
   await b.join(topic)
   await a.open()
   await scene.settle(a, b)
-  const heard = [...early.texts(topic), ...b.host.texts(topic)]
+  const received = [...early.texts(topic), ...b.host.texts(topic)]
   assert.deepStrictEqual(
-    heard.filter((text) => refused.includes(text)),
+    received.filter((text) => refused.includes(text)),
     [],
     'what was refused stays refused',
   )

@@ -1,17 +1,17 @@
 import assert from 'node:assert'
-import { topicOf } from '../model/topic.ts'
+import { topicOf } from '../message/topic.ts'
 import type { Check } from './check.ts'
 import type { Peer } from './peer.ts'
 import type { Scene } from './scene.ts'
 import { isRefused, settles } from './within.ts'
 
-// So many lie between the call of a watch that asks nobody and its answer, and some more.
+// At least as many as pass between a call of `watch` that asks no backend and its result.
 const MICROTASKS = 12
 
-/** From when and until when a whole hub is heard, where the transport says that it can be. */
+/** Checks of the begin and the end of receiving a whole hub, if the transport claims that capability. */
 export const watchChecks: readonly Check[] = [
   { name: 'watches a hub exactly when the capability watch says so', run: watchesAsClaimed },
-  { name: 'hands what is watched to watched, and what is joined to receive too', run: keepsJoinsApart },
+  { name: 'passes watched frames to watched, and joined ones to receive, too', run: keepsJoinsApart },
   { name: 'watches until its signal aborts, and again', run: watchesUntilAborted },
   { name: 'ends a watch whose signal aborts some microtasks after the call', run: endsYoungWatch },
   { name: 'leaves nothing of a watch whose signal has aborted, or that is not open', run: refusesWatch },
@@ -27,11 +27,11 @@ async function watchesAsClaimed(scene: Scene): Promise<void> {
   await b.watch()
   const elsewhere = topicOf(`${b.host.hub}x`, 'one')
   a.send(elsewhere, 'of another hub')
-  for (const topic of topics) a.send(topic, 'heard')
-  await heard(b, ...topics.map((topic) => `${topic} heard`))
+  for (const topic of topics) a.send(topic, 'sent')
+  await receives(b, ...topics.map((topic) => `${topic} sent`))
   await scene.settle(a, b)
-  const others = b.host.watchedTexts.filter((text) => !text.includes('fence') && !text.endsWith(' heard'))
-  assert.deepStrictEqual(others, [], 'only the hub that is watched is heard')
+  const others = b.host.watchedTexts.filter((text) => !text.includes('fence') && !text.endsWith(' sent'))
+  assert.deepStrictEqual(others, [], 'only frames of the watched hub are received')
   assert.ok(
     topics.every((topic) => b.host.frames(topic).length === 0),
     'what is not joined is not received',
@@ -46,12 +46,12 @@ async function keepsJoinsApart(scene: Scene): Promise<void> {
   await b.watch()
   await b.join(after)
   for (const topic of [before, after]) a.send(topic, 'both')
-  await b.hears(before, 1)
-  await b.hears(after, 1)
-  await heard(b, `${before} both`, `${after} both`)
+  await b.receives(before, 1)
+  await b.receives(after, 1)
+  await receives(b, `${before} both`, `${after} both`)
   b.transport.leave(before)
   a.send(before, 'watched only')
-  await heard(b, `${before} watched only`)
+  await receives(b, `${before} watched only`)
   await scene.settle(a, b)
   assert.deepStrictEqual(
     b.host.texts(before),
@@ -69,11 +69,11 @@ async function watchesUntilAborted(scene: Scene): Promise<void> {
   const first = new AbortController()
   await b.watch(first.signal)
   a.send(topic, 'first')
-  await heard(b, `${topic} first`)
+  await receives(b, `${topic} first`)
   first.abort()
   const { length } = b.host.watchedTexts
-  a.send(topic, 'unheard')
-  await b.hears(topic, 2)
+  a.send(topic, 'unwatched')
+  await b.receives(topic, 2)
   await scene.settle(a, b)
   assert.strictEqual(
     b.host.watchedTexts.length,
@@ -82,9 +82,9 @@ async function watchesUntilAborted(scene: Scene): Promise<void> {
   )
   await b.watch()
   a.send(topic, 'second')
-  await heard(b, `${topic} second`)
+  await receives(b, `${topic} second`)
   await scene.settle(a, b)
-  assert.deepStrictEqual(b.host.texts(topic), ['first', 'unheard', 'second'], 'the join stays throughout')
+  assert.deepStrictEqual(b.host.texts(topic), ['first', 'unwatched', 'second'], 'the join stays throughout')
 }
 
 async function endsYoungWatch(scene: Scene): Promise<void> {
@@ -99,7 +99,7 @@ async function endsYoungWatch(scene: Scene): Promise<void> {
     controller.abort()
     await settled
     a.send(topic, `after ${microtasks} microtasks`)
-    await b.hears(topic, microtasks + 1)
+    await b.receives(topic, microtasks + 1)
   }
   await scene.settle(a, b)
   assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is handed over after the signal has aborted')
@@ -112,13 +112,13 @@ async function refusesWatch(scene: Scene): Promise<void> {
   await isRefused('watch, when its signal has aborted', b.watch(AbortSignal.abort()))
   await isRefused('watch, unless open', scene.make().watch())
   a.send(topic, 'not watched')
-  await b.hears(topic, 1)
+  await b.receives(topic, 1)
   await scene.settle(a, b)
   assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is watched')
 }
 
-/** Waits until these came, and fails when one came twice. */
-async function heard(peer: Peer, ...texts: string[]): Promise<void> {
+/** Waits until these texts have arrived, and fails when one arrived twice. */
+async function receives(peer: Peer, ...texts: string[]): Promise<void> {
   await peer.until(`${texts.length} watched frames`, () =>
     texts.every((text) => peer.host.watchedTexts.includes(text)),
   )

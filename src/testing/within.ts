@@ -1,9 +1,9 @@
 import assert from 'node:assert'
 
-/** Something did not happen in time. */
+/** The error of a condition that did not hold in time. */
 class Overdue extends Error {}
 
-/** Awaits a promise for at most `waitMs`; past it rejects, saying what did not happen. */
+/** Awaits a promise for at most `waitMs`; then rejects, naming the missing event. */
 export async function within<T>(waitMs: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const overdue = new Promise<never>((_, reject) => {

@@ -1,7 +1,7 @@
 import { createHub } from 'rivulet'
 import { createHubIn } from 'rivulet/testing'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { topicOf } from '../../src/model/topic.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 afterEach(() => void vi.useRealTimers())

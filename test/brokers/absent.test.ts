@@ -56,7 +56,7 @@ describe.each(BROKER_KINDS)('over $kind', (kind) => {
     const broker = await ending(FULL[kind.kind]())
     const url = broker.url + kind.query
     const first = await openLive(url)
-    await expectUnavailable(url, /not reachable|No (NATS|Redis) server took/)
+    await expectUnavailable(url, /No (MQTT|NATS|Redis) server took/)
     const patient = await makeEarly(url)
     expect(first.status).toBe('up')
     await closeLawfully(first)

@@ -2,8 +2,7 @@
 // publishes, and closes it when told to, however the broker fares; `heedless <url>` does so too and listens to no
 // error. All end only if nothing keeps them alive.
 import { once } from 'node:events'
-import { createHub, type Hub, openHub, RivuletError } from 'rivulet'
-import { loadTransport } from 'rivulet/transport'
+import { createHub, type Hub, loadTransport, openHub, RivuletError } from 'rivulet'
 
 const [act, url = ''] = process.argv.slice(2)
 

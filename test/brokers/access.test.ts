@@ -108,7 +108,7 @@ test.concurrent.for(BROKER_KINDS)(
     const { code, signal, stderr } = await program.ended
     expect({ code, signal }).toEqual({ code: 0, signal: null })
     expect(
-      stderr.match(/^rivulet: nobody listens to the error event of the stream or the hub:/gm),
+      stderr.match(/^rivulet: no listener for the error event of the stream or the hub:/gm),
     ).toHaveLength(1)
     expect(stderr).not.toMatch(/warning/i)
   },

@@ -11,8 +11,18 @@ type Seen = Readonly<Record<string, readonly string[]>>
 
 /** What the network and timers call. Not every transport watches a hub. */
 const FROM_OUTSIDE = [
-  ...['subscriber', 'key', 'messagePublished', 'tap', 'dropped', 'rivulet:dropped', 'removed', 'expired'],
-  ...['error', 'status', 'rivulet:status', 'lost'],
+  'subscriber',
+  'key',
+  'messagePublished',
+  'tap',
+  'dropped',
+  'rivulet:dropped',
+  'removed',
+  'expired',
+  'error',
+  'status',
+  'rivulet:status',
+  'lost',
 ]
 const WAITED = ['line 1', 'line 2', 'line 3', 'new']
 
@@ -56,7 +66,8 @@ async function expectApart(program: Program, line: string, stores?: string): Pro
   const expected: Record<string, readonly string[]> = {
     ...Object.fromEntries(FROM_OUTSIDE.filter((what) => what in seen).map((what) => [what, ['outside']])),
     ...Object.fromEntries(WAITED.filter((name) => name !== 'new').map((name) => [`after ${name}`, [name]])),
-    ...{ local: ['local'], line: WAITED },
+    local: ['local'],
+    line: WAITED,
     // What the peer publishes is of no request.
     publish: [...WAITED, 'local', 'at once', 'outside', ...('lost' in seen ? ['lose'] : [])],
     process: [...WAITED, 'local', 'outside'],

@@ -131,7 +131,8 @@ async function accountsFor(
   const offline = publications.filter(({ status }) => status !== 'up')
   expect(offline.filter(({ n }) => seen.has(n))).toEqual([])
   expect(sent.lost.offline).toBeGreaterThanOrEqual(offline.length)
-  expect(sent.lost).toMatchObject({ congested: 0, failed: 0 })
+  // On a busy machine a process learns of the end of its connection late, with more in flight than that may hold.
+  expect(sent.lost.failed).toBe(0)
   let lost = 0
   for (const outage of outages) {
     expect(within(sightings, outage)).toEqual([])
@@ -139,7 +140,7 @@ async function accountsFor(
     expect(inOutage).toBeGreaterThan(0)
     lost += inOutage
   }
-  expect(sent.lost.offline + sent.unconfirmed).toBeGreaterThanOrEqual(lost)
+  expect(sent.lost.offline + sent.lost.congested + sent.unconfirmed).toBeGreaterThanOrEqual(lost)
 
   for (const span of healthy) {
     const sentThen = within(publications, span)

@@ -7,7 +7,7 @@ import { ending, eventually } from '../support/live.ts'
 import { startCommand, startScript } from '../support/program.ts'
 import { redisCommand, startRedis } from '../support/redis-servers.ts'
 
-// What pages leave behind is tested with @rivulet/websocket.
+// What pages leave behind is tested with @rivulet/gateway.
 // Rows 22 and 44 of the catalogue of faults: one subscription a topic, and none that stays.
 const PROGRAM = bundleProgram('test/brokers/leaks-process.ts')
 const STREAMS = 100
@@ -91,7 +91,12 @@ function mosquittoCounts(broker: Broker): () => Counts {
     connections: '$SYS/broker/clients/connected',
   }
   const watcher = startCommand('mosquitto_sub', [
-    ...['-h', '127.0.0.1', '-p', `${broker.port}`, '-F', '%t %p'],
+    '-h',
+    '127.0.0.1',
+    '-p',
+    `${broker.port}`,
+    '-F',
+    '%t %p',
     ...Object.values(topics).flatMap((topic) => ['-t', topic]),
   ])
   onTestFinished(() => watcher.kill())

@@ -51,12 +51,12 @@ describe('a size limit of the broker', () => {
     const errors = errorsOf(stream)
     // What fits one by one must not become too large together.
     const sizes = [500, 2000, ...Array.from({ length: 9 }, () => 300)]
-    for (const size of sizes) stream.publish(text(size))
+    const messages = sizes.map((size) => stream.publish(text(size)))
     await sender.flush()
     const fitting = sizes.filter((size) => size < 1000).map(text)
     await eventually(() => dataOf(there)).toEqual(fitting)
     expect(dataOf(here)).toEqual(sizes.map(text))
-    expect(losses).toEqual([{ reason: 'failed', count: 1 }])
+    expect(losses).toEqual([{ reason: 'failed', count: 1, sids: [messages[1]?.sid] }])
     expect(errors).toEqual([expect.objectContaining(CODE_OF_REFUSAL)])
     expect(statuses).toEqual([])
     const [sent, got] = await closeLawfully(sender, receiver)

@@ -1,5 +1,4 @@
-import { createHub, type Hub, type Message } from 'rivulet'
-import { loadTransport } from 'rivulet/transport'
+import { createHub, type Hub, loadTransport, type Message } from 'rivulet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../support/brokers.ts'
 import { startProxy } from '../support/fault-proxy.ts'
@@ -48,7 +47,10 @@ async function openFlow(broker: Broker, shape: Required<LinkShape>): Promise<Flo
   for (const hub of [publisher, listener]) hub.on('status', (status) => statuses.push(status))
   let published = 0
   return {
-    ...{ publisher, listener, statuses, heard },
+    publisher,
+    listener,
+    statuses,
+    heard,
     burst(count) {
       const stream = publisher.stream('uplink', options)
       for (let nth = 0; nth < count; nth++) stream.publish({ n: published++, pad: PADDING })
@@ -65,17 +67,21 @@ async function hubOn(url: string, name: string): Promise<Hub> {
   return hub
 }
 
-/** Waits for what was confirmed to arrive; then nothing was lost that is not counted, nothing came twice, nothing went down. */
+/**
+ * Waits for what was confirmed to arrive; then nothing was lost that is not counted, nothing came twice, nothing went down.
+ * A busy machine may miss a barrier: then its messages are counted as unconfirmed, and arrive all the same.
+ */
 async function expectAllAccounted({ publisher, listener, statuses, heard }: Flow): Promise<void> {
   await publisher.flush()
   const ledger = publisher.ledger()
-  await expect.poll(() => heard.size).toBe(ledger.confirmed)
+  const mayHaveArrived = ledger.confirmed + ledger.unconfirmed
+  expect(statuses).toEqual([])
+  await expect.poll(() => heard.size).toBe(mayHaveArrived)
   await listener.flush()
   expectLaws(ledger)
   expectLaws(listener.ledger())
-  expect(statuses).toEqual([])
-  expect(ledger).toMatchObject({ unconfirmed: 0, inFlight: 0, lost: { offline: 0, failed: 0 } })
-  expect(heard.size + ledger.lost.congested).toBe(ledger.accepted)
+  expect(ledger).toMatchObject({ inFlight: 0, lost: { offline: 0, failed: 0 } })
+  expect(mayHaveArrived + ledger.lost.congested).toBe(ledger.accepted)
   expect([...heard.values()].filter((times) => times > 1)).toEqual([])
 }
 

@@ -183,7 +183,12 @@ async function expectForeign(heard: readonly Message[]): Promise<void> {
 
 function mosquittoSub(broker: Broker, ...topics: string[]): Program {
   const program = startCommand('mosquitto_sub', [
-    ...['-h', '127.0.0.1', '-p', `${broker.port}`, '-F', '%t %p'],
+    '-h',
+    '127.0.0.1',
+    '-p',
+    `${broker.port}`,
+    '-F',
+    '%t %p',
     ...topics.flatMap((topic) => ['-t', topic]),
   ])
   onTestFinished(() => program.kill())

@@ -267,6 +267,17 @@ describe('a barrier', () => {
     expect(scene.transport.flushes).toHaveLength(1)
   })
 
+  test('stands behind each full frame of a burst, though none is a whole chunk', async () => {
+    const scene = await openHanging({ limit: false })
+    const before = scene.transport.flushes.length
+    for (let count = 0; count < 40; count++) scene.stream.publish({ text: 'x'.repeat(4_000) })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(scene.transport.sent.map(({ text }) => Math.floor(Buffer.byteLength(text) / 4_000))).toEqual([
+      5, 5, 5, 5, 5, 5, 5, 5,
+    ])
+    expect(scene.transport.flushes.length - before).toBe(8)
+  })
+
   test('starts at least 20 ms after the one before', async () => {
     const scene = await openScene(free)
     const startsMs: number[] = []
@@ -485,6 +496,44 @@ describe('while something is joined', () => {
     expect(hub.status).toBe('down')
   })
 
+  test('a backend that says that it goes on has time, in which it may want no more', async () => {
+    const { transport, hub, stream } = await openListener()
+    transport.answers.flush = 'hang'
+    stream.publish({})
+    for (let nth = 0; nth < 20; nth++) {
+      await vi.advanceTimersByTimeAsync(1_500)
+      transport.host.progress?.(nth < 10)
+      stream.publish({})
+    }
+    expect([hub.status, hub.ledger().lost.congested]).toEqual(['up', 10])
+    expect(hub.ledger().inFlight).toBe(11)
+    transport.host.progress?.(true)
+    transport.answers.flush = 'resolve'
+    for (const flush of transport.flushes) flush.resolve()
+    await vi.advanceTimersByTimeAsync(20)
+    stream.publish({})
+    await vi.advanceTimersByTimeAsync(20)
+    expect(hub.ledger()).toMatchObject({ inFlight: 0, confirmed: 12, lost: { congested: 10 } })
+    transport.host.progress?.(true)
+    stream.publish({})
+    await vi.advanceTimersByTimeAsync(20)
+    expect(hub.ledger().confirmed).toBe(13)
+  })
+
+  test('a backend that goes on no more is given up, whatever it said before', async () => {
+    const { transport, hub, stream } = await openListener()
+    transport.answers.flush = 'hang'
+    stream.publish({})
+    await vi.advanceTimersByTimeAsync(1_500)
+    transport.host.progress?.(false)
+    transport.answers.open = 'hang'
+    await vi.advanceTimersByTimeAsync(3_900)
+    expect(hub.status).toBe('up')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(hub.status).toBe('down')
+    transport.host.progress?.(true) // is ignored
+  })
+
   test('a slow barrier that is answered in time makes nothing stale', async () => {
     const { transport, heard, receive } = await openListener()
     transport.answers.flush = 'hang'
@@ -510,7 +559,7 @@ describe('memory', () => {
     expect(bytes).toBeGreaterThan(8_900)
     expect(scene.heard).toHaveLength(1_000)
     expect(scene.ledger.lost.congested).toBe(1_000 - scene.transport.sent.length)
-    expect(lost[0]).toEqual({ reason: 'congested', count: 1 })
+    expect(lost[0]).toMatchObject({ reason: 'congested', count: 1 })
     expectLawful(scene.ledger)
   })
 

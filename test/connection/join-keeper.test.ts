@@ -1,7 +1,7 @@
 import { RivuletError, type Topic } from 'rivulet'
-import { type JoinChange, keepJoins } from 'rivulet/transport'
+import { type JoinChange, keepJoins } from 'rivulet/adapter'
 import { describe, expect, test, vi } from 'vitest'
-import { topicOf } from '../../src/model/topic.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { HandMadeEnvironment } from '../support/hand-made-environment.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 

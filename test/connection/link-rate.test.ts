@@ -61,7 +61,7 @@ const TRIPS = [20, 200, 600]
 const links = SLOW.flatMap((rate) => TRIPS.map((trip): [number, number] => [rate, trip]))
 
 describe('a link of which nothing is known', () => {
-  test('takes all that may be in flight, with barriers 32 KiB apart', () => {
+  test('takes all that may be in flight, in frames of 32 KiB', () => {
     const { windowBytes, chunkBytes } = new LinkRate(MAX_BYTES)
     expect([windowBytes, chunkBytes]).toEqual([MAX_BYTES, 32 * KIB])
   })

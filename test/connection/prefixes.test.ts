@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { openScene, type Scene } from '../support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())

@@ -41,7 +41,10 @@ async function join(
   const heard: Message[] = []
   if (subscribed) await stream.subscribe((message) => heard.push(message)).ready
   return {
-    ...{ hub, transport, stream, heard },
+    hub,
+    transport,
+    stream,
+    heard,
     get data() {
       return heard.map(({ data }) => data)
     },

@@ -315,7 +315,7 @@ describe('a subscriber that throws', () => {
       cause: new Error(name),
     })
     expect(console.mock.calls.map(([, error]) => error)).toMatchObject([failed('a'), failed('b')])
-    const told = 'rivulet: nobody listens to the error event of the stream or the hub:'
+    const told = 'rivulet: no listener for the error event of the stream or the hub:'
     expect(console.mock.calls.map(([text]) => text)).toEqual([told, told])
     const [ofHub, ofA]: unknown[][] = [[], []]
     hub.on('error', (error) => ofHub?.push(error))

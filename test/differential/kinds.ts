@@ -1,5 +1,4 @@
-import type { Transport } from 'rivulet'
-import { loadTransport } from 'rivulet/transport'
+import { loadTransport, type Transport } from 'rivulet'
 import { WebSocket } from 'ws'
 import { websocket } from '../../packages/websocket/src/index.ts'
 import { startMosquitto, startNats } from '../support/brokers.ts'

@@ -68,11 +68,26 @@ const BEHAVIOURS: Readonly<Record<Temper, Partial<Record<Behaviour, number>>>> =
   removing: { removes: 4 },
 }
 const ACTS: Readonly<Record<Step['act'], number>> = {
-  ...{ subscribe: 14, unsubscribe: 5, publish: 30, publishTogether: 8, restart: 2, close: 3, remove: 3 },
-  ...{ expire: 0.4, tap: 3, endTap: 1, jumpClock: 2 },
+  subscribe: 14,
+  unsubscribe: 5,
+  publish: 30,
+  publishTogether: 8,
+  restart: 2,
+  close: 3,
+  remove: 3,
+  expire: 0.4,
+  tap: 3,
+  endTap: 1,
+  jumpClock: 2,
 }
 const FLAWS: Readonly<Record<Flaw, number>> = {
-  ...{ none: 20, padded: 4, huge: 1, bad: 2, bigint: 1, list: 1, cycle: 1 },
+  none: 20,
+  padded: 4,
+  huge: 1,
+  bad: 2,
+  bigint: 1,
+  list: 1,
+  cycle: 1,
 }
 
 /** Draws a scenario. */
@@ -160,7 +175,13 @@ function drawSubscribe(chance: Chance, { temper }: StreamPlan, where: { hub: num
 }
 
 const NOTHING: Record<Behaviour, number> = {
-  ...{ reads: 0, throws: 0, rejects: 0, answers: 0, leaves: 0, closes: 0, removes: 0 },
+  reads: 0,
+  throws: 0,
+  rejects: 0,
+  answers: 0,
+  leaves: 0,
+  closes: 0,
+  removes: 0,
 }
 
 function drawBurst(chance: Chance, of: StreamPlan, next: () => number): Publish[] {

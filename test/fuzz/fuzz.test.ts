@@ -58,7 +58,7 @@ describe('the fuzz targets', () => {
   })
 
   test('do not take a mistake that fits nowhere', async () => {
-    const plant = { file: '/src/model/topic.ts', from: 'no such text', to: '' }
+    const plant = { file: '/src/message/topic.ts', from: 'no such text', to: '' }
     await expect(fuzz('topic', join(folder, 'nowhere'), { runs: 1 }, { plant })).rejects.toMatchObject({
       message: expect.stringContaining('no such text'),
     })

@@ -9,27 +9,39 @@ const elsewhere = vm.runInNewContext(
 
 /** Built-ins of which JSON keeps nothing useful, so a snapshot refuses them. */
 const FORBIDDEN: readonly (() => unknown)[] = [
-  ...[() => new Map([[1, 2]]), () => new Set([1]), () => new WeakMap(), () => /x/, () => new Error('x')],
-  ...[() => Promise.resolve(1), () => new ArrayBuffer(2), () => new Uint8Array(2), () => new Headers()],
-  ...[() => new URLSearchParams('a=1'), () => elsewhere.map(), () => new (class extends Map {})()],
+  () => new Map([[1, 2]]),
+  () => new Set([1]),
+  () => new WeakMap(),
+  () => /x/,
+  () => new Error('x'),
+  () => Promise.resolve(1),
+  () => new ArrayBuffer(2),
+  () => new Uint8Array(2),
+  () => new Headers(),
+  () => new URLSearchParams('a=1'),
+  () => elsewhere.map(),
+  () => new (class extends Map {})(),
 ]
 const ODD: readonly (() => unknown)[] = [
-  ...[() => undefined, () => () => 1, () => Symbol('odd'), () => Number.NaN, () => -Infinity],
-  ...[() => new Date(0), () => new Date(Number.NaN), () => Buffer.from('x'), () => new URL('http://a/')],
-  ...[
-    () => Object(1),
-    () => Object('x'),
-    () => Object(false),
-    () => elsewhere.box(7),
-    () => elsewhere.box('y'),
-  ],
-  ...[
-    () => Object.create({ inherited: 1 }),
-    () => Object.assign([], { 0: 1, 2: 3 }),
-    () => new Array(5),
-    () => Math,
-    () => new Proxy([], {}),
-  ],
+  () => undefined,
+  () => () => 1,
+  () => Symbol('odd'),
+  () => Number.NaN,
+  () => -Infinity,
+  () => new Date(0),
+  () => new Date(Number.NaN),
+  () => Buffer.from('x'),
+  () => new URL('http://a/'),
+  () => Object(1),
+  () => Object('x'),
+  () => Object(false),
+  () => elsewhere.box(7),
+  () => elsewhere.box('y'),
+  () => Object.create({ inherited: 1 }),
+  () => Object.assign([], { 0: 1, 2: 3 }),
+  () => new Array(5),
+  () => Math,
+  () => new Proxy([], {}),
 ]
 
 class Instance {

@@ -1,4 +1,4 @@
-import type { DecodedFrame, FrameEntry } from '../../src/model/frame.ts'
+import type { DecodedFrame, FrameEntry } from '../../src/message/frame.ts'
 
 const SID = /^TZ([0-9a-f]{16})([0-9a-f]{16})$/
 const TRACE = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/
@@ -10,7 +10,7 @@ export function plainReading(bytes: Uint8Array): DecodedFrame | undefined {
   if (Array.isArray(root)) {
     return root.length >= 1 && root.length <= 64 ? root.map(entryOf) : undefined
   }
-  if (own(root, 'removed') === true) {
+  if (own(root, 'removed') === true && versionOf(root) === 1) {
     const removedBy = sidIn(own(root, 'sid'))
     const tMs = own(root, 't')
     return removedBy !== undefined && isTime(tMs) ? { removedBy, tMs } : undefined
@@ -38,13 +38,23 @@ function parsed(bytes: Uint8Array): unknown {
   }
 }
 
-function entryOf(value: unknown): FrameEntry | undefined {
+function entryOf(value: unknown): FrameEntry | 'newer' | undefined {
+  const version = versionOf(value)
+  if (version !== 1) return version === undefined ? undefined : 'newer'
   const [data, sid, tMs, tp] = ['data', 'sid', 't', 'tp'].map((name) => own(value, name))
   if (typeof data !== 'object' || data === null || Array.isArray(data) || !isTime(tMs)) return undefined
   const traceparent = isTrace(tp) ? tp : undefined
   if (sid === undefined) return { data, sid: undefined, tMs: undefined, traceparent }
   const read = sidIn(sid)
   return read === undefined ? undefined : { data, sid: read, tMs, traceparent }
+}
+
+/** Reads `v`: 1 when it is absent, and `undefined` when it is no whole number from 1 on. */
+function versionOf(value: unknown): number | undefined {
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const version = isRecord && Object.keys(value).includes('v') ? own(value, 'v') : 1
+  const isWhole = typeof version === 'number' && version % 1 === 0 && version <= Number.MAX_SAFE_INTEGER
+  return isWhole && version >= 1 ? version : undefined
 }
 
 function own(value: unknown, name: string): unknown {

@@ -2,26 +2,30 @@ import type { Plant } from './fuzzing.ts'
 
 /** A mistake for each target, which its law has to find. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
-  'canonical-json': { file: '/src/model/canonical-json.ts', from: '[...keys].sort()', to: '[...keys]' },
-  frame: { file: '/src/model/message.ts', from: " || !text.startsWith('TZ')", to: '' },
+  'canonical-json': { file: '/src/message/canonical-json.ts', from: '[...keys].sort()', to: '[...keys]' },
+  frame: { file: '/src/message/sid.ts', from: " || !text.startsWith('TZ')", to: '' },
   gateway: {
-    file: '/gateway/src/http/form.ts',
+    file: '/twilio/src/rest/form.ts',
     from: "raw.includes('+') ? raw.replaceAll('+', ' ') : raw",
     to: 'raw',
   },
   inbox: {
-    file: '/src/model/seal.ts',
+    file: '/src/message/seal.ts',
     from: 'Object.freeze(value)\n    return mostBytes',
     to: 'return mostBytes',
   },
   'leaky-bucket': {
-    file: '/src/model/leaky-bucket.ts',
+    file: '/src/state/leaky-bucket.ts',
     from: 'Math.max(this.#level, Math.min(this.#level + 1, ceiling))',
     to: 'Math.min(this.#level + 1, ceiling)',
   },
-  'open-hub': { file: '/src/opening.ts', from: 'if (RivuletError.is(cause)) throw cause', to: 'throw cause' },
+  'open-hub': {
+    file: '/src/hub/open.ts',
+    from: 'reason}`)',
+    to: 'reason}` + url)',
+  },
   'page-frame': {
-    file: '/websocket/src/pages/canonical-json.ts',
+    file: '/gateway/src/pages/canonical-json.ts',
     from: ': rank < otherRank',
     to: ': rank > otherRank',
   },
@@ -30,17 +34,21 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     from: 'if (!(end <= bytes.length)) return undefined',
     to: '',
   },
-  snapshot: { file: '/src/model/snapshot.ts', from: 'return value + 0 // -0 becomes 0', to: 'return value' },
+  snapshot: {
+    file: '/src/message/snapshot.ts',
+    from: 'return value + 0 // -0 becomes 0',
+    to: 'return value',
+  },
   tokens: {
     file: '/gateway/src/access/token.ts',
     from: "return isTooLong ? 'tooLong'",
     to: "return isTooLong && !isTooLong ? 'tooLong'",
   },
-  topic: { file: '/src/model/topic.ts', from: "/[.!~*'()]/g", to: "/[.!~'()]/g" },
+  topic: { file: '/src/message/topic.ts', from: "/[.!~*'()]/g", to: "/[.!~'()]/g" },
   twilsock: {
-    file: '/gateway/src/twilsock/frame.ts',
+    file: '/twilio/src/twilsock/frame.ts',
     from: 'if (!isLineBreak(bytes, headerEnd)) return undefined',
     to: '',
   },
-  urls: { file: '/nats/src/url.ts', from: " || search.includes('@')", to: '' },
+  urls: { file: '/src/adapter/servers.ts', from: "includes('@')", to: "includes('@@')" },
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { RivuletError } from '../../src/model/errors.ts'
+import { RivuletError } from '../../src/errors/errors.ts'
 
 /** Letters only, since what looks like the name of a parameter may be repeated. */
 const SECRET = 'Geheimwort'

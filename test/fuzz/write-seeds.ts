@@ -1,15 +1,16 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFrame } from '../../packages/gateway/src/twilsock/frame.ts'
+import { writeFrame } from '../../packages/twilio/src/twilsock/frame.ts'
 import {
   encodeNumbered,
   encodeText,
   encodeTopical,
   KIND,
 } from '../../packages/websocket/src/base/protocol.ts'
-import { encodeMessage, encodeRemoval, joinMessages } from '../../src/model/frame.ts'
-import { Message, sidOf } from '../../src/model/message.ts'
-import { topicOf } from '../../src/model/topic.ts'
+import { encodeMessage, encodeRemoval, joinMessages } from '../../src/message/frame.ts'
+import { Message } from '../../src/message/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { CORPUS } from './fuzzing.ts'
 
 type Seed = string | Uint8Array
@@ -19,50 +20,39 @@ const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const KEY = `SK${'5'.repeat(32)}`
 const SECRET = '0123456789abcdef0123456789abcdef'
 const URLS = [
-  ...[
-    'nats://a:b@host:4222?prefix=x',
-    'tls://token@host',
-    'mqtt://a:b@host:1883?prefix=a/b&clientId=c&protocol=4',
-  ],
-  ...['mqtts://host', 'mqtt+ws://host/path?maxPacketBytes=999', 'redis://a:b@host:6379/3?sharded=true'],
-  ...[
-    'rediss://host?db=1',
-    'redis://localhost?path=/run/redis.sock',
-    'valkey://:b@host',
-    'ws://host/path?a=1',
-  ],
-  ...[
-    'wss://host',
-    'threads:name',
-    'memory:name?seed=7&loss=0.1&delayMs=1,5&echoes=true',
-    'nats://h?name=hub',
-  ],
-  ...[
-    'nats://a@h\nnats://b@i',
-    '*nats://host:1\nx\ny',
-    '*nats://host:1\n?\n',
-    '*mqtt://host?prefix=a\n%\n/',
-    '*redis://host\n?\n#',
-    '*mqtt+ws://host/path\n1/\n',
-    '*nats://host:1\n1?name=\n',
-  ],
+  'nats://a:b@host:4222?prefix=x',
+  'tls://token@host',
+  'mqtt://a:b@host:1883?prefix=a/b&clientId=c&protocol=4',
+  'mqtts://host',
+  'mqtt+ws://host/path?maxPacketBytes=999',
+  'redis://a:b@host:6379/3?sharded=true',
+  'rediss://host?db=1',
+  'redis://localhost?path=/run/redis.sock',
+  'valkey://:b@host',
+  'ws://host/path?a=1',
+  'wss://host',
+  'threads:name',
+  'memory:name?seed=7&loss=0.1&delayMs=1,5&echoes=true',
+  'nats://h?name=hub',
+  'nats://a@h\nnats://b@i',
+  '*nats://host:1\nx\ny',
+  '*nats://host:1\n?\n',
+  '*mqtt://host?prefix=a\n%\n/',
+  '*redis://host\n?\n#',
+  '*mqtt+ws://host/path\n1/\n',
+  '*nats://host:1\n1?name=\n',
 ]
 const frames = [
-  ...[
-    message(0, 1, { a: 1 }),
-    message(0, 2, { b: [1, { c: 'é😀' }], a: null }),
-    message(1, 3, { 'k"': '\ud800' }, TRACE),
-  ],
-  ...[
-    message(1, 2 ** 53 - 1, { n: [0.1, 1e21, -5e-7, true] }),
-    encodeRemoval(sidOf(ORIGINS[0] as string, 7), 12),
-  ],
+  message(0, 1, { a: 1 }),
+  message(0, 2, { b: [1, { c: 'é😀' }], a: null }),
+  message(1, 3, { 'k"': '\ud800' }, TRACE),
+  message(1, 2 ** 53 - 1, { n: [0.1, 1e21, -5e-7, true] }),
+  encodeRemoval(sidOf(ORIGINS[0] as string, 7), 12),
   joinMessages([message(0, 4, {}), message(0, 5, { a: '}' }, TRACE), message(0, 6, { sid: 'TZ', t: 1 })]),
-  ...[
-    '{"data":{"a":1}}',
-    '[{"data":{}},7,{"data":[]}]',
-    ` {"t":5,"sid":"${sidOf('a'.repeat(16), 9)}","data":{}}`,
-  ],
+  '{"data":{"a":1}}',
+  '[{"data":{}},7,{"data":[]}]',
+  ` {"t":5,"sid":"${sidOf('a'.repeat(16), 9)}","data":{}}`,
+  `[{"data":{},"v":1},{"data":{},"v":2,"sid":"${sidOf('a'.repeat(16), 9)}","t":5}]`,
 ]
 
 /** What each target begins with: written by the code that writes the real thing, where there is such code. */
@@ -86,12 +76,13 @@ const SEEDS: Readonly<Record<string, readonly Seed[]>> = {
   urls: URLS,
   'open-hub': URLS,
   gateway: [
-    ...[
-      'Data=%7B%22a%22%3A1%7D&Ttl=60',
-      'UniqueName=a+b%2Fc&a=%C3%A9&a=2',
-      'v1/Services/default/Streams/a%2Fb/Messages',
-    ],
-    ...['streams/v1/Services?PageSize=9#x', '{"a":[1e400,1e2,-0.5]}', '%F0%9F%98%80', '%ED%A0%80'],
+    'Data=%7B%22a%22%3A1%7D&Ttl=60',
+    'UniqueName=a+b%2Fc&a=%C3%A9&a=2',
+    'v1/Services/default/Streams/a%2Fb/Messages',
+    'streams/v1/Services?PageSize=9#x',
+    '{"a":[1e400,1e2,-0.5]}',
+    '%F0%9F%98%80',
+    '%ED%A0%80',
   ],
   twilsock: [
     writeFrame({ method: 'init', id: 'a', token: 'x.y.z' }),
@@ -102,17 +93,16 @@ const SEEDS: Readonly<Record<string, readonly Seed[]>> = {
   tokens: [
     `{"alg":"HS256","typ":"JWT","kid":"${KEY}"}\n{"exp":1700000600,"grants":[{"streams":"a/*","allow":["listen"]}],"sub":"u"}\na/*b\na/xb`,
     `{"alg":"HS256","cty":"twilio-fpa;v=1"}\n{"iss":"${KEY}","sub":"AC${'1'.repeat(32)}","exp":1700000600,"grants":{"identity":"i","data_sync":{"service_sid":"default"}}}\n**a\nba`,
-    ...['a.b.c\n\n*\n', 'eyJhbGciOiJub25lIn0.e30.\n\na\na'],
+    'a.b.c\n\n*\n',
+    'eyJhbGciOiJub25lIn0.e30.\n\na\na',
   ],
   'page-message': [
     encodeText(KIND.hello, JSON.stringify({ version: 1, hub: 'h', secret: SECRET, token: 'x' })),
     encodeNumbered(KIND.join, 7, topicOf('h', 'a/b')),
     encodeTopical(KIND.frame, topicOf('h', 'é'), frames[0]),
-    ...[
-      encodeNumbered(KIND.barrier, 2 ** 32 - 1),
-      encodeText(KIND.ping),
-      encodeTopical(KIND.left, topicOf('h', 'b')),
-    ],
+    encodeNumbered(KIND.barrier, 2 ** 32 - 1),
+    encodeText(KIND.ping),
+    encodeTopical(KIND.left, topicOf('h', 'b')),
   ],
 }
 

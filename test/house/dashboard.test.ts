@@ -1,7 +1,7 @@
+import { createGateway } from '@rivulet/twilio'
 import type { Registry } from 'prom-client'
 import { createHub } from 'rivulet'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createGateway } from '../../packages/gateway/src/index.ts'
 import { metricsOf } from '../../packages/gateway/src/server/metrics.ts'
 import {
   filledIn,

@@ -23,12 +23,17 @@ import { packageFolders, ROOT } from '../support/source-files.ts'
 const entries = [
   'src/index.ts',
   'src/index-web.ts',
-  'src/transport.ts',
+  'src/tap.ts',
+  'src/adapter/index.ts',
+  'src/adapter/transport.ts',
   'src/testing/index.ts',
   ...packageFolders().map((folder) => `${folder}/src/index.ts`),
-  'packages/websocket/src/relay.ts',
+  'packages/websocket/src/base/protocol.ts',
   'packages/otel/src/prometheus.ts',
   'packages/gateway/src/command-line.ts',
+  'packages/gateway/src/protocol.ts',
+  'packages/gateway/src/relay.ts',
+  'packages/twilio/src/registry-nats.ts',
 ]
 const docs = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)
 const manuals = ['README.md', ...docs, ...packageFolders().map((folder) => `${folder}/README.md`)]
@@ -114,7 +119,7 @@ describe('the documents', () => {
     [
       'the bound of what a receiver lets in',
       'docs/promises.md',
-      '`burst + max(1, burst / 4) + 1.001 × ratePerSecond × (T + 1 s)`',
+      '`burst + max(1, burst / 4) + 1.001 × ratePerSecond × (T + 1.002 s)`',
     ],
     [
       'what a receiver lets in for certain',
@@ -123,9 +128,9 @@ describe('the documents', () => {
     ],
     ['that there is no fairness', 'docs/promises.md', 'Between publishers there is no fairness'],
     [
-      'that whoever may write may forge',
+      'that a client that may write may forge',
       'docs/promises.md',
-      'Whoever may write to a topic may still forge messages',
+      'A client that may write to a topic may still forge messages',
     ],
     [
       'how topics are protected',
@@ -135,7 +140,7 @@ describe('the documents', () => {
     [
       'what freezes remain',
       'docs/promises.md',
-      'The first message of a publisher that was never heard before, or not for two minutes, may be old',
+      'The first message of an unknown publisher, or of one that was silent for two minutes, may be old',
     ],
     [
       'what clock steps look like',
@@ -150,8 +155,12 @@ describe('the documents', () => {
     ['what denials remain', 'docs/promises.md', 'drops a publish that its ACL denies, in silence'],
     ['how mosquitto counts them', 'docs/promises.md', 'so the message counts as `confirmed`'],
     ['what `missed` leaves out', 'docs/promises.md', '`missed` does not span joins'],
-    ['what `missed` includes', 'docs/promises.md', "what this process's own limiter dropped undecoded"],
-    ['what MQTT 3.1.1 does not tell', 'docs/promises.md', 'An MQTT 3.1.1 broker tells no size limit'],
+    [
+      'what `missed` includes',
+      'docs/promises.md',
+      "messages that this process's own limiter dropped undecoded",
+    ],
+    ['what MQTT 3.1.1 does not tell', 'docs/promises.md', 'An MQTT 3.1.1 broker announces no size limit'],
     ['that the order of keys may differ', 'docs/promises.md', 'may differ in the order of keys'],
     [
       'that both sides need the same options',
@@ -220,8 +229,11 @@ describe.runIf(programs.length > 0)('the documented program', () => {
 describe('the reading of documents', () => {
   test('lets a block without imports continue the one before it', () => {
     const markdown = [
-      ...["```ts\nimport { x } from 'a'\n```", '```bash\nnpm run demo\n```', '```ts\nx()\n```'],
-      ...["```ts\nimport { y } from 'b'\n```", '```js\nz()\n```'],
+      "```ts\nimport { x } from 'a'\n```",
+      '```bash\nnpm run demo\n```',
+      '```ts\nx()\n```',
+      "```ts\nimport { y } from 'b'\n```",
+      '```js\nz()\n```',
     ].join('\n\n')
     expect(programsOf('a.md', markdown).map(({ place, text }) => [place, text])).toEqual([
       ['a.md:1', "import { x } from 'a'\n\nx()\n"],

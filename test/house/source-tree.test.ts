@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { packageFolders, parse, readSourceFiles, type SourceFile } from '../support/source-files.ts'
 import {
@@ -18,10 +18,23 @@ const MAX_FUNCTION_LINES = 40
 // DESIGN 1: a message's way through the core, from the program down.
 const FOLDERS: FolderOrder = {
   downwards: [
+    // The kit of the adapters, which nothing in the core uses.
+    'src/adapter',
     'src',
-    ...['stream', 'publish', 'send', 'receive', 'deliver', 'connection', 'model', 'base'].map(
-      (folder) => `src/${folder}`,
-    ),
+    ...[
+      'hub',
+      'tap',
+      'stream',
+      'publish',
+      'send',
+      'receive',
+      'deliver',
+      'connection',
+      'state',
+      'message',
+      'errors',
+      'base',
+    ].map((folder) => `src/${folder}`),
   ],
   apart: ['src/testing'],
 }
@@ -34,21 +47,30 @@ const GATEWAY_FOLDERS: FolderOrder = {
       'command',
       'server',
       'gateway',
+      'sse',
       'http',
-      'twilsock',
       'pages',
-      'streams',
+      'pages/relay',
+      'sessions',
       'access',
-      'registry',
       'base',
     ].map((folder) => `${GATEWAY}/${folder}`),
   ],
   apart: [],
 }
-// Both ends of the protocol for pages: the page's, and the server's with the relay below it.
+// Twilio's protocols, which the gateway mounts.
+const TWILIO = 'packages/twilio/src'
+const TWILIO_FOLDERS: FolderOrder = {
+  downwards: [
+    TWILIO,
+    ...['mount', 'rest', 'twilsock', 'streams', 'registry', 'base'].map((folder) => `${TWILIO}/${folder}`),
+  ],
+  apart: [],
+}
+// The page's end of the protocol for pages; the gateway has the server's.
 const WEB_SOCKET = 'packages/websocket/src'
 const WEB_SOCKET_FOLDERS: FolderOrder = {
-  downwards: [WEB_SOCKET, ...['client', 'pages', 'relay', 'base'].map((folder) => `${WEB_SOCKET}/${folder}`)],
+  downwards: [WEB_SOCKET, ...['client', 'base'].map((folder) => `${WEB_SOCKET}/${folder}`)],
   apart: [],
 }
 // A command, what it is made of, how it finds its hub, and what all commands share. The last is for `package.json`.
@@ -73,12 +95,26 @@ const CLI_FOLDERS: FolderOrder = {
   ],
   apart: [],
 }
-const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/transport.ts']
+/** The parts of a stream's and a hub's state, each with the folder that writes it. */
+const PARTS: Readonly<Record<string, string>> = {
+  LifetimePart: 'src/stream',
+  PublishPart: 'src/publish',
+  DeliverPart: 'src/deliver',
+  SendPart: 'src/send',
+  ReceivePart: 'src/receive',
+  ReportPart: 'src/errors',
+  HubPart: 'src/hub',
+  HubPublishPart: 'src/publish',
+}
+const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/tap.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
-/** What one package may import of another: the gateway serves pages and metrics by them. */
-const RELAY = '@rivulet/websocket/relay'
+/** The entries of other packages that the gateway may import: it serves pages and metrics by them. */
+const PAGE_PROTOCOL = '@rivulet/websocket/protocol'
 const PROMETHEUS = '@rivulet/otel/prometheus'
+/** The command of the gateway serves Twilio's protocols, which stand on the gateway. */
+const OF_TWILIO = ['@rivulet/twilio', '@rivulet/twilio/registry-nats']
+const OF_GATEWAY = ['@rivulet/gateway', '@rivulet/gateway/protocol']
 /** The command records, and replays by it. */
 const REPLAY = '@rivulet/replay'
 /** As above: the command serves by it. */
@@ -91,6 +127,7 @@ const core = everythingInSrc.filter((file) => !isTesting(file))
 const memory = readSourceFiles('packages/memory/src')
 const threads = readSourceFiles('packages/threads/src')
 const webSocket = readSourceFiles(WEB_SOCKET)
+const pages = readSourceFiles(`${GATEWAY}/pages`)
 const packages = packageFolders().map((folder) => ({ folder, files: readSourceFiles(`${folder}/src`) }))
 const shipped = [...everythingInSrc, ...packages.flatMap(({ files }) => files)]
 
@@ -116,6 +153,10 @@ describe('the source tree', () => {
     expect(offences(readSourceFiles(GATEWAY), (file) => importsAgainst(GATEWAY_FOLDERS, file))).toEqual([])
   })
 
+  test("lets imports in Twilio's package go down the order of its folders only", () => {
+    expect(offences(readSourceFiles(TWILIO), (file) => importsAgainst(TWILIO_FOLDERS, file))).toEqual([])
+  })
+
   test('lets imports in the WebSocket package go down the order of its folders only', () => {
     expect(offences(webSocket, (file) => importsAgainst(WEB_SOCKET_FOLDERS, file))).toEqual([])
   })
@@ -130,13 +171,22 @@ describe('the source tree', () => {
     expect(offences(core, (file) => importsOf(file).filter(isCoreByName))).toEqual([])
   })
 
+  test('lets each part of the state be written by one folder, which alone names its type', () => {
+    const others = core.filter(({ path }) => dirname(path) !== 'src/state')
+    expect(offences(others, strangePartsOf)).toEqual([])
+    for (const [part, folder] of Object.entries(PARTS)) {
+      const writers = others.filter(({ path, tree }) => dirname(path) === folder && tree.text.includes(part))
+      expect(writers, `${part} is written in ${folder}`).not.toEqual([])
+    }
+  })
+
   test('reads clocks, timers and chance in one file of the core only', () => {
     const others = core.filter(({ path }) => path !== ENVIRONMENT)
     expect(core.length - others.length, `${ENVIRONMENT} is there`).toBe(1)
     expect(offences(others, timeAndChanceOf)).toEqual([])
   })
 
-  test('lets a package name the core as rivulet and rivulet/transport, and no other but those that it stands on', () => {
+  test('lets a package name the core as rivulet and rivulet/adapter, and no other but those that it stands on', () => {
     for (const { folder, files } of packages) {
       const strays = (file: SourceFile) =>
         importsOf(file).filter((specifier) => leaves(folder, file, specifier))
@@ -144,11 +194,11 @@ describe('the source tree', () => {
     }
   })
 
-  test('uses no Node built-in in the core and the packages for browsers', () => {
+  test('uses no Node built-in in the core, the packages for browsers and the server of pages', () => {
     const builtins = (file: SourceFile) =>
       importsOf(file).filter((specifier) => specifier.startsWith('node:'))
-    expect(offences([...core, ...memory, ...threads, ...webSocket], builtins)).toEqual([])
-    expect(offences([...core, ...memory, ...threads, ...webSocket], nodeGlobalsOf)).toEqual([])
+    expect(offences([...core, ...memory, ...threads, ...webSocket, ...pages], builtins)).toEqual([])
+    expect(offences([...core, ...memory, ...threads, ...webSocket, ...pages], nodeGlobalsOf)).toEqual([])
   })
 
   test('has no file named after nothing', () => {
@@ -177,17 +227,29 @@ describe('the source tree', () => {
   })
 })
 
+/** Lists the parts of the state that a file names although another folder writes them. */
+function strangePartsOf({ path, tree }: SourceFile): string[] {
+  const isNamed = (part: string) => new RegExp(`\\b${part}\\b`).test(tree.text)
+  return Object.entries(PARTS)
+    .filter(([part, folder]) => dirname(path) !== folder && isNamed(part))
+    .map(([part, folder]) => `names ${part} of ${folder}`)
+}
+
 function isCoreByName(specifier: string): boolean {
   return specifier === 'rivulet' || specifier.startsWith('rivulet/')
 }
 
 /** Tells whether an import of a package reaches the core by path, or another package at all. */
 function leaves(folder: string, file: SourceFile, specifier: string): boolean {
-  if (specifier === RELAY || specifier === PROMETHEUS) return folder !== 'packages/gateway'
+  if (specifier === PAGE_PROTOCOL || specifier === PROMETHEUS) return folder !== 'packages/gateway'
   if (specifier === REPLAY) return folder !== 'packages/cli'
   if (specifier === GATEWAY_COMMAND) return folder !== 'packages/cli'
+  if (OF_TWILIO.includes(specifier)) return dirname(file.path) !== `${GATEWAY}/command`
+  if (OF_GATEWAY.includes(specifier)) return folder !== 'packages/twilio'
   if (specifier.startsWith('@rivulet/')) return true
-  if (specifier === 'rivulet/transport') return false
+  if (specifier === 'rivulet/adapter') return false
+  // The command watches hubs.
+  if (specifier === 'rivulet/tap') return folder !== 'packages/cli'
   // A check of somebody's broker runs the contract suite.
   if (specifier === 'rivulet/testing') return folder !== 'packages/cli'
   if (specifier.startsWith('rivulet/')) return true
@@ -229,33 +291,37 @@ describe('the rules', () => {
 
   test('find clocks, timers and chance', () => {
     const uses = [
-      ...[
-        'performance.now()',
-        'Date.now()',
-        "Date['now']()",
-        'globalThis.Date.now()',
-        'new Date()',
-        'new Date',
-      ],
-      ...['Date()', 'setTimeout(f, 1)', 'globalThis.setInterval(f, 1)', 'const t = setImmediate'],
-      ...[
-        'Math.random()',
-        'crypto.getRandomValues(b)',
-        'AbortSignal.timeout(5)',
-        'const o = { performance }',
-      ],
+      'performance.now()',
+      'Date.now()',
+      "Date['now']()",
+      'globalThis.Date.now()',
+      'new Date()',
+      'new Date',
+      'Date()',
+      'setTimeout(f, 1)',
+      'globalThis.setInterval(f, 1)',
+      'const t = setImmediate',
+      'Math.random()',
+      'crypto.getRandomValues(b)',
+      'AbortSignal.timeout(5)',
+      'const o = { performance }',
       'const { crypto } = globalThis',
     ]
     expect(uses.filter((text) => timeAndChanceOf(parse('a.ts', text)).length !== 1)).toEqual([])
     expect(timeAndChanceOf(parse('a.ts', 'f()\nMath.random()'))).toEqual(['Math.random in line 2'])
     const others = [
-      ...['new Date(0)', 'x instanceof Date', 'Date.prototype', 'environment.performance', 'o.setTimeout(f)'],
-      ...[
-        'const o = { crypto: 1 }',
-        'type T = ReturnType<typeof setTimeout>',
-        '/** setTimeout */ // Date.now()',
-      ],
-      ...['Math.floor(1)', 'queueMicrotask(f)', 'class A { setTimeout() {} }', 'clock.now()'],
+      'new Date(0)',
+      'x instanceof Date',
+      'Date.prototype',
+      'environment.performance',
+      'o.setTimeout(f)',
+      'const o = { crypto: 1 }',
+      'type T = ReturnType<typeof setTimeout>',
+      '/** setTimeout */ // Date.now()',
+      'Math.floor(1)',
+      'queueMicrotask(f)',
+      'class A { setTimeout() {} }',
+      'clock.now()',
     ]
     expect(others.flatMap((text) => timeAndChanceOf(parse('a.ts', text)))).toEqual([])
   })
@@ -282,11 +348,18 @@ describe('the rules', () => {
     expect(['rivulet', './link.ts', 'mqtt'].filter((name) => leaves('packages/memory', file, name))).toEqual(
       [],
     )
-    expect(leaves('packages/gateway', file, RELAY)).toBe(false)
-    expect(leaves('packages/memory', file, RELAY)).toBe(true)
+    expect(leaves('packages/gateway', file, PAGE_PROTOCOL)).toBe(false)
+    expect(leaves('packages/memory', file, PAGE_PROTOCOL)).toBe(true)
     expect(leaves('packages/gateway', file, PROMETHEUS)).toBe(false)
     expect(leaves('packages/nats', file, PROMETHEUS)).toBe(true)
     expect(leaves('packages/gateway', file, '@rivulet/websocket')).toBe(true)
+    const command = parse('packages/gateway/src/command/run-gateway.ts', '')
+    expect(leaves('packages/gateway', command, '@rivulet/twilio')).toBe(false)
+    expect(leaves('packages/gateway', parse('packages/gateway/src/index.ts', ''), '@rivulet/twilio')).toBe(
+      true,
+    )
+    expect(leaves('packages/twilio', file, '@rivulet/gateway/protocol')).toBe(false)
+    expect(leaves('packages/nats', file, '@rivulet/gateway')).toBe(true)
   })
 
   test('find a private field', () => {

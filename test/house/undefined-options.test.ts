@@ -1,4 +1,5 @@
 import { createGateway } from '@rivulet/gateway'
+import { servePages } from '@rivulet/gateway/relay'
 import { memoryBus } from '@rivulet/memory'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
@@ -7,8 +8,8 @@ import { register } from '@rivulet/otel/prometheus'
 import { redis } from '@rivulet/redis'
 import { replay } from '@rivulet/replay'
 import { threads } from '@rivulet/threads'
+import { createGateway as createTwilioGateway, twilio } from '@rivulet/twilio'
 import { websocket } from '@rivulet/websocket'
-import { servePages } from '@rivulet/websocket/relay'
 import { Registry } from 'prom-client'
 import { createHub, Hub, openHub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
@@ -33,7 +34,7 @@ const CASES: readonly [string, string, object, Make][] = [
   [packageOf('replay'), 'ReplayOptions', { file: 'none' }, replay],
   [packageOf('threads'), 'ThreadsOptions', {}, threads],
   [packageOf('websocket'), 'WebSocketOptions', { url: 'ws://127.0.0.1', WebSocket: class {} }, websocket],
-  ['packages/websocket/src/relay.ts', 'PagesOptions', { authenticate: () => undefined }, servePages],
+  ['packages/gateway/src/relay.ts', 'PagesOptions', { authenticate: () => undefined }, servePages],
   [packageOf('otel'), 'ObserveOptions', {}, (options) => observe(createHub(), options)],
   [packageOf('otel'), 'TraceOptions', {}, traceMessages],
   [
@@ -43,6 +44,8 @@ const CASES: readonly [string, string, object, Make][] = [
     (options) => register(createHub(), options),
   ],
   [packageOf('gateway'), 'GatewayOptions', { hub: createHub(), open: true }, createGateway],
+  [packageOf('twilio'), 'GatewayOptions', { hub: createHub(), open: true }, createTwilioGateway],
+  [packageOf('twilio'), 'TwilioOptions', {}, twilio],
 ]
 const names = new PublicNames([...new Set(CASES.map(([entry]) => entry))])
 

@@ -14,7 +14,10 @@ async function bundle(program: string): Promise<string> {
     platform: 'browser',
     target: 'es2022',
     conditions: ['@rivulet/source'],
-    alias: { rivulet: join(ROOT, 'src/index-web.ts') },
+    alias: {
+      rivulet: join(ROOT, 'src/index-web.ts'),
+      'rivulet/adapter': join(ROOT, 'src/adapter/index.ts'),
+    },
     logLevel: 'silent',
   })
   return result.outputFiles[0]?.text ?? ''

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import stableStringify from 'fast-json-stable-stringify'
 import { describe, test } from 'vitest'
-import { canonicalJson, type Shape } from '../../src/model/canonical-json.ts'
-import { snapshot } from '../../src/model/snapshot.ts'
+import { canonicalJson, type Shape } from '../../src/message/canonical-json.ts'
+import { snapshot } from '../../src/message/snapshot.ts'
 
 // Keys that sort in another way than they are listed, names that objects have anyway, and what JSON escapes.
 const key = fc.oneof(

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { RivuletError } from 'rivulet'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { expectLawful, openScene, STRANGER } from '../support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LeakyBucket } from '../../src/model/leaky-bucket.ts'
+import { LeakyBucket } from '../../src/state/leaky-bucket.ts'
 
 const runs = { numRuns: 2000 }
 const rates = fc.oneof(

@@ -7,6 +7,7 @@ import { Scene } from './ledger-log/scene.ts'
 const NOT_REACHED = [
   'local',
   'evictedPublishers',
+  'dropped.newerFormat',
   'iteratorDrops',
   'refused.aborted',
   'inFlight',

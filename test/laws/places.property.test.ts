@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliver } from '../../src/deliver/delivery.ts'
 import { addListener, removeAllListeners, removeListener } from '../../src/deliver/fan-out.ts'
-import { Counters } from '../../src/model/ledger.ts'
-import type { Message } from '../../src/model/message.ts'
-import type { StreamState, Subscriber } from '../../src/model/stream-state.ts'
+import type { Message } from '../../src/message/message.ts'
+import type { Subscriber } from '../../src/state/deliver-part.ts'
+import { Counters } from '../../src/state/ledger.ts'
+import type { StreamState } from '../../src/state/stream-state.ts'
 
 /** Above this many empty places more than half of all are taken. */
 const FEW_EMPTY = 32

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import type { Stream, StreamOptions } from 'rivulet'
 import { createHubIn } from 'rivulet/testing'
 import { expect, test } from 'vitest'
-import { type Topic, topicOf } from '../../src/model/topic.ts'
+import { type Topic, topicOf } from '../../src/message/topic.ts'
+import { NONE_DROPPED } from '../support/dropped.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 const TOPIC: Topic = topicOf('default', 's')
@@ -100,7 +101,7 @@ test('a receiver lets in whatever as many publishers admitted as its limit says,
           transport.host.receive(TOPIC, text)
         }
         const { delivered, dropped } = stream.ledger()
-        expect({ delivered, dropped }).toEqual({ delivered: arrivals.length, dropped: NONE })
+        expect({ delivered, dropped }).toEqual({ delivered: arrivals.length, dropped: NONE_DROPPED })
       },
     ),
     { numRuns: 200 },
@@ -130,16 +131,12 @@ test('a receiver that publishes nothing lets in whatever one publisher admitted,
           transport.host.receive(TOPIC, text)
         }
         const { delivered, dropped } = stream.ledger()
-        expect({ delivered, dropped }).toEqual({ delivered: sent.length, dropped: NONE })
+        expect({ delivered, dropped }).toEqual({ delivered: sent.length, dropped: NONE_DROPPED })
       },
     ),
     { numRuns: 400 },
   )
 })
-
-const NONE = {
-  ...{ malformed: 0, tooLarge: 0, echo: 0, duplicate: 0, stale: 0, schema: 0, rateLimited: 0, notJoined: 0 },
-}
 
 test.each([
   ['whatever peers send and the hub itself publishes', ['peers', 'own'] as const],

@@ -2,7 +2,7 @@ import assert from 'node:assert'
 import fc from 'fast-check'
 import { createHub } from 'rivulet'
 import { describe, test } from 'vitest'
-import { hubNameOf, readTopic, streamNameOf, topicOf } from '../../src/model/topic.ts'
+import { hubNameOf, readTopic, streamNameOf, topicOf } from '../../src/message/topic.ts'
 
 const RUNS = { numRuns: 2000 }
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/

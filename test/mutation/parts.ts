@@ -13,16 +13,16 @@ export interface Part {
 /**
  * The tests of the core. None starts a broker or another program, and none reads the source as text: an instrumented file
  * looks different. `src/testing` is not mutated: it is itself a test suite, which the wrong transports of `test/support`
- * try. Entries (`src/index*.ts`, `src/transport.ts`) are lists of names, which `test/packages` compares.
+ * try. Entries (`src/index*.ts`, `src/tap.ts`, `src/adapter/index.ts`) are lists of names, which `test/packages` compares.
  */
 export const CORE_TESTS = [
-  'test/{stream,publish,deliver,send,receive,connection,model,base,laws}/**/*.test.ts',
-  'test/{hub,hub-close,open-hub,open-hub-web,tap,diagnostics}.test.ts',
+  'test/{adapter,hub,tap,stream,publish,deliver,send,receive,connection,state,message,errors,base,laws}/**/*.test.ts',
+  'test/diagnostics.test.ts',
   'packages/memory/test/**/*.test.ts',
 ]
 export const NOT_FOR_MUTANTS = [
   // Compiles types.
-  'test/model/types.test.ts',
+  'test/types.test.ts',
   // These count how much they saw, which needs their thousand runs.
   'test/laws/{duplicates,lateness,missed,staleness}.property.test.ts',
   // These measure memory, or run programs that are bundled from the source.
@@ -34,7 +34,7 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     mutate: ['src/publish/*.ts'],
     tests: [
       'test/publish/*.test.ts',
-      'test/model/{ledger,options}.test.ts',
+      'test/state/{ledger,options}.test.ts',
       'test/stream/signals.test.ts',
       'test/diagnostics.test.ts',
     ],
@@ -67,21 +67,26 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
       'test/base/*.test.ts',
       'test/stream/{events,signals,stream}.test.ts',
       'test/deliver/{delivery,fan-out}.test.ts',
-      'test/model/snapshot.test.ts',
+      'test/message/snapshot.test.ts',
       'test/diagnostics.test.ts',
     ],
   },
-  'src/model/data': {
-    mutate: ['src/model/{snapshot,snapshot-type,built-ins,refusal,seal,canonical-json}.ts'],
+  'src/message/data': {
+    mutate: [
+      'src/message/{snapshot,snapshot-type,built-ins,seal,canonical-json,path}.ts',
+      'src/errors/refusal.ts',
+    ],
     tests: [
-      'test/model/{snapshot,snapshot-refusals,snapshot-size,built-ins,frame,errors}.test.ts',
+      'test/message/{snapshot,snapshot-refusals,snapshot-size,built-ins,frame}.test.ts',
+      'test/errors/errors.test.ts',
       'test/laws/{snapshot,canonical-json}.property.test.ts',
     ],
   },
-  'src/model/frame': {
-    mutate: ['src/model/{frame,topic,message,origins,leaky-bucket}.ts'],
+  'src/message/frame': {
+    mutate: ['src/message/{frame,topic,message,sid}.ts', 'src/state/{origins,leaky-bucket}.ts'],
     tests: [
-      'test/model/{frame,topic,message,leaky-bucket,options}.test.ts',
+      'test/message/{frame,topic,message}.test.ts',
+      'test/state/{leaky-bucket,options}.test.ts',
       'test/laws/{frame,topic,leaky-bucket}.property.test.ts',
       'test/base/environment.test.ts',
       'test/connection/prefixes.test.ts',
@@ -90,14 +95,20 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
       'test/diagnostics.test.ts',
     ],
   },
-  'src/model/stream': {
-    mutate: ['src/model/{options,schema,errors,report,ledger,stream-state,transport}.ts'],
+  'src/state': {
+    mutate: [
+      'src/state/{options,ledger,stream-state,receive-part,timeouts,clock-step}.ts',
+      'src/message/schema.ts',
+      'src/errors/{errors,report}.ts',
+    ],
     tests: [
-      'test/model/{options,schema,errors,ledger,leaky-bucket}.test.ts',
+      'test/state/{options,ledger,leaky-bucket}.test.ts',
+      'test/message/schema.test.ts',
+      'test/errors/errors.test.ts',
       'test/stream/{stream,events,closed,signals}.test.ts',
       'test/deliver/delivery.test.ts',
       'test/receive/limit.test.ts',
-      'test/{diagnostics,hub}.test.ts',
+      'test/{diagnostics,hub/hub}.test.ts',
     ],
   },
   'src/stream': {
@@ -105,7 +116,7 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
     tests: [
       'test/stream/*.test.ts',
       'test/base/environment.test.ts',
-      'test/model/options.test.ts',
+      'test/state/options.test.ts',
       'test/connection/joins.test.ts',
     ],
   },
@@ -115,15 +126,19 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
       'test/connection/*.test.ts',
       'test/send/outbox.test.ts',
       'test/receive/stepped-clocks.test.ts',
-      'test/{tap,diagnostics}.test.ts',
+      'test/{tap/tap,diagnostics}.test.ts',
     ],
   },
+  'src/adapter': {
+    mutate: ['src/adapter/*.ts'],
+    tests: ['test/adapter/*.test.ts'],
+  },
   'src/hub': {
-    mutate: ['src/{hub,hub-options,opening,open-hub,open-hub-web,tap}.ts'],
+    mutate: ['src/{hub,tap}/*.ts'],
     tests: [
-      'test/{hub,hub-close,open-hub,open-hub-web,tap}.test.ts',
+      'test/{hub,tap}/*.test.ts',
       'test/connection/*.test.ts',
-      'test/model/options.test.ts',
+      'test/state/options.test.ts',
       'test/stream/{stream,events,closed,signals}.test.ts',
       'test/diagnostics.test.ts',
     ],
@@ -136,17 +151,21 @@ const CORE: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
 
 const ADAPTERS = ['mqtt', 'nats', 'redis', 'replay', 'threads']
 
-const WEBSOCKET_TESTS = ['packages/websocket/test/**/*.test.ts']
-/** The adapter for WebSockets in parts: what a change of its pages needs are the tests of pages. */
+const WEBSOCKET_TESTS = [
+  'packages/websocket/test/**/*.test.ts',
+  'packages/gateway/test/pages/{,relay/}*.test.ts',
+]
+/** Both ends of the protocol for pages, in parts: a change of the server's end needs the tests of pages only. */
 const WEBSOCKET: Readonly<Record<string, Pick<Part, 'mutate' | 'tests'>>> = {
-  'packages/websocket/pages': {
-    mutate: ['packages/websocket/src/pages/*.ts'],
-    tests: ['packages/websocket/test/pages/*.test.ts', 'packages/websocket/test/options.test.ts'],
+  'packages/gateway/pages': {
+    mutate: ['packages/gateway/src/pages/*.ts'],
+    tests: ['packages/gateway/test/pages/*.test.ts'],
   },
-  'packages/websocket/relay': {
-    mutate: ['packages/websocket/src/{relay,base}/*.ts'],
+  'packages/gateway/relay': {
+    mutate: ['packages/gateway/src/pages/relay/*.ts', 'packages/websocket/src/base/*.ts'],
     tests: [
-      'packages/websocket/test/{relay,base}/*.test.ts',
+      'packages/gateway/test/pages/relay/*.test.ts',
+      'packages/websocket/test/base/*.test.ts',
       'packages/websocket/test/client/client.test.ts',
       'packages/websocket/test/options.test.ts',
     ],
@@ -171,6 +190,7 @@ function adapter(folder: string): Part {
   return {
     mutate: [`${folder}/src/**/*.ts`],
     tests: [`${folder}/test/**/*.test.ts`],
-    ...{ others: [], leastScore: 92 },
+    others: [],
+    leastScore: 92,
   }
 }

@@ -8,7 +8,7 @@ import type { PackedPackage } from './packed-package.ts'
 
 // Vite 8 asks for a newer Node than the oldest that the packages support.
 const TOOLS = ['vite@^7', 'miniflare@^4']
-const OF_NODE_ONLY = /node_modules\/(mqtt|@nats-io|@redis|@rivulet\/(mqtt|nats|redis|gateway))\//
+const OF_NODE_ONLY = /node_modules\/(mqtt|@nats-io|@redis|@rivulet\/(mqtt|nats|redis|gateway|twilio))\//
 const PROGRAM = 'web.mjs'
 const IN_PAGE = `import { publishInTheWeb } from './${PROGRAM}'\npublishInTheWeb().then(finish, fail)\n`
 const IN_WORKER = `import { publishInTheWeb } from './${PROGRAM}'

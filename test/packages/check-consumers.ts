@@ -50,7 +50,10 @@ async function checkErrorClass(project: EmptyProject): Promise<undefined> {
   const text = `
     const { RivuletError } = require('rivulet')
     const { loadTransport } = require('rivulet/transport')
-    loadTransport('unknown:').catch((error) => console.log(error instanceof RivuletError))`
+    const { makeTransport } = require('rivulet/adapter')
+    const transport = makeTransport({ name: 'own', capabilities: () => ({}) })
+    const errors = Promise.allSettled([loadTransport('unknown:'), transport.flush()])
+    errors.then((settled) => console.log(settled.every(({ reason }) => reason instanceof RivuletError)))`
   assert.equal((await project.runText('one-class.cjs', text)).trim(), 'true')
   return undefined
 }

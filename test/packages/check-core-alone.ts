@@ -9,9 +9,9 @@ import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
 // A program that bundles the core pays for these; raise them for what users gain, and say so in the commit.
-const MAX_CORE_BYTES = 27_000
+const MAX_CORE_BYTES = 31_000
 // What a page loads: the core as browsers get it, RxJS, EventEmitter3 and the transport over WebSockets.
-const MAX_PAGE_BYTES = 37_000
+const MAX_PAGE_BYTES = 40_000
 
 /** Installs what has no dependency on Node, with nothing else beside it: no adapter, no types of Node. */
 export async function checkCoreAlone(
@@ -38,8 +38,12 @@ export async function checkCoreAlone(
   await list.check('TypeScript for the browser, without the types of Node', async () => {
     await project.install([tarballOf('@rivulet/memory')])
     const options = {
-      ...{ module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] },
-      ...{ lib: ['es2022', 'dom'], types: [], exactOptionalPropertyTypes: true },
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      customConditions: ['browser'],
+      lib: ['es2022', 'dom'],
+      types: [],
+      exactOptionalPropertyTypes: true,
     }
     const printed = JSON.parse(await project.compileAndRun(['typed.ts'], options))
     assert.equal(printed.truck, 7)

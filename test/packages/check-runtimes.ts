@@ -9,7 +9,7 @@ import { expectOutput } from './check-together.ts'
 import { EmptyProject } from './empty-project.ts'
 import type { PackedPackage } from './packed-package.ts'
 
-const PACKAGES = ['rivulet', '@rivulet/gateway', '@rivulet/websocket']
+const PACKAGES = ['rivulet', '@rivulet/gateway', '@rivulet/twilio', '@rivulet/websocket']
 const THREADS = ['@rivulet/threads']
 const RUNTIMES = ['deno@^2', 'bun@^1', 'workerd@^1']
 const PROGRAM = 'gateway.mjs'

@@ -12,9 +12,11 @@ const CORE_VALUES = [
   'Message',
   'RivuletError',
   'Stream',
+  'StreamHandle',
   'Subscription',
   'Tap',
   'createHub',
+  'loadTransport',
   'openHub',
 ]
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { NONE_DROPPED as NONE } from '../support/dropped.ts'
 import { expectLawful, openScene, wire } from '../support/remote-scene.ts'
 import { schemaOf } from '../support/schemas.ts'

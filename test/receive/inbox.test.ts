@@ -1,7 +1,7 @@
 import type { Message } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { expectDropped, NONE_DROPPED as NONE } from '../support/dropped.ts'
 import { expectLawful, openScene, STRANGER, stateOf, wire } from '../support/remote-scene.ts'
 import { schemaOf } from '../support/schemas.ts'
@@ -147,6 +147,43 @@ describe('a frame is dropped and counted malformed', () => {
     scene.receive(wire(2, 0))
     expect(scene.data).toEqual([{ n: 1 }, { n: 2 }])
     expect(scene.ledger).toMatchObject({ missed: 0, dropped: { malformed: 1 } })
+  })
+})
+
+describe('a newer format', () => {
+  test('is counted by message and told once a stream, and what is beside it is delivered', async () => {
+    const scene = await openScene(free)
+    scene.receive('[{"data":{"n":1}},{"v":2,"data":{"n":2}},{"v":2,"data":{"n":3}},{"data":{"n":4}}]')
+    scene.receive('{"v":3,"sid":"TZ","messages":[1,2,3]}')
+    scene.receive(`{"removed":true,"v":2,"sid":"${sidOf(STRANGER, 1)}","t":0}`)
+    expect(scene.data).toEqual([{ n: 1 }, { n: 4 }])
+    expect(scene.ledger).toMatchObject({ received: 6, delivered: 2, dropped: { ...NONE, newerFormat: 4 } })
+    expectLawful(scene.ledger)
+    expect(scene.stream.closed).toBe(false)
+    expect(scene.errors).toEqual([expect.objectContaining({ code: 'NEWER_FORMAT', stream: 'scene' })])
+  })
+
+  test('is told beside what an option of this process keeps out', async () => {
+    const scene = await openScene({ ...free, maxBytes: 10 })
+    scene.receive({ data: { long: 'x'.repeat(20) } })
+    scene.receive('{"v":2}')
+    expect(scene.errors).toMatchObject([{ code: 'PAYLOAD_TOO_LARGE' }, { code: 'NEWER_FORMAT' }])
+  })
+
+  test('is told by the event dropped, gathered for a tick', async () => {
+    const scene = await openScene(free)
+    const told: unknown[] = []
+    scene.stream.on('dropped', (drops) => told.push(drops))
+    for (let nth = 0; nth < 3; nth++) scene.receive('{"v":2}')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(told).toEqual([{ reason: 'newerFormat', count: 3 }])
+  })
+
+  test('fills no more than the room for garbage, so that a flood of it is mostly not decoded', async () => {
+    const scene = await openScene({ limit: { ratePerSecond: 2, burst: 3 } })
+    for (let nth = 0; nth < 1_000; nth++) scene.receive('{"v":2}')
+    expect(scene.ledger.dropped).toEqual({ ...NONE, newerFormat: 5, rateLimited: 995 })
+    expect(scene.errors).toHaveLength(1)
   })
 })
 

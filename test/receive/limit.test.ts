@@ -30,7 +30,7 @@ describe('several publishers on one stream', () => {
     expect(scene.ledger.delivered).toBeLessThan(400)
     expect(scene.errors).toHaveLength(1)
     expect(String(scene.errors[0])).toContain(
-      "6 publishers were heard, which share it: give each process limit.publishers 6 or more, a higher limit, or scope 'process'.",
+      "6 publishers share it: give each process limit.publishers 6 or more, a higher limit, or scope 'process'.",
     )
   })
 

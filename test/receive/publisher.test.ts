@@ -49,16 +49,14 @@ describe('duplicates', () => {
   test('are dropped, and a number is delivered once, whoever repeats it and how often', async () => {
     const { hear } = await open()
     expect([1, 1, 2, 1, 2, 3, 3, 3].map((number) => hear(number))).toEqual([
-      ...[
-        'delivered',
-        'duplicate',
-        'delivered',
-        'duplicate',
-        'duplicate',
-        'delivered',
-        'duplicate',
-        'duplicate',
-      ],
+      'delivered',
+      'duplicate',
+      'delivered',
+      'duplicate',
+      'duplicate',
+      'delivered',
+      'duplicate',
+      'duplicate',
     ])
   })
 
@@ -169,7 +167,11 @@ describe('a jump', () => {
     const { hear, counts } = await open()
     hear(1)
     expect([1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 3].map((number) => hear(number))).toEqual([
-      ...['malformed', 'malformed', 'delivered', 'delivered', 'duplicate'],
+      'malformed',
+      'malformed',
+      'delivered',
+      'delivered',
+      'duplicate',
     ])
     expect(counts().missed).toBe(0)
     const threeApart = (by: number) => [2e9, 2e9 + by, 2e9 + 2 * by].map((number) => hear(number))

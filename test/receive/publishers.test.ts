@@ -1,6 +1,6 @@
 import { createHub, type Hub, type HubOptions, type RivuletError, type StreamOptions } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { heapUsed } from '../support/heap.ts'
 import { openScene, wire } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'

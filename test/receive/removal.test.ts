@@ -1,7 +1,7 @@
 import { memoryBus } from '@rivulet/memory'
 import { createHub, type Stream } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { sidOf } from '../../src/model/message.ts'
+import { sidOf } from '../../src/message/sid.ts'
 import { NONE_DROPPED as NONE } from '../support/dropped.ts'
 import { openScene, type Scene, STRANGER, tick, wire } from '../support/remote-scene.ts'
 
@@ -9,7 +9,8 @@ beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
 
 const removal = (sequence: number, tMs?: number, origin = STRANGER) => ({
-  ...{ removed: true, sid: sidOf(origin, sequence) },
+  removed: true,
+  sid: sidOf(origin, sequence),
   ...(tMs === undefined ? {} : { t: tMs }),
 })
 

@@ -29,12 +29,12 @@ export function checkBounds(life: Life): void {
 function checkStream({ life, name, stream, options }: StreamLife): void {
   const state = Stream.stateOf(stream as Stream)
   if (state === undefined) return
-  const { line, queue, outbox, listeners, drops, counters } = state
-  const inLine = line?.waiters.size ?? 0
-  const isLineBounded = inLine <= (options.maxWaiting ?? USUAL_MOST_WAITING) && inLine === counters.waiting
-  life.check(isLineBounded, 'the line is bounded', () => `${inLine} wait on ${name}`)
-  const kept = line?.kept.size ?? 0
-  life.check(kept <= inLine, 'only what waits is kept', () => `${kept} of ${inLine} on ${name}`)
+  const { publishQueue, queue, outbox, listeners, drops, counters } = state
+  const queued = (publishQueue?.waiters.size ?? 0) + (publishQueue?.early.size ?? 0)
+  const isQueueBounded = queued <= (options.maxWaiting ?? USUAL_MOST_WAITING) && queued === counters.waiting
+  life.check(isQueueBounded, 'the publish queue is bounded', () => `${queued} wait on ${name}`)
+  const kept = publishQueue?.kept.size ?? 0
+  life.check(kept <= queued, 'only waiting values are kept', () => `${kept} of ${queued} on ${name}`)
   const left = (queue?.size ?? 0) + (outbox?.waiting.length ?? 0) + (drops?.size ?? 0)
   life.check(left === 0, 'a tick leaves nothing undone', () => `${left} on ${name}`)
   const places = listeners.length

@@ -54,7 +54,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a barrier that was missed confirms what it covers',
     file: 'src/connection/confirmations.ts',
-    right: "batch.settle('unconfirmed')\n    givenUp.abort(cause)",
+    right: "batch.settle('unconfirmed', cause)\n    givenUp.abort(cause)",
     wrong: "batch.settle('confirmed')\n    givenUp.abort(cause)",
   },
   {
@@ -66,12 +66,12 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'what is in flight when the connection is lost stays in flight',
     file: 'src/connection/confirmations.ts',
-    right: "this.#pending.settle('unconfirmed')",
+    right: "this.#pending.settle('unconfirmed', reason)",
     wrong: '',
   },
   {
     name: 'only the newest stream of a hub knows its own messages',
-    file: 'src/model/origins.ts',
+    file: 'src/state/origins.ts',
     right: 'for (const { digits } of this.#prefixes) if (origin.startsWith(digits)) return true',
     wrong:
       'for (const { digits, streams: n } of this.#prefixes) if (origin === digits + (n - 1).toString(16).padStart(4, "0")) return true',
@@ -80,6 +80,12 @@ export const BUGS: readonly Bug[] = [
     name: 'a number that comes late stays missed',
     file: 'src/receive/publisher.ts',
     right: "if (isSameJoin && sequence > this.#joinedAt) counters.add('missed', -1)",
+    wrong: '',
+  },
+  {
+    name: 'what a program did not listen to counts as missed while away',
+    file: 'src/receive/absences.ts',
+    right: 'this.#comparableFrom = this.join',
     wrong: '',
   },
   {
@@ -96,14 +102,14 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'those who still wait in line are forgotten',
-    file: 'src/publish/waiting-line.ts',
-    right: 'if (line.waiters.size > 0 && line.cancelTimer === undefined)',
-    wrong: 'if (line.waiters.size > 5)',
+    file: 'src/publish/publish-queue.ts',
+    right: 'if (publishQueue.waiters.size > 0 && publishQueue.cancelTimer === undefined)',
+    wrong: 'if (publishQueue.waiters.size > 5)',
   },
   {
     name: 'a listener that has left is called until the places close up',
     file: 'src/deliver/fan-out.ts',
-    right: 'state.listeners[subscriber.index] = nobody',
+    right: 'state.listeners[subscriber.index] = noListener',
     wrong: '',
   },
   {
@@ -115,7 +121,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'what is published while offline waits for the connection',
     file: 'src/send/outbox.ts',
-    right: "else lost = [{ reason: 'offline', count: waiting.length }]",
+    right: "else lost = [{ reason: 'offline', messages: waiting, follows: this.#followsOf(waiting) }]",
     wrong: 'else { outbox.waiting = waiting; return }',
   },
   {
@@ -127,7 +133,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a number that was forged is taken for a repeat for ever',
     file: 'src/receive/publisher.ts',
-    right: 'nowMs - 1_000 * this.heardS > 1.01 * Math.max(MUTED_AT_MOST_MS, maxAgeMs)',
+    right: 'nowMs - 1_000 * this.deliveredS > 1.01 * Math.max(MUTED_AT_MOST_MS, maxAgeMs)',
     wrong: 'nowMs < 0',
   },
   {
@@ -151,7 +157,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'barriers come at any time, whatever was sent since the last one',
     file: 'src/connection/confirmations.ts',
-    right: 'if (this.#sent - this.#covered >= this.#rate.chunkBytes) this.#run()',
+    right: 'if (this.#rate.isBarrierDue(this.#sent - this.#covered)) this.#run()',
     wrong: 'if (bytes > 0) this.#run()',
   },
   {

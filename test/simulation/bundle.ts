@@ -12,7 +12,11 @@ const REQUIRE = "import { createRequire } from 'node:module'; const require = cr
 export async function bundle(program: string, outfile: string, bug?: Bug): Promise<void> {
   await build({
     entryPoints: [program],
-    ...{ outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
     banner: { js: REQUIRE },
     conditions: ['@rivulet/source'],
     plugins: [

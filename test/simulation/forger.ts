@@ -16,8 +16,15 @@ export interface ForgedFrame {
 export function forgeFrames(chance: Chance, model: Named): ForgedFrame[] {
   const kind = chance.pick(NUMBERS)
   const tMs = chance.pick([
-    ...[model.tMs, model.tMs, model.tMs, Math.max(0, model.tMs - 3_000), 0, undefined],
-    ...[model.tMs + 1_000, model.tMs + 1_000_000, 1e300],
+    model.tMs,
+    model.tMs,
+    model.tMs,
+    Math.max(0, model.tMs - 3_000),
+    0,
+    undefined,
+    model.tMs + 1_000,
+    model.tMs + 1_000_000,
+    1e300,
   ])
   const numbers = kind(chance, model.sequence)
   const entries = numbers.map((number) => ({

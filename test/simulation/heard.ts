@@ -1,6 +1,6 @@
 import { HeardPublisher } from './heard-publisher.ts'
 import type { Link } from './link.ts'
-import { MissedCount } from './missed-count.ts'
+import { MissedCount, type Period } from './missed-count.ts'
 import type { HandedFrame, Network, Sent } from './network.ts'
 import type { Named } from './wire.ts'
 
@@ -31,10 +31,10 @@ export class Heard {
   readonly #link: Link
   readonly #publishers = new Map<string, HeardPublisher>()
   readonly #missed = new MissedCount()
-  #missedBefore = 0
+  #before = { missed: 0, missedAway: 0, noticedAway: 0 }
   /** The link's join of the last frame, and an object for each time that it is joined and somebody listens. */
   #join: object | undefined
-  #period = {}
+  #period: Period = { era: {} }
   /** The period in which the frame was handed that is being taken. */
   #handedIn = this.#period
   #endedMs: number | undefined
@@ -46,14 +46,24 @@ export class Heard {
     this.#link = link
   }
 
-  /** Numbers that were missed since somebody listened to the stream first. */
+  /** Numbers that were missed since somebody listened to the stream first: during joins. */
   get missed(): number {
-    return this.#missed.missed - this.#missedBefore
+    return this.#missed.missed - this.#before.missed
+  }
+
+  /** The same while a join was interrupted, less those that came late. */
+  get missedAway(): number {
+    return this.#missed.missedAway - this.#before.missedAway
+  }
+
+  /** The same when it was noticed. */
+  get noticedAway(): number {
+    return this.#missed.noticedAway - this.#before.noticedAway
   }
 
   /** Nobody listens any more: what is not handed until somebody does was not missed. */
   pause(): void {
-    this.#period = {}
+    this.#period = { era: {} }
   }
 
   /** The stream has ended: the library forgets in a while. */
@@ -64,7 +74,8 @@ export class Heard {
 
   /** A stream is there again. */
   begin(): void {
-    this.#missedBefore = this.#missed.missed
+    const { missed, missedAway, noticedAway } = this.#missed
+    this.#before = { missed, missedAway, noticedAway }
     this.#link.machine.nowMs()
     const forMs = this.#link.machine.elapsedMs - (this.#endedMs ?? Infinity)
     this.#endedMs = undefined
@@ -78,7 +89,7 @@ export class Heard {
   /** Notes what is handed over, and returns how many messages of it may be taken for repeats. */
   hand({ content, join, atMs }: Handing): number {
     const isClockWrong = this.#link.machine.isMeddledWith
-    if (join !== this.#join) this.pause()
+    if (join !== this.#join) this.#period = { era: this.#period.era }
     this.#join = join
     this.#handedIn = this.#period
     let repeats = 0
@@ -99,9 +110,9 @@ export class Heard {
     for (const one of isAll ? named : named.slice(0, named.indexOf(last) + 1)) {
       const isOwn = this.#network.publishing(one.origin)?.link === this.#link
       if (isOwn) continue
-      const before = this.#missed.missed
+      const before = this.#missed.sum
       this.#missed.hand(one, this.#handedIn)
-      this.isUnsure ||= this.#missed.missed !== before && this.#of(one.origin).mayBeForgotten
+      this.isUnsure ||= this.#missed.sum !== before && this.#of(one.origin).mayBeForgotten
     }
     for (const named of handing.content.named) {
       const sent = this.#network.truthOf(named)

@@ -94,6 +94,11 @@ export class Life {
   /** Ends a stream by an action: when that returns nobody may be called any more. */
   ends(of: StreamLife, action: () => void): void {
     action()
+    this.check(of.hasEnded || this.isClosing, 'a stream ends at once', () => of.name)
+  }
+
+  /** The end of a stream was told. */
+  ended(of: StreamLife): void {
     this.#finish(of)
   }
 
@@ -110,7 +115,6 @@ export class Life {
     const { time } = this.network.world
     const fromMs = this.machine.trueMs()
     const closing = this.hub.close()
-    for (const of of [...this.streams.values()]) this.#finish(of)
     await closing
     const tookMs = time.nowMs - fromMs
     await this.pause(1)
@@ -121,6 +125,7 @@ export class Life {
     this.check(isInTime, 'close takes a bounded time', () => `it took ${tookMs} ms`)
     const { pendingTimers } = this.machine
     this.check(pendingTimers === 0, 'no timer is left after close', () => `${pendingTimers} run`)
+    this.check(this.streams.size === 0, 'every end is told', () => [...this.streams.keys()].join())
     checkClosed(this)
     addUp(this.network.world.reached, this.hub.ledger())
   }

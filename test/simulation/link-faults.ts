@@ -15,8 +15,13 @@ export interface LinkFaults {
 /** No fault at all. */
 export function noFaults(): LinkFaults {
   return {
-    ...{ loss: 0, duplicate: 0, straggle: 0, hasDeadBarriers: false, isFrozen: false },
-    ...{ opening: 'works' as const, joining: 'works' as const },
+    loss: 0,
+    duplicate: 0,
+    straggle: 0,
+    hasDeadBarriers: false,
+    isFrozen: false,
+    opening: 'works' as const,
+    joining: 'works' as const,
   }
 }
 

@@ -185,7 +185,7 @@ export class Reader {
         if (isRare) life.ends(this.of, () => stream.remove())
         return undefined
       case 'opensAnother':
-        if (isRare && this.of.readers.size < 8)
+        if (isRare && this.of.readers.size < 8 && !stream.closed)
           new Reader(this.of, 'subscribes', 'reads', this.#chance).start()
         return undefined
       case 'blocks':

@@ -11,8 +11,8 @@ const SEEDS = 200
 /** Seeds that broke a law, each by a mistake of the simulation. */
 const ONCE_BROKEN = [2_244, 12_964, 17_452, 20_361, 23_996, 30_859, 42_392, 46_097, 51_723, 61_482, 81_510]
 
-/** A hub without a network alone counts `local`; nobody stands in line at the end; no crowd is 10 000. */
-const NOT_REACHED = ['local', 'waiting', 'evictedPublishers']
+/** A hub without a network alone counts `local`; nobody stands in line at the end, or has another edition; no crowd is 10 000. */
+const NOT_REACHED = ['local', 'waiting', 'evictedPublishers', 'dropped.newerFormat']
 
 describe('the simulation', () => {
   test(`breaks no law with the seeds below ${SEEDS}, which fill every bucket of the ledger`, async () => {
@@ -34,9 +34,12 @@ describe('the simulation', () => {
       return heapUsed()
     }
     await used() // compiles what is to be compiled
-    const [before, after] = [await used(), await used()]
-    // A hub with its streams and what it knows of others holds tens of kilobytes, and these are more than sixty.
-    expect(after - before).toBeLessThan(1_000_000)
+    // A hub with its streams and its knowledge of others holds tens of kilobytes, and these are more than sixty. Memory of
+    // the engine may grow in one round, memory that is left behind grows in each.
+    const sizes: number[] = []
+    for (let round = 0; round < 4; round++) sizes.push(await used())
+    const grown = sizes.slice(1).map((size, index) => size - (sizes[index] as number))
+    expect(Math.min(...grown)).toBeLessThan(1_000_000)
   })
 
   test('does the same again with the same seed, and something else with another', async () => {

@@ -24,9 +24,11 @@ export class StreamLife {
   /** All iterators that it ever had. */
   readonly iterators = new Set<StreamIterator<Data>>()
   /** How many messages its events told of. */
-  readonly told = { lost: 0, dropped: 0, refused: 0 }
+  readonly told = { lost: 0, dropped: 0, refused: 0, missedAway: 0 }
   /** Whether anybody has listened yet. */
   hasListened = false
+  /** Whether its end was told. While its hub closes a stream waits for that until the values that it keeps are out. */
+  hasEnded = false
   /** In which order its messages were delivered first. */
   readonly #places = new Map<Message<Data>, number>()
   readonly #sids = new Set<string>()
@@ -45,9 +47,9 @@ export class StreamLife {
     const { limit } = options
     if (limit !== false) {
       const { ratePerSecond = 30, burst = 30, scope } = limit ?? {}
-      this.#own = new RateMeter(ratePerSecond, burst)
+      this.#own = new RateMeter(ratePerSecond, burst + 0.002 * ratePerSecond)
       const most = burst + Math.max(1, burst / 4) + 1.001 * ratePerSecond
-      if (scope !== 'process') this.#all = new RateMeter(1.001 * ratePerSecond, most)
+      if (scope !== 'process') this.#all = new RateMeter(1.001 * ratePerSecond, most + 0.002 * ratePerSecond)
     }
     this.stream.on('messagePublished', ({ message }) => this.#ended(message))
     this.stream.on('lost', ({ count }) => {
@@ -56,10 +58,17 @@ export class StreamLife {
     this.stream.on('dropped', ({ count }) => {
       this.told.dropped += count
     })
+    this.stream.on('gap', ({ missed }) => {
+      this.told.missedAway += missed
+    })
     this.stream.on('refused', () => {
       this.told.refused++
     })
     this.stream.on('removed', ({ reason, isLocal }) => life.removed(this, reason, isLocal))
+    this.stream.on('closed', () => {
+      this.hasEnded = true
+      life.ended(this)
+    })
     this.stream.on('error', ({ code }) => life.note(`an error of ${name}: ${code}`))
   }
 
@@ -111,7 +120,7 @@ export class StreamLife {
     const isFirst = !this.#sids.has(sid) || this.life.intake.mayComeAgain(this.name, sid)
     this.#check(isFirst, 'nothing twice', () => `${sid} is delivered again on ${this.name}`)
     this.#sids.add(sid)
-    this.#check(!this.stream.closed, 'nothing after the end', () => `${sid} comes on ${this.name}`)
+    this.#check(!this.hasEnded, 'nothing after the end', () => `${sid} comes on ${this.name}`)
     this.#check(Object.isFrozen(data), 'data is frozen', () => sid)
     const isChecked = this.options.schema === undefined || data.isChecked === true
     this.#check(isChecked, 'data has passed the schema', () => sid)

@@ -6,27 +6,47 @@ import type { Data, StreamLife } from './stream-life.ts'
 
 /** What programs do, each as often as its number says. */
 export const WORKLOAD = {
-  ...{ publish: 14, publishWrong: 3, burst: 6, flood: 2, trickle: 4, publishWhenReady: 5, publishLatest: 5 },
-  ...{
-    feedSubject: 2,
-    subscribe: 16,
-    unsubscribe: 6,
-    comeAgain: 3,
-    closeStream: 2,
-    removeStream: 2,
-    setTtl: 1,
-  },
-  ...{ closeHub: 1, flush: 3, ready: 2, listen: 1, ask: 1 },
+  publish: 14,
+  publishWrong: 3,
+  burst: 6,
+  flood: 2,
+  trickle: 4,
+  publishWhenReady: 5,
+  publishLatest: 5,
+  feedSubject: 2,
+  subscribe: 16,
+  unsubscribe: 6,
+  comeAgain: 3,
+  closeStream: 2,
+  removeStream: 2,
+  setTtl: 1,
+  closeHub: 1,
+  flush: 3,
+  ready: 2,
+  listen: 1,
+  ask: 1,
 }
 /** One of them. */
 export type Verb = keyof typeof WORKLOAD
 
 const MANNERS: Readonly<Record<Manner, number>> = {
-  ...{ subscribes: 6, subscribesWithSignal: 2, observes: 1, observesBarely: 1, iterates: 2 },
+  subscribes: 6,
+  subscribesWithSignal: 2,
+  observes: 1,
+  observesBarely: 1,
+  iterates: 2,
 }
 const BEHAVIOURS: Readonly<Record<Behaviour, number>> = {
-  ...{ reads: 20, throws: 2, rejects: 1, passesOn: 3, leaves: 2, evicts: 1, closes: 1, removes: 1 },
-  ...{ opensAnother: 1, blocks: 1 },
+  reads: 20,
+  throws: 2,
+  rejects: 1,
+  passesOn: 3,
+  leaves: 2,
+  evicts: 1,
+  closes: 1,
+  removes: 1,
+  opensAnother: 1,
+  blocks: 1,
 }
 const MOST_READERS = 6
 
@@ -81,8 +101,13 @@ function publishWrong({ life, of, chance }: Scene): void {
   const cycle: Record<string, unknown> = { ...data }
   cycle.itself = cycle
   const wrong = chance.pick<object>([
-    ...[{ ...data, isBad: true }, { ...data, pad: 'x'.repeat(70_000) }, cycle, [1], { ...data, big: 1n }],
-    ...[new Map(), { toJSON: () => 5 }],
+    { ...data, isBad: true },
+    { ...data, pad: 'x'.repeat(70_000) },
+    cycle,
+    [1],
+    { ...data, big: 1n },
+    new Map(),
+    { toJSON: () => 5 },
   ])
   of.publish((stream) => stream.publish(wrong as Data))
 }

@@ -44,23 +44,35 @@ export function drawSoak(result: SoakResult): string {
   const size = { width: WIDTH, height: PANEL.top + panels.length * PANEL.step }
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, ...size })
   chart.setOption({
-    ...{ animation: false, backgroundColor: '#fff', color: COLOURS },
+    animation: false,
+    backgroundColor: '#fff',
+    color: COLOURS,
     title: {
       text: `${settings.hubs} hubs and ${settings.streams} streams on ${settings.broker}, seed ${settings.seed}`,
       subtext: 'Shaded: a fault. Dashed: fitted by least squares, after the warm-up.',
-      ...{ left: 12, top: 8, textStyle: { fontSize: 15, color: INK } },
+      left: 12,
+      top: 8,
+      textStyle: { fontSize: 15, color: INK },
     },
     grid: panels.map((_, index) => ({
-      ...{ left: 60, right: 20, height: PANEL.height },
+      left: 60,
+      right: 20,
+      height: PANEL.height,
       top: PANEL.top + 35 + index * PANEL.step,
     })),
     xAxis: panels.map((_, gridIndex) => ({
-      ...{ gridIndex, type: 'value', max: result.durationMs / MS_A_MINUTE },
+      gridIndex,
+      type: 'value',
+      max: result.durationMs / MS_A_MINUTE,
       axisLabel: { formatter: '{value} min', color: INK, showMaxLabel: false },
       splitLine: { show: false },
     })),
     yAxis: panels.map(({ name }, gridIndex) => ({
-      ...{ gridIndex, type: 'value', min: 0, name, nameTextStyle: { color: INK, align: 'left' } },
+      gridIndex,
+      type: 'value',
+      min: 0,
+      name,
+      nameTextStyle: { color: INK, align: 'left' },
       splitLine: { lineStyle: { color: GRID } },
     })),
     series: panels.flatMap((panel, index) => seriesOf(panel, index, result)),
@@ -77,7 +89,9 @@ function seriesOf({ series, line }: Panel, index: number, { samples, outages, du
     { xAxis: toMs / MS_A_MINUTE },
   ])
   const drawn = series.map(({ name, read }, nth) => ({
-    ...{ ...look, name, lineStyle: { width: 1.5 } },
+    ...look,
+    name,
+    lineStyle: { width: 1.5 },
     data: samples.map((sample) => [sample.atMs / MS_A_MINUTE, read(sample)]),
     ...(nth === 0 && { markArea: { silent: true, itemStyle: { color: FAULT }, data: faults } }),
   }))

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { createHub, type Hub, type Stream } from 'rivulet'
 import { observable } from 'rxjs'
 import { describe, expect, test, vi } from 'vitest'
-import { Hub as HubClass } from '../../src/hub.ts'
+import { Hub as HubClass } from '../../src/hub/hub.ts'
 import { Stream as StreamClass } from '../../src/stream/stream.ts'
 import { passUntil, stopTime } from '../support/fake-time.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
@@ -26,6 +26,7 @@ const streamCalls: Calls<Stream> = {
     },
   },
   publishWhenReady: { refuses: (stream) => stream.publishWhenReady({}) },
+  publishConfirmed: { refuses: (stream) => stream.publishConfirmed({}) },
   publishLatest: { refuses: (stream) => stream.publishLatest({}) },
   subscribe: { refuses: (stream) => stream.subscribe(noop) },
   iterate: { refuses: (stream) => stream.iterate() },
@@ -59,6 +60,7 @@ const streamCalls: Calls<Stream> = {
 
 const hubCalls: Calls<Hub> = {
   stream: { refuses: (hub) => hub.stream('s') },
+  acquire: { refuses: (hub) => hub.acquire('s') },
   ready: { refuses: (hub) => hub.ready() },
   flush: { refuses: (hub) => hub.flush() },
   on: { refuses: (hub) => hub.on('error', noop) },

@@ -1,6 +1,6 @@
 import { createHub, type Hub, type Stream } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../../src/model/topic.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 

@@ -56,15 +56,14 @@ describe('the events of a stream', () => {
     ])
   })
 
-  test('tell of what was lost, why and how many', async () => {
+  test('tell of what was lost: why, how many, and each sid', async () => {
     const hub = createHub({ transport: memoryBus().transport() })
     const stream = hub.stream('s')
     const lost: unknown[] = []
     stream.on('lost', (loss) => lost.push(loss))
-    stream.publish({})
-    stream.publish({})
+    const sids = [stream.publish({}).sid, stream.publish({}).sid]
     await tick()
-    expect(lost).toEqual([{ reason: 'offline', count: 2 }])
+    expect(lost).toEqual([{ reason: 'offline', count: 2, sids }])
     expect(stream.ledger().lost).toEqual({ offline: 2, congested: 0, failed: 0 })
   })
 
@@ -301,7 +300,7 @@ describe('a listener', () => {
       }
     }
     expect(() => stream.on('streamRemoved' as never, () => {})).toThrow(
-      refusal('there are messagePublished, refused, lost, dropped, removed, error.'),
+      refusal('there are messagePublished, refused, joined, lost, dropped, gap, removed, closed, error.'),
     )
     expect(() => hub.on('lost' as never, () => {})).toThrow(
       refusal('there are status, error, streamRemoved.'),

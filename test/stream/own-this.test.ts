@@ -2,7 +2,7 @@ import { memoryBus } from '@rivulet/memory'
 import { createHub, type Hub, type Message, type RivuletError } from 'rivulet'
 import { config } from 'rxjs'
 import { expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../../src/model/topic.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { tick } from '../support/fake-time.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 

@@ -131,7 +131,25 @@ export async function startNatsCluster(count: number, options: NatsServerOptions
     brokers.push(await startNats({ ...options, monitor: true, cluster: { name, routes } }))
   }
   await Promise.all(brokers.map((broker) => knowsOthers(broker, count - 1)))
+  if (options.jetstream) await haveLeader(brokers)
   return brokers
+}
+
+/**
+ * Resolves when the running servers of a cluster agree that one of them leads its JetStream, which makes buckets and
+ * consumers for all of them: an election takes some five seconds, and longer on a busy machine.
+ */
+export async function haveLeader(running: readonly Broker[]): Promise<void> {
+  const names = running.map(({ url }) => `rivulet-${new URL(url).port}`)
+  for (;;) {
+    const reports = await Promise.all(
+      running.map((broker) => broker.monitor<{ meta_cluster?: { leader?: string } }>('jsz')),
+    )
+    const leaders = new Set(reports.map(({ meta_cluster }) => meta_cluster?.leader ?? ''))
+    const [leader = ''] = leaders
+    if (leaders.size === 1 && names.includes(leader)) return
+    await delay(20)
+  }
 }
 
 /** Starts a mosquitto on a free loopback port. Without `users` it takes everybody. */

@@ -46,7 +46,9 @@ function drawChart(panel: Panel, lines: readonly Line[], width: number, height: 
   const isStacked = panel.fieldConfig?.defaults.custom?.stacking?.mode === 'normal'
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height })
   chart.setOption({
-    ...{ animation: false, backgroundColor: '#fff', color: COLOURS },
+    animation: false,
+    backgroundColor: '#fff',
+    color: COLOURS,
     title: { text: panel.title, left: 12, top: 8, textStyle: { fontSize: 13, color: INK } },
     legend: {
       bottom: 6,
@@ -68,7 +70,12 @@ function drawChart(panel: Panel, lines: readonly Line[], width: number, height: 
     }),
     yAxis: axis({ type: 'value', min: 0, axisLabel: { color: INK } }),
     series: lines.map(({ name, points }) => ({
-      ...{ name, data: points, type: 'line', showSymbol: false, silent: true, lineStyle: { width: 1.5 } },
+      name,
+      data: points,
+      type: 'line',
+      showSymbol: false,
+      silent: true,
+      lineStyle: { width: 1.5 },
       ...(isStacked && { stack: 'all', areaStyle: { opacity: 0.2 } }),
     })),
   })

@@ -5,6 +5,7 @@ import { expectLawful, type Scene } from './remote-scene.ts'
 /** What a ledger says when nothing was dropped. */
 export const NONE_DROPPED: Ledger['dropped'] = {
   malformed: 0,
+  newerFormat: 0,
   tooLarge: 0,
   echo: 0,
   duplicate: 0,

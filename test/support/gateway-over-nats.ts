@@ -1,5 +1,5 @@
 import { createGateway, relay, serve } from '@rivulet/gateway'
-import { loadTransport } from 'rivulet/transport'
+import { loadTransport } from 'rivulet'
 import { onTestFinished, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { startNats } from './brokers.ts'

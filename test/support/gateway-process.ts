@@ -8,9 +8,13 @@ const SERVICE = `IS${'0'.repeat(32)}`
 /** More than any test publishes: what the limits of pages hold back is tested with the gateway. */
 const PLENTY = 1_000_000
 const LIMITS = {
-  ...{ pageRatePerSecond: PLENTY, pageBurst: PLENTY, maxPageMessagesPerSecond: PLENTY },
-  // As much as nats-server keeps for a client that does not read.
-  maxConnectionWaitingBytes: 64 * 1024 * 1024,
+  pages: {
+    ratePerSecond: PLENTY,
+    burst: PLENTY,
+    maxMessagesPerSecond: PLENTY,
+    // As much as nats-server keeps for a client that does not read.
+    maxWaitingBytes: 64 * 1024 * 1024,
+  },
 }
 
 let program: string | undefined
@@ -35,7 +39,10 @@ export async function startGatewayOver(
   program ??= bundleProgram(COMMAND)
   const args = [program, '--config']
   return startBroker('node', options, [], {
-    ...{ scheme: 'ws', path: '/rivulet', readyLine: /"msg":"listening"/, upstream: owned },
+    scheme: 'ws',
+    path: '/rivulet',
+    readyLine: /"msg":"listening"/,
+    upstream: owned,
     args: (file) => [...args, file],
     render: (port) => gatewayConfig(port, transport),
   })
@@ -43,5 +50,5 @@ export async function startGatewayOver(
 
 function gatewayConfig(port: number, transport: string): string {
   const services = { [SERVICE]: { transport, name: 'default' } }
-  return JSON.stringify({ port, open: true, services, ...LIMITS })
+  return JSON.stringify({ port, open: true, services, limits: LIMITS })
 }

@@ -4,10 +4,10 @@ import {
   type HubConfig,
   type HubOptions,
   type Ledger,
+  loadTransport,
   openHub,
   type Transport,
 } from 'rivulet'
-import { loadTransport } from 'rivulet/transport'
 import { expect, onTestFinished } from 'vitest'
 import type { Broker } from './brokers.ts'
 import { expectLaws } from './ledger-laws.ts'

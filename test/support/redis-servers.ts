@@ -17,14 +17,16 @@ export interface RedisServerOptions extends CommonOptions {
   readonly server?: RedisProgram
   /** Makes it a node of a cluster, which has no slots yet. */
   readonly cluster?: boolean
+  /** Makes it a Sentinel that watches this server by the name `fleet`; two of them agree on a failover. */
+  readonly sentinelOf?: Broker | undefined
 }
 
 /** Starts a Redis or Valkey server on a free loopback port. Without `users` it takes everybody. */
 export function startRedis(options: RedisServerOptions = {}): Promise<Broker> {
   return startBroker(options.server ?? 'redis-server', options, options.cluster ? ['cluster'] : [], {
     scheme: options.tls ? 'rediss' : 'redis',
-    readyLine: /Ready to accept connections/,
-    args: (file) => [file],
+    readyLine: options.sentinelOf ? /\+monitor master fleet/ : /Ready to accept connections/,
+    args: (file) => (options.sentinelOf ? [file, '--sentinel'] : [file]),
     render: (port, ports, folder) => redisConfig(options, port, ports, folder),
   })
 }
@@ -66,12 +68,20 @@ async function isWhole(broker: Broker, count: number): Promise<void> {
   }
 }
 
+/** Returns how many connections have joined each of these sharded channels on a server. */
+export async function shardSubscribers(broker: Broker, channels: readonly string[]): Promise<number[]> {
+  const answer = await redisCommand(broker, 'PUBSUB', 'SHARDNUMSUB', ...channels)
+  return answer.split('\n').flatMap((line, nth) => (nth % 2 === 0 ? [] : [Number(line)]))
+}
+
 /** The path of a server's Unix socket, which `config` opens. */
 export function unixSocketOf(folder: string): string {
   return join(folder, 'redis.sock')
 }
 
-function redisConfig({ users, tls }: RedisServerOptions, port: number, ports: Ports, folder: string): string {
+function redisConfig(options: RedisServerOptions, port: number, ports: Ports, folder: string): string {
+  const { users, tls, sentinelOf } = options
+  if (sentinelOf !== undefined) return sentinelConfig(sentinelOf, port, folder)
   const lines = ['bind 127.0.0.1', `dir ${JSON.stringify(folder)}`, 'save ""', 'appendonly no']
   lines.push(tls ? 'port 0' : `port ${port}`)
   if (tls) {
@@ -81,6 +91,17 @@ function redisConfig({ users, tls }: RedisServerOptions, port: number, ports: Po
   if (ports.cluster) lines.push('cluster-enabled yes', `cluster-port ${ports.cluster}`)
   if (users) lines.push('user default off', ...Object.entries(users).map(everythingFor))
   return lines.join('\n')
+}
+
+function sentinelConfig(master: Broker, port: number, folder: string): string {
+  return [
+    'bind 127.0.0.1',
+    `port ${port}`,
+    `dir ${JSON.stringify(folder)}`,
+    `sentinel monitor fleet 127.0.0.1 ${master.port} 2`,
+    'sentinel down-after-milliseconds fleet 500',
+    'sentinel failover-timeout fleet 5000',
+  ].join('\n')
 }
 
 function everythingFor([user, password]: [string, string]): string {

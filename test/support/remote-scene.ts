@@ -8,8 +8,8 @@ import {
   type StreamOptions,
 } from 'rivulet'
 import { expect, vi } from 'vitest'
-import { sidOf } from '../../src/model/message.ts'
-import { type Topic, topicOf } from '../../src/model/topic.ts'
+import { sidOf } from '../../src/message/sid.ts'
+import { type Topic, topicOf } from '../../src/message/topic.ts'
 import { ScriptedTransport } from './scripted-transport.ts'
 
 /** An origin of another process. */
@@ -46,7 +46,12 @@ export async function openScene(
   await hub.ready()
   const topic = topicOf(hub.name, 'scene')
   return {
-    ...{ hub, transport, stream, topic, heard, errors },
+    hub,
+    transport,
+    stream,
+    topic,
+    heard,
+    errors,
     receive: (frame) => transport.host.receive(topic, toFrame(frame)),
     get data() {
       return heard.map(({ data }) => data)

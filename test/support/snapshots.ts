@@ -1,5 +1,5 @@
-import type { Refusal } from '../../src/model/refusal.ts'
-import { snapshot } from '../../src/model/snapshot.ts'
+import type { Refusal } from '../../src/errors/refusal.ts'
+import { snapshot } from '../../src/message/snapshot.ts'
 
 /** The default limit on size. */
 export const LIMIT = 4096

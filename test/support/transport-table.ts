@@ -6,10 +6,10 @@ import { replay } from '@rivulet/replay'
 import { threads } from '@rivulet/threads'
 import type { Capabilities, Transport } from 'rivulet'
 import { WebSocket } from 'ws'
+import { startEndpoint } from '../../packages/gateway/test/support/endpoint.ts'
 import { MAX_PAGE_FRAME_BYTES } from '../../packages/websocket/src/base/protocol.ts'
 import { websocket } from '../../packages/websocket/src/index.ts'
-import { startEndpoint } from '../../packages/websocket/test/support/endpoint.ts'
-import { topicOf } from '../../src/model/topic.ts'
+import { topicOf } from '../../src/message/topic.ts'
 import { type Broker, startMosquitto, startNats } from './brokers.ts'
 import { startRedis } from './redis-servers.ts'
 
@@ -36,7 +36,10 @@ export const SCHEMES = {
   '@rivulet/memory': ['memory:'],
   '@rivulet/mqtt': ['mqtt:', 'mqtts:', 'mqtt+ws:', 'mqtt+wss:'],
   '@rivulet/nats': ['nats:', 'tls:'],
-  '@rivulet/redis': ['redis:', 'rediss:', 'valkey:', 'valkeys:'],
+  '@rivulet/redis': [
+    ...(['redis:', 'rediss:', 'valkey:', 'valkeys:'] as const),
+    ...(['redis-sentinel:', 'rediss-sentinel:', 'valkey-sentinel:', 'valkeys-sentinel:'] as const),
+  ],
   '@rivulet/replay': ['replay:'],
   '@rivulet/threads': ['threads:'],
   '@rivulet/websocket': ['ws:', 'wss:'],

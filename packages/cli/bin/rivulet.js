@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm links a program when it installs. In a checkout nothing is built by then, so this file stands before it.
+// The target of npm's link, which npm makes at installation, before a checkout is built.
 import { existsSync } from 'node:fs'
 
 const program = new URL('../dist/command.js', import.meta.url)

@@ -18,13 +18,13 @@ const AFTER = `
 Exit codes: 0 fine; 1 failed or lost; 2 refused, or a wrong command line; 3 the broker is away.
 With DEBUG=1 in the environment, errors come with their stack.`
 
-/** Puts the whole command line together. */
+/** Builds the whole command line. */
 export function programOf(): Command {
   const program = new Command('rivulet')
     .description('Publish, subscribe and look at Rivulet streams.')
     .version(manifest.version)
     .configureHelp({ showGlobalOptions: true })
-    // Before any command is added: they take this over.
+    // Before any command is added: commands inherit this.
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('after', AFTER)
@@ -42,17 +42,17 @@ export function programOf(): Command {
   return program
 }
 
-/** Runs a command line. A command ends the process itself; what is wrong with the line ends it here. */
+/** Runs a command line. A command ends the process itself; an invalid command line ends it here. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = programOf()
-  // Help and the version are written by commander, which does not look whether anybody reads them.
+  // Commander writes help and the version without checking whether standard output has a reader.
   const output = new Output(program.opts<CommonOptions>(), () => {})
   try {
     await program.parseAsync(argv)
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     const isWritten = await output.finish(new AbortController().signal)
-    // Commander has said it. Help and the version are no errors.
+    // Commander has printed the error. Help and the version are no errors.
     if (error.exitCode !== 0) process.exitCode = EXIT.refused
     else process.exitCode = isWritten ? EXIT.fine : EXIT.failed
   }

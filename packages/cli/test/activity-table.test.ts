@@ -30,7 +30,7 @@ test('a table fits its width, whatever the names and however narrow it is', () =
   }
 })
 
-test('columns stand below each other, and a sign says where they are cut', () => {
+test('columns are aligned, and a sign marks where they are cut', () => {
   const [head = '', wide = '', plain = ''] = activityLines(['漢字', 'plain'].map(activityOf), 80, 100)
   expect([head, wide, plain].map((line) => stringWidth(line))).toEqual([80, 80, 80])
   const [narrow = ''] = activityLines([activityOf('plain')], 30, 100)

@@ -21,7 +21,7 @@ describe('a record', () => {
     expect(readRecord(line)).toEqual(RECORD)
   })
 
-  test('leaves out what does not belong to it', () => {
+  test('leaves out foreign members', () => {
     const more = { ...RECORD, isLocal: true }
     expect(writeRecord(more)).toBe(writeRecord(RECORD))
     expect(readRecord(JSON.stringify(more))).toEqual(RECORD)

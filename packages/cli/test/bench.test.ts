@@ -23,7 +23,7 @@ interface Printed {
   readonly ratios?: Record<string, number>
 }
 
-/** Runs a bench with JSON, which has to end well, and gives what it printed. */
+/** Runs a bench with JSON, which must succeed, and resolves to its output. */
 async function measured(args: readonly string[]): Promise<Printed & { readonly said: string }> {
   const { exitCode, stdout, stderr } = await runCli(['bench', ...args, ...SHORT, '--json'])
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
@@ -106,7 +106,7 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
     expect(figuresOf(apart)).not.toHaveProperty('p50Ms')
   })
 
-  test('sub counts what bench pub publishes in another process', async () => {
+  test('sub counts the messages of bench pub in another process', async () => {
     const { url } = await started()
     const sub = new CliProcess(['bench', 'sub', '--clients', '2', '--for', '1h', '--url', url, '--json'])
     await sub.says('Listening')
@@ -129,7 +129,7 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
       const [rivulet, other] = results.map(({ figures }) => figures)
       expect(other?.published).toBeGreaterThan(0)
       expect(other?.arrived).toBe(other?.expected)
-      // What it does not tell is not made up.
+      // Unknown counts are left out.
       expect(other).not.toHaveProperty('confirmed')
       expect(ratios.publishedPerSecond).toBe(
         (rivulet?.publishedPerSecond ?? 0) / (other?.publishedPerSecond ?? 0),
@@ -139,7 +139,7 @@ describe.each(BROKERS)('rivulet bench over $kind', ({ start, bare }) => {
 })
 
 describe('rivulet bench', () => {
-  test('prints a table with a progress bar in a terminal, and ends at Ctrl-C with what there is', async () => {
+  test('prints a table with a progress bar in a terminal, also after Ctrl-C', async () => {
     const args = ['bench', 'latency', '--url', 'memory:bench', '--warmup', '0ms', '--for', '1h']
     const terminal = new CliTerminal(args)
     await terminal.shows(/Rivulet [█░]+/)
@@ -191,7 +191,7 @@ describe('rivulet bench', () => {
     expect(new Set(sizes)).toEqual(new Set([300]))
   })
 
-  test('says what was lost, and ends with 1', async () => {
+  test('reports losses, and ends with 1', async () => {
     const broker = await ending(startNats({ monitor: true }))
     const connections = async () =>
       (await broker.monitor<{ num_connections: number }>('connz')).num_connections
@@ -254,7 +254,7 @@ describe('rivulet bench', () => {
   })
 })
 
-describe('rivulet bench for a user who may not', () => {
+describe('rivulet bench for a user without permission', () => {
   const user = (permissions: string) =>
     `authorization { users: [ { user: ann, password: secret, permissions: { ${permissions} } } ] }`
   const urlOf = (broker: Broker, password: string) => broker.url.replace('//', `//ann:${password}@`)

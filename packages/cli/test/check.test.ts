@@ -15,7 +15,7 @@ interface Point {
   readonly isRefused?: boolean
 }
 
-/** Runs a check with JSON, and gives its points by their names. */
+/** Runs a check with JSON, and resolves to its results by name. */
 async function checked(args: readonly string[]) {
   const { exitCode, stdout, stderr } = await runCli(['check', ...args, '--json'])
   const { broker, points } = JSON.parse(stdout) as {
@@ -54,7 +54,7 @@ describe.each(BROKERS)('rivulet check over $kind', ({ start, echoes }) => {
 })
 
 describe('rivulet check', () => {
-  test('prints a line for each point on a pipe', async () => {
+  test('prints a line for each result on a pipe', async () => {
     const { url } = await ending(startNats())
     const { exitCode, stdout } = await runCli(['check', '--url', url, '--no-contract'])
     expect(exitCode).toBe(0)
@@ -99,8 +99,8 @@ describe('rivulet check', () => {
     expect(stream.stderr).toContain('no name for a stream')
   })
 
-  test('ends with 1 when the broker drops what it should pass', async () => {
-    // A broker of MQTT 3.1.1 does not tell its limit.
+  test('ends with 1 when the broker drops frames that it should pass', async () => {
+    // A broker of MQTT 3.1.1 does not announce its limit.
     const { url } = await ending(startMosquitto({ config: 'message_size_limit 2000' }))
     const { exitCode, points } = await checked([`${url}?protocol=4`])
     expect(exitCode).toBe(1)
@@ -111,7 +111,7 @@ describe('rivulet check', () => {
     )
   })
 
-  test('ends with 1 when it cannot go on, and says so', async () => {
+  test('ends with 1 and a reason when it cannot go on', async () => {
     const { url } = await ending(startNats({ config: 'max_connections: 2' }))
     const { exitCode, points } = await checked([url])
     expect(exitCode).toBe(1)
@@ -144,7 +144,7 @@ describe('the clock of rivulet check', () => {
     expect(ended.stderr).toMatch(/answered \d\d/)
   })
 
-  test('is answered on a stream that somebody has removed', async () => {
+  test('is answered on a stream that was removed before', async () => {
     const { url } = await ending(startNats())
     const answering = new CliProcess(['check', '--answer', '--url', url])
     await answering.says('Answering')
@@ -155,15 +155,15 @@ describe('the clock of rivulet check', () => {
     expect(point('clock')).toMatchObject({ state: 'ok' })
   })
 
-  test('is a warning when nobody answers', async () => {
+  test('is a warning without an answer', async () => {
     const { url } = await ending(startNats())
     const { exitCode, point } = await checked(['--peer', '--no-contract', '--url', url])
     expect(exitCode).toBe(0)
-    expect(point('clock')).toMatchObject({ state: 'warning', text: 'nobody answered' })
+    expect(point('clock')).toMatchObject({ state: 'warning', text: 'no answer' })
   })
 })
 
-describe('rivulet check for a user who may not', () => {
+describe('rivulet check for a user without permission to', () => {
   const user = (permissions: string) =>
     `authorization { users: [ { user: ann, password: secret, permissions: { ${permissions} } } ] }`
   const urlOf = (broker: Broker, password = 'secret') => broker.url.replace('//', `//ann:${password}@`)
@@ -179,7 +179,7 @@ describe('rivulet check for a user who may not', () => {
   test.each([
     ['publish', /Permissions Violation for Publish/],
     ['subscribe', /Permissions Violation for Subscription/],
-  ])('%s ends with 2, and leaves out what needs it', async (denied, words) => {
+  ])('%s ends with 2, and skips the checks that need it', async (denied, words) => {
     const broker = await ending(startNats({ config: user(`${denied}: { deny: "rivulet.>" }`) }))
     const { exitCode, point, states } = await checked([urlOf(broker)])
     expect(exitCode).toBe(2)
@@ -189,7 +189,7 @@ describe('rivulet check for a user who may not', () => {
     expect(states).toMatchObject({ clock: 'left out', contract: 'left out' })
   })
 
-  test('do so and is not told ends with 2', async () => {
+  test('publish, which the broker drops silently, ends with 2', async () => {
     const broker = await ending(
       startMosquitto({
         files: { acl: 'topic readwrite rivulet/fleet/#\n' },

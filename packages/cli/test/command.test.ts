@@ -6,7 +6,7 @@ import { placesOf } from '../src/completion/words.ts'
 import { programOf } from '../src/main.ts'
 import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
 
-test('the command says its version and its commands', async () => {
+test('the command prints its version and its commands', async () => {
   expect(await runCli(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' })
   const help = await runCli(['--help'])
   expect(help.exitCode).toBe(0)
@@ -25,7 +25,7 @@ test('a reader that leaves is no error of help and version, and a full disk is',
   expect(full.exitCode).toBe(1)
 })
 
-test('the command guesses what was meant', async () => {
+test('the command suggests the nearest command', async () => {
   const command = await runCli(['pubb', 'positions', '{}'])
   expect(command.exitCode).toBe(2)
   expect(command.stderr).toContain('(Did you mean pub?)')
@@ -43,26 +43,26 @@ test('an error is one line, and with DEBUG it has its stack', async () => {
   expect(debugged.stderr).toMatch(/CommandError: The schema .*\n\s+at [\s\S]+caused by Error: ENOENT/)
 })
 
-test('words go to standard error, and are left out with --quiet', async () => {
+test('messages go to standard error, and are left out with --quiet', async () => {
   const said = await runCli(['pub', 'positions', '{"truck":7}', '--url', 'memory:x'])
   expect(said).toMatchObject({ exitCode: 0, stdout: '' })
   expect(said.stderr).toContain('published 1')
-  const quiet = await runCli(['pub', '-q', 'positions', '{"truck":7}', '--url', 'memory:x'])
-  expect(quiet).toEqual({ exitCode: 0, stdout: '', stderr: '' })
+  const silenced = await runCli(['pub', '-q', 'positions', '{"truck":7}', '--url', 'memory:x'])
+  expect(silenced).toEqual({ exitCode: 0, stdout: '', stderr: '' })
 })
 
-test('a terminal shows colours, unless it is told not to', async () => {
+test('a terminal shows colours, unless an option turns them off', async () => {
   const line = ['pub', 'positions', 'no JSON', '--url', 'memory:x']
   const coloured = await new CliTerminal(line).ended()
   expect(coloured.exitCode).toBe(2)
   expect(coloured.screen).toContain('\x1b[33mrivulet:\x1b[39m The message is not JSON.')
-  const told: [args: string[], env: Record<string, string>][] = [
+  const cases: [args: string[], env: Record<string, string>][] = [
     [[...line, '--no-color'], {}],
     [line, { NO_COLOR: '1' }],
     [line, { TERM: 'dumb' }],
     [line, { FORCE_COLOR: '0' }],
   ]
-  for (const [args, env] of told) {
+  for (const [args, env] of cases) {
     expect((await new CliTerminal(args, { env }).ended()).screen).not.toContain('\x1b')
   }
   const forced = await runCli(line, { env: { FORCE_COLOR: '1' } })
@@ -79,7 +79,7 @@ test('the README names every command and every option', () => {
   expect([...options].filter((text) => !readme.includes(text) && text !== '--version')).toEqual([])
 })
 
-test('every command has a help of its own, with examples where it does something', async () => {
+test('every command has a help of its own, with examples unless it has subcommands', async () => {
   for (const args of [['pub'], ['sub'], ['context'], ['completion'], ['serve']]) {
     const { exitCode, stdout } = await runCli([...args, '--help'])
     expect(stdout).toContain('Examples:')

@@ -7,7 +7,7 @@ import { temporaryFolder } from './support/temporary-folder.ts'
 
 interface Shell {
   readonly name: string
-  /** A program that loads the script in $1, and prints what may be the last of the words behind it, one a line. */
+  /** A program that loads the script in $1, and prints the candidates for the last of the words after it, one a line. */
   readonly program: string
 }
 
@@ -18,7 +18,7 @@ const SHELLS: readonly Shell[] = [
   },
   {
     name: 'zsh',
-    // Its own functions work only while somebody types.
+    // Its own functions work only while a user types.
     program: `compdef() {}; _files() { print -r FILES }
       _describe() { local -a all; all=("\${(@P)@[-1]}"); for each in $all; do [[ $each == "$words[CURRENT]"* ]] && print -r -- "\${each%%:*}"; done }
       source "$1"; shift; words=("$@"); CURRENT=$#; _rivulet`,
@@ -29,7 +29,7 @@ const SHELLS: readonly Shell[] = [
   },
 ]
 
-/** What the shell would offer. */
+/** Resolves to the completions of the shell. */
 async function candidates(
   { name, program }: Shell,
   script: string,
@@ -37,7 +37,7 @@ async function candidates(
 ): Promise<string[]> {
   const file = join(temporaryFolder(), 'script')
   writeFileSync(file, script)
-  // The first argument behind the program is the shell's name in bash and zsh.
+  // The first argument after the program is the shell's name in bash and zsh.
   const options = {
     bash: ['--norc', '-c', program, 'bash'],
     zsh: ['-f', '-c', program, 'zsh'],

@@ -7,7 +7,7 @@ import { runCli } from './support/cli-process.ts'
 import { heardOn } from './support/heard.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
-/** A user's folder of configurations, and the command with it. */
+/** Makes a user's configuration folder, and the command with it. */
 function userWith(env: Record<string, string> = {}) {
   const folder = temporaryFolder()
   const file = join(folder, 'rivulet', 'contexts.json')
@@ -127,7 +127,7 @@ test('URLs of every transport are kept', async () => {
   for (const urls of kept) expect(await context('add', 'a', ...urls), urls[0]).toMatchObject({ exitCode: 0 })
 })
 
-test('a context is where a hub is found, and its references are resolved', async () => {
+test('a context locates a hub, and its references are resolved', async () => {
   const password = 'p@ss/w:rd'
   const broker = await startNats({ users: { ann: password } })
   const url = broker.url.replace('//', '//ann:$@')
@@ -183,7 +183,7 @@ test.each([
   [['add', 'a', 'host'], /A URL is such as/],
   [['lst'], /Did you mean ls\?|unknown command/],
   [['add', 'a', 'nats://host', '--used'], /Did you mean --use\?/],
-])('context %j is refused with what to do', async (args, sentence) => {
+])('context %j is refused with advice', async (args, sentence) => {
   const { context, file } = userWith()
   const { exitCode, stderr } = await context(...args)
   expect(stderr).toMatch(sentence)

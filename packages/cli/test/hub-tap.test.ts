@@ -4,7 +4,7 @@ import { summaryOf } from '../src/commands/tap.ts'
 import { exitCodeOfTap, intakeOf } from '../src/connection/hub-tap.ts'
 import { exitCodeOf, sentenceOf } from '../src/sub/summary.ts'
 
-/** What a tap knows that follows the stream `wanted`, of which 2 were stale, and did not follow 7 frames of others. */
+/** A tap that follows the stream `wanted`, with 2 stale messages, and dropped 7 frames of other streams. */
 function overfullTap() {
   const hub = createHub()
   onTestFinished(async () => void (await hub.close()))
@@ -34,7 +34,7 @@ test('frames of streams that a tap does not follow count, whatever streams are w
   expect(sentenceOf(0, wanted)).toContain('7 dropped (notJoined)')
 })
 
-test('a tap that follows all streams ends with 0, and a subscriber does not mind streams of others', () => {
+test('a tap that follows all streams ends with 0; a subscriber ignores other streams', () => {
   const hub = createHub()
   onTestFinished(async () => void (await hub.close()))
   const { missed, reordered, dropped } = hub.ledger()

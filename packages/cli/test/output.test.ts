@@ -22,7 +22,7 @@ test('a command that only prints fails when its output can not be written', asyn
   expect(exitCode).toBe(1)
 })
 
-test('sub drops and counts what its reader does not take, and ends all the same', async () => {
+test('sub drops and counts messages that its reader does not take, and still ends', async () => {
   const record = (n: number) =>
     JSON.stringify({
       ...{ stream: 'a', sid: `TZ${'0'.repeat(32)}`, data: { n, text: 'x'.repeat(60_000) } },

@@ -39,7 +39,7 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     expect(await heard.take(4)).toEqual([1, 2, 3, 4].map((n) => ({ n })))
   })
 
-  test('goes on after what is refused, says it line by line, and ends with 2', async () => {
+  test('goes on after refusals, reports each line, and ends with 2', async () => {
     const heard = await heardOn(broker.url, 'some')
     const input = `{"n":1}\n[1]\n{"n":\n{"text":"${'x'.repeat(5000)}"}\n{"n":2}\n`
     const { exitCode, stderr } = await runCli(['pub', 'some', '--url', broker.url], { input })
@@ -51,7 +51,7 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
     expect(await heard.take(2)).toEqual([{ n: 1 }, { n: 2 }])
   })
 
-  test('says where the messages ended that stand before a line that is too long', async () => {
+  test('reports the outcomes of the messages before a line that is too long', async () => {
     const heard = await heardOn(broker.url, 'long')
     const input = `{"n":1}\n{"n":2}\n${'a'.repeat(2_000_000)}`
     const { exitCode, stdout, stderr } = await runCli(['pub', 'long', '--json', '--url', broker.url], {
@@ -87,7 +87,7 @@ describe.each(BROKERS)('rivulet pub over $kind', ({ start }) => {
 })
 
 describe('rivulet pub', () => {
-  test('says what was lost when the broker goes away, and ends with 1', async () => {
+  test('reports the losses when the broker goes away, and ends with 1', async () => {
     const broker = await startNats()
     const heard = await heardOn(broker.url, 'positions')
     const running = new CliProcess(['pub', 'positions', '--url', broker.url], { input: 'open' })
@@ -104,7 +104,7 @@ describe('rivulet pub', () => {
     expect(exitCode).toBe(1)
   })
 
-  test('ends at once at a second Ctrl-C, while it waits for a broker that does not answer', async () => {
+  test('ends at once at a second Ctrl-C while its broker does not answer', async () => {
     const broker = await startNats()
     const terminal = new CliTerminal(['pub', 'positions', '{}', '--every', '10ms', '--url', broker.url])
     const heard = await heardOn(broker.url, 'positions')
@@ -118,7 +118,7 @@ describe('rivulet pub', () => {
     await broker.close()
   })
 
-  test('publishes what is typed on a terminal', async () => {
+  test('publishes lines typed on a terminal', async () => {
     const terminal = new CliTerminal(['pub', 'a', '--url', 'memory:a'])
     await terminal.shows(/Type a JSON object in each line; Ctrl-D ends/)
     terminal.type('{"n":1}\n{"n":2}\n\x04')
@@ -135,7 +135,7 @@ describe('rivulet pub', () => {
   })
 
   test('ends with 0 when it is interrupted before the broker is there', async () => {
-    // It takes connections and says nothing.
+    // It accepts connections and sends nothing.
     const silent = createServer().listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const { port } = silent.address() as AddressInfo
@@ -159,7 +159,7 @@ describe('rivulet pub', () => {
     await broker.close()
   })
 
-  test('ends with 1 when the broker refuses to let it publish, and says why', async () => {
+  test('ends with 1 and the reason when the broker refuses its messages', async () => {
     const denies = 'permissions: { publish: { deny: "rivulet.default.secret" } }'
     const config = `authorization { users: [ { user: "fleet", password: "right", ${denies} } ] }`
     const broker = await startNats({ config })
@@ -202,13 +202,13 @@ describe('rivulet pub', () => {
     [['pub', '', '{}'], /name/],
     [['pub', 'a', '{}', '--url', 'localhost:4222'], /has no scheme; did you mean nats/],
     [['pub', 'a', '{}', 'b'], /too many arguments/],
-  ])('says what is wrong with %j, and ends with 2', async (args, sentence) => {
+  ])('rejects %j with the reason, and ends with 2', async (args, sentence) => {
     const { exitCode, stdout, stderr } = await runCli(args)
     expect(stderr).toMatch(sentence)
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
   })
 
-  test('publishes in this process only when there is no URL, and says so', async () => {
+  test('publishes in this process only without a URL, and reports that', async () => {
     const { exitCode, stderr } = await runCli(['pub', 'a', '{"n":{{n}}}', '--count', '3'])
     expect(stderr).toContain('There is no URL of a broker')
     expect(stderr).toContain('published 3: 3 local')
@@ -228,7 +228,7 @@ describe('rivulet pub', () => {
     expect(replayed).toMatchObject({ exitCode: 2, stderr: said })
   })
 
-  test('changes the limit with --rate, says so, and publishes no faster', async () => {
+  test('changes the limit with --rate, reports that, and publishes no faster', async () => {
     const args = ['pub', 'a', '{"n":{{n}}}', '--url', 'memory:a']
     const raised = await runCli([...args, '--count', '500', '--rate', '1000'])
     expect(raised.stderr).toMatch(/limit is \{ ratePerSecond: 1000, burst: 100 \}.*give them the same/)
@@ -242,7 +242,7 @@ describe('rivulet pub', () => {
     expect(exitCode).toBe(0)
   })
 
-  test('keeps only the newest message of a key while there is no room with --latest', async () => {
+  test('keeps only the newest message of a key at the limit with --latest', async () => {
     const rows = Array.from({ length: 200 }, (_, n) => JSON.stringify({ truck: n % 4, n }))
     const args = ['pub', 'a', '--latest', 'truck', '--rate', '5', '--json', '--url', 'memory:a']
     const running = new CliProcess(args, { input: rows.join('\n') })
@@ -261,15 +261,15 @@ describe('rivulet pub', () => {
       for (; taken < 5000; taken++) await running.type(line)
     })()
     await running.says('limit is')
-    // The pipe and the process take some, and the rest stays with whoever writes.
+    // The pipe and the process buffer some, and the rest stays with the writer.
     expect(await settled(() => taken)).toBeLessThan(500)
     running.kill('SIGINT')
     expect((await running.ended()).exitCode).toBe(0)
-    // Writing to a process that has ended fails, and that is an answer, too.
+    // Writing to an ended process fails, which is a valid outcome too.
     await writing
   })
 
-  test('takes the URL and the hub from the environment, where options do not say otherwise', async () => {
+  test('takes the URL and the hub from the environment unless an option gives them', async () => {
     const broker = await startNats()
     const hub = await openHub({ transport: broker.url, name: 'fleet' })
     const heard: unknown[] = []
@@ -283,12 +283,12 @@ describe('rivulet pub', () => {
   })
 })
 
-/** Resolves to a number once it has begun to move, and was then the same at ten looks. */
-async function settled(look: () => number): Promise<number> {
-  await expect.poll(look).toBeGreaterThan(0)
-  for (let last = look(), same = 0; ; last = look()) {
+/** Resolves to a number once it has begun to change, and was then the same in ten reads. */
+async function settled(read: () => number): Promise<number> {
+  await expect.poll(read).toBeGreaterThan(0)
+  for (let last = read(), same = 0; ; last = read()) {
     await new Promise((resolve) => setTimeout(resolve, 20))
-    same = look() === last ? same + 1 : 0
+    same = read() === last ? same + 1 : 0
     // Early on a busy machine, which makes the test weaker and never wrong.
     if (same === 10) return last
   }

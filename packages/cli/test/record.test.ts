@@ -34,7 +34,7 @@ describe.each(BROKERS)('rivulet record over $kind', ({ start }) => {
     const heard = new CliProcess(['record', '-', '--count', '1', '--url', broker.url])
     await heard.says('recording')
     hub.stream('a').publish({ n: 4 })
-    // Another one has heard the last message, and this one is on the same broker.
+    // Another subscriber has received the last message, and this one is on the same broker.
     await heard.ended()
     while (!existsSync(file) || !readFileSync(file, 'utf8').includes('"n":4')) await new Promise(setImmediate)
     running.kill('SIGINT')
@@ -107,7 +107,7 @@ describe('rivulet record', () => {
     expect((await runCli(['record', all, '--for', '500ms', '--url', url])).exitCode).toBe(0)
   })
 
-  test('says what it can not write to, and leaves no file where the broker is away', async () => {
+  test('names a file that it can not write, and leaves none when the broker is away', async () => {
     const url = `replay:${recordingOf(5)}`
     const nowhere = await runCli(['record', join(target(), 'x'), '--url', url])
     expect(nowhere.exitCode).toBe(2)
@@ -131,7 +131,7 @@ describe('rivulet record', () => {
     expect({ exitCode: away.exitCode, exists: existsSync(file) }).toEqual({ exitCode: 3, exists: false })
   })
 
-  test('ends in good order when whoever reads leaves', async () => {
+  test('ends in good order when its reader leaves', async () => {
     const url = `replay:${recordingOf(2000)}?loop=true&speed=max`
     const running = new CliProcess(['record', '-', '--url', url])
     await running.prints('"n":5')
@@ -139,7 +139,7 @@ describe('rivulet record', () => {
     expect((await running.ended()).exitCode).toBe(0)
   })
 
-  test('shows on a terminal how much it has, and takes that away at the end', async () => {
+  test('shows its progress on a terminal, and removes it at the end', async () => {
     const file = target()
     const terminal = new CliTerminal(['record', file, '--url', `replay:${recordingOf(2000)}?loop=true`])
     await terminal.shows(/([2-9]|\d\d) messages, [\d.]+ k?B/)

@@ -9,7 +9,7 @@ const recordOf = (n: number, padding = '') => ({
   receivedAt,
 })
 
-/** A disk that takes nothing before it is told to. */
+/** A disk that writes nothing before the test releases it. */
 function slowDisk() {
   let text = ''
   let proceed = () => {}
@@ -35,7 +35,7 @@ function slowDisk() {
   }
 }
 
-test('what a slow disk does not take is dropped and counted, and the rest is whole and in order', async () => {
+test('a slow disk drops and counts messages, and the rest is complete and in order', async () => {
   const { sink, proceed, numbers } = slowDisk()
   const recorder = new Recorder(sink, Infinity, () => {})
   await recorder.open()
@@ -50,7 +50,7 @@ test('what a slow disk does not take is dropped and counted, and the rest is who
   expect(recorder.bytes).toBeGreaterThan(15 * padding.length)
 })
 
-test('what comes before it is open waits, and no more is taken than was asked for', async () => {
+test('a recorder buffers messages until it is open, and takes at most the number asked', async () => {
   const { sink, proceed, numbers } = slowDisk()
   proceed()
   const recorder = new Recorder(sink, 3, () => {})
@@ -61,17 +61,17 @@ test('what comes before it is open waits, and no more is taken than was asked fo
   expect(numbers()).toEqual([1, 2, 3])
 })
 
-test('a disk that fails is told once, and takes no more', async () => {
-  let told = 0
+test('a disk that fails is reported once, and takes no more', async () => {
+  let failures = 0
   const sink = { open: async () => {}, write: () => Promise.reject(new Error('full')), close: async () => {} }
   const recorder = new Recorder(sink, Infinity, () => {
-    told += 1
+    failures += 1
   })
   await recorder.open()
   recorder.take(recordOf(1))
   await recorder.finish()
   recorder.take(recordOf(2))
   await recorder.finish()
-  expect([told, recorder.messages, recorder.bytes]).toEqual([1, 1, 0])
+  expect([failures, recorder.messages, recorder.bytes]).toEqual([1, 1, 0])
   expect(recorder.failure).toMatchObject({ message: 'full' })
 })

@@ -21,7 +21,7 @@ async function recording(url: string, count: number) {
   return { file, ended: () => running.ended() }
 }
 
-/** The lines of a file without what no two recordings share. */
+/** The lines of a file without the members that differ between recordings. */
 function linesWithout(file: string, ...members: readonly ('receivedAt' | 'sid')[]): string[] {
   const pattern = new RegExp(`"(?:${members.join('|')})":"[^"]*",`, 'g')
   return readFileSync(file, 'utf8')
@@ -36,7 +36,7 @@ describe.each(BROKERS)('rivulet replay over $kind', ({ start }) => {
   })
   afterAll(() => broker.close())
 
-  test('gives what was recorded, in its order, and equal recordings are equal byte for byte', async () => {
+  test('plays the recorded messages in order; equal recordings are equal in each byte', async () => {
     const hub = await publisherOn(broker.url)
     const original = await recording(broker.url, 300)
     for (let n = 1; n <= 300; n++) {
@@ -53,14 +53,14 @@ describe.each(BROKERS)('rivulet replay over $kind', ({ start }) => {
 
     const [one, other] = again.map(({ file }) => file) as [string, string]
     expect(saidIn(one)).toEqual(saidIn(original.file))
-    // Two of one replay differ in when each message came; of two replays, in the sids as well.
+    // Two recordings of one replay differ in the times of arrival; of two replays, in the sids as well.
     expect(linesWithout(one, 'receivedAt')).toEqual(linesWithout(other, 'receivedAt'))
     expect(linesWithout(one, 'receivedAt', 'sid')).toEqual(linesWithout(original.file, 'receivedAt', 'sid'))
     const sids = new Set(recordsIn(original.file).map(({ sid }) => sid))
     expect(recordsIn(one).filter(({ sid }) => sids.has(sid))).toEqual([])
   })
 
-  test('as fast as it goes loses nothing, and says what receivers need', async () => {
+  test('at full speed loses nothing, and reports the needs of receivers', async () => {
     const file = recordingOf(20_000, { streams: 5 })
     const again = await recording(broker.url, 20_000)
     const replayed = await runCli(['replay', file, '--speed', 'max', '--url', broker.url])
@@ -112,7 +112,7 @@ describe('rivulet replay', () => {
     expect(publishers.size).toBe(6)
   })
 
-  test('tells a bad line with its number and exits with 2, or leaves it out', async () => {
+  test('reports a bad line with its number and exits with 2, or skips it', async () => {
     const [one = '', two = ''] = readFileSync(recordingOf(2), 'utf8').split('\n')
     const huge = one.replace('"n":1', `"n":"${'x'.repeat(70_000)}"`)
     const file = fileOf([one, '', '{"stream":"s', huge, two])
@@ -177,7 +177,7 @@ describe('rivulet replay', () => {
     expect(JSON.parse(behind.stdout)).toMatchObject({ messages: 0, playedMs: 0 })
   })
 
-  test('says what is wrong with its command line, the file and the broker', async () => {
+  test('reports faults of its command line, the file and the broker', async () => {
     const file = recordingOf(1)
     const wrong: [args: string[], message: string][] = [
       [['--speed', '0'], 'a number from 0.001 to 1000, or max'],
@@ -186,7 +186,7 @@ describe('rivulet replay', () => {
       [['--from', '2026-31-01'], 'a date such as'],
       [['--from', '2026-02-31T12:00:00Z'], 'a date such as'],
       [['--to', '2026-02-29'], 'a date such as'],
-      [['--from', '9s', '--to', '8s'], '"to" of a replay is not before "from"'],
+      [['--from', '9s', '--to', '8s'], '"to" is not before "from"'],
     ]
     for (const [args, message] of wrong) {
       const refused = await runCli(['replay', file, ...args, '--url', broker.url])
@@ -200,7 +200,7 @@ describe('rivulet replay', () => {
     expect((await runCli(['replay', file, '--wait', '300ms', '--url', away])).exitCode).toBe(3)
   })
 
-  test('shows on a terminal how far it is, and ends in good order at Ctrl-C', async () => {
+  test('shows its progress on a terminal, and ends in good order at Ctrl-C', async () => {
     const terminal = new CliTerminal(['replay', recordingOf(100, { stepMs: 1000 }), '--url', broker.url])
     await terminal.shows(/ % \| [1-9]\d* messages?/)
     terminal.type('\x03')

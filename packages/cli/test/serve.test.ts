@@ -14,7 +14,7 @@ import { temporaryFolder } from './support/temporary-folder.ts'
 
 const LOCAL = ['serve', '--port', '0', '--open']
 
-/** Resolves to where a gateway listens. */
+/** Resolves to the address of a gateway. */
 async function urlOf(running: CliProcess): Promise<string> {
   await running.prints('"msg":"listening"')
   return running.records.find(({ msg }) => msg === 'listening')?.url as string
@@ -28,7 +28,7 @@ async function publish(url: string, stream: string, data: object): Promise<numbe
   return (await post(`${streams}/${stream}/Messages`, { Data: JSON.stringify(data) })).status
 }
 
-test('serve puts the gateway in front of the hub of the options, and ends in good order', async () => {
+test('serve runs the gateway for the hub of the options, and ends in good order', async () => {
   const broker = await startNats()
   const heard = await heardOn(broker.url, 'positions', 'fleet')
   const running = new CliProcess([...LOCAL, '--url', broker.url, '--hub', 'fleet'])
@@ -41,7 +41,7 @@ test('serve puts the gateway in front of the hub of the options, and ends in goo
   await broker.close()
 })
 
-test('serve takes the URL from a context, and what the gateway is told itself before it', async () => {
+test("serve takes the URL from a context, after the gateway's own options", async () => {
   const folder = temporaryFolder()
   const env = { XDG_CONFIG_HOME: folder }
   const away = `nats://127.0.0.1:${await freePort()}`
@@ -65,7 +65,7 @@ test('serve takes the URL from a context, and what the gateway is told itself be
   await broker.close()
 })
 
-test('serve waits for the broker as long as --wait says', async () => {
+test('serve waits for the broker for the time of --wait', async () => {
   const away = `nats://127.0.0.1:${await freePort()}`
   for (const place of ['--url', '--transport']) {
     const { exitCode, stderr } = await runCli([...LOCAL, place, away, '--wait', '300ms'])
@@ -83,7 +83,7 @@ test('serve shows the help of the gateway, under its own name', async () => {
   expect((await runCli(['help', 'serve'])).stdout).toContain('rivulet serve --help')
 })
 
-test('serve says what is wrong, with the exit codes of every command', async () => {
+test('serve reports faults with the exit codes of every command', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
@@ -102,8 +102,8 @@ test('serve says what is wrong, with the exit codes of every command', async () 
   taken.close()
 })
 
-test('serve says what to install when the gateway is not there', async () => {
-  // Where nothing is installed, and without the gateway in it.
+test('serve names the package to install without a gateway', async () => {
+  // In a folder without packages, so without the gateway.
   const outfile = join(temporaryFolder(), 'rivulet.mjs')
   buildSync({
     ...{ entryPoints: [join(import.meta.dirname, '../src/command.ts')], outfile, bundle: true },

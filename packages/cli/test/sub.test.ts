@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openHub } from 'rivulet'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Broker, startMosquitto, startNats } from '../../../test/support/brokers.ts'
+import { startProxy } from '../../../test/support/fault-proxy.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { CliProcess, CliTerminal, runCli } from './support/cli-process.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
@@ -12,7 +13,7 @@ const BROKERS = [
   { kind: 'MQTT', start: () => startMosquitto() },
 ]
 
-/** Opens a hub that closes with the test, and gives what publishes on it. */
+/** Opens a hub that closes with the test, and returns a function that publishes on it. */
 async function publisherOn(url: string, name = 'default') {
   const hub = await openHub({ transport: url, name, streamDefaults: { limit: false, maxBytes: 65_536 } })
   hub.on('error', () => {})
@@ -82,7 +83,7 @@ describe.each(BROKERS)('rivulet sub over $kind', ({ start }) => {
     expect(exitCode).toBe(0)
   })
 
-  test('ends without an error when whoever reads it leaves, as head does', async () => {
+  test('ends without an error when its reader leaves, as head does', async () => {
     const hub = await publisherOn(broker.url)
     const running = new CliProcess(['sub', 'a', '--url', broker.url])
     await running.says('subscribed')
@@ -96,7 +97,7 @@ describe.each(BROKERS)('rivulet sub over $kind', ({ start }) => {
     expect(exitCode).toBe(0)
   })
 
-  test('says that a stream was removed, and prints what is published after that', async () => {
+  test('reports the removal of a stream, and prints the messages after it', async () => {
     const hub = await publisherOn(broker.url)
     const running = new CliProcess(['sub', 'a', 'b', '--raw', '--url', broker.url])
     await running.says('subscribed to a, b of hub default\n')
@@ -118,7 +119,7 @@ describe.each(BROKERS)('rivulet sub over $kind', ({ start }) => {
     expect(exitCode).toBe(0)
   })
 
-  test('hears what rivulet pub publishes', async () => {
+  test('receives the messages of rivulet pub', async () => {
     const running = new CliProcess([
       'sub',
       'a',
@@ -155,6 +156,46 @@ describe('rivulet sub', () => {
     expect(idle.stderr).toContain('received 0, 0 missed')
   })
 
+  test.each([
+    [
+      'a sentence',
+      [],
+      /The stream a was interrupted; messages since \S+Z may be missing\.\n/,
+      /The stream a was interrupted; missing since \S+Z: 2 messages\.\n/,
+    ],
+    [
+      'JSON with --json',
+      ['--json'],
+      /^\{"gap":\{"missed":0,"since":"\S+Z"\},"stream":"a"\}\n/m,
+      /^\{"gap":\{"missed":2,"since":"\S+Z"\},"stream":"a"\}\n/m,
+    ],
+  ])(
+    'reports possible and known losses of an interruption in %s, and ends with 1',
+    async (_, args, may, has) => {
+      const proxy = await startProxy(broker)
+      onTestFinished(() => proxy.close())
+      const hub = await publisherOn(broker.url)
+      const running = new CliProcess(['sub', 'a', '--raw', '--url', proxy.url, ...args])
+      await running.says('subscribed')
+      hub.stream('a').publish({ n: 1 })
+      await running.prints('{"n":1}')
+      proxy.mode = 'refuse'
+      proxy.drop()
+      await running.says('The connection is lost')
+      for (const n of [2, 3]) hub.stream('a').publish({ n })
+      await hub.flush()
+      proxy.mode = 'pass'
+      await running.says(may)
+      hub.stream('a').publish({ n: 4 })
+      await running.says(has)
+      running.kill('SIGINT')
+      const { exitCode, stdout, stderr } = await running.ended()
+      expect(stdout).toBe('{"n":1}\n{"n":4}\n')
+      expect(stderr).toContain('received 2, 0 missed, 2 missed while away\n')
+      expect(exitCode).toBe(1)
+    },
+  )
+
   test('begins --idle anew with each message', async () => {
     const hub = await publisherOn(broker.url)
     const running = new CliProcess(['sub', 'beats', '--idle', '4s', '--url', broker.url])
@@ -168,7 +209,7 @@ describe('rivulet sub', () => {
     expect((await running.ended()).exitCode).toBe(0)
   })
 
-  test('prints what --format says', async () => {
+  test('prints the text of --format', async () => {
     const hub = await publisherOn(broker.url)
     const format =
       '{{stream}}|{{data.truck}}|{{ data.at.lat }}|{{data.gone.x}}|{{data.text}}|{{data.at}}|{{data}}'
@@ -183,7 +224,7 @@ describe('rivulet sub', () => {
     ['draft 7', undefined],
     ['draft 2019-09', 'https://json-schema.org/draft/2019-09/schema'],
     ['draft 2020-12', 'https://json-schema.org/draft/2020-12/schema'],
-  ])('drops what does not fit a schema of %s, counts it, and ends with 2', async (_, $schema) => {
+  ])('drops and counts messages that do not match a schema of %s, and ends with 2', async (_, $schema) => {
     const hub = await publisherOn(broker.url)
     const file = join(temporaryFolder(), 'schema.json')
     const properties = { truck: { type: 'integer' }, at: { type: 'string', format: 'date-time' } }
@@ -202,7 +243,7 @@ describe('rivulet sub', () => {
     expect(exitCode).toBe(2)
   })
 
-  test('says each second what came with --stats', async () => {
+  test('prints statistics each second with --stats', async () => {
     const hub = await publisherOn(broker.url)
     const running = new CliProcess(['sub', 'a', '--stats', '--url', broker.url])
     await running.says('received 0, 0 missed\n')
@@ -213,7 +254,7 @@ describe('rivulet sub', () => {
     expect((await running.ended()).exitCode).toBe(0)
   })
 
-  test('goes on when the broker is back', async () => {
+  test('continues when the broker is back', async () => {
     const own = await startNats()
     const running = new CliProcess(['sub', 'a', '--raw', '--url', own.url])
     await running.says('subscribed')
@@ -231,7 +272,7 @@ describe('rivulet sub', () => {
     await own.close()
   })
 
-  test('ends with 2 when the broker refuses the subscription, and says why', async () => {
+  test('ends with 2 and the reason when the broker refuses the subscription', async () => {
     const denies = 'permissions: { subscribe: { deny: "rivulet.default.secret" } }'
     const config = `authorization { users: [ { user: "fleet", password: "right", ${denies} } ] }`
     const own = await startNats({ config })
@@ -257,7 +298,7 @@ describe('rivulet sub', () => {
     [['sub', 'a', '--format', '{{when}}'], /There is no \{\{when\}\}; there are/],
     [['sub', 'a', '--schema', 'no-such-file.json'], /schema no-such-file.json can't be read/],
     [['sub', 'a', '--schema', 'package.json', '--for', 'ever'], /It is a duration/],
-  ])('says what is wrong with %j, and ends with 2', async (args, sentence) => {
+  ])('rejects %j with the reason, and ends with 2', async (args, sentence) => {
     const { exitCode, stdout, stderr } = await runCli(args)
     expect(stderr).toMatch(sentence)
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
@@ -266,7 +307,7 @@ describe('rivulet sub', () => {
   test.each([
     ['is no JSON Schema', { type: 'objekt' }, /is not a JSON Schema: /],
     ['has an asynchronous schema', { $async: true, type: 'object' }, /has \$async, .* leave it out\.\n$/],
-  ])('says what is wrong with a file that %s', async (_, schema, sentence) => {
+  ])('rejects a file that %s, with the reason', async (_, schema, sentence) => {
     const file = join(temporaryFolder(), 'schema.json')
     writeFileSync(file, JSON.stringify(schema))
     const line = ['sub', 'a', '--schema', file, '--for', '50ms', '--url', broker.url]

@@ -61,7 +61,7 @@ describe.each(BROKERS)('rivulet tap over $kind', ({ start }) => {
 })
 
 describe('rivulet tap on a terminal', () => {
-  test('is a table that follows the size of the window, and leaves the terminal as it was', async () => {
+  test("is a table that follows the window's size, and restores the terminal", async () => {
     const url = `replay:${recordingOf(500, { streams: 12 })}?loop=true`
     const terminal = new CliTerminal(['tap', '--every', '30ms', '--url', url])
     await terminal.shows(/s11 .*\d/)
@@ -87,7 +87,7 @@ describe('rivulet tap on a terminal', () => {
     expect(after).toMatch(/heard \d+ messages on 12 streams, 0 missed/)
   })
 
-  test('puts the busiest stream first, and prints lines on demand', async () => {
+  test('sorts the busiest stream first, and prints lines with --ndjson', async () => {
     const url = `replay:${recordingOf(3, { streams: 2 })}?speed=max`
     const table = await new CliTerminal(['tap', '--for', '300ms', '--url', url]).ended()
     expect(table.exitCode).toBe(0)
@@ -111,7 +111,7 @@ describe('rivulet tap on a terminal', () => {
 })
 
 describe('rivulet tap', () => {
-  test('says in one sentence that the broker denies it, and exits with 2', async () => {
+  test('reports in one sentence that the broker denies it, and exits with 2', async () => {
     const permissions = '{ subscribe: { deny: "rivulet.default.>" } }'
     const broker = await startNats({
       config: `authorization { users: [ { user: a, password: secret, permissions: ${permissions} } ] }`,
@@ -124,7 +124,7 @@ describe('rivulet tap', () => {
     expect(stderr).not.toContain('secret')
   })
 
-  test('says that the transport can not hear all streams, and exits with 2', async () => {
+  test('reports that the transport can not watch a hub, and exits with 2', async () => {
     // Over MQTT nats-server speaks 3.1.1 only.
     const broker = await startNats({ mqtt: true })
     onTestFinished(() => broker.close())
@@ -133,7 +133,7 @@ describe('rivulet tap', () => {
     expect(stderr).toMatch(/^rivulet: Hub default can't be watched: .*mqtt.*\n$/)
   })
 
-  test('says that the broker is away, and that there is no broker', async () => {
+  test('reports that the broker is away, and that there is no broker', async () => {
     const away = await runCli(['tap', '--wait', '300ms', '--url', `nats://127.0.0.1:${await freePort()}`])
     expect(away.exitCode).toBe(3)
     expect(away.stderr).toContain('The transport was not up within 300 ms')
@@ -142,7 +142,7 @@ describe('rivulet tap', () => {
     expect(none.stderr).toContain('There is no URL of a broker')
   })
 
-  test('ends without a word when whoever reads leaves, as head does', async () => {
+  test('ends without output when its reader leaves, as head does', async () => {
     const url = `replay:${recordingOf(100)}?loop=true`
     const running = new CliProcess(['tap', '-q', '--every', '20ms', '--url', url])
     await running.prints('s0')
@@ -151,7 +151,7 @@ describe('rivulet tap', () => {
   })
 })
 
-/** The lines of what was drawn, without what moves the cursor. */
+/** Returns the drawn lines, without the sequences that move the cursor. */
 function linesOf(screen: string): string[] {
   return stripVTControlCharacters(screen.replaceAll('\x1b[H', '\n'))
     .split(/[\r\n]+/)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { cpus } from 'node:os'
-import { createGateway, serve } from '@rivulet/gateway'
+import { createGateway, serve } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { load, publishFor, totalsOf } from './steady.mjs'
 
@@ -82,8 +82,8 @@ async function timed(child, act) {
   return Math.round(performance.now() - startMs)
 }
 
-async function open(serving = {}, options = {}) {
-  const gateway = createGateway({ hub, keys, maxListenersPerKey: 10_000, ...options })
+async function open(serving = {}, limits = {}) {
+  const gateway = createGateway({ hub, keys, limits: { listeners: { maxPerKey: 10_000, ...limits } } })
   for (const name of names) await create(gateway, name)
   return { gateway, server: await serve(gateway, { port: 0, ...serving }) }
 }

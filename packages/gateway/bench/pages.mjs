@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { cpus } from 'node:os'
-import { createGateway, relay, serve } from '@rivulet/gateway'
+import { createGateway, relay, serve } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { connectMany, load, publishFor, totalsOf } from './steady.mjs'
 
@@ -13,7 +13,7 @@ const PER_SECOND = 10
 
 const carried = relay()
 const hub = createHub({ transport: carried })
-const options = { maxListenersPerKey: connections + 1, maxConnectionsPerIdentity: connections + 1 }
+const options = { limits: { pages: { maxPerKey: connections + 1, maxPerIdentity: connections + 1 } } }
 const gateway = createGateway({ hub, relay: carried, open: true, ...options })
 const server = await serve(gateway, { port: 0 })
 const names = Array.from({ length: STREAMS }, (_, index) => `s${index}`)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { createGateway, serve } from '@rivulet/gateway'
+import { createGateway, serve } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 
 // Requests a second of a publish, next to those of a handler that does nothing, on the same server in the same
@@ -18,7 +18,13 @@ const hub = createHub({
 })
 const gateway = createGateway({ hub, keys: [{ sid: ACCOUNT, secret: 'secret' }] })
 const created = () => new Response('{}', { status: 201, headers: JSON_HEADERS })
-const emptyGateway = (fetch) => ({ isOpen: true, fetch, publish: () => undefined, close: async () => {} })
+const emptyGateway = (fetch) => ({
+  isOpen: true,
+  sockets: [],
+  fetch,
+  publish: () => undefined,
+  close: async () => {},
+})
 const reading = async (request) => {
   await request.text()
   return created()

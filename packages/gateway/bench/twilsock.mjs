@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { cpus } from 'node:os'
-import { createGateway, serve } from '@rivulet/gateway'
+import { createGateway, serve } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { connectMany, load, publishFor, totalsOf } from './steady.mjs'
 

@@ -15,7 +15,7 @@ export async function buildPlayground(folder = join(HERE, '../dist/playground'))
     // From the source, since these packages may be built later; the core as browsers have it.
     alias: {
       rivulet: join(ROOT, 'src/index-web.ts'),
-      'rivulet/transport': join(ROOT, 'src/transport.ts'),
+      'rivulet/adapter': join(ROOT, 'src/adapter/index.ts'),
       '@rivulet/websocket': join(ROOT, 'packages/websocket/src/index.ts'),
     },
     conditions: ['@rivulet/source'],

@@ -3,18 +3,18 @@ import type { ResolvedOptions } from './bus-options.ts'
 import { type Client, type Connection, callHost, type Subscription } from './client.ts'
 import { Deliveries } from './deliveries.ts'
 
-/** A call that waits for `thaw`. Neither function may throw. */
-interface HeldCall {
+/** A call that is paused until `thaw`. Neither function may throw. */
+interface PausedCall {
   readonly owner: Connection | Subscription
-  /** Ends the wait; a held frame has none. */
+  /** Ends the pause; a buffered frame has no signal. */
   readonly signal?: AbortSignal
   readonly proceed: () => void
-  /** Runs instead of `proceed` when the call is given up. */
+  /** Runs instead of `proceed` when the call is cancelled. */
   readonly fail: (cause: unknown) => void
 }
 
 /**
- * Keeps the connections, joins and partitions of one bus, routes frames by them, and holds calls while the bus is
+ * Keeps the connections, joins and partitions of one bus, routes frames by them, and pauses calls while the bus is
  * frozen.
  */
 export class Broker {
@@ -23,8 +23,8 @@ export class Broker {
   readonly #connections = new Set<Connection>()
   #partitions: { readonly a: ReadonlySet<Client>; readonly b: ReadonlySet<Client> }[] = []
   #isFrozen = false
-  // In the order of the calls, which is that of `thaw`.
-  #heldCalls: HeldCall[] = []
+  // In call order; `thaw` runs them in this order.
+  #pausedCalls: PausedCall[] = []
   #downCause: Error | undefined
 
   constructor(options: ResolvedOptions) {
@@ -48,7 +48,7 @@ export class Broker {
   send(connection: Connection, nth: number, topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame
     if (bytes.byteLength > this.options.maxFrameBytes) return 'offline'
-    if (this.#isFrozen) this.#holdFrame(connection, nth, topic, bytes)
+    if (this.#isFrozen) this.#pauseFrame(connection, nth, topic, bytes)
     else this.#route(connection.client, nth, topic, bytes)
     return 'sent'
   }
@@ -68,13 +68,13 @@ export class Broker {
     }
   }
 
-  /** A watch is a join of what all topics of the hub begin with. */
+  /** Watches a hub: joins the common prefix of its topics. */
   async watch(connection: Connection, hub: string, signal: AbortSignal): Promise<void> {
     const beginning = `rivulet/${hub}/` as Topic
     const joining = this.join(connection, beginning, signal)
-    // A later watch may have one of its own by the time of the abort.
+    // Read now: by the time of the abort a later watch may have replaced it.
     const subscription = connection.subscriptions.get(beginning) as Subscription
-    // Before the wait: the signal may abort after the bus has confirmed and before this resumes.
+    // Before the await: the signal may abort after the bus has confirmed and before this resumes.
     signal.addEventListener('abort', () => this.#unsubscribe(subscription))
     await joining
   }
@@ -84,18 +84,18 @@ export class Broker {
     if (subscription) this.#unsubscribe(subscription)
   }
 
-  /** Resolves when the bus has everything that was sent before, delivered or not. */
+  /** Resolves when the bus has every frame sent before, delivered or not. */
   async flush(connection: Connection, signal: AbortSignal): Promise<void> {
     await this.#pass(connection, signal)
   }
 
   /**
-   * Ends a connection: its host hears nothing more, and what it sent stays on its way. Resolves when the bus has
-   * all of that; what a freeze still holds when `signal` aborts is cut.
+   * Ends a connection: its host receives nothing more; frames that it sent stay in flight. Resolves when the bus has
+   * all of them. Frames still paused by a freeze when `signal` aborts are cut.
    */
   async close(connection: Connection, signal: AbortSignal): Promise<void> {
     this.#end(connection)
-    if (!this.#heldCalls.some(({ owner }) => owner === connection)) return
+    if (!this.#pausedCalls.some(({ owner }) => owner === connection)) return
     try {
       await this.#pass(connection, signal)
     } catch (cause) {
@@ -118,7 +118,7 @@ export class Broker {
 
   thaw(): void {
     this.#isFrozen = false
-    for (const { proceed } of this.#heldCalls.splice(0)) proceed()
+    for (const { proceed } of this.#pausedCalls.splice(0)) proceed()
     this.deliveries.resume()
   }
 
@@ -135,16 +135,16 @@ export class Broker {
     this.#downCause = undefined
   }
 
-  /** Runs an action, while frozen at `thaw`, and resolves. Rejects when the signal aborts or the call is given up. */
-  async #pass(owner: HeldCall['owner'], signal: AbortSignal, action = () => {}): Promise<void> {
+  /** Runs an action now, or at `thaw` while frozen. Rejects when the signal aborts or the call is cancelled. */
+  async #pass(owner: PausedCall['owner'], signal: AbortSignal, action = () => {}): Promise<void> {
     signal.throwIfAborted()
-    if (this.#isFrozen) await this.#hold(owner, signal, action)
-    // The await lets an abort right after the call still count.
+    if (this.#isFrozen) await this.#pause(owner, signal, action)
+    // The await gives an abort right after the call time to take effect.
     else await action()
     signal.throwIfAborted()
   }
 
-  async #hold(owner: HeldCall['owner'], signal: AbortSignal, action: () => void): Promise<void> {
+  async #pause(owner: PausedCall['owner'], signal: AbortSignal, action: () => void): Promise<void> {
     const giveUp = () => this.#giveUp(signal.reason, (call) => call.signal === signal)
     signal.addEventListener('abort', giveUp)
     try {
@@ -153,14 +153,14 @@ export class Broker {
           action()
           resolve()
         }
-        this.#heldCalls.push({ owner, signal, proceed, fail })
+        this.#pausedCalls.push({ owner, signal, proceed, fail })
       })
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
   }
 
-  #holdFrame(owner: Connection, nth: number, topic: Topic, bytes: Uint8Array): void {
+  #pauseFrame(owner: Connection, nth: number, topic: Topic, bytes: Uint8Array): void {
     const sender = owner.client
     // The sender may use its bytes again.
     const kept = new Uint8Array(bytes)
@@ -169,12 +169,12 @@ export class Broker {
       for (const { connection } of this.#receivers(sender, topic))
         this.deliveries.lose(connection.client, 'cut')
     }
-    this.#heldCalls.push({ owner, proceed, fail })
+    this.#pausedCalls.push({ owner, proceed, fail })
   }
 
-  #giveUp(cause: unknown, isMeant: (call: HeldCall) => boolean): void {
-    const givenUp = this.#heldCalls.filter(isMeant)
-    this.#heldCalls = this.#heldCalls.filter((call) => !isMeant(call))
+  #giveUp(cause: unknown, isMeant: (call: PausedCall) => boolean): void {
+    const givenUp = this.#pausedCalls.filter(isMeant)
+    this.#pausedCalls = this.#pausedCalls.filter((call) => !isMeant(call))
     for (const { fail } of givenUp) fail(cause)
   }
 
@@ -204,7 +204,7 @@ export class Broker {
   }
 
   #end(connection: Connection): void {
-    const isItsOpening = ({ owner }: HeldCall) => owner === connection && connection.state === 'opening'
+    const isItsOpening = ({ owner }: PausedCall) => owner === connection && connection.state === 'opening'
     this.#giveUp(closedWhileOpening(), isItsOpening)
     connection.state = 'ended'
     this.#connections.delete(connection)
@@ -213,7 +213,7 @@ export class Broker {
   }
 
   #unsubscribe(subscription: Subscription): void {
-    // A join that is left while it waits ends here twice; by then a later one may hold the topic.
+    // A join that is left while paused ends here twice; the second time a later join may own the topic.
     if (subscription.state === 'ended') return
     subscription.state = 'ended'
     const { connection, topic } = subscription

@@ -1,33 +1,33 @@
 import type { Topic, TransportHost } from 'rivulet'
 
 /**
- * What a bus did to frames. The unit is one delivery, a frame on its way to one receiver: a frame that three
- * transports have joined counts three times, one that nobody has joined does not count.
+ * Counts deliveries by outcome. A delivery is one frame for one receiver: a frame on a topic that three transports have
+ * joined counts three times, on a topic without a join it does not count.
  * `sent + duplicated = delivered + lost + partitioned + cut + left + inFlight` at any time.
  */
 export interface BusCounts {
-  /** Routed to a receiver. Frames that a freeze holds are routed, and so counted, when it ends. */
+  /** Routed to a receiver. Frames sent during a freeze are routed, and so counted, at `thaw`. */
   readonly sent: number
-  /** Second copies made on purpose. */
+  /** Duplicates that the `duplicate` chance made. */
   readonly duplicated: number
-  /** Handed to the receiver, copies included. */
+  /** Handed to the receiver, duplicates included. */
   readonly delivered: number
   /** Lost by the `loss` chance. */
   readonly lost: number
-  /** Lost because a partition lay between sender and receiver. */
+  /** Lost because a partition separated sender and receiver. */
   readonly partitioned: number
-  /** Lost on the way: the bus went down, or their sender's `close` ran out of time during a freeze. */
+  /** Lost in flight: the bus went down, or the sender's `close` ran out of time during a freeze. */
   readonly cut: number
-  /** Dropped because the receiver had left the topic or closed when they arrived. */
+  /** Dropped because the receiver had left the topic or closed by the time of arrival. */
   readonly left: number
-  /** On the way now. */
+  /** In flight now. */
   readonly inFlight: number
 }
 
-/** Names one of the things that can happen to a delivery. */
+/** An outcome of a delivery. */
 export type Counted = Exclude<keyof BusCounts, 'inFlight'>
 
-/** Counts what happens to deliveries. */
+/** Counts deliveries by outcome. */
 export class Counter {
   readonly #counts = { sent: 0, duplicated: 0, delivered: 0, lost: 0, partitioned: 0, cut: 0, left: 0 }
 
@@ -42,10 +42,10 @@ export class Counter {
   }
 }
 
-/** A transport as its bus knows it; the same over all its connections. */
+/** The bus's record of a transport; one for all its connections. */
 export interface Client {
   readonly number: number
-  /** Counts what was sent to this transport. */
+  /** Counts the deliveries to this transport. */
   readonly counter: Counter
 }
 
@@ -54,34 +54,34 @@ export interface Connection {
   readonly client: Client
   readonly host: TransportHost
   readonly subscriptions: Map<Topic, Subscription>
-  /** Deliveries that wait here until later ones of the same sender have gone first. */
-  readonly heldBack: Set<Delivery>
+  /** Deliveries that wait until later ones of the same sender have overtaken them. */
+  readonly reordered: Set<Delivery>
   /** Opening, then up, then ended; never back. */
   state: 'opening' | 'up' | 'ended'
 }
 
-/** One `join`, or one `watch`. A delivery belongs to the join that it was routed to, so a later one does not get it. */
+/** One `join` or one `watch`. A delivery belongs to the join it was routed to; a later join does not receive it. */
 export interface Subscription {
   readonly connection: Connection
-  /** What is joined; of a watch the beginning that all topics of the hub have, which is no topic itself. */
+  /** The joined topic; for a watch the common prefix of the hub's topics, which is no topic itself. */
   readonly topic: Topic
   /** Joining, then joined, then ended; never back. */
   state: 'joining' | 'joined' | 'ended'
 }
 
-/** One copy of a frame on its way to one receiver. */
+/** One copy of a frame in flight to one receiver. */
 export interface Delivery {
   readonly sender: Client
   readonly subscription: Subscription
   readonly topic: Topic
   readonly bytes: Uint8Array
   readonly delayMs: number
-  /** How many deliveries of the same sender still have to go first. */
-  letsPass: number
+  /** Number of deliveries of the same sender that still have to overtake this one. */
+  overtakenBy: number
   dueMs: number
 }
 
-/** Calls a host, which must not throw but may. What it throws is reported to it once. */
+/** Calls a host. It must not throw; if it does, the error is reported to it once. */
 export function callHost(host: TransportHost, topic: Topic | undefined, call: () => void): void {
   try {
     call()
@@ -89,7 +89,7 @@ export function callHost(host: TransportHost, topic: Topic | undefined, call: ()
     try {
       host.error(topic, thrown instanceof Error ? thrown : new Error(String(thrown)))
     } catch {
-      // Nobody is left to tell.
+      // The error cannot be reported anywhere.
     }
   }
 }

@@ -11,32 +11,32 @@ import {
 } from './client.ts'
 import { drawCopies } from './faults.ts'
 
-/** The longest that a frame is held back. */
-const MAX_HOLD_MS = 20
-/** The due time of a delivery without delay: before every delayed one, whatever the clock says. */
+/** The longest delay for the sake of reordering. */
+const MAX_REORDER_MS = 20
+/** The due time of a delivery without delay: before every delayed one, at any time of the clock. */
 const AT_ONCE = -Infinity
 const NEVER = Infinity
-// Two hubs that answer each other without end would keep the event loop in microtasks, and no timer, socket or input
-// would get its turn. So after this many rounds in a row, a few milliseconds, the next round waits for a timer of 0 ms.
+// Two hubs that answer each other without end would keep the event loop in microtasks and starve timers, sockets and
+// input. So after this many rounds in a row, a few milliseconds, the next round waits for a timer of 0 ms.
 const MAX_ROUNDS = 1000
 // Rounds are in a row while the next frame is sent within this many turns of the microtask queue; a hub needs fewer to
-// answer. A quiet time starts the count again without a timer: else a bus under fake timers would stop at the limit.
-const QUIET_TURNS = 16
+// answer. An idle time resets the count without a timer: otherwise a bus under fake timers would stop at the limit.
+const IDLE_TURNS = 16
 
 /**
- * Takes frames to their receivers, with the faults that the options ask for, and counts the outcome of each.
- * Deliveries without delay arrive in the next microtask, those of one tick in one round; delayed ones when they are
- * due, by one timer. Nothing is scheduled while nothing is on its way.
+ * Delivers frames to their receivers with the faults of the options, and counts the outcome of each. Deliveries without
+ * delay arrive in the next microtask, those of one tick in one round; delayed ones when they are due, by one timer.
+ * While no frame is in flight nothing is scheduled.
  */
 export class Deliveries {
   readonly counter = new Counter()
   readonly #options: ResolvedOptions
-  // In the order of sending, which decides between deliveries that are due at the same time. It is not sorted by due
-  // time: reading all of it once a round costs less.
-  readonly #onTheWay = new Set<Delivery>()
+  // In send order, which decides between deliveries that are due at the same time. Not sorted by due time: reading all
+  // of it once a round costs less.
+  readonly #inFlight = new Set<Delivery>()
   #isPaused = false
   #roundsInRow = 0
-  // When the next round is due: AT_ONCE also while it waits in a microtask, NEVER when none is arranged.
+  // The time of the next round: AT_ONCE also while it waits in a microtask, NEVER when none is scheduled.
   #nextRoundMs = NEVER
   #cancelTimer: (() => void) | undefined
 
@@ -44,7 +44,7 @@ export class Deliveries {
     this.#options = options
   }
 
-  /** Sends the `nth` frame of a sender on its way to one receiver. */
+  /** Starts the delivery of a sender's `nth` frame to one receiver. */
   send(sender: Client, nth: number, subscription: Subscription, topic: Topic, bytes: Uint8Array): void {
     const receiver = subscription.connection.client
     const route = { sender: sender.number, nth, receiver: receiver.number }
@@ -52,14 +52,14 @@ export class Deliveries {
     this.#count(receiver, 'sent')
     if (copies.length === 0) this.#count(receiver, 'lost')
     if (copies.length === 2) this.#count(receiver, 'duplicated')
-    for (const { delayMs, letsPass } of copies) {
-      // Bytes of its own for each receiver. Not by `slice`, since that of a Node Buffer shares the memory.
+    for (const { delayMs, overtakenBy } of copies) {
+      // Each receiver gets its own bytes. Not by `slice`, since that of a Node Buffer shares the memory.
       const copy = new Uint8Array(bytes)
-      this.#start({ sender, subscription, topic, bytes: copy, delayMs, letsPass, dueMs: NEVER })
+      this.#start({ sender, subscription, topic, bytes: copy, delayMs, overtakenBy, dueMs: NEVER })
     }
   }
 
-  /** Counts a frame that does not get on its way. */
+  /** Counts a frame that is lost before it is in flight. */
   lose(receiver: Client, outcome: 'partitioned' | 'cut'): void {
     this.#count(receiver, 'sent')
     this.#count(receiver, outcome)
@@ -67,7 +67,7 @@ export class Deliveries {
 
   /** Ends the deliveries to one connection, or to all, undelivered. */
   drop(outcome: 'left' | 'cut', connection?: Connection): void {
-    for (const delivery of this.#onTheWay) {
+    for (const delivery of this.#inFlight) {
       const isMeant = connection === undefined || delivery.subscription.connection === connection
       if (isMeant) this.#end(delivery, outcome)
     }
@@ -75,7 +75,7 @@ export class Deliveries {
     this.#arrangeRound()
   }
 
-  /** Delivers nothing more until `resume`. */
+  /** Stops delivering until `resume`. */
   pause(): void {
     this.#isPaused = true
     this.#cancelRound()
@@ -88,32 +88,32 @@ export class Deliveries {
 
   // Later deliveries are counted, not timed, so that the order is the same in every run.
   #start(delivery: Delivery): void {
-    const { sender, delayMs, letsPass } = delivery
-    const { heldBack } = delivery.subscription.connection
-    this.#schedule(delivery, letsPass > 0 ? delayMs + MAX_HOLD_MS : delayMs)
-    for (const earlier of heldBack) {
-      if (earlier.sender === sender) earlier.letsPass -= 1
-      if (earlier.letsPass > 0) continue
-      heldBack.delete(earlier)
+    const { sender, delayMs, overtakenBy } = delivery
+    const { reordered } = delivery.subscription.connection
+    this.#schedule(delivery, overtakenBy > 0 ? delayMs + MAX_REORDER_MS : delayMs)
+    for (const earlier of reordered) {
+      if (earlier.sender === sender) earlier.overtakenBy -= 1
+      if (earlier.overtakenBy > 0) continue
+      reordered.delete(earlier)
       this.#schedule(earlier, earlier.delayMs)
     }
-    if (letsPass > 0) heldBack.add(delivery)
+    if (overtakenBy > 0) reordered.add(delivery)
   }
 
   #schedule(delivery: Delivery, delayMs: number): void {
     const dueMs = delayMs > 0 ? this.#options.environment.nowMs() + delayMs : AT_ONCE
-    // A delivery that was held back for nearly as long as it may be goes on when that time is over.
+    // A delivery close to its longest delay keeps its due time.
     if (dueMs >= delivery.dueMs) return
     delivery.dueMs = dueMs
-    // Otherwise it goes behind those that it has let pass.
-    this.#onTheWay.delete(delivery)
-    this.#onTheWay.add(delivery)
+    // Otherwise it follows the deliveries that have overtaken it.
+    this.#inFlight.delete(delivery)
+    this.#inFlight.add(delivery)
     this.#arrangeRoundBy(dueMs)
   }
 
   #arrangeRound(): void {
     let firstMs = NEVER
-    for (const { dueMs } of this.#onTheWay) firstMs = Math.min(firstMs, dueMs)
+    for (const { dueMs } of this.#inFlight) firstMs = Math.min(firstMs, dueMs)
     this.#arrangeRoundBy(firstMs)
   }
 
@@ -140,19 +140,19 @@ export class Deliveries {
     this.#cancelRound()
     this.#roundsInRow = roundsInRow
     const nowMs = this.#options.environment.nowMs()
-    const due = [...this.#onTheWay].filter(({ dueMs }) => dueMs <= nowMs).sort(byDueTime)
+    const due = [...this.#inFlight].filter(({ dueMs }) => dueMs <= nowMs).sort(byDueTime)
     for (const delivery of due) {
-      // The host that was called before may have frozen the bus, left, or brought the bus down.
+      // The host called before may have frozen the bus, left, or brought the bus down.
       if (this.#isPaused) break
-      if (this.#onTheWay.has(delivery)) this.#deliver(delivery)
+      if (this.#inFlight.has(delivery)) this.#deliver(delivery)
     }
     this.#arrangeRound()
-    if (roundsInRow > 0) this.#awaitQuiet(QUIET_TURNS)
+    if (roundsInRow > 0) this.#awaitIdle(IDLE_TURNS)
   }
 
-  #awaitQuiet(turns: number): void {
+  #awaitIdle(turns: number): void {
     if (this.#nextRoundMs === AT_ONCE) return
-    if (turns > 0) queueMicrotask(() => this.#awaitQuiet(turns - 1))
+    if (turns > 0) queueMicrotask(() => this.#awaitIdle(turns - 1))
     else this.#roundsInRow = 0
   }
 
@@ -168,8 +168,8 @@ export class Deliveries {
 
   #end(delivery: Delivery, outcome: Counted): void {
     const { connection } = delivery.subscription
-    this.#onTheWay.delete(delivery)
-    connection.heldBack.delete(delivery)
+    this.#inFlight.delete(delivery)
+    connection.reordered.delete(delivery)
     this.#count(connection.client, outcome)
   }
 
@@ -179,7 +179,7 @@ export class Deliveries {
   }
 }
 
-// The sort is stable and takes NaN, the difference of two that are due at once, for equal.
+// The sort is stable and treats NaN, the difference of two AT_ONCE, as equal.
 function byDueTime(one: Delivery, other: Delivery): number {
   return one.dueMs - other.dueMs
 }

@@ -1,33 +1,33 @@
 import type { ResolvedOptions } from './bus-options.ts'
 
-/** How one copy of a frame reaches a receiver. */
+/** The fate of one copy of a frame on its path to a receiver. */
 export interface Copy {
   readonly delayMs: number
-  /** How many later frames of the same sender go first; 0 keeps the place. */
-  readonly letsPass: number
+  /** Number of later frames of the same sender that overtake it; 0 keeps the order. */
+  readonly overtakenBy: number
 }
 
-/** Which frame goes to which receiver: all that its faults depend on beside the options. */
+/** A frame and its receiver; the faults depend on these and the options only. */
 export interface Route {
   /** Number of the sending transport on its bus. */
   readonly sender: number
-  /** Which call of that transport's `send`, from 0. */
+  /** The index of the call of that transport's `send`, from 0. */
   readonly nth: number
   /** Number of the receiving transport on its bus. */
   readonly receiver: number
 }
 
-const MAX_LETS_PASS = 8
-// What a number is drawn for. Each copy of a frame draws for itself, so those of copies are two apart.
+const MAX_OVERTAKEN_BY = 8
+// The purposes of random numbers. Each copy of a frame draws its own, so the purposes of copies are two apart.
 const LOSS = 0
 const DUPLICATE = 1
 const DELAY = 2
 const REORDER = 4
-const LETS_PASS = 6
+const OVERTAKEN_BY = 6
 
 /**
- * Draws which copies of a frame reach a receiver: none when it is lost, two when it is doubled. A function of its
- * arguments alone, so that neither time nor other senders change a run.
+ * Draws the copies of a frame for a receiver: none when it is lost, two when it is duplicated. A pure function, so that
+ * neither time nor other senders change a run.
  */
 export function drawCopies(options: ResolvedOptions, route: Route): readonly Copy[] {
   if (happens(options.loss, options, route, LOSS)) return []
@@ -39,10 +39,12 @@ export function drawCopies(options: ResolvedOptions, route: Route): readonly Cop
 
 function drawCopy(options: ResolvedOptions, route: Route, copy: 0 | 1): Copy {
   const [minMs, maxMs] = options.delayMs
-  const isHeldBack = happens(options.reorder, options, route, REORDER + copy)
+  const isReordered = happens(options.reorder, options, route, REORDER + copy)
   return {
     delayMs: maxMs === minMs ? minMs : minMs + (maxMs - minMs) * draw(options, route, DELAY + copy),
-    letsPass: isHeldBack ? 1 + Math.floor(MAX_LETS_PASS * draw(options, route, LETS_PASS + copy)) : 0,
+    overtakenBy: isReordered
+      ? 1 + Math.floor(MAX_OVERTAKEN_BY * draw(options, route, OVERTAKEN_BY + copy))
+      : 0,
   }
 }
 

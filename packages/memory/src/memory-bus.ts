@@ -1,4 +1,5 @@
 import type { Transport } from 'rivulet'
+import { invalidOptions } from 'rivulet/adapter'
 import { Broker } from './broker.ts'
 import { capabilitiesOf, type MemoryBusOptions, resolveOptions } from './bus-options.ts'
 import { type BusCounts, type Client, type Connection, Counter } from './client.ts'
@@ -9,15 +10,15 @@ type Side = Transport | readonly Transport[]
 /** Links the hubs of one process, and breaks the links on request. */
 export interface MemoryBus {
   /**
-   * Makes one more transport, for one hub. Transports are numbered in the order in which they are made; faults
-   * are drawn by these numbers.
+   * Makes one more transport, for one hub. Transports are numbered in creation order; faults are drawn by these
+   * numbers.
    */
   transport(): Transport
 
   /**
-   * Loses every frame that one side sends to the other from now on, both ways; all stay connected. A side is one
-   * transport or several. Partitions add up until `heal`; what a freeze holds counts as sent at `thaw`. Throws
-   * `TypeError` when a side is empty, holds a transport of another bus, or shares one with the other side.
+   * Loses every frame between the two sides from now on, in both directions; all stay connected. A side is one transport
+   * or several. Partitions add up until `heal`; frames paused by a freeze count as sent at `thaw`. Throws
+   * `INVALID_OPTIONS` when a side is empty, contains a transport of another bus, or shares one with the other side.
    */
   partition(a: Side, b: Side): void
 
@@ -25,16 +26,16 @@ export interface MemoryBus {
   heal(): void
 
   /**
-   * Stops everything without losing anything, as a stalled network does: frames, also those on their way, joins,
-   * flushes and opening wait for `thaw`, and so does a `close` with frames to hand over. `leave` still acts at once.
+   * Pauses the bus without losing anything, like a stalled network: frames, also those in flight, joins, flushes and
+   * opening wait for `thaw`, and so does a `close` with unsent frames. `leave` still acts at once.
    */
   freeze(): void
 
-  /** Lets everything that `freeze` held go on, late and in order. */
+  /** Resumes everything that `freeze` paused, late and in order. */
   thaw(): void
 
   /**
-   * Kills the bus, as a broker that crashes: frames on their way are cut, open transports get `host.down(cause)`
+   * Ends the bus like a broker crash: frames in flight are cut, open transports get `host.down(cause)`
    * before this returns, and opening rejects with `cause` until `up`.
    */
   down(cause?: Error): void
@@ -42,13 +43,13 @@ export interface MemoryBus {
   /** Lets transports open again. */
   up(): void
 
-  /** Reads what became of the frames so far, of all or of those sent to one transport. */
+  /** Returns the counts of all deliveries so far, or of those to one transport. */
   counts(receiver?: Transport): BusCounts
 }
 
 /**
- * Makes a bus, which delivers every frame once, in order and within the tick unless the options say otherwise.
- * Throws `TypeError` or `RangeError` for an option that is wrong.
+ * Makes a bus. It delivers every frame once, in order and within the tick unless the options inject faults.
+ * Throws `INVALID_OPTIONS`.
  */
 export function memoryBus(options?: MemoryBusOptions): MemoryBus {
   const broker = new Broker(resolveOptions(options))
@@ -73,9 +74,9 @@ export function memoryBus(options?: MemoryBusOptions): MemoryBus {
 }
 
 function transportOf(broker: Broker, client: Client): Transport {
-  // Kept when it has ended, since a freeze may still hold what it sent.
+  // Kept after its end, since frames that it sent may still be paused by a freeze.
   let connection: Connection | undefined
-  // Counts every call, refused ones too, so that an outage does not shift the faults of later frames.
+  // Counts every call, also refused ones, so that an outage does not shift the faults of later frames.
   let sends = 0
   const upConnection = () => {
     if (connection?.state === 'up') return connection
@@ -88,7 +89,7 @@ function transportOf(broker: Broker, client: Client): Transport {
       if (connection && connection.state !== 'ended') {
         throw new Error('The transport is open or opening; close it before opening it again.')
       }
-      connection = { client, host, subscriptions: new Map(), heldBack: new Set(), state: 'opening' }
+      connection = { client, host, subscriptions: new Map(), reordered: new Set(), state: 'opening' }
       await broker.open(connection, signal)
     },
     send(topic, frame) {
@@ -110,9 +111,9 @@ function transportOf(broker: Broker, client: Client): Transport {
 function sidesOf(clients: WeakMap<Transport, Client>, ...sides: [Side, Side]): [Set<Client>, Set<Client>] {
   const sideOf = (side: Side) => new Set([side].flat().map((transport) => clientOf(clients, transport)))
   const [a, b] = [sideOf(sides[0]), sideOf(sides[1])]
-  if (a.size === 0 || b.size === 0) throw new TypeError('A side of a partition has no transport.')
+  if (a.size === 0 || b.size === 0) throw invalidOptions('A side of a partition has no transport.')
   if ([...a].some((client) => b.has(client))) {
-    throw new TypeError('A transport is on both sides of the partition.')
+    throw invalidOptions('A transport is on both sides of the partition.')
   }
   return [a, b]
 }
@@ -120,5 +121,5 @@ function sidesOf(clients: WeakMap<Transport, Client>, ...sides: [Side, Side]): [
 function clientOf(clients: WeakMap<Transport, Client>, transport: Transport): Client {
   const client = clients.get(transport)
   if (client) return client
-  throw new TypeError('The transport was not made by this bus; pass what its transport() returned.')
+  throw invalidOptions('The transport was not made by this bus; pass what its transport() returned.')
 }

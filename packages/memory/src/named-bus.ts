@@ -1,17 +1,18 @@
 import type { Transport } from 'rivulet'
+import { invalidOptions } from 'rivulet/adapter'
 import { capabilitiesOf, type MemoryBusOptions, type ResolvedOptions, resolveOptions } from './bus-options.ts'
 import { type MemoryBus, memoryBus } from './memory-bus.ts'
 
 /**
- * Makes a transport from one `memory:name` URL: all that open the same name in this process meet on one bus, which
+ * Makes a transport from one `memory:name` URL: all transports of one name in this process share one bus, which
  * is dropped when the last of them closes. A name is 1 to 64 characters of A-Z a-z 0-9 _ -. Options may follow as a
- * query, `memory:name?seed=7&loss=0.1&delayMs=1,5`, and must be the same for all. Throws `TypeError` or `RangeError`
- * for a URL or an option that is wrong, `Error` for other options than those the bus was made with.
+ * query, `memory:name?seed=7&loss=0.1&delayMs=1,5`, and must be the same for all. With `alone=true` a hub in a forked
+ * process may be the only one. Throws `INVALID_OPTIONS`, also for other options than those of the existing bus.
  */
 export function transportFromUrls(urls: readonly string[]): Transport {
   const [url] = urls
   if (url === undefined || urls.length > 1) {
-    throw new TypeError(`A memory bus has one URL, not ${urls.length}; it lives in this process only.`)
+    throw invalidOptions(`A memory bus has one URL, not ${urls.length}; it lives in this process only.`)
   }
   const address = parseUrl(url)
   findBus(address)
@@ -21,9 +22,11 @@ export function transportFromUrls(urls: readonly string[]): Transport {
 interface Address {
   readonly name: string
   readonly options: ResolvedOptions
+  /** Whether a hub may be alone in a forked process without a report. */
+  readonly isAloneAllowed: boolean
 }
 
-/** A bus that is in use under a name. */
+/** A bus in use, registered under a name. */
 interface NamedBus {
   readonly bus: MemoryBus
   readonly options: ResolvedOptions
@@ -31,7 +34,7 @@ interface NamedBus {
   readonly users: Set<Transport>
 }
 
-/** What one transport uses from its first `open` to its `close`, over the outages between. */
+/** A transport's use of a bus from its first `open` to its `close`, across outages. */
 interface Use {
   readonly namedBus: NamedBus
   readonly transport: Transport
@@ -47,6 +50,7 @@ function namedTransport(address: Address): Transport {
   return {
     name: 'memory',
     capabilities: capabilitiesOf(address.options),
+    othersInProcess: address.isAloneAllowed ? undefined : () => (use ? use.namedBus.users.size - 1 : 0),
     async open(host, signal) {
       signal.throwIfAborted()
       if (!use || use.isOver) use = beginUse(address)
@@ -70,19 +74,21 @@ function namedTransport(address: Address): Transport {
 function parseUrl(url: string): Address {
   const [, name, query] = /^memory:([A-Za-z0-9_-]{1,64})(?:\?(.*))?$/i.exec(url) ?? []
   if (name === undefined) {
-    throw new TypeError(
+    throw invalidOptions(
       `"${url}" names no memory bus; write memory:name, with a name of 1 to 64 characters of A-Z a-z 0-9 _ -.`,
     )
   }
-  return { name, options: resolveOptions(optionsOf(query)) }
+  const { alone = 'false', ...options } = optionsOf(query)
+  if (alone !== 'true' && alone !== 'false') throw invalidOptions('alone is true or false.')
+  return { name, options: resolveOptions(options), isAloneAllowed: alone === 'true' }
 }
 
-// By hand: `URLSearchParams` is not in every runtime.
-function optionsOf(query = ''): MemoryBusOptions {
+// Parsed here because `URLSearchParams` is not in every runtime.
+function optionsOf(query = ''): MemoryBusOptions & { readonly alone?: unknown } {
   const options = new Map<string, unknown>()
   for (const pair of query.split('&').filter((pair) => pair !== '')) {
     const [key, value = ''] = pair.split(/=(.*)/s, 2).map(decoded) as [string, string?]
-    if (options.has(key)) throw new TypeError(`The option "${key}" is given twice.`)
+    if (options.has(key)) throw invalidOptions(`The option "${key}" is given twice.`)
     options.set(key, readValue(key, value))
   }
   return Object.fromEntries(options)
@@ -92,24 +98,25 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    throw new TypeError(`"${part}" is not percent-encoded UTF-8; write a % as %25.`)
+    throw invalidOptions(`"${part}" is not percent-encoded UTF-8; write a % as %25.`)
   }
 }
 
 function readValue(key: string, value: string): unknown {
+  if (key === 'alone') return value
   if (key === 'delayMs') return value.split(',').map(readNumber)
   if (key === 'echoes') return value === 'true' ? true : value === 'false' ? false : value
   return readNumber(value)
 }
 
-// `Number('')` is 0, which `?loss=` does not say.
+// `Number('')` is 0, but `?loss=` has no value.
 function readNumber(value: string): number {
   return value.trim() === '' ? Number.NaN : Number(value)
 }
 
 const REGISTRY = Symbol.for('rivulet.memory')
 
-// On the global object, so that the ESM and the CJS copy of this package meet.
+// On the global object, so that the ESM and the CJS copy of this package share it.
 function registry(): Map<string, NamedBus> {
   const shared = globalThis as { [REGISTRY]?: Map<string, NamedBus> }
   shared[REGISTRY] ??= new Map()
@@ -121,7 +128,7 @@ function findBus({ name, options }: Address): NamedBus | undefined {
   if (!found) return undefined
   const [made, asked] = [describe(found.options), describe(options)]
   if (made === asked) return found
-  throw new Error(
+  throw invalidOptions(
     `The bus memory:${name} is in use with the options ${made}, not ${asked}; use the same ones.`,
   )
 }
@@ -139,7 +146,7 @@ function beginUse(address: Address): Use {
   return { namedBus, transport, isOver: false }
 }
 
-// Every close of a transport comes here; only the first one of the last user drops the bus.
+// Called at every close of a transport; only the first close of the last user drops the bus.
 function endUse({ namedBus, transport }: Use, { name }: Address): void {
   if (namedBus.users.delete(transport) && namedBus.users.size === 0) registry().delete(name)
 }

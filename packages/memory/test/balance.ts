@@ -1,7 +1,7 @@
 import type { BusCounts } from '@rivulet/memory'
 import { expect } from 'vitest'
 
-/** Asserts the law of the counts, and that nothing is on its way. */
+/** Asserts the law of the counts, and that no frame is in flight. */
 export function expectBalance(counts: BusCounts): void {
   const { sent, duplicated, delivered, lost, partitioned, cut, left, inFlight } = counts
   expect(sent + duplicated).toBe(delivered + lost + partitioned + cut + left)

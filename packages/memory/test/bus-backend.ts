@@ -2,7 +2,7 @@ import { type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import type { ContractBackend } from 'rivulet/testing'
 import { elsewhere } from './elsewhere.ts'
 
-/** A bus as the contract suite wants it. */
+/** Makes the contract suite's backend from a bus. */
 export function busBackend(options?: MemoryBusOptions): ContractBackend {
   const bus = memoryBus(options)
   return {

@@ -7,7 +7,7 @@ export const TOPIC = 'rivulet/default/a' as Topic
 /** Never aborts. */
 export const { signal: endless } = new AbortController()
 
-/** An open transport and what it heard. */
+/** An open transport and its received frames. */
 export interface Client {
   readonly transport: Transport
   readonly heard: string[]

@@ -84,7 +84,7 @@ describe('a bus', () => {
     expect(a.downs).toEqual([])
   })
 
-  test('tells a host that throws in receive what it threw', async () => {
+  test('reports to a host that throws in receive its own error', async () => {
     const bus = memoryBus()
     const a = await connect(bus)
     const b = clientOf(bus.transport())
@@ -160,7 +160,7 @@ describe('a host that acts on the bus while it receives', () => {
 })
 
 describe('a partition', () => {
-  test('loses what one side sends to the other, and nothing else', async () => {
+  test('loses frames from one side to the other, and no others', async () => {
     const bus = memoryBus()
     const [a, b, c] = [await connect(bus, TOPIC), await connect(bus, TOPIC), await connect(bus, TOPIC)]
     bus.partition(a.transport, b.transport)
@@ -190,7 +190,7 @@ describe('a partition', () => {
     expect(bus.counts().partitioned).toBe(6)
   })
 
-  test('spares what was on its way before', async () => {
+  test('spares frames that were in flight before', async () => {
     const bus = memoryBus({ delayMs: [5, 5] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, 'before')
@@ -199,7 +199,7 @@ describe('a partition', () => {
     expect(b.heard).toEqual(['before'])
   })
 
-  test('refuses sides that make no sense', () => {
+  test('refuses invalid sides', () => {
     const bus = memoryBus()
     const [a, b] = [bus.transport(), bus.transport()]
     expect(() => bus.partition(a, memoryBus().transport())).toThrow(/not made by this bus/)
@@ -210,7 +210,7 @@ describe('a partition', () => {
 })
 
 describe('a freeze', () => {
-  test('holds frames, also those on their way, and thaw hands them over in order', async () => {
+  test('pauses frames, also those in flight, and thaw delivers them in order', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, '1')
@@ -225,7 +225,7 @@ describe('a freeze', () => {
     expectBalance(bus.counts())
   })
 
-  test('holds delayed frames past their time', async () => {
+  test('pauses delayed frames past their time', async () => {
     const bus = memoryBus({ delayMs: [1, 1] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, '1')
@@ -237,7 +237,7 @@ describe('a freeze', () => {
     expect(b.heard).toEqual(['1'])
   })
 
-  test('holds opening, joins and flushes until thaw', async () => {
+  test('pauses opening, joins and flushes until thaw', async () => {
     const bus = memoryBus()
     const a = await connect(bus)
     const b = clientOf(bus.transport())
@@ -256,7 +256,7 @@ describe('a freeze', () => {
     expect(a.heard).toEqual(['heard'])
   })
 
-  test('routes a held frame by the joins at thaw, in the order of the calls', async () => {
+  test('routes a paused frame by the joins at thaw, in call order', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus)]
     bus.freeze()
@@ -269,7 +269,7 @@ describe('a freeze', () => {
     expect(b.heard).toEqual(['after the join'])
   })
 
-  test('lets a signal end what waits', async () => {
+  test('cancels a paused call when its signal aborts', async () => {
     const bus = memoryBus()
     const a = await connect(bus)
     const b = clientOf(bus.transport())
@@ -336,7 +336,7 @@ describe('a freeze', () => {
     })
   })
 
-  test('makes close wait, and hands over what was sent before', async () => {
+  test('makes close wait, and delivers frames sent before', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     bus.freeze()
@@ -354,7 +354,7 @@ describe('a freeze', () => {
     expect(b.heard).toEqual(['held'])
   })
 
-  test('lets the signal of close end the wait, and counts what is cut', async () => {
+  test('ends the wait of close when its signal aborts, and counts cut frames', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     bus.freeze()
@@ -386,7 +386,7 @@ describe('a freeze', () => {
 })
 
 describe('an outage', () => {
-  test('cuts what is on its way and tells every open transport why', async () => {
+  test('cuts frames in flight and reports the cause to every open transport', async () => {
     const bus = memoryBus()
     const [a, b, closed] = [await connect(bus), await connect(bus, TOPIC), await connect(bus)]
     await closed.transport.close(endless)
@@ -405,7 +405,7 @@ describe('an outage', () => {
     expect(bus.counts()).toMatchObject({ sent: 2, cut: 1, delivered: 1 })
   })
 
-  test('during a freeze drops all that waits', async () => {
+  test('drops all paused calls during a freeze', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     const c = clientOf(bus.transport())

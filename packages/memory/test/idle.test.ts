@@ -10,7 +10,7 @@ describe('no timer is left', () => {
     vi.useRealTimers()
   })
 
-  test('while nothing is on its way', async () => {
+  test('while no frame is in flight', async () => {
     const bus = memoryBus({ delayMs: [1, 5], reorder: 0.5 })
     const [a] = [await connect(bus), await connect(bus, TOPIC)]
     expect(vi.getTimerCount()).toBe(0)
@@ -20,7 +20,7 @@ describe('no timer is left', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('when the receiver of what is on its way closes', async () => {
+  test('when the receiver of frames in flight closes', async () => {
     const bus = memoryBus({ delayMs: [60_000, 60_000] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, '1', '2')
@@ -45,7 +45,7 @@ describe('no timer is left', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('while a freeze holds what is on its way', async () => {
+  test('while a freeze pauses frames in flight', async () => {
     const bus = memoryBus({ delayMs: [1, 1] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, '1')
@@ -60,7 +60,7 @@ describe('no timer is left', () => {
   })
 })
 
-/** Sends in so many turns of one task that the bus gives way to a timer. */
+/** Sends in so many turns of one task that the bus waits for a timer. */
 async function sendUntilTimer(client: Client): Promise<void> {
   for (let turns = 0; vi.getTimerCount() === 0; turns++) {
     expect(turns).toBeLessThan(2_000)

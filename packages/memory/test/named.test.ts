@@ -14,7 +14,7 @@ describe('transports of one name', () => {
   testTransport({ test, create: () => namedBackend('memory:contract') })
 })
 
-/** A named bus under the name that the other process uses too, kept alive by a transport of its own. */
+/** Makes a bus under the name that the other process uses too, kept alive by its own transport. */
 async function namedBackend(url: string): Promise<ContractBackend> {
   const keeper = clientOf(transportFromUrls([url]))
   await keeper.transport.open(keeper.host, endless)
@@ -29,7 +29,7 @@ async function namedBackend(url: string): Promise<ContractBackend> {
 }
 
 describe('memory:name', () => {
-  test('links all that open the same name, and nobody else', async () => {
+  test('links all transports of the same name, and no others', async () => {
     const [a, b, c] = ['memory:one', 'memory:one', 'memory:two'].map((url) =>
       clientOf(transportFromUrls([url])),
     )
@@ -113,6 +113,8 @@ describe('memory:name', () => {
   test.each([
     [`memory:${'aZ09_-'.repeat(11).slice(0, 64)}`, {}],
     ['memory:short?', {}],
+    ['memory:short?alone=true', {}],
+    ['memory:short?alone=false&echoes=true', { echoes: true }],
     ['MEMORY:short', {}],
     ['memory:short?&echoes=false&&', { echoes: false }],
     ['memory:short?%65choes=%74rue', { echoes: true }],
@@ -149,23 +151,24 @@ describe('memory:name', () => {
     [['mqtt:a'], /names no memory bus/],
     [['xmemory:a'], /names no memory bus/],
     [['memory:a\n'], /names no memory bus/],
-    [['memory:a?los=1'], /Unknown option "los"/],
-    [['memory:a?__proto__=1'], /Unknown option "__proto__"/],
-    [['memory:a?loss=much'], /loss is a chance from 0 to 1, not NaN/],
-    [['memory:a?loss='], /loss is a chance/],
-    [['memory:a?loss'], /loss is a chance/],
-    [['memory:a?loss=%20'], /loss is a chance/],
-    [['memory:a?loss=0=1'], /loss is a chance/],
+    [['memory:a?los=1'], /There is no memory option "los"/],
+    [['memory:a?__proto__=1'], /There is no memory option "__proto__"/],
+    [['memory:a?loss=much'], /"loss" is a chance from 0 to 1, not NaN/],
+    [['memory:a?loss='], /"loss" is a chance/],
+    [['memory:a?loss'], /"loss" is a chance/],
+    [['memory:a?loss=%20'], /"loss" is a chance/],
+    [['memory:a?loss=0=1'], /"loss" is a chance/],
     [['memory:a?loss=0.1&loss=0.2'], /"loss" is given twice/],
     // Found by fuzzing: the engine says "URI malformed".
     [['memory:a?%E9=1'], /is not percent-encoded UTF-8/],
     [['memory:a?loss=%'], /write a % as %25/],
-    [['memory:a?echoes=1'], /echoes is true or false, not 1/],
-    [['memory:a?echoes'], /echoes is true or false, not \.$/],
-    [['memory:a?delayMs=5'], /delayMs is a pair/],
-    [['memory:a?seed=1#x'], /seed is an integer/],
+    [['memory:a?echoes=1'], /"echoes" is true or false, not "1"/],
+    [['memory:a?echoes'], /"echoes" is true or false, not ""\.$/],
+    [['memory:a?delayMs=5'], /"delayMs" is a pair/],
+    [['memory:a?seed=1#x'], /"seed" is a whole number/],
   ]
   test.each(wrong)('refuses %o', (urls, message) => {
-    expect(() => transportFromUrls(urls)).toThrow(message)
+    const refusal = { code: 'INVALID_OPTIONS', message: expect.stringMatching(message) }
+    expect(() => transportFromUrls(urls)).toThrow(expect.objectContaining(refusal))
   })
 })

@@ -15,10 +15,10 @@ const anyOptions: fc.Arbitrary<MemoryBusOptions> = fc.record({
   reorder: chance,
   delayMs: fc.constantFrom([0, 0] as const, [2, 2] as const, [0, 9] as const),
 })
-/** Who sends, in turn. */
+/** The senders, in turn. */
 const anySends = fc.array(fc.nat(SENDERS - 1), { maxLength: 40 })
 
-describe('what happens to a frame', () => {
+describe('the fate of a frame', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   })
@@ -62,7 +62,7 @@ describe('what happens to a frame', () => {
   })
 })
 
-describe('a frame that is held back', () => {
+describe('a frame that is reordered', () => {
   beforeEach(() => {
     vi.useFakeTimers()
   })
@@ -70,7 +70,7 @@ describe('a frame that is held back', () => {
     vi.useRealTimers()
   })
 
-  test('or only delayed is on its way for as long as the bounds of the delay say', async () => {
+  test('or only delayed has a latency within the bounds of the delay', async () => {
     const bus = memoryBus({ delayMs: [5, 9] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, ...Array(100).fill('x'))
@@ -83,7 +83,7 @@ describe('a frame that is held back', () => {
     expect(b.heard.length).toBe(100)
   })
 
-  test('goes on after 20 ms when nothing follows', async () => {
+  test('arrives after 20 ms without a later frame', async () => {
     const bus = memoryBus({ reorder: 1, delayMs: [2, 2] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, 'first')
@@ -93,7 +93,7 @@ describe('a frame that is held back', () => {
     expect(b.heard).toEqual(['first'])
   })
 
-  test('goes on once only, although enough follow later', async () => {
+  test('arrives once only, although enough frames follow later', async () => {
     const bus = memoryBus({ reorder: 1 })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, 'first')
@@ -103,7 +103,7 @@ describe('a frame that is held back', () => {
     expect(b.heard).toEqual(['first', ...Array(8).fill('later')])
   })
 
-  test('goes behind those that it lets pass, each copy for itself, also within a tick', async () => {
+  test('arrives after the frames that overtake it, each copy by itself, also in one tick', async () => {
     const bus = memoryBus({ reorder: 0.4, duplicate: 0.4, seed: 3 })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, ...Array.from({ length: 20 }, (_, nth) => String(nth)))
@@ -111,7 +111,7 @@ describe('a frame that is held back', () => {
     expect(b.heard.join()).toBe('1,0,3,0,5,3,6,2,7,8,4,11,12,7,13,14,16,9,17,10,15,17,18,14')
   })
 
-  test('goes on no later when enough follow at the last moment', async () => {
+  test('arrives no later when enough frames follow at the last moment', async () => {
     const bus = memoryBus({ reorder: 1, delayMs: [2, 2] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, 'first')
@@ -154,7 +154,7 @@ test.each([0.01, 0.1, 0.5, 0.99])('a chance of %d is met over many frames', asyn
   expect(Math.abs(duplicated - chance * (frames - lost))).toBeLessThan(tolerance)
 })
 
-/** Gives what each receiver heard of each sender, in order: all of the first receiver first. */
+/** Resolves to each receiver's frames of each sender, in order: all of the first receiver first. */
 async function run(
   options: MemoryBusOptions,
   sends: readonly number[],

@@ -3,7 +3,7 @@ import { createHub } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
 
-// Taken before the timers are faked: the end of a real task, in which the fake clock stands still.
+// Taken before the timers are faked: the end of a real task, during which the fake clock is stopped.
 const { setImmediate: afterTask } = globalThis
 const nextTask = () => new Promise((resolve) => afterTask(resolve))
 
@@ -12,7 +12,7 @@ afterEach(() => {
 })
 
 describe('under fake timers', () => {
-  test('a bus without delay opens, joins, delivers, flushes and closes while the clock stands still', async () => {
+  test('a bus without delay opens, joins, delivers and closes at a stopped clock', async () => {
     vi.useFakeTimers()
     const bus = memoryBus({ loss: 0.5, duplicate: 0.5 })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
@@ -24,7 +24,7 @@ describe('under fake timers', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a bus delivers in any number of tasks while the clock stands still', async () => {
+  test('a bus delivers in any number of tasks at a stopped clock', async () => {
     vi.useFakeTimers()
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
@@ -36,7 +36,7 @@ describe('under fake timers', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('hubs reach each other while the clock stands still', async () => {
+  test('hubs reach each other at a stopped clock', async () => {
     vi.useFakeTimers()
     const bus = memoryBus()
     const here = createHub({ transport: bus.transport() })
@@ -53,7 +53,7 @@ describe('under fake timers', () => {
     await closed
   })
 
-  test('what is delayed on purpose follows the clock', async () => {
+  test('delayed frames follow the clock', async () => {
     vi.useFakeTimers()
     const bus = memoryBus({ delayMs: [1000, 1000] })
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
@@ -75,7 +75,7 @@ describe('under fake timers', () => {
   })
 })
 
-/** Where an exchange ends that lets no timer run. */
+/** Bound on an exchange that starves timers. */
 const MOST_ANSWERS = 100_000
 
 describe('timers run while two transports answer each other without end', () => {

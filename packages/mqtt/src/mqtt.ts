@@ -1,9 +1,10 @@
-import type { RivuletError, Transport, TransportHost } from 'rivulet'
-import { dialShareMs, makeTransport, timeoutsOf } from 'rivulet/transport'
+import type { Transport, TransportHost } from 'rivulet'
+import { dialInTurn, dialShareMs, inRandomOrder, makeTransport, Refusals, timeoutsOf } from 'rivulet/adapter'
 import { capabilitiesOf } from './capabilities.ts'
 import { Connection } from './connection.ts'
 import { type MqttOptions, optionsFromUrls, resolveOptions, type Settings } from './options.ts'
-import { refusesProtocol } from './refusal.ts'
+import { refusalOf, refusesProtocol } from './refusal.ts'
+import { secretsOf, withSecrets } from './secrets.ts'
 import type { Server } from './server.ts'
 import { TakeOvers } from './take-overs.ts'
 
@@ -17,61 +18,63 @@ export function transportFromUrls(urls: readonly string[]): Transport {
 }
 
 /**
- * Makes a transport over an MQTT broker, QoS 0 both ways. Does not connect yet: the hub it is given to does.
+ * Makes a transport over an MQTT broker, QoS 0 in both directions. The hub connects it.
  * Throws `INVALID_OPTIONS`.
  *
- * What a broker refuses for good (credentials, certificate, protocol, a client id that another client uses)
- * rejects `open` with `TRANSPORT_FAILED`, everything else with `TRANSPORT_UNAVAILABLE`; `cause` has the reason.
+ * A final refusal (credentials, certificate, protocol, a client id that another client uses) rejects `open` with
+ * `TRANSPORT_FAILED`, everything else with `TRANSPORT_UNAVAILABLE`; `cause` has the reason. When a function returns a
+ * secret, the first four refusals in a row count as outages, since the next attempt calls it again.
  */
 export function mqtt(options: MqttOptions): Transport {
   const settings = resolveOptions(options)
-  const servers = new Servers(settings)
+  const takeOvers = new TakeOvers(settings.clientId)
+  const refusals = new Refusals(secretsOf(settings))
   return makeTransport<Connection>({
     name: 'mqtt',
     capabilities: (last) => last?.capabilities ?? capabilitiesOf(settings.protocol ?? 5, settings),
-    connect: (host, signal) => servers.connect(host, signal),
+    async connect(host, signal, last) {
+      // First, so that no function for a secret is called while the id is left to another client.
+      takeOvers.check(performance.now())
+      try {
+        const connection = await dialAny({ settings, takeOvers, host }, signal, last)
+        refusals.accepted()
+        return connection
+      } catch (cause) {
+        throw refusals.judge(cause)
+      }
+    },
   })
 }
 
-/** The servers of a transport, and which of them comes first. */
-class Servers {
-  readonly #settings: Settings
-  readonly #takeOvers: TakeOvers
-  /** The server to try first: the one that answered last, or the one after the last that did not. */
-  #first: number
+interface Surroundings {
+  readonly settings: Settings
+  readonly takeOvers: TakeOvers
+  readonly host: TransportHost
+}
 
-  constructor(settings: Settings) {
-    this.#settings = settings
-    this.#takeOvers = new TakeOvers(settings.clientId)
-    this.#first = Math.floor(Math.random() * settings.servers.length)
-  }
-
-  async connect(host: TransportHost, signal: AbortSignal): Promise<Connection> {
-    this.#takeOvers.check(performance.now())
-    const [settings, takeOvers] = [this.#settings, this.#takeOvers]
-    const timeouts = timeoutsOf(host)
-    const { idleMs } = timeouts
-    const dialMs = dialShareMs(timeouts, settings.servers.length)
-    let failure: RivuletError | undefined
-    let protocol = settings.protocol ?? 5
-    for (let tried = 0; tried < settings.servers.length; ) {
-      signal.throwIfAborted()
-      const server = settings.servers[this.#first] as Server
-      const connection = new Connection({ server, settings, protocol, takeOvers, host, idleMs, dialMs })
-      try {
-        await connection.open(signal)
-        return connection
-      } catch (error) {
-        signal.throwIfAborted()
-        const isOld = protocol === 5 && settings.protocol === undefined && refusesProtocol(error)
-        protocol = isOld ? 4 : (settings.protocol ?? 5)
-        if (isOld) continue
-        tried++
-        this.#first = (this.#first + 1) % settings.servers.length
-        // As long as one server may come back, trying again is not pointless.
-        if (failure?.code !== 'TRANSPORT_UNAVAILABLE') failure = error as RivuletError
-      }
-    }
-    throw failure
-  }
+/** Asks for the secrets that functions give, and dials one server after another. */
+async function dialAny(
+  surroundings: Surroundings,
+  signal: AbortSignal,
+  last: Connection | undefined,
+): Promise<Connection> {
+  const timeouts = timeoutsOf(surroundings.host)
+  const { idleMs } = timeouts
+  const settings = await withSecrets(surroundings.settings, { dialMs: timeouts.dialMs, signal })
+  const dialMs = dialShareMs(timeouts, settings.servers.length)
+  const open = (protocol: 4 | 5, server: Server) =>
+    new Connection({ ...surroundings, server, settings, protocol, idleMs, dialMs }).open(signal)
+  return dialInTurn(
+    inRandomOrder(settings.servers, (server) => server === last?.server),
+    ({ label }) => label,
+    (server) => {
+      if (settings.protocol !== undefined) return open(settings.protocol, server)
+      return open(5, server).catch((cause) => {
+        if (signal.aborted || !refusesProtocol(cause)) throw cause
+        return open(4, server)
+      })
+    },
+    refusalOf,
+    signal,
+  )
 }

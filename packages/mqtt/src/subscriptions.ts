@@ -2,12 +2,12 @@ import type { IClientSubscribeOptions } from 'mqtt'
 import type { Topic, TransportHost } from 'rivulet'
 import { failed } from './refusal.ts'
 
-// `nl`: not my own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
+// `nl`: no own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
 const OPTIONS = { qos: 0, nl: true, rap: true, rh: 2 } as const
 
 /**
- * Identifies a subscription as a join's or the watch's. A frame that both match comes as one copy with two identifiers
- * or as two copies with one each, as the broker likes (MQTT 5, 3.3.4). Without identifiers nothing tells which is which.
+ * Subscription identifiers of joins and of the watch. A broker sends a frame that matches both as one copy with two
+ * identifiers or as two copies with one each (MQTT 5, 3.3.4). Without identifiers the copies cannot be distinguished.
  */
 export const BY = { join: 1, watch: 2 } as const
 
@@ -17,14 +17,14 @@ export interface Subscription {
   readonly topic?: Topic
 }
 
-/** Returns what to subscribe with. */
+/** Returns the options of a SUBSCRIBE. */
 export function subscribeOptions({ by }: Subscription, hasIdentifiers: boolean): IClientSubscribeOptions {
   return hasIdentifiers ? { ...OPTIONS, properties: { subscriptionIdentifier: by } } : OPTIONS
 }
 
-/** Knows the subscriptions of one connection, and hands the frames that come by them to its host. */
+/** The subscriptions of one connection; hands their frames to its host. */
 export class Subscriptions {
-  /** By the name of the topic at the broker. */
+  /** Keyed by the name of the topic at the broker. */
   readonly #byName = new Map<string, Subscription>()
   readonly #host: TransportHost
   readonly #prefix: string
@@ -41,21 +41,21 @@ export class Subscriptions {
     if (subscription.by === BY.watch) this.#watch = subscription
   }
 
-  /** Returns whether there was one; when one is given, whether it was that. */
+  /** Removes a subscription; if one is given, only that one. Returns whether it was there. */
   remove(name: string, subscription = this.#byName.get(name)): boolean {
     if (this.#byName.get(name) !== subscription) return false
     if (subscription === this.#watch) this.#watch = undefined
     return this.#byName.delete(name)
   }
 
-  /** Ends everything, for good: the host is told nothing any more. */
+  /** Ends all subscriptions for good: the host receives nothing any more. */
   end(): void {
     this.#isOver = true
     this.#byName.clear()
     this.#watch = undefined
   }
 
-  /** Takes a frame. `by`: the identifiers of the subscriptions that it comes by; without one it is a join's. */
+  /** Hands over a frame. `by`: the identifiers of the matching subscriptions; without one it is a join's. */
   receive(name: string, frame: Uint8Array, by: number | readonly number[] = BY.join): void {
     const isBy = (id: number) => by === id || (typeof by !== 'number' && by.includes(id))
     const topic = isBy(BY.join) ? this.#byName.get(name)?.topic : undefined
@@ -68,7 +68,7 @@ export class Subscriptions {
     try {
       take()
     } catch (cause) {
-      // An exception in here would stop the client from reading, for good and silently.
+      // An exception here would silently stop the client from reading, for good.
       const error = failed('What takes the received frames threw; report it to its maker.', cause)
       queueMicrotask(() => this.#isOver || this.#host.error(topic, error))
     }

@@ -3,12 +3,12 @@ import { failed } from './refusal.ts'
 const SESSION_TAKEN_OVER = 142 // MQTT 5, 3.14.2.1
 const WINDOW_MS = 10_000
 const TRUCE_MS = 30_000
-// Under 3.1.1 a broker says nothing when it throws a connection out; one that lasted this long was not fought for.
+// Under 3.1.1 a broker disconnects without a reason; a connection that lasted this long was not taken over.
 const SHORT_LIFE_MS = 2_000
 
 /**
- * Watches a client id that the user has given. Two clients with one id throw each other out for ever, each
- * losing half of its messages; the one that was thrown out twice within 10 s stands back for 30 s.
+ * Detects two clients with one client id that the user has given. They disconnect each other forever, each losing half
+ * of its messages; a client that was disconnected twice within 10 s stays away for 30 s.
  */
 export class TakeOvers {
   readonly #clientId: string | undefined
@@ -19,7 +19,7 @@ export class TakeOvers {
     this.#clientId = clientId
   }
 
-  /** Notes how a connection ended: its protocol, the code in the broker's last words, how long it lasted. */
+  /** Records the end of a connection: its protocol, the code of the broker's DISCONNECT, its lifetime. */
   note(protocol: 4 | 5, code: unknown, lifeMs: number, nowMs: number): void {
     const isTakeOver = protocol === 5 ? code === SESSION_TAKEN_OVER : lifeMs < SHORT_LIFE_MS
     if (this.#clientId === undefined || !isTakeOver) return

@@ -5,7 +5,7 @@ import type { ContractBackend } from 'rivulet/testing'
 import { startMosquitto } from '../../../test/support/brokers.ts'
 import { mqtt } from '../src/index.ts'
 
-// QoS 1: its acknowledgement says that the broker has the frame.
+// QoS 1: its acknowledgement confirms that the broker has the frame.
 const PUBLISH = `
   const { connectAsync } = await import('mqtt')
   const [url, topic, frame] = process.argv.slice(1)
@@ -13,9 +13,9 @@ const PUBLISH = `
   await client.publishAsync(topic, frame, { qos: 1 })
   await client.endAsync()`
 
-/** A mosquitto of its own for one test of the contract suite. */
+/** Starts one mosquitto for each test of the contract suite. */
 export async function createBackend(protocol: 4 | 5): Promise<ContractBackend> {
-  // Without it mosquitto holds the first frame after a SUBACK back for 40 ms.
+  // Without it mosquitto delays the first frame after a SUBACK for 40 ms.
   const broker = await startMosquitto({ config: 'set_tcp_nodelay true' })
   return {
     transport: () => mqtt({ url: broker.url, protocol }),

@@ -28,7 +28,7 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
     await broker.close()
   })
 
-  test('a new open after an outage joins nothing, replays nothing and is silent to the old host', async () => {
+  test('a new open after an outage joins and replays nothing, and spares the old host', async () => {
     const broker = await startMosquitto()
     const { transport, host: old } = await open({ url: broker.url, protocol })
     const { transport: other } = await open({ url: broker.url })
@@ -70,7 +70,7 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
   })
 })
 
-test('a stopped broker is noticed without a barrier, and no barrier or join outlives its signal', async () => {
+test('a stopped broker is noticed without a barrier; no call outlives its signal', async () => {
   const broker = await startMosquitto()
   const { transport, host } = await open({ url: broker.url })
   await broker.stop()
@@ -119,7 +119,7 @@ describe('behind a faulty network', () => {
     await broker.close()
   })
 
-  test('fails to open while it refuses, stalls, swallows or freezes, and opens when it passes again', async () => {
+  test('fails to open while it refuses, stalls, drops or freezes, and opens afterwards', async () => {
     const modes = ['refuse', 'stall', 'blackhole', 'freeze'] as const
     await Promise.all(
       modes.map(async (mode) => {
@@ -135,7 +135,7 @@ describe('behind a faulty network', () => {
     )
   })
 
-  test('a frozen link holds the barrier back, and nothing is doubled when it thaws', async () => {
+  test('a frozen link delays the barrier, and duplicates nothing when it thaws', async () => {
     const { transport } = await open({ url: proxy.url })
     const { transport: other, host } = await open({ url: broker.url })
     await other.join(TOPIC, NEVER)
@@ -148,7 +148,7 @@ describe('behind a faulty network', () => {
     await until(() => host.frames.length === 100)
   })
 
-  test('a cut link tells once, and a frame after it is offline', async () => {
+  test('a cut link is reported once, and a later frame is offline', async () => {
     const { transport, host } = await open({ url: proxy.url })
     proxy.drop()
     await until(() => host.downs.length > 0)
@@ -157,7 +157,7 @@ describe('behind a faulty network', () => {
   })
 })
 
-/** Lets two transports throw each other out until one of them is told. */
+/** Lets two transports disconnect each other until one of them reports it. */
 async function fight(rivals: readonly Transport[], hosts: readonly RecordingHost[]): Promise<Error> {
   // Under protocol 4 a slow machine may make a life too long to count; the next round is as good.
   for (let round = 0; round < 50; round++) {

@@ -42,7 +42,7 @@ describe('URLs', () => {
 
 test.each([
   ['mqtt://127.0.0.1?retain=1', 'unknown parameter "retain"'],
-  ['mqtt://127.0.0.1?protocol=3', 'protocol is 4 or 5'],
+  ['mqtt://127.0.0.1?protocol=3', '"protocol" is 4 or 5'],
   ['mqtt://127.0.0.1?prefix=a%2F%23', 'prefix'],
   ['mqtt://127.0.0.1?prefix=%24share', 'prefix'],
   ['mqtt://127.0.0.1?prefix=', 'prefix'],
@@ -52,18 +52,18 @@ test.each([
   ['mqtt:///', 'host'],
   ['mqtt://127.0.0.1:0', 'port 0'],
   ['mqtt+ws://127.0.0.1:0/mqtt', 'port 0'],
-  ['amqp://127.0.0.1', 'unknown scheme amqp:'],
+  ['amqp://127.0.0.1', 'begins with amqp:; use one of mqtt: mqtts:'],
   [`mqtt://ann:${SECRET}@127.0.0.1`, 'percent-encode'],
   ['mqtt://ann:%E9hush@127.0.0.1', 'percent-encoded'],
   ['mqtt://ann:12?hush@127.0.0.1', 'parameter'],
   ['mqtt://ann:12#hush@127.0.0.1', '%23'],
-  // Found by fuzzing: what stands between the two looks like a parameter.
+  // Found by fuzzing: the text between the two resembles a parameter.
   ['mqtt://ann:12?hush#34@127.0.0.1', '%23'],
   ['mqtt://ann:12?hush=3@127.0.0.1', '%3F'],
-  // What stands before the slash would be dialled, and what follows be sent there as a path.
+  // The text before the slash would be dialled, and the rest be sent there as a path.
   ['mqtt+ws://ann:12/hush@127.0.0.1:1/mqtt', '%2F'],
   ['mqtt+ws://ann:12/hush@127.0.0.1:1/mqtt?prefix=a', '%2F'],
-])('says what is wrong with %s and repeats no secret', (url, reason) => {
+])('rejects %s with the reason and without a secret', (url, reason) => {
   const error = thrown(() => transportFromUrls([url]))
   expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining(reason) })
   expect(inspect(error, { depth: Infinity, showHidden: true })).not.toMatch(/hush/)
@@ -78,7 +78,7 @@ test('takes a parameter of one of several URLs for all, and refuses two values',
 
 test.each([
   [{ url: [] }, 'url'],
-  [{ url: 'mqtt://a', clientID: 'x' }, 'there is no option "clientID"'],
+  [{ url: 'mqtt://a', clientID: 'x' }, 'There is no MQTT option "clientID"'],
   ['mqtt://a', 'openHub'],
   [{ url: 'mqtt://a', protocol: 3 }, 'protocol'],
   [{ url: 'mqtt://a', password: SECRET }, 'username'],

@@ -9,10 +9,10 @@ import { freePort } from '../../../test/support/free-port.ts'
 import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
 
 const TOPIC = topicOf('positions')
-// More than the kernel of the one side and of the other hold.
+// More than the kernel buffers of both ends.
 const BACKLOG = new Uint8Array(32 * 1024 * 1024)
 
-/** A relay to a port that stands still when told, and counts what comes from the client all the same. */
+/** A relay to a port that can be frozen, and still counts the bytes of the client. */
 class Relay {
   readonly port: number
   #client: Socket | undefined
@@ -39,7 +39,7 @@ class Relay {
     this.#client?.pause()
   }
 
-  /** Reads to the end of the client that was frozen, and tells how much that was. */
+  /** Reads the rest of the frozen client's bytes, and resolves to their number. */
   async thaw(): Promise<number> {
     const client = this.#client as Socket
     client.resume()
@@ -59,12 +59,12 @@ class Relay {
   }
 }
 
-/** Lets the event loop turn once, so that what was written reaches the system. */
+/** Lets the event loop turn once, so that written bytes reach the system. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What leaves late of a backlog when a socket is closed without a reset. */
+/** Resolves to the bytes of a backlog that leave late when a socket is closed without a reset. */
 async function leavesLate(): Promise<number> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   server.listen(0, '127.0.0.1')
@@ -118,7 +118,7 @@ describe('a connection that is given up', () => {
   }
 
   describe.each(['mqtt', 'mqtts', 'ws', 'wss'])('over %s', (scheme) => {
-    test('by a close without time is reset, and sends nothing of what it holds', async () => {
+    test('by a close without time is reset, and sends nothing of its buffer', async () => {
       const { relay, options } = await openBehindRelay(scheme)
       const { transport, host } = await open(options)
       relay.freeze()
@@ -192,7 +192,7 @@ describe('a connection that is given up', () => {
     expect(hub.ledger()).toMatchObject({ unconfirmed: 130, confirmed: 0, inFlight: 0 })
   })
 
-  test('by its own keepalive is reset, and ends what waits for the broker as an outage', async () => {
+  test('by its own keepalive is reset, and rejects waiting calls as an outage', async () => {
     const { relay, options } = await openBehindRelay('mqtt')
     const { transport, host } = await open(options)
     relay.freeze()

@@ -29,7 +29,7 @@ function expectCoded(errors: readonly RivuletError[]): void {
   }
 }
 
-test('a subscription that the broker refuses rejects its ready, and the hub stays up for the others', async () => {
+test('a refused subscription rejects its ready, and the hub stays up for the others', async () => {
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   await hub.stream('fine').subscribe(() => {}).ready
@@ -76,7 +76,7 @@ test.each([
   expectCoded(errors)
 })
 
-test('a name too long for a 3.1.1 broker, which hangs up on it, leaves the others their connection', async () => {
+test('a name that makes a 3.1.1 broker disconnect does not cost others the connection', async () => {
   const broker = await startMosquitto({ config: 'max_packet_size 300' })
   onTestFinished(() => broker.close())
   const { hub, errors } = openHub({ url: broker.url, protocol: 4 })
@@ -96,7 +96,7 @@ test('a name too long for a 3.1.1 broker, which hangs up on it, leaves the other
   expectCoded(errors)
 })
 
-test('2 000 streams are all joined again, once each, at a reconnect to a broker that takes its time', async () => {
+test('2 000 streams are each joined again once at a reconnect to a slow broker', async () => {
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   const names = Array.from({ length: 2_000 }, (_, nth) => `s${nth}`)
@@ -111,7 +111,7 @@ test('2 000 streams are all joined again, once each, at a reconnect to a broker 
   expectCoded(errors)
 })
 
-test('2 000 streams hear again after mosquitto was killed and started', async () => {
+test('2 000 streams receive again after mosquitto was killed and started', async () => {
   const broker = await startMosquitto()
   onTestFinished(() => broker.close())
   const [{ hub }, { hub: other }] = [openHub({ url: broker.url }), openHub({ url: broker.url })]

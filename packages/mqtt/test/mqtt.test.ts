@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 describe.each([5, 4] as const)('under protocol %i', (protocol) => {
-  test('tells after open whether own frames come back', async () => {
+  test('reports after open whether own frames are echoed', async () => {
     const { transport, host } = await open({ url: broker.url, protocol })
     expect(transport.capabilities.echoes).toBe(protocol === 4)
     await transport.join(TOPIC, NEVER)
@@ -47,7 +47,7 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
     transport.leave(topic)
     await transport.join(topic, NEVER)
     await transport.flush(NEVER)
-    // Under protocol 4 a broker does not mark what it passes on at once: it is as fresh as any other message.
+    // Under protocol 4 a broker does not mark messages that it forwards at once: they are as fresh as others.
     const passedOn = protocol === 4 ? ['planted-4:retained now'] : []
     expect(host.frames).toEqual([...passedOn, `planted-${protocol}:fresh`])
   })
@@ -137,7 +137,7 @@ test('speaks over a web socket', async () => {
   await until(() => host.frames.includes('positions:from a web socket'))
 })
 
-test('hands over what was sent before it closes', async () => {
+test('flushes earlier frames before it closes', async () => {
   const { transport } = await open({ url: broker.url })
   const { transport: other, host } = await open({ url: broker.url })
   await other.join(TOPIC, NEVER)
@@ -171,7 +171,7 @@ test('goes on reading after a host that throws, and reports it', async () => {
   ])
 })
 
-test('falls back to protocol 4 where 5 is refused, and tells that own frames come back', async () => {
+test('falls back to protocol 4 when 5 is refused, and reports echoes', async () => {
   const nats = await startNats({ mqtt: true })
   try {
     const url = `mqtt://127.0.0.1:${nats.portOf('mqtt')}`
@@ -195,7 +195,7 @@ describe('a barrier', () => {
 
   afterEach(() => scripted.close())
 
-  test('is not confirmed by an answer that nobody asked for', async () => {
+  test('is not confirmed by an unrequested answer', async () => {
     scripted = await ScriptedBroker.start()
     const { transport } = await open({ url: scripted.url })
     for (let i = 0; i < 3; i++) scripted.pong()
@@ -241,11 +241,11 @@ describe('a barrier', () => {
   })
 })
 
-test('starts a clean session, and subscribes and publishes with QoS 0, which no option changes', async () => {
+test('starts a clean session, and uses QoS 0, which no option changes', async () => {
   const scripted = await ScriptedBroker.start()
   for (const other of [{ qos: 1 }, { clean: false }, { retain: true }, { properties: {} }]) {
     const { url } = scripted
-    expect(() => mqtt({ url, ...(other as object) })).toThrow(/there is no option/)
+    expect(() => mqtt({ url, ...(other as object) })).toThrow(/There is no MQTT option/)
   }
   const { transport } = await open({ url: scripted.url })
   await transport.join(TOPIC, NEVER)
@@ -260,7 +260,7 @@ test('starts a clean session, and subscribes and publishes with QoS 0, which no 
   scripted.close()
 })
 
-test('a refused subscription rejects with the reason, and the topic may be joined again', async () => {
+test('a refused join rejects with the reason, and the topic may be joined again', async () => {
   const scripted = await ScriptedBroker.start()
   const { transport } = await open({ url: scripted.url })
   scripted.granted = [0x87]
@@ -272,7 +272,7 @@ test('a refused subscription rejects with the reason, and the topic may be joine
   scripted.close()
 })
 
-test('a broker that disconnects says why in the cause', async () => {
+test('a broker that disconnects gives the reason in the cause', async () => {
   const scripted = await ScriptedBroker.start()
   const { host } = await open({ url: scripted.url })
   scripted.dismiss(139)

@@ -7,7 +7,7 @@ import { ScriptedBroker } from './scripted-broker.ts'
 
 const TOPIC = 'rivulet/default/edge' as Topic
 
-/** Starts a mosquitto that takes packets of so many bytes. */
+/** Starts a mosquitto that accepts packets up to a size. */
 async function limited(maxPacketBytes: number): Promise<Broker> {
   const broker = await startMosquitto({ config: `max_packet_size ${maxPacketBytes}` })
   onTestFinished(async () => {
@@ -17,20 +17,20 @@ async function limited(maxPacketBytes: number): Promise<Broker> {
   return broker
 }
 
-/** A hub whose frames have one size a size of data: its clock stands still. */
+/** Opens a hub whose frames have a fixed size for each size of data: its clock is stopped. */
 function openEdge(options: MqttOptions) {
   const transport = make(options)
   const hub = createHub({ transport, nowMs: () => 0, streamDefaults: { maxBytes: 65_536 } })
   onTestFinished(async () => void (await hub.close()))
-  const told: unknown[] = []
-  hub.on('status', (status) => told.push(status))
+  const statuses: unknown[] = []
+  hub.on('status', (status) => statuses.push(status))
   const stream = hub.stream('edge')
   stream.on('error', () => {})
   const publish = (length: number) => stream.publish({ text: 'x'.repeat(length) })
-  return { hub, stream, publish, told, maxFrameBytes: () => transport.capabilities.maxFrameBytes(TOPIC) }
+  return { hub, stream, publish, statuses, maxFrameBytes: () => transport.capabilities.maxFrameBytes(TOPIC) }
 }
 
-// The sizes at which the remaining length takes a byte more lie between them.
+// Between them the remaining length takes one more byte.
 test.each([
   { limit: 260, prefix: undefined, largest: 234 },
   { limit: 5_000, prefix: undefined, largest: 4_974 },
@@ -43,9 +43,9 @@ test.each([
   const options = given.prefix === undefined ? { url } : { url, prefix: given.prefix }
   const { transport: receiver, host } = await open(options)
   await receiver.join(TOPIC, NEVER)
-  const { hub, stream, publish, told, maxFrameBytes } = openEdge(options)
+  const { hub, stream, publish, statuses, maxFrameBytes } = openEdge(options)
   await hub.ready()
-  told.length = 0
+  statuses.length = 0
   expect(maxFrameBytes()).toBe(given.largest)
   publish(0)
   await until(() => host.frames.length === 1)
@@ -64,7 +64,7 @@ test.each([
     bytesOf(host.frames[0]),
   ])
   expect(stream.ledger()).toMatchObject({ confirmed: 3, lost: { failed: 1, offline: 0 } })
-  expect(told).toEqual([])
+  expect(statuses).toEqual([])
 })
 
 test.each([
@@ -91,7 +91,7 @@ test.each([
   broker.close()
 })
 
-test('a name is joined up to the largest SUBSCRIBE, and rejected beyond it without asking the broker', async () => {
+test('a name is joined up to the largest SUBSCRIBE, and rejected locally beyond it', async () => {
   const broker = await ScriptedBroker.start()
   broker.maxPacketBytes = 127
   const { transport } = await open({ url: broker.url })
@@ -108,23 +108,23 @@ test('a name is joined up to the largest SUBSCRIBE, and rejected beyond it witho
   broker.close()
 })
 
-test('maxPacketBytes spares a 3.1.1 connection what the broker does not say', async () => {
+test('maxPacketBytes replaces the limit that a 3.1.1 broker does not announce', async () => {
   const { url } = await limited(1_000)
   const options = { url, protocol: 4, maxPacketBytes: 1_000 } as const
-  const { hub, stream, publish, told, maxFrameBytes } = openEdge(options)
+  const { hub, stream, publish, statuses, maxFrameBytes } = openEdge(options)
   await hub.ready()
-  told.length = 0
+  statuses.length = 0
   expect(maxFrameBytes()).toBe(1_000 - 1 - 2 - 2 - TOPIC.length)
   for (let second = 0; second < 5; second++) {
     publish(1_000)
     publish(10)
     await hub.flush()
   }
-  expect(told).toEqual([])
+  expect(statuses).toEqual([])
   expect(stream.ledger()).toMatchObject({ confirmed: 5, lost: { failed: 5, offline: 0 }, unconfirmed: 0 })
 })
 
-test('of maxPacketBytes and what the broker says the smaller holds', async () => {
+test("the smaller of maxPacketBytes and the broker's limit applies", async () => {
   const { url } = await limited(1_000)
   const most = async (maxPacketBytes: number) => {
     const { transport } = await open({ url, maxPacketBytes })

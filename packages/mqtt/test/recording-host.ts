@@ -1,12 +1,12 @@
 import type { Topic, Transport, TransportHost } from 'rivulet'
-import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
+import { DEFAULT_TIMEOUTS } from 'rivulet/adapter'
 import { mqtt } from '../src/index.ts'
 import type { MqttOptions } from '../src/options.ts'
 
 /** A signal that never aborts: the runner's own deadline bounds the wait. */
 export const NEVER = new AbortController().signal
 
-/** A host that keeps what a transport tells it. */
+/** A host that records the calls of a transport. */
 export class RecordingHost implements TransportHost {
   readonly hub = 'default'
   /** Short, so that a test of the client's own pings ends soon. */

@@ -30,7 +30,7 @@ describe.each([5, 4] as const)('credentials under protocol %i', (protocol) => {
   test.each([
     ['a wrong password', { username: 'ann', password: 'wrong' }],
     ['an unknown user', { username: 'bob', password: 'right: p@ss' }],
-    ['nobody', {}],
+    ['no credentials', {}],
   ])('are refused for good, with the reason, for %s', async (_, credentials) => {
     const error = await rejection(open({ url: broker.url, protocol, ...credentials }))
     expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', cause: { code: protocol === 5 ? 135 : 5 } })
@@ -40,7 +40,7 @@ describe.each([5, 4] as const)('credentials under protocol %i', (protocol) => {
 
 describe('TLS', () => {
   let authority: Authority
-  let stranger: Authority
+  let untrusted: Authority
   let broker: Broker
   let webSocketPort: number
   let mutual: Broker
@@ -48,7 +48,7 @@ describe('TLS', () => {
 
   beforeAll(async () => {
     authority = new Authority()
-    stranger = new Authority()
+    untrusted = new Authority()
     const tls = authority.issue()
     const named = authority.issue('DNS:broker.example')
     webSocketPort = await freePort()
@@ -66,7 +66,7 @@ describe('TLS', () => {
   afterAll(async () => {
     await Promise.all([broker.close(), mutual.close(), plain.close()])
     authority.close()
-    stranger.close()
+    untrusted.close()
   })
 
   test('is accepted under a trusted authority and the right name', async () => {
@@ -78,7 +78,7 @@ describe('TLS', () => {
   })
 
   test.each([
-    ['an unknown authority', () => ({ ca: stranger.ca, servername: 'broker.example' })],
+    ['an unknown authority', () => ({ ca: untrusted.ca, servername: 'broker.example' })],
     ['the system authorities', () => ({ servername: 'broker.example' })],
     ['a wrong name', () => ({ ca: authority.ca })],
     ['an authority that is not PEM', () => ({ ca: 'nonsense', servername: 'broker.example' })],
@@ -89,7 +89,7 @@ describe('TLS', () => {
     }
   })
 
-  test('shows a client certificate where the broker asks for one', async () => {
+  test('presents a client certificate if the broker requires one', async () => {
     const { cert, key } = authority.issue()
     await open({ url: mutual.url, tls: { ca: authority.ca, cert, key } })
   })
@@ -113,7 +113,7 @@ describe('TLS', () => {
   })
 })
 
-describe('an outage is told from a refusal', () => {
+describe('an outage differs from a refusal', () => {
   test('with a closed port', async () => {
     const error = await rejection(open({ url: `mqtt://127.0.0.1:${await freePort()}` }))
     expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE', cause: { code: 'ECONNREFUSED' } })
@@ -140,10 +140,10 @@ describe('an outage is told from a refusal', () => {
     await until(() => standing.size === 0)
   })
 
-  test('with a broker that has no room for another connection', async () => {
+  test('with a broker at its limit of connections', async () => {
     const full = await startMosquitto({ config: 'max_connections 1' })
     const transport = make({ url: full.url })
-    // The broker may still count the connection by which it was found ready.
+    // The broker may still count the connection of the check that it is ready.
     while (transport.send(TOPIC, '') === 'offline')
       await transport.open(new RecordingHost(), NEVER).catch(() => {})
     expect(await rejection(open({ url: full.url }))).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
@@ -177,7 +177,7 @@ test('closes while it opens', async () => {
   await until(() => standing.size === 0)
 })
 
-test('tries several servers in turn, and reports an outage as long as one of them has one', async () => {
+test('tries several servers in turn, and reports an outage while one has an outage', async () => {
   const broker = await startMosquitto()
   const guarded = await startMosquitto({ users: { ann: 'secret' } })
   const dead = `mqtt://127.0.0.1:${await freePort()}`
@@ -246,10 +246,10 @@ test('cannot see that mosquitto denies a topic', async () => {
   await broker.close()
 })
 
-/** The connections that stand at the servers of {@link answering}. */
+/** The open connections at the servers of {@link answering}. */
 const standing = new Set<Socket>()
 
-/** A server that answers whatever comes with one text and ends; with an empty one it keeps silent. */
+/** Starts a server that answers everything with one text and ends; with an empty one it keeps silent. */
 async function answering(text: string): Promise<string> {
   const server = createServer((socket) => {
     standing.add(socket)

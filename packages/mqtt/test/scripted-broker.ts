@@ -10,19 +10,19 @@ const NOT_AUTHORIZED = 0x87
 const MAXIMUM_PACKET_SIZE = 0x27
 const SUBSCRIPTION_IDENTIFIER = 0x0b
 
-/** A broker that lets one MQTT 5 client in at a time and does what no real broker does when it is told to. */
+/** A broker for one MQTT 5 client at a time that can misbehave as no real broker does. */
 export class ScriptedBroker {
-  /** How many clients have come. */
+  /** The number of clients so far. */
   clients = 0
-  /** How many pings have come. */
+  /** The number of pings received. */
   pings = 0
-  /** Every packet that came, as it was written. */
+  /** Every packet received, in its written form. */
   readonly packets: Buffer[] = []
   /** The topics of the subscriptions of the last client. */
   subscriptions: string[] = []
-  /** The reason codes with which to refuse the next clients, by their protocol; 0 lets them in. */
+  /** The reason codes for the next clients, by their protocol; 0 accepts them. */
   refusals = { 5: 0, 4: 0 }
-  /** The reason codes with which to answer each of the next subscriptions: one, where the protocol is kept. */
+  /** The reason codes of the answer to each of the next subscriptions: one, by the protocol. */
   granted = [0]
   /** The topic on whose subscription the broker disconnects. */
   poison: string | undefined
@@ -30,11 +30,11 @@ export class ScriptedBroker {
   disconnectsFirst = false
   /** Whether it answers pings by itself. */
   isLively = false
-  /** How long each subscription takes it, one after the other. */
+  /** The time it takes for each subscription, one after the other. */
   subscribeMs = 0
-  /** The largest packet that it says it takes. */
+  /** The largest packet that it announces. */
   maxPacketBytes: number | undefined
-  /** Further properties with which it lets clients in, byte by byte. */
+  /** Further properties of the CONNACK, byte by byte. */
   claims: readonly number[] = []
   readonly #server: Server
   #client: Socket | undefined
@@ -61,7 +61,7 @@ export class ScriptedBroker {
     return `mqtt://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** The PUBLISH packets that came. */
+  /** The PUBLISH packets received. */
   get published(): Buffer[] {
     return this.packets.filter((packet) => packet.readUInt8(0) === PUBLISH)
   }
@@ -70,7 +70,7 @@ export class ScriptedBroker {
     this.#client?.write(Buffer.of(0xd0, 0))
   }
 
-  /** Hands a frame over by subscriptions of these identifiers, as one copy. */
+  /** Sends a frame for subscriptions with these identifiers, as one copy. */
   publish(topic: string | Buffer, frame: string, ...identifiers: number[]): void {
     const name = Buffer.from(topic as string)
     const properties = identifiers.flatMap((identifier) => [SUBSCRIPTION_IDENTIFIER, identifier])
@@ -83,7 +83,7 @@ export class ScriptedBroker {
     this.#client?.write(disconnect(reasonCode))
   }
 
-  /** Ends the connection without a word. */
+  /** Ends the connection without a DISCONNECT. */
   hangUp(): void {
     this.#client?.end()
   }

@@ -82,14 +82,14 @@ test('leaves no timer for a reconnect after a loss', async () => {
   expect(timers()).toBeLessThanOrEqual(before)
 })
 
-test('says so when the broker disconnects for no reason', async () => {
+test('reports a disconnect without a reason', async () => {
   const { host } = await open({ url: broker.url })
   broker.dismiss(0)
   await until(() => host.downs.length > 0)
   expect(host.downs[0]?.message).toContain('The broker disconnected: no reason (0)')
 })
 
-test.each([0, 0.6])('reports the outage of one server, whatever the others say (%f)', async (random) => {
+test.each([0, 0.6])('reports the outage of one server despite refusals of others (%f)', async (random) => {
   vi.spyOn(Math, 'random').mockReturnValue(random)
   broker.refusals[5] = NOT_AUTHORIZED
   const dead = `mqtt://127.0.0.1:${await freePort()}`
@@ -102,7 +102,7 @@ test('names an error without a message by its code', () => {
   expect(reasonOf('text')).toBe('text')
 })
 
-test('tells its host nothing once it is over', async () => {
+test('reports nothing to its host after its end', async () => {
   const host = new RecordingHost()
   const subscriptions = new Subscriptions(host, '')
   const receive = vi.spyOn(host, 'receive').mockImplementation(() => {

@@ -10,7 +10,7 @@ import { ScriptedBroker } from './scripted-broker.ts'
 
 const NOT_AUTHORIZED = 135
 const UNSUPPORTED = { 5: 132, 4: 1 }
-const ADVICE = 'check credentials, certificates and protocol'
+const ADVICE = 'Check the credentials, the certificates and the protocol.'
 
 afterEach(closeAll)
 
@@ -20,7 +20,7 @@ async function scripted(): Promise<ScriptedBroker> {
   return broker
 }
 
-/** Answers the upgrade to a web socket with a status, and keeps what was asked for. */
+/** Answers the upgrade to a WebSocket with a status, and records the request. */
 async function gateway(status: number): Promise<{ address: string; paths: string[] }> {
   const paths: string[] = []
   const server = createHttpServer()
@@ -38,15 +38,13 @@ test('asks each server once, each under MQTT 5, when all refuse for good', async
   const brokers = [await scripted(), await scripted()]
   for (const broker of brokers) broker.refusals[5] = NOT_AUTHORIZED
   const error = await rejection(open({ url: brokers.map(({ url }) => url) }))
-  const told = brokers.map(
-    ({ url }) => `${url} cannot be used: Connection refused: Not authorized (${NOT_AUTHORIZED}); ${ADVICE}.`,
-  )
-  expect(told).toContain(error.message)
+  const reasons = brokers.map(({ url }) => `${url}: Connection refused: Not authorized (${NOT_AUTHORIZED})`)
+  expect(error.message).toBe(`No MQTT server took the connection (${reasons.sort().join('; ')}). ${ADVICE}`)
   expect(brokers.map(({ clients }) => clients)).toEqual([1, 1])
   expect(brokers.flatMap(({ packets }) => packets).map((connect) => connect.readUInt8(8))).toEqual([5, 5])
 })
 
-test('tries MQTT 3.1.1 once where 5 is refused, and no more when that is refused as well', async () => {
+test('tries MQTT 3.1.1 once when 5 is refused, and not again when refused as well', async () => {
   const broker = await scripted()
   broker.refusals = UNSUPPORTED
   expect((await rejection(open({ url: broker.url }))).code).toBe('TRANSPORT_FAILED')
@@ -64,7 +62,7 @@ test('begins with any of its servers', async () => {
   await eventually(clientsOfEach).not.toContain(0)
 })
 
-test('says that the broker closed the connection when it did so without a word', async () => {
+test('reports that the broker closed the connection when it gives no reason', async () => {
   const broker = await scripted()
   const { host } = await open({ url: broker.url })
   broker.hangUp()
@@ -74,7 +72,7 @@ test('says that the broker closed the connection when it did so without a word',
   )
 })
 
-test('says what came of what waited for a connection that is closed', async () => {
+test('rejects the calls that wait for a connection that is closed', async () => {
   const broker = await scripted()
   const { transport } = await open({ url: broker.url })
   const waiting = rejection(transport.flush(NEVER))
@@ -90,7 +88,7 @@ test.each([
   ['a user alone', 'ann@', ['ann'], ['bob', 'secret']],
   ['a user and a password', 'ann:right@', ['ann', 'right'], ['bob', 'secret']],
   ['a password alone', ':right@', ['right'], ['bob', 'secret']],
-  ['nobody', '', ['bob', 'secret'], []],
+  ['no credentials', '', ['bob', 'secret'], []],
 ])('names %s in a URL before those of the options', async (_what, credentials, sent, kept) => {
   const broker = await scripted()
   const url = broker.url.replace('//', `//${credentials}`)
@@ -120,21 +118,22 @@ test.each([
   expect((await rejection(open({ url: `ws://${address}` }))).code).toBe(code)
 })
 
-test('says where nobody listens', async () => {
+test('reports the address without a listener', async () => {
   const label = `mqtt://127.0.0.1:${await freePort()}`
   const { message } = await rejection(open({ url: `${label}/` }))
-  expect(message).toBe(`${label} is not reachable: connect ECONNREFUSED ${label.slice('mqtt://'.length)}.`)
+  const reason = `connect ECONNREFUSED ${label.slice('mqtt://'.length)}`
+  expect(message).toBe(`No MQTT server took the connection (${label}: ${reason}).`)
 })
 
 test('dials an IPv6 address without its brackets', async () => {
   const { message } = await rejection(open({ url: `mqtt://[::1]:${await freePort()}` }))
-  expect(message).toMatch(/^mqtt:\/\/\[::1\]:\d+ is not reachable: connect E[A-Z]+ ::1:\d+/)
+  expect(message).toMatch(/\(mqtt:\/\/\[::1\]:\d+: connect E[A-Z]+ ::1:\d+/)
 })
 
 test.each([
-  ['mqtts://127.0.0.1', 'mqtts://127.0.0.1:8883 '],
-  ['mqtt+wss://127.0.0.1', 'wss://127.0.0.1:443 '],
-])('dials the port of the scheme where %s names none', async (url, label) => {
+  ['mqtts://127.0.0.1', 'mqtts://127.0.0.1:8883:'],
+  ['mqtt+wss://127.0.0.1', 'wss://127.0.0.1:443:'],
+])('dials the default port of the scheme of %s', async (url, label) => {
   expect((await rejection(open({ url }))).message).toContain(label)
 })
 

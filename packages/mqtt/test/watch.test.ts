@@ -34,7 +34,7 @@ function openHub(options: MqttOptions, name = 'fleet'): { hub: Hub; errors: Rivu
   return { hub, errors }
 }
 
-/** A tap that has begun, and what it hears as `stream n`. */
+/** Opens a tap, and returns its received messages as `stream n`. */
 async function tapOf(hub: Hub): Promise<{ tap: Tap; heard: string[] }> {
   const heard: string[] = []
   const tap = hub.tap(({ data }, stream) => heard.push(`${stream} ${(data as { n: number }).n}`))
@@ -47,7 +47,7 @@ function publish(hub: Hub, stream: string, n: number): string {
   return `${stream} ${n}`
 }
 
-test('a stream that is subscribed to and watched is heard once by each, and by the tap alone afterwards', async () => {
+test('a joined and watched stream reaches each once, and the tap alone afterwards', async () => {
   const url = await mosquitto()
   const [{ hub: other }, { hub }] = [openHub({ url }), openHub({ url })]
   const before: number[] = []
@@ -73,7 +73,7 @@ test('a stream that is subscribed to and watched is heard once by each, and by t
   expect(hub.ledger()).toMatchObject({ delivered: 101, missed: 0, dropped: none })
 })
 
-test('a copy goes to whom its identifiers name, be it one copy with two or two with one', async () => {
+test('a copy goes to all of its identifiers, as one copy with two or two with one', async () => {
   const broker = await scripted()
   const { transport, host } = await open({ url: broker.url })
   const watching = new AbortController()
@@ -95,7 +95,7 @@ test('a copy goes to whom its identifiers name, be it one copy with two or two w
   expect([host.frames.length, host.watchedFrames.length, host.errors]).toEqual([3, 3, []])
 })
 
-test('a watch that the broker refuses rejects with the reason, is asked for again, and streams stay', async () => {
+test('a refused watch rejects with the reason, is retried, and keeps the streams', async () => {
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   await hub.stream('positions').subscribe(() => {}).ready
@@ -151,7 +151,7 @@ test.each([
   })
 })
 
-test('mosquitto lets a tap begin whatever its acl_file allows, and hands over what it allows', async () => {
+test('mosquitto accepts any tap, and delivers the topics that its acl_file allows', async () => {
   const acl = 'user tool\ntopic read rivulet/fleet/open\nuser fleet\ntopic readwrite rivulet/fleet/#\n'
   const url = await mosquitto({
     users: { tool: 'secret', fleet: 'secret' },
@@ -171,7 +171,7 @@ test('mosquitto lets a tap begin whatever its acl_file allows, and hands over wh
   expect(tap.ledger()).toMatchObject({ received: 1, missed: 0 })
 })
 
-test('a tap hears again after the broker was killed and started', async () => {
+test('a tap receives again after the broker was killed and started', async () => {
   const broker = await ending(startMosquitto())
   const [{ hub: other }, { hub }] = [openHub({ url: broker.url }), openHub({ url: broker.url })]
   const { tap, heard } = await tapOf(hub)
@@ -189,7 +189,7 @@ test('a tap hears again after the broker was killed and started', async () => {
   expect(tap.ledger()).toMatchObject({ delivered: 2, missed: 0, dropped: { duplicate: 0 } })
 })
 
-test('a tap hears its own hub alone, under its own prefix alone', async () => {
+test('a tap receives its own hub only, and its own prefix only', async () => {
   const url = await mosquitto()
   const options = { url, prefix: 'sité/7' }
   const { tap, heard } = await tapOf(openHub(options).hub)
@@ -210,7 +210,7 @@ test('a tap hears its own hub alone, under its own prefix alone', async () => {
   expect(tap.ledger().received).toBe(1)
 })
 
-test('topics and frames that no hub writes are counted and heard by nobody', async () => {
+test('foreign topics and frames are counted and not delivered', async () => {
   const url = await mosquitto()
   const { hub, errors } = openHub({ url })
   const foreign = await connectAsync(url, { protocolVersion: 5 })
@@ -232,7 +232,7 @@ test('topics and frames that no hub writes are counted and heard by nobody', asy
   expect([hub.status, errors]).toEqual(['up', []])
 })
 
-test('a topic that is not UTF-8 is counted as malformed, and the next one is heard', async () => {
+test('a topic that is not UTF-8 is counted as malformed, and the next one arrives', async () => {
   const broker = await scripted()
   const { hub, errors } = openHub({ url: broker.url })
   const { tap, heard } = await tapOf(hub)
@@ -244,7 +244,7 @@ test('a topic that is not UTF-8 is counted as malformed, and the next one is hea
   expect(errors).toEqual([])
 })
 
-test('2 000 streams are heard, and the ledger adds up', async () => {
+test('2 000 streams are received, and the ledger adds up', async () => {
   const url = await mosquitto()
   const [{ hub: other }, { hub }] = [openHub({ url }), openHub({ url })]
   const { tap, heard } = await tapOf(hub)

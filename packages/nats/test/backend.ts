@@ -7,7 +7,7 @@ import { subjectOf } from '../src/subject.ts'
 
 const PUBLISHER = new URL('./foreign-publisher.mjs', import.meta.url)
 
-/** Gives the contract suite a nats-server of its own, and a foreign publisher in another process. */
+/** Starts a nats-server for the contract suite, and a foreign publisher in another process. */
 export async function createBackend(): Promise<ContractBackend> {
   const broker = await startNats()
   const address = addressOf(broker)

@@ -7,8 +7,8 @@ import { Authority } from '../../../test/support/certificates.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { bareClient, server } from './scene.ts'
 
-// Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
-// and in the adapter.
+// Each test shows the reason for a workaround in the adapter. When one fails the client was repaired: remove the test
+// and the workaround.
 
 test('the bare client leaves the socket of a dial that timed out', async () => {
   const { address, sockets } = await listening(createServer())
@@ -30,7 +30,7 @@ test('the bare client stops reading for good after a callback has thrown', async
   const broker = await server()
   const client = await bareClient(broker)
   const other = await bareClient(broker)
-  // That it prints is all that tells of it.
+  // Its output is the only sign of it.
   const printed = vi.spyOn(console, 'log').mockImplementation(() => {})
   onTestFinished(() => printed.mockRestore())
   let heard = 0
@@ -64,7 +64,7 @@ test('the bare client never settles a flush that its connection did not survive'
   expect(settled).toBe(false)
 })
 
-test('the bare client lets what has not got through leave after it has closed', async () => {
+test('the bare client sends its buffer after it has closed', async () => {
   const broker = await server()
   const proxy = await proxyTo(broker)
   const heard: string[] = []

@@ -13,7 +13,7 @@ function permitted(permissions: string): string {
   return `authorization { users: [ { user: ann, password: right, permissions: { ${permissions} } } ] }`
 }
 
-/** Opens a hub that closes with the test, and keeps what it and its stream `positions` tell. */
+/** Opens a hub that closes with the test, and records its events and those of its stream `positions`. */
 async function openHub(broker: Broker, options?: NatsOptions) {
   const transport = transportTo(broker, options)
   const hub = createHub({ transport, name: 'fleet' })
@@ -30,7 +30,7 @@ async function openHub(broker: Broker, options?: NatsOptions) {
   return { ...{ transport, hub, stream, subscription, errors, heard } }
 }
 
-/** Waits until what the server has sent has been read, and gives how the hub stands. */
+/** Waits until everything from the server has been read, and resolves to the hub's state. */
 async function statusAfterBarrier(hub: Hub, flush: (signal: AbortSignal) => Promise<void>): Promise<string> {
   await flush(within())
   return hub.status
@@ -77,12 +77,12 @@ test('finds the stream on which the server hangs up, and keeps the others joined
   const statuses: string[] = []
   hub.on('status', (status) => statuses.push(status))
   const costly = hub.stream('日'.repeat(320))
-  const told: unknown[] = []
-  costly.on('error', (error) => told.push(error))
+  const reported: unknown[] = []
+  costly.on('error', (error) => reported.push(error))
   const refusal = await costly.subscribe(() => {}).ready.catch((error: unknown) => error)
   expect(refusal).toMatchObject({ code: 'TRANSPORT_FAILED' })
   expect((refusal as Error).message).toMatch(/connection is lost each time/)
-  expect(told).toEqual([refusal])
+  expect(reported).toEqual([refusal])
 
   await hub.ready()
   await subscription.ready
@@ -93,11 +93,11 @@ test('finds the stream on which the server hangs up, and keeps the others joined
   await hub.flush()
   expect(hub.ledger()).toMatchObject({ accepted: 1, confirmed: 1 })
   expect(statuses.filter((status) => status === 'down')).toHaveLength(losses)
-  // The others were under way at the losses too, and none of them was taken for refused.
+  // The others were pending at the losses too, and none of them counts as refused.
   expect(errors).not.toContainEqual(expect.objectContaining({ stream: 'positions' }))
 })
 
-test('counts a publish that the server denies as unconfirmed, and tells of it on its stream', async () => {
+test('counts a denied publish as unconfirmed, and reports it on its stream', async () => {
   const broker = await server({ config: permitted(`publish: { deny: "${SUBJECT}" }`) })
   const { hub, stream, errors } = await openHub(broker, { user: 'ann', password: 'right' })
   const allowed = hub.stream('allowed')

@@ -7,7 +7,7 @@ import { server } from './scene.ts'
 
 const TLS_INFO = { server_id: 'x', version: '2.10.0', proto: 1, max_payload: 1000, tls_required: true }
 
-test('leaves no socket, timer or connection behind, however a connection came to its end', async () => {
+test('leaves no socket, timer or connection behind after any end of a connection', async () => {
   const broker = await server({ monitor: true, users: { ann: 'right' } })
   const silent = await listening(createServer((socket) => socket.resume()))
   const greeting = `INFO ${JSON.stringify(TLS_INFO)}\r\n`

@@ -6,7 +6,7 @@ import { authority, listening } from '../../../test/support/adapters/scene.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { transportTo } from './scene.ts'
 
-/** Begins to open, and returns a function that gives it up and resolves to the error's message. */
+/** Begins to open, and returns a function that aborts it and resolves to the error's message. */
 function opening(...target: Parameters<typeof transportTo>) {
   const leaving = new AbortController()
   const outcome = rejection(transportTo(...target).open(new Recorder(), leaving.signal))
@@ -16,7 +16,7 @@ function opening(...target: Parameters<typeof transportTo>) {
   }
 }
 
-test('tells a server by which name it was dialled', async () => {
+test('sends a server the name by which it was dialled', async () => {
   const trusted = authority()
   const names: unknown[] = []
   const silent = createServer(trusted.issue(), (socket) => names.push(socket.servername))

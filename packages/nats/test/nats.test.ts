@@ -5,7 +5,7 @@ import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/su
 import { eventually } from '../../../test/support/live.ts'
 import { bareClient, opened, server, transportTo } from './scene.ts'
 
-test('carries frames from one transport to another and to nobody else', async () => {
+test('carries frames from one transport to another and to no third', async () => {
   const broker = await server()
   const here = await opened(broker)
   const there = await opened(broker)
@@ -62,7 +62,7 @@ test('rejects a join that is left before it is confirmed', async () => {
   const { transport, host } = await opened(broker)
   const joining = rejection(transport.join(POSITIONS, within()))
   transport.leave(POSITIONS)
-  // Of the first one nothing is left that could end the second.
+  // Nothing remains of the first one that could end the second.
   await Promise.all([transport.join(POSITIONS, within()), joining])
   expect((await joining).message).toContain('left')
   const client = await bareClient(broker)
@@ -90,7 +90,7 @@ test('gives raw bytes on, a byte order mark included', async () => {
   expect(frames).toEqual([bytes, new Uint8Array()])
 })
 
-test('goes on reading after the host has thrown', async () => {
+test('keeps reading after the host has thrown', async () => {
   const broker = await server()
   const host = new Recorder()
   const receive = host.receive.bind(host)
@@ -167,7 +167,7 @@ test('knows the largest frame from the server, and refuses a larger one', async 
   await transport.flush(within())
 })
 
-test('is cut off by a server whose limit was lowered, and knows the new limit after the next open', async () => {
+test('is disconnected at a lowered limit, and has the new limit after the next open', async () => {
   const broker = await server({ monitor: true, config: 'max_payload: 1000' })
   const { transport, host } = await opened(broker)
   broker.reload('max_payload: 500')

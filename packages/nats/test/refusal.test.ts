@@ -58,12 +58,12 @@ test('is refused as an outage while another server of the list is merely away', 
   expect(error.message).toContain('connection refused')
 })
 
-test('tells an outage from a refusal when nobody listens', async () => {
+test('reports an outage, not a refusal, without a listening server', async () => {
   const error = await refused([`127.0.0.1:${await freePort()}`])
   expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE', cause: { message: 'connection refused' } })
 })
 
-test('gives up on an HTTP server and on a peer that says nothing', async () => {
+test('gives up on an HTTP server and on a silent peer', async () => {
   const http = await listening(createHttpServer((_request, response) => response.end('hello')))
   const silent = await listening(createServer())
   const errors = await Promise.all([refused([http.address]), refused([silent.address])])
@@ -116,7 +116,7 @@ test('rejects a join that the server does not permit, and stays up', async () =>
   expect(host).toMatchObject({ errors: [], downs: [] })
 })
 
-test('tells with its topic that a reload has ended a join', async () => {
+test('reports with its topic that a reload has ended a join', async () => {
   const users = (permissions: string) =>
     `authorization { users: [ { user: a, password: b, permissions: { subscribe: { deny: "${permissions}" } } } ] }`
   const broker = await server({ config: users('other') })
@@ -149,14 +149,14 @@ test('rejects a join for which the server has no subscription left', async () =>
   expect(host.frames).toEqual([{ topic: ALARMS, text: 'x' }])
 })
 
-test('is down with the reason when its credentials are revoked, and is then refused for good', async () => {
+test('is down with the reason at revoked credentials, and is then refused for good', async () => {
   const users = (password: string) => `authorization { users: [ { user: ann, password: "${password}" } ] }`
   const broker = await server({ config: users('first-secret') })
   const { transport, host } = await opened(broker, { user: 'ann', password: 'first-secret' })
   broker.reload(users('second-secret'))
   await eventually(() => host.downs.length).toBe(1)
   expect(host.downs[0]).toMatchObject({ code: 'TRANSPORT_FAILED' })
-  // Told once, as the end of the connection.
+  // Reported once, as the end of the connection.
   expect(host.errors).toEqual([])
   expect((await rejection(transport.open(host, within()))).code).toBe('TRANSPORT_FAILED')
 })
@@ -192,7 +192,7 @@ test.each([false, true])(
     const trusted = authority()
     const names = 'DNS:localhost,DNS:nats.example'
     const { broker, tls } = await secureServer(trusted, trusted.issue(names), handshakeFirst)
-    // By its address: the bare client (3.3) checks "localhost" in place of an address.
+    // By its address: the bare client (3.3) checks "localhost" instead of an address.
     const error = await refused(broker, { tls })
     expect(error.code).toBe('TRANSPORT_FAILED')
     expect(error.message).toContain('127.0.0.1')
@@ -221,7 +221,7 @@ test('shows its own certificate to a server that asks for one', async () => {
   const broker = await server({ config })
   const own = trusted.issue('DNS:client')
   await opened(broker, { tls: { ca: trusted.ca, cert: own.cert, key: own.key } })
-  // A reset by the server may overtake its alert; then it looks like an outage.
+  // A reset by the server may overtake its alert; then it is reported as an outage.
   expect((await refused(broker, { tls: { ca: trusted.ca } })).code).toMatch(
     /^TRANSPORT_(FAILED|UNAVAILABLE)$/,
   )

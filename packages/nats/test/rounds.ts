@@ -1,4 +1,4 @@
-// Run as a process of its own. Arguments: a server, a peer that says nothing, one that never finishes TLS.
+// Runs as its own process. Arguments: a server, a silent peer, one that never finishes TLS.
 import { runRounds } from '../../../test/support/adapters/rounds.ts'
 import { nats } from '../src/index.ts'
 

@@ -17,7 +17,7 @@ export async function bareClient(broker: Broker, options = {}): Promise<NatsConn
   return client
 }
 
-/** Starts a server that insists on TLS, and gives the options to trust it. */
+/** Starts a server that requires TLS, and returns the options to trust it. */
 export async function secureServer(trusted: Authority, certificate: Certificate, handshakeFirst: boolean) {
   const { certFile, keyFile } = certificate
   const first = handshakeFirst ? ', handshake_first: true' : ''

@@ -3,7 +3,7 @@ import { startScripted } from '../../../test/support/adapters/dials.ts'
 
 const INFO = { server_id: 'x', version: '2.10.0', proto: 1, max_payload: 1000 }
 
-/** Starts a server that greets with `info` beside what every server says, and answers each PING after `beforePong`. */
+/** Starts a server with `info` besides the usual INFO, which answers each PING after `beforePong`. */
 export function scriptedServer(info: object = {}) {
   return startScripted({ beforePong: '' }, (socket, script) => {
     socket.write(infoLine(info))
@@ -17,7 +17,7 @@ export function scriptedServer(info: object = {}) {
   })
 }
 
-/** The line by which a server tells of itself, at first and whenever that changes. */
+/** The INFO line of a server, sent at first and at each change. */
 export function infoLine(info: object): string {
   return `INFO ${JSON.stringify({ ...INFO, ...info })}\r\n`
 }

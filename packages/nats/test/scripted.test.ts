@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { opened, scene, transportTo } from './scene.ts'
@@ -17,7 +17,7 @@ testDials({
 
 const FRAME = 'MSG rivulet.fleet.positions 1 1\r\nx\r\n'
 
-test('tells nobody of what comes while it closes, frames and faults', async () => {
+test('reports neither frames nor faults while it closes', async () => {
   const server = await scriptedServer()
   const { transport, host } = await opened([server.address])
   await transport.join(POSITIONS, within())
@@ -39,7 +39,7 @@ test('takes credentials that have expired for a refusal', async () => {
   expect(host.errors).toEqual([])
 })
 
-test('says that the server closed the connection when it did so without a reason', async () => {
+test('reports that the server closed the connection when it gives no reason', async () => {
   const server = await scriptedServer()
   const { host } = await opened([server.address])
   server.hangUp()
@@ -48,7 +48,7 @@ test('says that the server closed the connection when it did so without a reason
   expect(host.downs[0]?.message).toBe('The connection to NATS ended: the server closed it.')
 })
 
-test('learns servers that join the cluster later, and those only that a server has named', async () => {
+test('learns only the servers of the cluster that a server has announced', async () => {
   const [first, later] = [await scriptedServer(), await scriptedServer()]
   const { transport, host } = await opened([first.address], { discover: true })
   first.say(infoLine({ connect_urls: [later.address] }))
@@ -89,4 +89,40 @@ test('dials an IPv6 address without its brackets', async () => {
   const transport = transportTo([address], { tls: { handshakeFirst: true } })
   const error = await rejection(transport.open(new Recorder(), within()))
   expect(error.message).not.toContain('getaddrinfo')
+})
+
+test.each<[string, object, boolean]>([
+  ['waits for the other servers of a cluster to learn of a join', { cluster: 'c' }, true],
+  ['waits where a server names others that it is connected to', { connect_urls: ['10.0.0.1:4222'] }, true],
+  ['does not wait where a server is alone', {}, false],
+])('%s', async (_what, info, waits) => {
+  const server = await scriptedServer(info)
+  const { transport } = await opened([server.address])
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const confirmed: string[] = []
+  const joins = [POSITIONS, ALARMS].map(async (topic) => {
+    await transport.join(topic, within())
+    confirmed.push(topic)
+  })
+  const watching = transport.watch('fleet', within()).then(() => confirmed.push('everything'))
+  // The server has answered the joins when it has answered later commands.
+  await transport.flush(within())
+  await new Promise(setImmediate)
+  expect(confirmed).toHaveLength(waits ? 0 : 3)
+  vi.runAllTimers()
+  await Promise.all([...joins, watching])
+  expect(confirmed).toHaveLength(3)
+})
+
+test('leaves no timer behind when it is closed while others learn of a join', async () => {
+  const server = await scriptedServer({ cluster: 'c' })
+  const { transport } = await opened([server.address])
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const joining = rejection(transport.join(POSITIONS, within()))
+  await transport.flush(within())
+  await transport.close(within())
+  await joining
+  expect(vi.getTimerCount()).toBe(0)
 })

@@ -24,7 +24,7 @@ testTaps({
   ),
 })
 
-/** Speaks NATS by hand: a client would encode, or refuse, what stands here. */
+/** Speaks NATS over a bare socket: a client would encode or refuse these subjects. */
 async function publishBytes({ port }: Broker, subjects: readonly Buffer[], frame: string): Promise<void> {
   const socket = connect(port, '127.0.0.1')
   socket.write('CONNECT {"verbose":false,"pedantic":false}\r\n')
@@ -53,7 +53,7 @@ test('needs no permission but that for the subjects of the hub', async () => {
 })
 
 test.each(['"rivulet.fleet.positions"', '["rivulet.fleet.positions", "rivulet.fleet.alarms.>"]'])(
-  'rejects a watch where %s is permitted only, and keeps what is joined',
+  'rejects a watch if only %s is permitted, and keeps its joins',
   async (allowed) => {
     const broker = await server({ config: permitted(`subscribe: { allow: ${allowed} }`) })
     const { transport, host } = await opened(broker, ANN)
@@ -74,7 +74,7 @@ test.each(['"rivulet.fleet.positions"', '["rivulet.fleet.positions", "rivulet.fl
   },
 )
 
-test('hears nothing of what is denied within the hub', async () => {
+test('receives nothing of denied topics within the hub', async () => {
   const permissions = 'subscribe: { allow: "rivulet.fleet.>", deny: "rivulet.fleet.secret" }'
   const broker = await server({ config: permitted(permissions) })
   const { transport, host } = await opened(broker, ANN)
@@ -87,7 +87,7 @@ test('hears nothing of what is denied within the hub', async () => {
   expect(host).toMatchObject({ errors: [], lefts: [], downs: [] })
 })
 
-test('a tap is told that it is denied, begins once it is granted, and again after it was revoked', async () => {
+test('a denied tap is rejected, begins once granted, and again after a revocation', async () => {
   const broker = await server({ config: permitted('subscribe: { deny: "rivulet.fleet.>" }') })
   const hub = makeLive({ transport: transportTo(broker, ANN), name: 'fleet' })
   const errors: string[] = []
@@ -108,15 +108,15 @@ test('a tap is told that it is denied, begins once it is granted, and again afte
     client.publish('rivulet.fleet.positions', JSON.stringify({ data: { n } }))
     await eventually(() => heard.at(-1)).toEqual({ n })
     if (n === 2) break
-    const told = errors.length
+    const errorsBefore = errors.length
     broker.reload(permitted('subscribe: { deny: "rivulet.fleet.>" }'))
-    await eventually(() => errors.length).toBeGreaterThan(told)
+    await eventually(() => errors.length).toBeGreaterThan(errorsBefore)
     expect(errors.at(-1)).toContain('Permissions Violation')
   }
   expect(hub.status).toBe('up')
 })
 
-test('tells without a topic that a reload has ended a watch, and can watch again', async () => {
+test('reports without a topic that a reload has ended a watch, and can watch again', async () => {
   const broker = await server({ config: permitted('') })
   const { transport, host } = await opened(broker, ANN)
   await transport.watch('fleet', within())
@@ -175,7 +175,7 @@ test('watches behind the prefix, and there only', async () => {
   ])
 })
 
-test('goes on reading after the host has thrown at a watched frame', async () => {
+test('keeps reading after the host has thrown at a watched frame', async () => {
   const broker = await server()
   const host = new Recorder()
   const watched = host.watched.bind(host)

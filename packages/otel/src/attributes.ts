@@ -3,9 +3,9 @@ import type { Attributes } from '@opentelemetry/api'
 /** The version of this package. */
 const VERSION = '0.1.0'
 /**
- * The instrumentation scope. Names of metrics and attributes follow OpenTelemetry's semantic conventions of the version
- * in the URL, here those for messaging: the package `@opentelemetry/semantic-conventions`, where since 1.45.0
- * `messaging.system` is called `messaging.system.name`.
+ * The instrumentation scope. Names of metrics and attributes follow OpenTelemetry's semantic conventions for messaging,
+ * in the version of the URL. Since 1.45.0 the package `@opentelemetry/semantic-conventions` names `messaging.system`
+ * `messaging.system.name`.
  */
 export const SCOPE = [
   '@rivulet/otel',
@@ -20,22 +20,22 @@ export const DESTINATION_NAME = 'messaging.destination.name'
 export const DESTINATION_TEMPLATE = 'messaging.destination.template'
 export const MESSAGE_ID = 'messaging.message.id'
 export const ERROR_TYPE = 'error.type'
-/** Not in the conventions: the hub's name. */
+/** The hub's name; not in the conventions. */
 export const HUB_NAME = 'rivulet.hub.name'
 
 const SYSTEM: Attributes = { [SYSTEM_NAME]: 'rivulet' }
-/** What a publish is called. Its type in the conventions is `send`. */
+/** The attributes of a publish. Its type in the conventions is `send`. */
 export const PUBLISH: Attributes = { ...SYSTEM, [OPERATION_NAME]: 'publish', [OPERATION_TYPE]: 'send' }
-/** What the delivery to subscribers is called. */
+/** The attributes of the delivery to subscribers. */
 export const PROCESS: Attributes = { ...SYSTEM, [OPERATION_NAME]: 'process', [OPERATION_TYPE]: 'process' }
 
 /**
- * Names the group that a stream belongs to, such as `orders/{id}` for `orders/17`, or gives `undefined` or `''` for a
- * stream without one. There must be few groups: each has time series of its own.
+ * Returns the group of a stream, such as `orders/{id}` for `orders/17`; `undefined` or `''` for a stream without one.
+ * Keep the number of groups small: each has its own time series.
  */
 export type DestinationTemplate = (stream: string) => string | undefined
 
-/** Gives the attributes that name a group of streams, if it is one. */
+/** Returns the attributes of a group of streams; none without a group. */
 export function templateAttributes(template: string | undefined): Attributes {
   return template === undefined ? {} : { [DESTINATION_TEMPLATE]: template }
 }

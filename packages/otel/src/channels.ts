@@ -1,23 +1,23 @@
 import type { Message } from 'rivulet'
 
-/** What the core's channel `rivulet.publish` carries: an attempt to publish. */
+/** An event of the core's channel `rivulet.publish`: an attempt to publish. */
 export interface PublishAttempt {
   readonly hub: string
   readonly stream: string
-  /** A subscriber of `start` may set it; the message then carries it. */
+  /** Added to the message when a subscriber of `start` sets it. */
   traceparent?: string
-  /** At `end`, when it was accepted at once. */
+  /** The message, at `end` of an attempt that was accepted at once. */
   readonly message?: Message
-  /** At `error`, when it was refused. */
+  /** The error, at `error` of a refused attempt. */
   readonly error?: unknown
 }
 
-/** What the core's channel `rivulet.process` carries: a message on its way to the subscribers of a stream. */
+/** An event of the core's channel `rivulet.process`: the delivery of a message to the subscribers of a stream. */
 export interface Delivery {
   readonly hub: string
   readonly stream: string
   readonly message: Message
-  /** That of the message. */
+  /** The message's traceparent. */
   readonly traceparent?: string
 }
 

@@ -1,11 +1,11 @@
 /**
- * Keeps the highest value of each key. `missed` falls when a message comes late after all, and a counter that falls
- * is taken for one that began anew: as a counter it stays where it was until it is passed.
+ * Keeps the highest value of each key. `missed` decreases when a message arrives late, and backends interpret a
+ * decreasing counter as a restart: as a counter it keeps its value until that is exceeded.
  */
 export class Highest<Key> {
   readonly #values = new Map<Key, number>()
 
-  /** Takes the value of now, and gives the highest so far. */
+  /** Records the current value, and returns the highest so far. */
   of(key: Key, value: number): number {
     const highest = Math.max(value, this.#values.get(key) ?? 0)
     this.#values.set(key, highest)

@@ -2,7 +2,7 @@ import type { Attributes, BatchObservableResult, Meter, Observable } from '@open
 import type { Ledger } from 'rivulet'
 import { ERROR_TYPE, PROCESS, PUBLISH } from './attributes.ts'
 
-/** The codes of the errors by which attempts are refused; an aborted one has the reason of its signal instead. */
+/** The error codes of refused attempts; an aborted one has the reason of its signal instead. */
 const REFUSAL_CODES: Readonly<Record<keyof Ledger['refused'], string>> = {
   invalidData: 'INVALID_DATA',
   tooLarge: 'PAYLOAD_TOO_LARGE',
@@ -12,9 +12,17 @@ const REFUSAL_CODES: Readonly<Record<keyof Ledger['refused'], string>> = {
   aborted: 'ABORTED',
   closed: 'STREAM_CLOSED',
 }
+const COUNTED = [
+  'missed',
+  'missedAway',
+  'reordered',
+  'evictedPublishers',
+  'iteratorDrops',
+  'subscribers',
+] as const
 const SENT = ['local', 'confirmed', 'unconfirmed'] as const
 
-/** The instruments of a meter. What falls is an up-down counter, so that backends add it up over processes. */
+/** Makes the instruments of a meter. Decreasing values are up-down counters, so that backends sum them over processes. */
 export function instrumentsOf(meter: Meter) {
   const counter = (name: string, description: string, unit = '{message}') =>
     meter.createObservableCounter(name, { description, unit })
@@ -26,8 +34,13 @@ export function instrumentsOf(meter: Meter) {
     refused: counter('rivulet.refused', 'Attempts to publish that were refused.'),
     conflated: counter('rivulet.conflated', 'Kept values that a newer one replaced.'),
     lost: counter('rivulet.lost', 'Accepted messages that did not reach the broker.'),
+    lostRemovals: counter('rivulet.lost.removals', 'Removals that did not reach the broker.', '{removal}'),
     dropped: counter('rivulet.dropped', 'Received messages that no subscriber got.'),
     missed: counter('rivulet.missed', 'Messages of other publishers that did not arrive.'),
+    missedAway: counter(
+      'rivulet.missed_away',
+      'Messages that did not arrive since the connection was interrupted.',
+    ),
     reordered: counter('rivulet.reordered', 'Messages that arrived after a later one.'),
     evictedPublishers: counter(
       'rivulet.publishers.evicted',
@@ -49,7 +62,7 @@ export function instrumentsOf(meter: Meter) {
 /** All instruments by name. */
 export type Instruments = ReturnType<typeof instrumentsOf>
 
-/** Observes the numbers of a ledger. Each attempt, and each received message, is in exactly one figure. */
+/** Observes the numbers of a ledger. Each attempt and each received message is in exactly one metric. */
 export function observeLedger(
   result: BatchObservableResult,
   to: Instruments,
@@ -68,13 +81,12 @@ export function observeLedger(
     result.observe(to.lost, count, { ...publish, reason })
   result.observe(to.conflated, ledger.conflated, publish)
   result.observe(to.inFlight, ledger.inFlight, publish)
+  result.observe(to.lostRemovals, ledger.lostRemovals, publish)
   result.observe(to.waiting, ledger.waiting, publish)
   result.observe(to.consumed, ledger.delivered, process)
   for (const [reason, count] of Object.entries(ledger.dropped)) {
     result.observe(to.dropped, count, { ...process, reason })
   }
-  for (const name of ['missed', 'reordered', 'evictedPublishers', 'iteratorDrops', 'subscribers'] as const) {
-    result.observe(to[name], ledger[name], process)
-  }
+  for (const name of COUNTED) result.observe(to[name], ledger[name], process)
   result.observe(to.listenerErrors, ledger.listenerErrors, process)
 }

@@ -1,6 +1,6 @@
 import type { Hub } from 'rivulet'
 
-/** Tells whether a hub's messages can reach their receivers: it is `up`, or has no transport. */
+/** Returns whether a hub's messages can reach their receivers: it is `up`, or has no transport. */
 export function isUp({ status }: Hub): boolean {
   return status === 'up' || status === 'local'
 }

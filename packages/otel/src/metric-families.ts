@@ -2,14 +2,14 @@ import type { Ledger } from 'rivulet'
 import { type Outcomes, publishedOutcomes, receivedOutcomes } from './outcomes.ts'
 import type { ScrapedHub } from './scraped-hub.ts'
 
-/** A metric of Prometheus, with all its time series of a hub. */
+/** A Prometheus metric with all its time series of a hub. */
 export interface Family {
   readonly name: string
   readonly help: string
   readonly type: 'counter' | 'gauge'
-  /** The label beside `hub` that tells the values apart, where there are several. */
+  /** The label besides `hub` that distinguishes several values. */
   readonly label?: string
-  /** Gives the values by that label. */
+  /** Returns the values by that label. */
   read(hub: ScrapedHub): Outcomes
 }
 
@@ -34,6 +34,11 @@ export const FAMILIES: readonly Family[] = [
     ({ missed }) => missed,
   ),
   counter(
+    'rivulet_missed_away_total',
+    'Messages that did not arrive since the connection was interrupted. It stays when some of them come late.',
+    ({ missedAway }) => missedAway,
+  ),
+  counter(
     'rivulet_reordered_total',
     'Messages that arrived after a later one.',
     (ledger) => ledger.reordered,
@@ -42,6 +47,11 @@ export const FAMILIES: readonly Family[] = [
     'rivulet_evicted_publishers_total',
     'Publishers heard within a minute that were forgotten: more spoke than the hub remembers.',
     ({ evictedPublishers }) => evictedPublishers,
+  ),
+  counter(
+    'rivulet_lost_removals_total',
+    'Removals of streams that did not reach the broker.',
+    ({ lostRemovals }) => lostRemovals,
   ),
   counter(
     'rivulet_listener_errors_total',

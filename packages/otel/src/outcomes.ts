@@ -4,8 +4,8 @@ import type { Ledger } from 'rivulet'
 export type Outcomes = Readonly<Record<string, number>>
 
 /**
- * Gives how attempts ended. None of it ever falls. What has not ended stands in `inFlight` and `waiting`; with these
- * the sum is `attempts`.
+ * Returns the outcomes of attempts, none of which ever decreases. Pending attempts are in `inFlight` and `waiting`;
+ * together the sum is `attempts`.
  */
 export function publishedOutcomes(ledger: Ledger): Outcomes {
   const { local, confirmed, unconfirmed, conflated, lost, refused } = ledger
@@ -19,7 +19,7 @@ export function publishedOutcomes(ledger: Ledger): Outcomes {
   }
 }
 
-/** Gives how received messages ended. None of it ever falls, and the sum is `received`. */
+/** Returns the outcomes of received messages, none of which ever decreases; the sum is `received`. */
 export function receivedOutcomes({ delivered, dropped }: Ledger): Outcomes {
   return { delivered, ...grouped('dropped', dropped) }
 }

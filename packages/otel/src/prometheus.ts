@@ -1,31 +1,33 @@
 import { Counter, Gauge, register as globalRegistry, type Registry } from 'prom-client'
 import type { Hub } from 'rivulet'
-import { checkOptions, invalid } from './checked-options.ts'
+import { checkOptions, invalidOptions, objectForm, type Rules, textForm } from 'rivulet/adapter'
 import { FAMILIES, type Family } from './metric-families.ts'
 import { ScrapedHub } from './scraped-hub.ts'
 
 /** Options of `register`. */
 export interface RegisterOptions {
-  /** Where the metrics are collected. @default prom-client's own registry, `register` */
+  /** The registry of the metrics. @default prom-client's own registry, `register` */
   readonly registry?: Registry | undefined
-  /** The value of the label `hub`. Hubs that share it are added up. @default the hub's name */
+  /** The value of the label `hub`. Hubs with the same value are summed. @default the hub's name */
   readonly name?: string | undefined
 }
 
-const FORMS = { registry: 'object', name: 'string' }
+const RULES: Rules<RegisterOptions> = {
+  registry: objectForm('a Registry of prom-client'),
+  name: textForm,
+}
 
-/** The hubs of a metric, on the metric itself: it belongs to a registry, and this package may be loaded twice. */
+/** Key of a metric's hubs, stored on the metric: it belongs to a registry, and this package may be loaded twice. */
 const HUBS = Symbol.for('rivulet.prometheus.hubs')
 
 /**
- * Adds a hub to the metrics of a registry. The hub's ledger is read when the registry is collected; a message costs
- * nothing more. Returns the function that takes the hub out again, and the metrics with the last one. A closed hub
- * keeps its last values until then. Any number of hubs share a registry. Throws `INVALID_OPTIONS`, also when the
- * registry has other metrics of these names.
+ * Adds a hub to the metrics of a registry. The hub's ledger is read when the registry is collected; messages cost
+ * nothing extra. Returns a function that removes the hub, and with the last hub the metrics. A closed hub keeps its
+ * last values until then. Any number of hubs may share a registry. Throws `INVALID_OPTIONS`, also when the registry has
+ * other metrics with these names.
  */
 export function register(hub: Hub, options: RegisterOptions = {}): () => void {
-  checkOptions('register', options, FORMS)
-  const { registry = globalRegistry, name = hub.name } = options
+  const { registry = globalRegistry, name = hub.name } = checkOptions('register', options, RULES)
   for (const family of FAMILIES) checkFree(registry, family)
   const scraped = new ScrapedHub(hub, name)
   for (const family of FAMILIES) hubsOf(registry, family).add(scraped)
@@ -39,7 +41,7 @@ export function register(hub: Hub, options: RegisterOptions = {}): () => void {
 
 function checkFree(registry: Registry, family: Family): void {
   if (registry.getSingleMetric(family.name) === undefined || hubsIn(registry, family) !== undefined) return
-  throw invalid(`The registry has another metric ${family.name}; give a registry of its own.`)
+  throw invalidOptions(`The registry has another metric ${family.name}; give a registry of its own.`)
 }
 
 function hubsIn(registry: Registry, { name }: Family): Set<ScrapedHub> | undefined {
@@ -47,7 +49,7 @@ function hubsIn(registry: Registry, { name }: Family): Set<ScrapedHub> | undefin
   return metric?.[HUBS]
 }
 
-/** Returns the hubs of a metric, which it makes at the first use. */
+/** Returns the hubs of a metric, and makes the metric at the first use. */
 function hubsOf(registry: Registry, family: Family): Set<ScrapedHub> {
   const known = hubsIn(registry, family)
   if (known !== undefined) return known

@@ -12,6 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { type Message, RivuletError } from 'rivulet'
+import { checkOptions, functionForm, objectForm, type Rules } from 'rivulet/adapter'
 import {
   DESTINATION_NAME,
   type DestinationTemplate,
@@ -25,39 +26,41 @@ import {
   templateAttributes,
 } from './attributes.ts'
 import { type Delivery, PROCESS_CHANNEL, PUBLISH_CHANNEL, type PublishAttempt } from './channels.ts'
-import { checkOptions } from './checked-options.ts'
 import { safeTemplate } from './safe-template.ts'
 import { spanContextOf, traceparentOf } from './traceparent.ts'
 
 /** Options of `traceMessages`. */
 export interface TraceOptions {
-  /** Where the spans go. @default the global one, `trace.getTracerProvider()` */
+  /** The provider of the spans. @default the global one, `trace.getTracerProvider()` */
   readonly tracerProvider?: TracerProvider | undefined
-  /** Gives the second word of the spans' names: `publish orders/{id}`. @default none, so that names are few */
+  /** Returns the second word of the spans' names: `publish orders/{id}`. @default none, to keep cardinality low */
   readonly destinationTemplate?: DestinationTemplate | undefined
 }
 
 /** The spans that `traceMessages` makes. */
 export interface MessageTracing {
   /**
-   * Gives the context of the span `process` of a message, for spans of what a subscriber does with it:
+   * Returns the context of a message's span `process`, as the parent of spans of a subscriber's work:
    * `context.with(tracing.contextOf(message), work)`. The root context for a message without such a span.
    */
   contextOf(message: Message): Context
-  /** Makes no more spans, and ends those that have begun. Any number of times. */
+  /** Stops making spans, and ends open ones. May be called again. */
   stop(): void
 }
 
-const FORMS = { tracerProvider: 'object', destinationTemplate: 'function' }
+const RULES: Rules<TraceOptions> = {
+  tracerProvider: objectForm('a TracerProvider of OpenTelemetry'),
+  destinationTemplate: functionForm,
+}
 
 /**
- * Makes spans of the messages of all hubs in this process: one for each attempt to publish, one for each delivery to
- * a stream's subscribers. The message carries the first one's identity, between processes too: a delivery in the same
- * process is its child, one in another process is linked to it. Throws `INVALID_OPTIONS`.
+ * Makes spans for the messages of all hubs in this process: one for each attempt to publish, one for each delivery to
+ * a stream's subscribers. The message carries the identity of the publish span, also between processes: the span of a
+ * delivery is its child in the same process, and linked to it in another one. Throws `INVALID_OPTIONS`.
  */
 export function traceMessages(options: TraceOptions = {}): MessageTracing {
-  checkOptions('traceMessages', options, FORMS)
-  const { tracerProvider = trace.getTracerProvider(), destinationTemplate } = options
+  const checked = checkOptions('traceMessages', options, RULES)
+  const { tracerProvider = trace.getTracerProvider(), destinationTemplate } = checked
   const tracer = tracerProvider.getTracer(...SCOPE)
   return new ChannelTracing(tracer, safeTemplate(destinationTemplate ?? (() => undefined)))
 }
@@ -65,7 +68,7 @@ export function traceMessages(options: TraceOptions = {}): MessageTracing {
 class ChannelTracing implements MessageTracing {
   readonly #tracer: Tracer
   readonly #template: DestinationTemplate
-  /** Spans that have begun, by what their channel carries. Few: an attempt and a delivery end before they return. */
+  /** Open spans, keyed by their channel's event. Few: an attempt and a delivery end before they return. */
   readonly #open = new Map<object, Span>()
   readonly #contexts = new WeakMap<Message, Context>()
   readonly #unsubscribe: readonly (() => void)[]
@@ -98,7 +101,7 @@ class ChannelTracing implements MessageTracing {
 
   #publish(attempt: PublishAttempt): void {
     const span = this.#start(attempt, PUBLISH, { kind: SpanKind.PRODUCER })
-    // A traceparent of another subscriber stays.
+    // Keeps the traceparent of another subscriber.
     if (attempt.traceparent !== undefined) return
     const traceparent = traceparentOf(span.spanContext())
     if (traceparent !== undefined) attempt.traceparent = traceparent
@@ -113,7 +116,7 @@ class ChannelTracing implements MessageTracing {
     span.setStatus({ code: SpanStatusCode.ERROR, message: RivuletError.is(error) ? error.message : code })
   }
 
-  /** Never in the active context: a message from the network belongs to no request of this process. */
+  /** Begins a delivery's span, never in the active context: a message from the network belongs to no local request. */
   #process(delivery: Delivery): void {
     const { message, traceparent } = delivery
     const creation = spanContextOf(traceparent)
@@ -162,7 +165,7 @@ interface Handlers<Carried> {
   readonly error?: (carried: Carried) => void
 }
 
-/** Listens to the synchronous events of a tracing channel, until the function that it gives is called. */
+/** Listens to the synchronous events of a tracing channel; returns a function that stops it. */
 function listen<Carried extends object>(name: string, { start, end, error }: Handlers<Carried>): () => void {
   const channel = tracingChannel<unknown, Carried>(name)
   const subscribers = { start, end, ...(error && { error }) } as Parameters<typeof channel.subscribe>[0]

@@ -6,7 +6,7 @@ import { ROOT } from '../../../test/support/source-files.ts'
 import own from '../package.json' with { type: 'json' }
 import * as attributes from '../src/attributes.ts'
 
-test('names of attributes are those of the conventions whose version stands in the schema', () => {
+test("names of attributes are those of the schema's version of the conventions", () => {
   const [, , { schemaUrl }] = attributes.SCOPE
   expect(schemaUrl).toBe(
     `https://opentelemetry.io/schemas/${versionOf('@opentelemetry/semantic-conventions')}`,
@@ -38,7 +38,7 @@ test('the version of the scope is that of the package', () => {
   expect(attributes.SCOPE.slice(0, 2)).toEqual([own.name, own.version])
 })
 
-/** The version that is installed; the package lets nobody import its `package.json`. */
+/** The installed version; the package does not export its `package.json`. */
 function versionOf(name: string): string {
   return JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version
 }

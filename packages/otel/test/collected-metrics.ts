@@ -31,17 +31,17 @@ export class CollectedMetrics {
     this.#take([resourceMetrics])
   }
 
-  /** The names of the metrics that were collected. */
+  /** The names of the collected metrics. */
   get names(): string[] {
     return [...this.#latest.keys()]
   }
 
-  /** A metric as it was collected. */
+  /** Returns a collected metric. */
   metric(name: string): MetricData | undefined {
     return this.#latest.get(name)
   }
 
-  /** The value of a metric where its attributes have these, summed. `undefined` when there is none. */
+  /** Returns the sum of a metric's values with these attributes; `undefined` without any. */
   valueOf(name: string, attributes: Attributes = {}): number | undefined {
     const points = (this.#latest.get(name)?.dataPoints ?? []) as { attributes: Attributes; value: number }[]
     const wanted = Object.entries(attributes)

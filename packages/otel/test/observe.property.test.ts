@@ -14,7 +14,7 @@ const ENDS = ['messaging.client.sent.messages', 'rivulet.refused', 'rivulet.lost
 const OPEN = ['rivulet.in_flight', 'rivulet.waiting']
 const ARRIVALS = ['messaging.client.consumed.messages', 'rivulet.dropped']
 
-test('the figures of all groups add up to the ledger at every collection, and no counter falls', async () => {
+test('the metrics of all groups add up to the ledger, and no counter decreases', async () => {
   await fc.assert(
     fc.asyncProperty(faults, fc.array(operations, { maxLength: 25 }), async (faults, todo) => {
       const bus = memoryBus(faults)

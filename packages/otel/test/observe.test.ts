@@ -23,7 +23,7 @@ const PUBLISH = {
   'messaging.operation.type': 'send',
 }
 
-test('reports where attempts and messages ended', async () => {
+test('reports the outcomes of attempts and messages', async () => {
   const bus = memoryBus()
   const [near, far] = [1, 2].map(() => closing(createHub({ name: 'fleet', transport: bus.transport() })))
   if (near === undefined || far === undefined) throw new Error('there are two')
@@ -63,7 +63,7 @@ test('reports where attempts and messages ended', async () => {
   expect(sum + inFlight + waiting).toBe(attempts)
 })
 
-test('has monotonic counters, and up-down counters for what falls', async () => {
+test('has monotonic counters, and up-down counters for decreasing values', async () => {
   const collected = openMetrics()
   observe(closing(createHub()), { meterProvider: collected.provider })
   await collected.collect()
@@ -73,16 +73,17 @@ test('has monotonic counters, and up-down counters for what falls', async () => 
   })
   expect(Object.fromEntries(kinds)).toEqual({
     ...{ 'messaging.client.sent.messages': true, 'messaging.client.consumed.messages': true },
+    'rivulet.lost.removals': true,
     ...{ 'rivulet.refused': true, 'rivulet.conflated': true, 'rivulet.lost': true },
     ...{ 'rivulet.dropped': true, 'rivulet.missed': true, 'rivulet.reordered': true },
-    'rivulet.publishers.evicted': true,
+    ...{ 'rivulet.missed_away': true, 'rivulet.publishers.evicted': true },
     ...{ 'rivulet.listener.errors': true, 'rivulet.iterator.drops': true },
     ...{ 'rivulet.in_flight': false, 'rivulet.waiting': false, 'rivulet.subscribers': false },
     'rivulet.hub.up': undefined,
   })
 })
 
-test('splits the figures by the group that a stream belongs to, of streams that have ended too', async () => {
+test('splits the metrics by the groups of streams, ended streams included', async () => {
   const collected = openMetrics()
   const hub = closing(createHub())
   const asked: string[] = []
@@ -133,7 +134,7 @@ test('follows a stream that has ended until its last message is settled', async 
   expect(await figures()).toEqual([1, 0])
 })
 
-test('takes a stream whose hook throws, rejects, or gives no text, as one without a group', async () => {
+test('has no group for a stream whose hook throws, rejects or returns no string', async () => {
   const errors: unknown[] = []
   const ignore = () => {}
   const error = (...said: unknown[]) => errors.push(said)
@@ -172,7 +173,7 @@ test('reads nothing after it was ended', async () => {
   const hub = closing(createHub())
   const end = observe(hub, { meterProvider: collected.provider })
   await collected.collect()
-  expect(collected.names).toHaveLength(15)
+  expect(collected.names).toHaveLength(17)
   end()
   end()
   hub.stream('positions').publish({ n: 1 })
@@ -182,7 +183,7 @@ test('reads nothing after it was ended', async () => {
   expect(collected.valueOf('messaging.client.sent.messages')).toBe(0) // the SDK keeps what it had
 })
 
-test('reports to the global meter provider unless there is another, under a scope of its own', async () => {
+test('reports to the global meter provider by default, under its own scope', async () => {
   const collected = openMetrics()
   metrics.setGlobalMeterProvider(collected.provider)
   onTestFinished(() => metrics.disable())

@@ -49,7 +49,7 @@ test('outcomes add up to the ledger at every scrape, and no counter falls', asyn
 
 type Scraped = ReadonlyMap<string, readonly Series[]>
 
-/** Names the counters that are lower than they were. */
+/** Names the counters that have decreased. */
 function fallenOf(before: Scraped, after: Scraped): string[] {
   const valueIn = (scraped: Scraped, name: string, labels: object) =>
     scraped.get(name)?.find((series) => JSON.stringify(series.labels) === JSON.stringify(labels))?.value

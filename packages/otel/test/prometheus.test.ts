@@ -46,7 +46,7 @@ test('has every outcome of a hub, also those that did not happen', async () => {
   expect(valuesOf(scraped, 'rivulet_received_total', 'far')).toEqual({
     ...{ delivered: 2, 'dropped.malformed': 0, 'dropped.tooLarge': 0, 'dropped.echo': 0 },
     ...{ 'dropped.duplicate': 0, 'dropped.stale': 0, 'dropped.schema': 0, 'dropped.rateLimited': 0 },
-    'dropped.notJoined': 0,
+    ...{ 'dropped.notJoined': 0, 'dropped.newerFormat': 0 },
   })
   expect(accountOf(scraped, 'near')).toEqual(accountIn(near.ledger()))
   expect(accountOf(scraped, 'far')).toEqual(accountIn(far.ledger()))
@@ -54,7 +54,7 @@ test('has every outcome of a hub, also those that did not happen', async () => {
   expect(valuesOf(scraped, 'rivulet_hub_up', 'near')).toEqual({ all: 1 })
 })
 
-test('writes what Prometheus reads', async () => {
+test('writes the text format of Prometheus', async () => {
   const hub = openHub('fleet')
   register(hub, { registry })
   hub.stream('positions').publish({ n: 1 })
@@ -82,7 +82,7 @@ test('adds up hubs of one label, and takes each out by itself', async () => {
   expect(await localOf('fleet')).toBe(1)
 })
 
-test('keeps the last values of a closed hub, and says that it is not up', async () => {
+test('keeps the last values of a closed hub, and reports that it is not up', async () => {
   const hub = openHub('fleet')
   register(hub, { registry })
   hub.stream('positions').publish({ n: 1 })
@@ -120,7 +120,7 @@ test("uses prom-client's own registry unless there is another, and a registry ma
   expect(globalRegistry.getMetricsAsArray()).toEqual([])
 })
 
-test('refuses unknown options and a registry that has another metric of a name, and leaves it as it was', () => {
+test('refuses unknown options and a registry with another metric of the same name', () => {
   const hub = openHub('fleet')
   const codeOf = (action: () => unknown) => {
     try {
@@ -131,7 +131,7 @@ test('refuses unknown options and a registry that has another metric of a name, 
   }
   expect(codeOf(() => register(hub, { registri: registry } as never))).toBe('INVALID_OPTIONS')
   expect(codeOf(() => register(hub, { name: 7 } as never))).toBe('INVALID_OPTIONS')
-  new Gauge({ name: 'rivulet_waiting', help: 'Of somebody else.', registers: [registry] })
+  new Gauge({ name: 'rivulet_waiting', help: 'Of another owner.', registers: [registry] })
   expect(codeOf(() => register(hub, { registry }))).toBe('INVALID_OPTIONS')
   expect(registry.getMetricsAsArray()).toHaveLength(1)
 })

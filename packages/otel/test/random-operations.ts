@@ -4,7 +4,7 @@ import type { Hub } from 'rivulet'
 import { pass } from '../../../test/support/fake-time.ts'
 
 const WHERE = { hub: fc.nat({ max: 1 }), name: fc.constantFrom('a', 'b') }
-/** What may happen to two hubs on a bus. */
+/** The operations on two hubs on a bus. */
 export const operations = fc.oneof(
   {
     weight: 6,
@@ -21,10 +21,10 @@ export const operations = fc.oneof(
   fc.record({ op: fc.constantFrom('close' as const, 'remove' as const), ...WHERE }),
   fc.record({ op: fc.constantFrom('down' as const, 'up' as const, 'freeze' as const, 'thaw' as const) }),
 )
-/** One of them. */
+/** One operation. */
 export type Operation = typeof operations extends fc.Arbitrary<infer T> ? T : never
 
-/** What the bus does on purpose. */
+/** The faults of the bus. */
 export const faults = fc.record({
   seed: fc.nat(),
   loss: fc.constantFrom(0, 0.3),
@@ -33,7 +33,7 @@ export const faults = fc.record({
 })
 
 const OPTIONS = { limit: { ratePerSecond: 20, burst: 3 }, maxWaiting: 4, maxBytes: 200, maxAgeMs: 500 }
-/** Does one of them. */
+/** Runs one operation. */
 export async function perform(operation: Operation, bus: MemoryBus, hubs: readonly Hub[]): Promise<void> {
   switch (operation.op) {
     case 'pass':

@@ -7,7 +7,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
 
-/** A span as plain data, as a process can print it. */
+/** A span as plain data, which a process can print. */
 export interface PlainSpan {
   readonly name: string
   readonly kind: string
@@ -24,7 +24,7 @@ export class RecordedSpans {
   readonly #exporter = new InMemorySpanExporter()
   readonly provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(this.#exporter)] })
 
-  /** All spans that have ended, in that order. */
+  /** All ended spans, in order of their end. */
   get spans(): PlainSpan[] {
     return this.#exporter.getFinishedSpans().map(plain)
   }
@@ -38,7 +38,7 @@ export class RecordedSpans {
   }
 }
 
-/** Makes `context.with` work, as an SDK does. Returns what undoes it. */
+/** Makes `context.with` work, as an SDK does. Returns a function that undoes it. */
 export function enableContexts(): () => void {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   return () => {

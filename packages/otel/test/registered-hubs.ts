@@ -7,13 +7,13 @@ export interface Series {
   readonly value: number
 }
 
-/** What one scrape gives, by the metrics' names. */
+/** The time series of one scrape, by the metrics' names. */
 export async function scrape(registry: Registry): Promise<ReadonlyMap<string, readonly Series[]>> {
   const families = await registry.getMetricsAsJSON()
   return new Map(families.map(({ name, values }) => [name, values as unknown as Series[]]))
 }
 
-/** The values of a hub's time series of a metric, by their label `outcome`; `undefined` where there is none. */
+/** Returns the values of a hub's time series of a metric by label `outcome`; `undefined` without any. */
 export function valuesOf(
   scraped: ReadonlyMap<string, readonly Series[]>,
   name: string,
@@ -23,7 +23,7 @@ export function valuesOf(
   return Object.fromEntries(series.map(({ labels, value }) => [labels.outcome ?? 'all', value]))
 }
 
-/** What a collection says of a hub that `lawOf` compares. */
+/** The values of a hub in a collection, for `lawOf`. */
 export interface Account {
   readonly attempts: number
   readonly published: number
@@ -32,7 +32,7 @@ export interface Account {
   readonly received: number
 }
 
-/** Adds a hub's scraped outcomes up. */
+/** Sums a hub's scraped outcomes. */
 export function accountOf(scraped: ReadonlyMap<string, readonly Series[]>, hub: string): Account {
   const sum = (name: string) =>
     Object.values(valuesOf(scraped, name, hub)).reduce((total, value) => total + value, 0)
@@ -45,7 +45,7 @@ export function accountOf(scraped: ReadonlyMap<string, readonly Series[]>, hub: 
   }
 }
 
-/** What `accountOf` has to give for a ledger. */
+/** Returns the expected result of `accountOf` for a ledger. */
 export function accountIn({ attempts, inFlight, waiting, received }: Ledger): Account {
   return { attempts, published: attempts - inFlight - waiting, inFlight, waiting, received }
 }

@@ -6,7 +6,7 @@ import { createHub, type Hub, type Message } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { waitFor } from '../../../test/support/wait-for.ts'
 import { type TraceOptions, traceMessages } from '../src/index.ts'
-import { enableContexts, RecordedSpans } from './recorded-spans.ts'
+import { enableContexts, type PlainSpan, RecordedSpans } from './recorded-spans.ts'
 
 function closing(hub: Hub): Hub {
   onTestFinished(async () => void (await hub.close()))
@@ -50,7 +50,7 @@ test('a delivery in the same process is a child of the publish', () => {
   expect(recorded.spans).toHaveLength(2)
 })
 
-test('a delivery through a transport is the root of a trace of its own, linked to the publish', async () => {
+test('a delivery through a transport is the root of its trace, linked to the publish', async () => {
   const { recorded } = tracing()
   const bus = memoryBus()
   const [near, far] = [1, 2].map(() => closing(createHub({ name: 'fleet', transport: bus.transport() })))
@@ -67,7 +67,7 @@ test('a delivery through a transport is the root of a trace of its own, linked t
   expect(process.attributes['messaging.message.id']).toBe(publish.attributes['messaging.message.id'])
 })
 
-test('a publish is a child of the active span, and a delivery is not a child of another one', () => {
+test('a publish is a child of the active span, and a delivery is not', () => {
   onTestFinished(enableContexts())
   const { recorded } = tracing()
   const stream = closing(createHub()).stream('positions')
@@ -77,6 +77,31 @@ test('a publish is a child of the active span, and a delivery is not a child of 
   span.end()
   expect(recorded.only('publish').parentId).toBe(span.spanContext().spanId)
   expect(recorded.only('process').parentId).toBe(recorded.only('publish').spanId)
+})
+
+test("a publish that waited is a child of its own call's span, not of the first waiter's", async () => {
+  onTestFinished(enableContexts())
+  const { recorded } = tracing()
+  const limit = { ratePerSecond: 100, burst: 1 }
+  const stream = closing(createHub()).stream<{ n: number }>('positions', { limit })
+  stream.subscribe(() => {})
+  stream.publish({ n: 0 })
+  const spans = [1, 2, 3].map((n) => recorded.provider.getTracer('mine').startSpan(`call ${n}`))
+  const waits = spans.map((span, n) =>
+    context.with(trace.setSpan(context.active(), span), () => stream.publishWhenReady({ n })),
+  )
+  const sids = (await Promise.all(waits)).map(({ sid }) => sid)
+  const spansOf = (name: string) =>
+    sids.map((sid) => {
+      const isOfIt = ({ attributes }: PlainSpan) => attributes['messaging.message.id'] === sid
+      return recorded.spans.find((span) => span.name === name && isOfIt(span))
+    })
+  expect(spansOf('publish').map((span) => span?.parentId)).toEqual(
+    spans.map((span) => span.spanContext().spanId),
+  )
+  expect(spansOf('process').map((span) => span?.parentId)).toEqual(
+    spansOf('publish').map((span) => span?.spanId),
+  )
 })
 
 test('a subscriber gets the context of its delivery, at once and later', async () => {
@@ -120,7 +145,7 @@ test('a refused attempt has the code of its error, whatever verb was used', asyn
   expect(recorded.spans.filter(({ name }) => name === 'process')).toHaveLength(1)
 })
 
-test('a subscriber that throws ends no span early, and messages that it publishes have spans of their own', () => {
+test('a subscriber that throws ends no span early, and its messages have own spans', () => {
   const { recorded } = tracing({ destinationTemplate: (name) => name })
   const hub = closing(createHub())
   hub.on('error', () => {})
@@ -136,14 +161,14 @@ test('a subscriber that throws ends no span early, and messages that it publishe
   expect(recorded.spans).toHaveLength(4)
 })
 
-test('a span of a stream whose template is empty is named and described as one without a template', () => {
+test('a span with an empty template is named like one without a template', () => {
   const { recorded } = tracing({ destinationTemplate: () => '' })
   closing(createHub()).stream('positions').publish({ n: 1 })
   const { attributes } = recorded.only('publish')
   expect(attributes).not.toHaveProperty('messaging.destination.template')
 })
 
-test('a span that is not sampled is told on, and so is what another subscriber of the channel has set', () => {
+test("an unsampled span, or another subscriber's traceparent, is propagated", () => {
   const provider = new BasicTracerProvider({ sampler: new AlwaysOffSampler() })
   const heard: unknown[] = []
   const hear = (event: unknown) => heard.push((event as { traceparent?: string }).traceparent)
@@ -174,7 +199,7 @@ test('two tracers make spans of their own, which belong together', () => {
   expect(other.recorded.only('process').parentId).toBe(spanId)
 })
 
-test('without an SDK nothing is carried, and what is published is the same', () => {
+test('without an SDK no traceparent is sent, and the data is the same', () => {
   const messages = traceMessages()
   onTestFinished(() => messages.stop())
   const heard: unknown[] = []

@@ -1,84 +1,105 @@
-import type { Topic, TransportHost } from 'rivulet'
-import { type Timeouts, timeoutsOf } from 'rivulet/transport'
-import { Connection } from './connection.ts'
-import { type Dialled, dialAny } from './dial.ts'
-import type { Server, Settings } from './options.ts'
+import { RivuletError, type Topic, type TransportHost } from 'rivulet'
+import { timeoutsOf } from 'rivulet/adapter'
+import { type Connection, MOVED } from './connection.ts'
+import type { Dialled } from './dial.ts'
+import type { Server } from './options.ts'
 import { NO_PATTERNS } from './refusal.ts'
-import { type SlotRange, slotOf } from './slots.ts'
+import { Shard, type ShardEvents } from './shard.ts'
+import { Silence } from './silence.ts'
+import { keepsSlots, type SlotRange, slotOf } from './slots.ts'
 
-/** How many topics are remembered with their connections: to find one anew costs more than to send. */
+/** The most topics cached with their shards: a lookup costs more than a send. */
 const MAX_TOPICS = 8_192
+/** Interval at which all nodes are asked for the slots: nodes do not announce every move. */
+const SLOTS_INTERVAL_MS = 2_000
+/** Part of a barrier's time that the other nodes have after the first one connects, before the hub is up without them. */
+const GRACE = 0.6
+const GONE = 'the connection is gone'
 
-/** Connects to each node of a cluster that has slots. `asked` told which these are, and is left for them. */
+/** Dials the nodes of a cluster. */
+export interface Dialling {
+  /** Whether the transport was connected before. */
+  readonly wasUp: boolean
+  /** Dials a node with the secrets of this attempt to connect. */
+  dial(server: Server, signal: AbortSignal): Promise<Dialled>
+  /** Dials a node later, with fresh secrets. */
+  redial(server: Server, signal: AbortSignal): Promise<Dialled>
+}
+
+/** Connects to each node of a cluster that has slots. Closes `asked`, the connection that has listed them. */
 export async function openCluster(
   asked: Dialled,
   host: TransportHost,
-  settings: Settings,
+  dialling: Dialling,
   signal: AbortSignal,
 ): Promise<Cluster> {
-  const ranges = asked.ranges ?? []
   asked.client.destroy()
-  const servers = new Map(ranges.map((range) => [labelOf(range), serverOf(range, asked.server)]))
-  const dialled = await dialAll(servers, settings, timeoutsOf(host), signal)
-  return new Cluster(asked.server.label, ranges, dialled, host)
+  const cluster = new Cluster(asked.server, asked.ranges ?? [], host, dialling)
+  try {
+    await cluster.open(signal)
+    return cluster
+  } catch (cause) {
+    await cluster.close(AbortSignal.abort())
+    throw cause
+  }
 }
 
-/** Dials all of these servers at once, and keeps their labels. When one fails, none of the connections stays. */
-async function dialAll(
-  servers: ReadonlyMap<string, Server>,
-  settings: Settings,
-  timeouts: Timeouts,
-  signal: AbortSignal,
-) {
-  const dialled = new Map<string, Dialled>()
-  const outcomes = await Promise.allSettled(
-    [...servers].map(async ([label, server]) => {
-      dialled.set(label, await dialAny([server], settings, timeouts, signal))
-    }),
-  )
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected')
-  if (failure === undefined && !signal.aborted) return dialled
-  for (const { client } of dialled.values()) client.destroy()
-  throw signal.aborted ? signal.reason : failure?.reason
-}
-
-/** The connections to all nodes of a cluster, each for the topics of its slots. Ends when one of them does. */
+/**
+ * The connections to all nodes of a cluster, each for the topics of its slots. A lost one is reconnected while the
+ * others continue; when the last one is lost the cluster ends.
+ */
 export class Cluster {
   readonly server: string
-  readonly #ranges: readonly SlotRange[]
-  readonly #nodes = new Map<string, Connection>()
-  readonly #owners = new Map<Topic, Connection | undefined>()
+  readonly #host: TransportHost
+  readonly #dialling: Dialling
+  readonly #silence: Silence
+  #ranges: readonly SlotRange[]
+  /** Keyed by the labels of their servers. */
+  readonly #shards = new Map<string, Shard>()
+  readonly #owners = new Map<Topic, Shard | undefined>()
+  /** While true the host may be called. */
+  #isLive = true
+  /** Whether all nodes were dialled at least once. */
+  #isOpen = false
+  #slotsTimer: NodeJS.Timeout | undefined
 
-  constructor(
-    server: string,
-    ranges: readonly SlotRange[],
-    dialled: ReadonlyMap<string, Dialled>,
-    host: TransportHost,
-  ) {
-    this.server = server
-    this.#ranges = ranges
-    const shared: TransportHost = {
-      hub: host.hub,
-      timeouts: host.timeouts,
-      receive: (topic, frame) => host.receive(topic, frame),
-      watched: (topic, frame) => host.watched(topic, frame),
-      error: (topic, cause) => host.error(topic, cause),
-      left: (topic, cause) => host.left(topic, cause),
-      down: (cause) => {
-        host.down(cause)
-        void this.close(AbortSignal.abort())
-      },
-    }
-    for (const [label, each] of dialled) this.#nodes.set(label, new Connection(each, shared))
+  constructor(asked: Server, ranges: readonly SlotRange[], host: TransportHost, dialling: Dialling) {
+    this.server = asked.label
+    this.#host = host
+    this.#dialling = dialling
+    this.#ranges = named(ranges, asked)
+    this.#silence = new Silence(timeoutsOf(host).barrierMs, () => this.#connections())
+    for (const [label, server] of serversOf(this.#ranges)) this.#shards.set(label, this.#newShard(server))
+  }
+
+  /** Dials all nodes at once. Rejects when none of them answers, or when one refuses at the first connection. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { wasUp } = this.#dialling
+    const missing = await this.#dialAll(signal)
+    signal.throwIfAborted()
+    const causes = [...missing.values()]
+    const refusal = causes.find((cause) => RivuletError.is(cause) && cause.code === 'TRANSPORT_FAILED')
+    if (refusal !== undefined && !wasUp) throw refusal
+    if (this.#connections().length === 0) throw causes[0]
+    this.#isOpen = true
+    // In a later turn: by then the host is up, and its program listens for errors.
+    setImmediate(() => {
+      for (const [shard, cause] of missing) if (this.#isLive) shard.miss(cause as Error)
+    })
+    this.#askSlotsLater()
   }
 
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
-    return this.#ownerOf(topic)?.send(topic, frame) ?? 'offline'
+    return this.#isLive ? (this.#ownerOf(topic)?.send(topic, frame) ?? 'offline') : 'offline'
   }
 
-  join(topic: Topic, signal: AbortSignal): Promise<void> {
+  async join(topic: Topic, signal: AbortSignal): Promise<void> {
     const owner = this.#ownerOf(topic)
-    return owner?.join(topic, signal) ?? Promise.reject(new Error('no node has the slot of this channel'))
+    if (owner === undefined) throw new Error('no node has the slot of this channel')
+    await owner.join(topic, signal)
+    if (this.#ownerOf(topic) === owner) return
+    owner.leave(topic)
+    throw new RivuletError('TRANSPORT_UNAVAILABLE', `The channel is joined anew: ${MOVED}.`)
   }
 
   watch(): Promise<void> {
@@ -86,39 +107,151 @@ export class Cluster {
   }
 
   leave(topic: Topic): void {
-    this.#ownerOf(topic)?.leave(topic)
+    // Leaves on all shards: the slot may have moved since the join.
+    for (const shard of this.#shards.values()) shard.leave(topic)
   }
 
   async flush(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#nodes.values()].map((node) => node.flush(signal)))
+    if (!this.#isLive) throw new Error(GONE)
+    this.#silence.watch()
+    await Promise.all([...this.#shards.values()].map((shard) => shard.flush(signal)))
+    if (!this.#isLive) throw new Error(GONE)
   }
 
   heldBytes(): number {
     let bytes = 0
-    for (const node of this.#nodes.values()) bytes += node.heldBytes()
+    for (const connection of this.#connections()) bytes += connection.heldBytes()
     return bytes
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#nodes.values()].map((node) => node.close(signal)))
+    this.#isLive = false
+    clearTimeout(this.#slotsTimer)
+    this.#silence.stop()
+    await Promise.all([...this.#shards.values()].map((shard) => shard.close(signal)))
   }
 
-  #ownerOf(topic: Topic): Connection | undefined {
+  /** Resolves to the shards that could not be reached, each with the reason. */
+  async #dialAll(signal: AbortSignal): Promise<Map<Shard, unknown>> {
+    const missing = new Map<Shard, unknown>()
+    const giveUp = new AbortController()
+    const onAbort = () => giveUp.abort(signal.reason)
+    signal.addEventListener('abort', onAbort)
+    const graceMs = timeoutsOf(this.#host).barrierMs * GRACE
+    const late = new Error(`It did not answer within ${graceMs} ms of another node.`)
+    let grace: NodeJS.Timeout | undefined
+    const dial = async (shard: Shard) => {
+      try {
+        shard.rise(await this.#dialling.dial(shard.server, giveUp.signal))
+        grace ??= setTimeout(() => giveUp.abort(late), graceMs)
+      } catch (cause) {
+        missing.set(shard, cause)
+      }
+    }
+    await Promise.all([...this.#shards.values()].map(dial))
+    clearTimeout(grace)
+    signal.removeEventListener('abort', onAbort)
+    return missing
+  }
+
+  #newShard(server: Server): Shard {
+    const events: ShardEvents = {
+      host: this.#host,
+      dial: (server, signal) => this.#dialling.redial(server, signal),
+      slotsReported: (shard, ranges) => this.#takeSlots(shard, named(ranges, shard.server)),
+      moved: () => this.#askSlots(),
+      lost: (cause) => this.#lost(cause),
+    }
+    return new Shard(server, events)
+  }
+
+  /** Handles the loss of a connection; the loss of the last one ends the cluster. */
+  #lost(cause: Error): boolean {
+    if (!this.#isLive) return false
+    if (this.#connections().length > 0) return true
+    this.#host.down(cause)
+    void this.close(AbortSignal.abort())
+    return false
+  }
+
+  #askSlotsLater(): void {
+    this.#slotsTimer = setTimeout(() => {
+      this.#askSlotsLater()
+      this.#askSlots()
+    }, SLOTS_INTERVAL_MS)
+  }
+
+  /** Asks all nodes for the owners of the slots. */
+  #askSlots(): void {
+    if (!this.#isLive) return
+    this.#silence.watch()
+    for (const shard of this.#shards.values()) void shard.askSlots()
+  }
+
+  /** Adopts the majority's view: while slots move, or the cluster is partitioned, nodes disagree. */
+  #takeSlots(shard: Shard, ranges: readonly SlotRange[]): void {
+    const word = JSON.stringify(ranges)
+    const isNew = shard.word !== word
+    shard.word = word
+    if (!this.#isLive || !this.#isOpen || word === JSON.stringify(this.#ranges)) return
+    const connected = [...this.#shards.values()].filter(({ connection }) => connection !== undefined)
+    const others = connected.filter((each) => each.word !== word)
+    if (others.length < connected.length / 2) this.#adopt(ranges)
+    else if (isNew) for (const other of others) void other.askSlots()
+  }
+
+  /** Adopts new owners: ends the connections to the nodes that lost slots, so that their topics are joined again. */
+  #adopt(ranges: readonly SlotRange[]): void {
+    const before = this.#ranges
+    const servers = serversOf(ranges)
+    const shards = [...this.#shards]
+    this.#ranges = ranges
+    this.#owners.clear()
+    const added = [...servers].filter(([label]) => !this.#shards.has(label))
+    for (const [label, server] of added) this.#shards.set(label, this.#newShard(server))
+    for (const [label] of added) void this.#shards.get(label)?.dial()
+    const cause = new Error(MOVED)
+    for (const [label, shard] of shards) {
+      if (servers.has(label)) {
+        if (!keepsSlots(before, ranges, (range) => labelOf(range) === label)) shard.connection?.end(cause)
+      } else {
+        this.#shards.delete(label)
+        shard.retire(cause)
+      }
+    }
+  }
+
+  #connections(): Connection[] {
+    const connections = [...this.#shards.values()].map(({ connection }) => connection)
+    return connections.filter((connection) => connection !== undefined)
+  }
+
+  #ownerOf(topic: Topic): Shard | undefined {
     if (this.#owners.has(topic)) return this.#owners.get(topic)
     if (this.#owners.size === MAX_TOPICS) this.#owners.clear()
     const slot = slotOf(topic)
     const range = this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
-    const owner = range && this.#nodes.get(labelOf(range))
+    const owner = range && this.#shards.get(labelOf(range))
     this.#owners.set(topic, owner)
     return owner
   }
 }
 
-function labelOf({ host, port }: SlotRange): string {
-  return `${host}:${port}`
+/** Fills in a missing host with that of the server asked. */
+function named(ranges: readonly SlotRange[], { address }: Server): readonly SlotRange[] {
+  const known = 'host' in address ? address.host : '127.0.0.1'
+  return ranges.map((range) => ({ ...range, host: range.host ?? known }))
 }
 
-function serverOf({ host, port }: SlotRange, { address }: Server): Server {
-  const known = host ?? ('host' in address ? address.host : '127.0.0.1')
-  return { label: `${known}:${port}`, address: { host: known, port } }
+function serversOf(ranges: readonly SlotRange[]): Map<string, Server> {
+  const servers = new Map<string, Server>()
+  for (const range of ranges) {
+    const { host = '', port } = range
+    servers.set(labelOf(range), { label: labelOf(range), address: { host, port } })
+  }
+  return servers
+}
+
+function labelOf({ host, port }: SlotRange): string {
+  return `${host}:${port}`
 }

@@ -1,3 +1,3 @@
-export type { RedisOptions, RedisTlsOptions } from './options.ts'
+export type { RedisOptions, RedisSentinelOptions, RedisTlsOptions } from './options.ts'
 export { redis } from './redis.ts'
 export { transportFromUrls } from './url.ts'

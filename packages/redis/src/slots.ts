@@ -3,7 +3,7 @@ import type { Topic } from 'rivulet'
 
 const SLOTS = 16_384
 
-/** Slots of a cluster, and the node that has them; without a host it is the one that was asked. */
+/** Slots of a cluster and their owner; without a host the owner is the server asked. */
 export interface SlotRange {
   readonly first: number
   readonly last: number
@@ -12,12 +12,12 @@ export interface SlotRange {
 }
 
 type Command = (args: string[]) => Promise<unknown>
-/** First and last slot; the node that has them, as host and port; its replicas. */
+/** First and last slot; the owner as host and port; its replicas. */
 type SlotsReply = readonly [number, number, readonly [string | null, number], ...unknown[]][]
 
 /**
- * Asks a server which node has which slots. Resolves to `undefined` when it is part of no cluster, and rejects when none
- * of its cluster has any, as before the cluster is made: nobody would tell when that changes.
+ * Asks a server for the owners of the slots. Resolves to `undefined` when it is part of no cluster. Rejects when no
+ * node of its cluster has slots, as before the cluster is created, since that change is not announced.
  */
 export async function readSlots(command: Command): Promise<SlotRange[] | undefined> {
   try {
@@ -36,7 +36,19 @@ export async function readSlots(command: Command): Promise<SlotRange[] | undefin
   }
 }
 
-/** Gives the slot of a topic: CRC-16 (XMODEM) of its ASCII. A topic holds no braces, so it has no hash tag. */
+/** Returns whether a node's slots before are all still its own after. */
+export function keepsSlots(
+  before: readonly SlotRange[],
+  after: readonly SlotRange[],
+  isOwn: (range: SlotRange) => boolean,
+): boolean {
+  const own = after.filter(isOwn)
+  return before
+    .filter(isOwn)
+    .every(({ first, last }) => own.some((range) => range.first <= first && last <= range.last))
+}
+
+/** Returns the slot of a topic: CRC-16 (XMODEM) of its ASCII. A topic contains no braces, so it has no hash tag. */
 export function slotOf(topic: Topic): number {
   let crc = 0
   for (let index = 0; index < topic.length; index += 1) {

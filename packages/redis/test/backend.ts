@@ -5,7 +5,7 @@ import { redis } from '../src/index.ts'
 
 const PUBLISHER = new URL('./foreign-publisher.mjs', import.meta.url)
 
-/** Gives the contract suite a server of its own, and a foreign publisher in another process. */
+/** Starts a server for the contract suite, and a foreign publisher in another process. */
 export async function createBackend(server?: RedisServerOptions['server']): Promise<ContractBackend> {
   const broker = await startRedis({ server })
   return {

@@ -5,10 +5,10 @@ import { listening, proxyTo } from '../../../test/support/adapters/scene.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { bareClient, server } from './scene.ts'
 
-// Each of these is why the adapter does something itself. When one fails, the client was mended: take it out here
-// and in the adapter.
+// Each test shows the reason for a workaround in the adapter. When one fails the client was repaired: remove the test
+// and the workaround.
 
-test('the bare client loses what came together with a message whose listener throws', async () => {
+test('the bare client loses the bytes after a message whose listener throws', async () => {
   const broker = await server()
   const client = await bareClient(broker)
   const other = await bareClient(broker)
@@ -17,7 +17,7 @@ test('the bare client loses what came together with a message whose listener thr
     heard.push(text)
     if (text === '0') throw new Error('thrown by a listener')
   })
-  // The server writes what one transaction publishes in one piece.
+  // The server writes the messages of one transaction at once.
   const burst = other.multi()
   for (let index = 0; index < 10; index += 1) burst.publish('x', String(index))
   await burst.exec()
@@ -26,7 +26,7 @@ test('the bare client loses what came together with a message whose listener thr
   expect(heard).toEqual(['0', 'last'])
 })
 
-test('the bare client with its own settings delivers after an outage what was published during it', async () => {
+test('the bare client by default delivers messages of an outage after it', async () => {
   const broker = await server()
   const proxy = await proxyTo(broker)
   const heard: string[] = []
@@ -42,7 +42,7 @@ test('the bare client with its own settings delivers after an outage what was pu
   await eventually(() => heard).toHaveLength(20)
 })
 
-test('the bare client queues a subscription after its connection has ended, and never settles it', async () => {
+test('the bare client never settles a subscription after its connection has ended', async () => {
   const broker = await server()
   const client = await bareClient(broker, { disableOfflineQueue: true, socket: { reconnectStrategy: false } })
   await broker.kill()
@@ -88,7 +88,7 @@ test('the bare client waits for ever for the answer to its first command', async
   expect(await settled).toBe(false)
 })
 
-test('the bare client goes on after bytes that are no Redis protocol', async () => {
+test('the bare client continues after bytes that are no Redis protocol', async () => {
   const nonsense = createServer((socket) => {
     socket.once('data', () => {
       socket.write('%0\r\n')
@@ -110,7 +110,7 @@ test('the bare client goes on after bytes that are no Redis protocol', async () 
   expect(client.isReady).toBe(true)
 })
 
-test('the bare client lets what has not got through leave after it has been destroyed', async () => {
+test('the bare client sends its buffer after it has been destroyed', async () => {
   const broker = await server()
   const proxy = await proxyTo(broker)
   const heard: string[] = []
@@ -127,7 +127,7 @@ test('the bare client lets what has not got through leave after it has been dest
   await eventually(() => heard).toEqual(['late'])
 })
 
-test('the bare client that is destroyed while it reads begins to read the same bytes again', async () => {
+test('the bare client destroyed while it reads begins to read the same bytes again', async () => {
   const broker = await server()
   const client = await bareClient(broker)
   const heard: string[] = []
@@ -140,7 +140,7 @@ test('the bare client that is destroyed while it reads begins to read the same b
   await eventually(() => heard).toEqual(['once', 'once'])
 })
 
-test('the bare client is deaf to a channel whose SUBSCRIBE and UNSUBSCRIBE are not both answered when it subscribes again', async () => {
+test('the bare client loses a channel that is subscribed to again between two answers', async () => {
   const broker = await server()
   const client = await bareClient(broker)
   const channels = Array.from({ length: 3_000 }, (_, index) => `channel-${index}`)

@@ -4,7 +4,13 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { closeLawfully, eventually, makeLive } from '../../../test/support/live.ts'
-import { REDIS_PROGRAMS, redisCommand, startRedisCluster } from '../../../test/support/redis-servers.ts'
+import {
+  REDIS_PROGRAMS,
+  redisCommand,
+  shardSubscribers,
+  startRedis,
+  startRedisCluster,
+} from '../../../test/support/redis-servers.ts'
 
 const MEMBERS = 3
 // Enough for each node to have some of them, by the hash of their names.
@@ -26,7 +32,7 @@ async function openOn(servers: readonly Broker[], sharded: boolean): Promise<Hub
   return hub
 }
 
-/** Keeps what others publish on each stream. */
+/** Records the messages of other publishers on each stream. */
 async function listen(hub: Hub): Promise<Map<string, unknown[]>> {
   const heard = new Map(NAMES.map((name) => [name, [] as unknown[]]))
   const subscriptions = NAMES.map((name) =>
@@ -36,12 +42,17 @@ async function listen(hub: Hub): Promise<Map<string, unknown[]>> {
   return heard
 }
 
-/** Publishes a series on every stream and expects each message there, once and in order. */
-async function expectFlow(from: Hub, heard: Map<string, unknown[]>, series: string): Promise<void> {
-  for (const name of NAMES) for (let n = 0; n < EACH; n += 1) from.stream(name).publish({ name, series, n })
+/** Publishes a series on all or some streams, and expects each message there, once and in order. */
+async function expectFlow(
+  from: Hub,
+  heard: Map<string, unknown[]>,
+  series: string,
+  names = NAMES,
+): Promise<void> {
+  for (const name of names) for (let n = 0; n < EACH; n += 1) from.stream(name).publish({ name, series, n })
   const ofSeries = () =>
-    [...heard.values()].map((data) => data.filter((each) => Reflect.get(each as object, 'series') === series))
-  const expected = NAMES.map((name) => Array.from({ length: EACH }, (_, n) => ({ name, series, n })))
+    names.map((name) => heard.get(name)?.filter((each) => Reflect.get(each as object, 'series') === series))
+  const expected = names.map((name) => Array.from({ length: EACH }, (_, n) => ({ name, series, n })))
   await eventually(ofSeries).toEqual(expected)
 }
 
@@ -78,7 +89,7 @@ for (const server of REDIS_PROGRAMS) {
   )
 }
 
-test.each(REDIS_PROGRAMS)('a tap on one node hears what is published on all of them, %s', async (server) => {
+test.each(REDIS_PROGRAMS)('a tap on one node receives the messages of all nodes, %s', async (server) => {
   const brokers = await cluster(server)
   const watcher = await openOn(brokers.slice(0, 1), false)
   const heard: string[] = []
@@ -92,7 +103,7 @@ test.each(REDIS_PROGRAMS)('a tap on one node hears what is published on all of t
   expectLaws(tap.ledger())
 })
 
-test('with sharded channels no hub of a cluster can be watched, and the rejection says why', async () => {
+test('with sharded channels a watch of a cluster is rejected with the reason', async () => {
   const brokers = await cluster()
   const transport = redis({ servers: brokers.map(({ url }) => url), sharded: true })
   const hub = makeLive({ transport })
@@ -118,18 +129,134 @@ test('a hub whose node is killed moves to another one by itself', async () => {
   await expectFlow(witness, heardByWalker, 'back')
 })
 
-test('with sharded channels a hub is down while a node is away, and up again with it', async () => {
+/** Waits until so many hubs have joined every stream, on any node. */
+async function everybodyJoined(brokers: readonly Broker[], hubs: number): Promise<void> {
+  const joins = async () => {
+    const shares = await Promise.all(brokers.map((broker) => shardSubscribers(broker, NAMES.map(topicOf))))
+    return NAMES.map((_name, nth) => shares.reduce((sum, share) => sum + (share[nth] as number), 0))
+  }
+  await eventually(joins).toEqual(NAMES.map(() => hubs))
+}
+
+/** The streams that are on a node. */
+async function namesOn(broker: Broker): Promise<string[]> {
+  const counts = await shardSubscribers(broker, NAMES.map(topicOf))
+  return NAMES.filter((_name, nth) => (counts[nth] as number) > 0)
+}
+
+function errorsOf(hub: Hub, names: readonly string[]): Map<string, string[]> {
+  const errors = new Map(names.map((name) => [name, [] as string[]]))
+  for (const name of names) hub.stream(name).on('error', ({ message }) => errors.get(name)?.push(message))
+  return errors
+}
+
+const OUTAGES = [
+  ['stopped', (broker: Broker) => broker.stop(), async (broker: Broker) => broker.cont()],
+  ['killed', (broker: Broker) => broker.kill(), (broker: Broker) => broker.start()],
+] as const
+
+for (const server of REDIS_PROGRAMS) {
+  test.each(OUTAGES)(
+    `the streams of other shards go on while one shard is %s, ${server}`,
+    async (_how, end, again) => {
+      const brokers = await cluster(server)
+      const [broken, ...healthy] = brokers as [Broker, Broker, Broker]
+      const [one, other] = [await openOn(brokers, true), await openOn(brokers, true)]
+      const [heardByOne, heardByOther] = [await listen(one), await listen(other)]
+      await expectFlow(one, heardByOther, 'before')
+      const waiting = await namesOn(broken)
+      const going = NAMES.filter((name) => !waiting.includes(name))
+      expect([waiting.length > 0, going.length > 0]).toEqual([true, true])
+      const statuses = [statusesOf(one), statusesOf(other)]
+      const reported: string[] = []
+      other.on('error', ({ message }) => reported.push(message))
+      const errors = errorsOf(other, NAMES)
+      await end(broken)
+      for (const name of waiting) one.stream(name).publish({ name, series: 'lost', n: 0 })
+      await expectFlow(one, heardByOther, 'during', going)
+      const shard = `The shard 127.0.0.1:${broken.port} of Redis is away`
+      for (const name of waiting) {
+        await eventually(() => errors.get(name)).toEqual([expect.stringContaining(shard)])
+        const offline = () => {
+          one.stream(name).publish({ name, series: 'lost' })
+          return one.stream(name).ledger().lost.offline
+        }
+        await eventually(offline).toBeGreaterThan(0)
+      }
+      for (const name of going) expect(errors.get(name)).toEqual([])
+      expect(reported).toEqual([expect.stringContaining(shard)])
+      await one.flush()
+      for (const name of going) {
+        expect(one.stream(name).ledger()).toMatchObject({ confirmed: 2 * EACH, unconfirmed: 0, inFlight: 0 })
+      }
+      for (const name of waiting)
+        expect(one.stream(name).ledger()).toMatchObject({ confirmed: EACH, inFlight: 0 })
+      await again(broken)
+      await everybodyJoined(brokers, 2)
+      await expectFlow(one, heardByOther, 'after')
+      await expectFlow(other, heardByOne, 'back')
+      await expectFlow(one, heardByOther, 'again', going)
+      for (const [name, data] of heardByOther) {
+        const lost = data.filter((each) => Reflect.get(each as object, 'series') === 'lost')
+        expect(data).toHaveLength(2 * EACH + (going.includes(name) ? 2 * EACH : 0))
+        expect(lost).toEqual([])
+      }
+      expect(statuses).toEqual([[], []])
+      expect(reported).toHaveLength(1)
+      expect(healthy.every(({ alive }) => alive)).toBe(true)
+    },
+  )
+
+  test(`the streams of a killed shard continue on the replica with its slots, ${server}`, async () => {
+    const brokers = await cluster(server)
+    const [master, ...others] = brokers as [Broker, Broker, Broker]
+    const replica = await replicaOf(master, others[0], server)
+    const [one, other] = [await openOn(brokers, true), await openOn(brokers, true)]
+    const [heardByOne, heardByOther] = [await listen(one), await listen(other)]
+    const statuses = [statusesOf(one), statusesOf(other)]
+    await master.kill()
+    await redisCommand(replica, 'CLUSTER', 'FAILOVER', 'TAKEOVER')
+    await everybodyJoined([replica, ...others], 2)
+    expect((await namesOn(replica)).length).toBeGreaterThan(0)
+    await expectFlow(one, heardByOther, 'there')
+    await expectFlow(other, heardByOne, 'back')
+    expect(statuses).toEqual([[], []])
+  })
+}
+
+/** Adds a replica of a master to its cluster, and waits until it is in sync and known to all nodes. */
+async function replicaOf(master: Broker, member: Broker, server: (typeof REDIS_PROGRAMS)[number]) {
+  const replica = await startRedis({ server, cluster: true, config: 'repl-diskless-sync-delay 0' })
+  onTestFinished(() => replica.close())
+  const address = ['127.0.0.1', String(master.port), String(master.portOf('cluster'))]
+  await redisCommand(replica, 'CLUSTER', 'MEET', ...address)
+  const id = await redisCommand(master, 'CLUSTER', 'MYID')
+  await eventually(() => redisCommand(replica, 'CLUSTER', 'NODES')).toContain(id)
+  await eventually(() => redisCommand(replica, 'CLUSTER', 'REPLICATE', id).catch(String)).toBe('OK')
+  await eventually(() => redisCommand(replica, 'INFO', 'replication')).toContain('master_link_status:up')
+  const ofReplica = await redisCommand(replica, 'CLUSTER', 'MYID')
+  await eventually(() => redisCommand(member, 'CLUSTER', 'NODES')).toMatch(
+    new RegExp(`${ofReplica} .* slave ${id}`),
+  )
+  return replica
+}
+
+test('with sharded channels a hub is down exactly while no shard answers', async () => {
   const brokers = await cluster()
   const [one, other] = [await openOn(brokers, true), await openOn(brokers, true)]
   const [heardByOne, heardByOther] = [await listen(one), await listen(other)]
-  const statuses = statusesOf(one)
-  await brokers[1]?.kill()
-  await eventually(() => statuses).toEqual(['down'])
+  const statuses = [statusesOf(one), statusesOf(other)]
+  const reported: string[] = []
+  for (const hub of [one, other]) hub.on('error', ({ message }) => reported.push(message))
+  await Promise.all(brokers.map((broker) => broker.stop()))
   one.stream(NAMES[0] as string).publish({ lost: true })
-  await one.flush()
-  expect(one.ledger().lost.offline).toBe(1)
-  await brokers[1]?.start()
+  other.stream(NAMES[0] as string).publish({ lost: true })
+  await eventually(() => statuses).toEqual([['down'], ['down']])
+  // No shard is given up by itself while none answers.
+  expect(reported.join()).not.toContain('The shard')
+  for (const broker of brokers) broker.cont()
   for (const hub of [one, other]) await hub.ready()
+  await everybodyJoined(brokers, 2)
   await expectFlow(one, heardByOther, 'there')
   await expectFlow(other, heardByOne, 'back')
 })
@@ -137,7 +264,7 @@ test('with sharded channels a hub is down while a node is away, and up again wit
 test('with sharded channels hubs follow a slot that moves, whether or not they publish', async () => {
   const brokers = await cluster()
   const [one, other] = [await openOn(brokers, true), await openOn(brokers, true)]
-  const heardByOther = await listen(other)
+  const [heardByOne, heardByOther] = [await listen(one), await listen(other)]
   const statuses = [statusesOf(one), statusesOf(other)]
   const slot = await redisCommand(brokers[0] as Broker, 'CLUSTER', 'KEYSLOT', topicOf(NAMES[0] as string))
   const ids = await Promise.all(brokers.map((broker) => redisCommand(broker, 'CLUSTER', 'MYID')))
@@ -149,7 +276,10 @@ test('with sharded channels hubs follow a slot that moves, whether or not they p
   await setSlot(owner, 'MIGRATING', ids[target] as string)
   for (const index of [target, owner, (owner + 2) % MEMBERS])
     await setSlot(index, 'NODE', ids[target] as string)
-  await eventually(() => statuses.map((each) => each.includes('down') && each.at(-1))).toEqual(['up', 'up'])
-  for (const hub of [one, other]) await hub.ready()
+  const name = topicOf(NAMES[0] as string)
+  await eventually(() => shardSubscribers(brokers[target] as Broker, [name])).toEqual([2])
+  await everybodyJoined(brokers, 2)
   await expectFlow(one, heardByOther, 'after')
+  await expectFlow(other, heardByOne, 'back')
+  expect(statuses).toEqual([[], []])
 })

@@ -9,7 +9,7 @@ const CHANNEL = 'rivulet/fleet/positions'
 const FLEET = 'user fleet on >right +@all'
 const fleet = { username: 'fleet', password: 'right' }
 
-/** Opens a hub that closes with the test, and keeps what it and its stream `positions` tell. */
+/** Opens a hub that closes with the test, and records its events and those of its stream `positions`. */
 async function openHub(broker: Broker) {
   const hub: Hub = createHub({ transport: transportTo(broker, fleet), name: 'fleet' })
   onTestFinished(async () => {
@@ -53,7 +53,7 @@ test('joins a stream again once a permission that was revoked is granted', async
   await eventually(() => heard).toEqual([{ n: 1 }, { n: 3 }])
 })
 
-test('counts a publish that the server denies as unconfirmed, and tells of it on its stream', async () => {
+test('counts a denied publish as unconfirmed, and reports it on its stream', async () => {
   const broker = await server({ config: `${FLEET} &rivulet/fleet/*` })
   const { hub, stream, subscription, errors } = await openHub(broker)
   await subscription.ready
@@ -76,7 +76,7 @@ test('is down, and joined again, when the server cuts a slow subscriber off', as
   await subscription.ready
   const client = await bareClient(broker)
   await redisCommand(broker, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 100kb 0 0')
-  // More than that in one piece, so that no reader is quick enough.
+  // More than that at once, so that no reader is fast enough.
   const burst = client.multi()
   const frame = (n: number) => JSON.stringify({ data: { n, x: 'x'.repeat(4000) } })
   for (let n = 0; n < 100; n += 1) burst.publish(CHANNEL, frame(n))

@@ -6,7 +6,7 @@ import { eventually } from '../../../test/support/live.ts'
 import { redisCommand, unixSocketOf } from '../../../test/support/redis-servers.ts'
 import { server } from './scene.ts'
 
-test('leaves no socket, timer or connection behind, however a connection came to its end', async () => {
+test('leaves no socket, timer or connection behind after any end of a connection', async () => {
   const config = (folder: string) => `unixsocket ${unixSocketOf(folder)}`
   const broker = await server({ users: { ann: 'right' }, config })
   const silent = await listening(createServer((socket) => socket.resume()))

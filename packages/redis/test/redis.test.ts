@@ -6,7 +6,7 @@ import { REDIS_PROGRAMS, redisCommand, unixSocketOf } from '../../../test/suppor
 import { transportFromUrls } from '../src/index.ts'
 import { bareClient, opened, server } from './scene.ts'
 
-test('publishes and subscribes over one connection, and hears its own frames', async () => {
+test('publishes and subscribes over one connection, and receives its own frames', async () => {
   const broker = await server()
   const here = await opened(broker, { name: 'here' })
   const there = await opened(broker)
@@ -105,7 +105,7 @@ test('gives raw bytes on, and takes them from the view that it is given', async 
   )
 })
 
-test('goes on reading after the host has thrown', async () => {
+test('keeps reading after the host has thrown', async () => {
   const broker = await server()
   const host = new Recorder()
   const receive = host.receive.bind(host)
@@ -131,7 +131,7 @@ test('names no largest frame, and carries one that is far above those of the cor
   expect(transport.capabilities).toMatchObject({ scope: 'network', echoes: true, ordered: true })
   expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(Infinity)
   await transport.join(POSITIONS, within())
-  // As small as the server lets itself be configured; a frame of the core has 256 KiB at the most.
+  // The smallest limit that the server accepts; a frame of the core has 256 KiB at most.
   transport.send(POSITIONS, 'x'.repeat(1_048_576))
   await transport.flush(within())
   expect(host.frames[0]?.text).toHaveLength(1_048_576)
@@ -177,7 +177,7 @@ test('connects over a Unix socket, by an option and by a URL', async () => {
   expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE', message: expect.stringContaining(path) })
 })
 
-test('is heard on one database and spoken to on another', async () => {
+test('carries frames between two databases', async () => {
   const broker = await server()
   const { transport, host } = await opened(broker)
   await transport.join(POSITIONS, within())
@@ -187,13 +187,13 @@ test('is heard on one database and spoken to on another', async () => {
   expect(host.frames).toHaveLength(1)
 })
 
-test('hears a topic that is left and joined again between the answers to both', async () => {
+test('receives a topic that is left and joined again between the answers to both', async () => {
   const broker = await server()
   const { transport, host } = await opened(broker)
   const topics = Array.from({ length: 3_000 }, (_, index) => `rivulet/fleet/topic-${index}` as Topic)
   const left = topics.map((topic) => transport.join(topic, within()).catch(() => {}))
   for (const topic of topics) transport.leave(topic)
-  // The answers to the first joins have come by now, and those to the leaves, behind all joins, have not.
+  // By now the answers to the first joins have arrived, those to the leaves, after all joins, have not.
   await left[0]
   await Promise.all(topics.map((topic) => transport.join(topic, within())))
   for (const topic of topics) transport.send(topic, 'x')

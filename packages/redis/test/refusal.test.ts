@@ -77,7 +77,7 @@ test('is refused as an outage while another server of the list is merely away', 
   expect(error.message).toContain('ECONNREFUSED')
 })
 
-test('gives up on an HTTP server, on a peer that says nothing, that hangs up, and that talks nonsense', async () => {
+test('gives up on an HTTP server, and on a silent, a closing and a nonsensical peer', async () => {
   const peers = [
     createHttpServer((_request, response) => response.end('hello')),
     createServer(),
@@ -92,7 +92,7 @@ test('is down when the server sends bytes that are no Redis protocol', async () 
   let socket: Socket | undefined
   const peer = createServer((made) => {
     socket = made
-    made.once('data', () => made.write('%0\r\n'))
+    made.on('data', () => made.write('%0\r\n'))
   })
   const { host } = await opened([(await listening(peer)).address])
   socket?.write('HTTP/1.1 400 Bad Request\r\n\r\n')
@@ -106,7 +106,7 @@ test('is refused as an outage by a server that is full', async () => {
   expect((await refused(broker)).code).toBe('TRANSPORT_UNAVAILABLE')
 })
 
-// What a user needs at the least.
+// The least permissions of a user.
 const FLEET =
   'user fleet on >right resetchannels &rivulet/fleet/* -@all +hello +ping +publish +subscribe +unsubscribe'
 const fleet = { username: 'fleet', password: 'right' }
@@ -146,7 +146,7 @@ test('rejects a join that the server does not permit, and stays up', async () =>
   expect(host).toMatchObject({ errors: [], downs: [] })
 })
 
-test('is down when the permission for a channel is revoked, and is then refused the join', async () => {
+test("is down at the revocation of a channel's permission, and then refused the join", async () => {
   const broker = await server({ config: FLEET })
   const { transport, host } = await opened(broker, fleet)
   await transport.join(POSITIONS, within())
@@ -163,13 +163,13 @@ test('trusts the given authority over TLS, by name and by address', async () => 
   const trusted = authority()
   const broker = await server({ tls: trusted.issue() })
   for (const host of ['127.0.0.1', 'localhost']) {
-    const { transport, host: told } = await opened([`rediss://${host}:${broker.port}`], {
+    const { transport, host: events } = await opened([`rediss://${host}:${broker.port}`], {
       tls: { ca: trusted.ca },
     })
     await transport.join(POSITIONS, within())
     transport.send(POSITIONS, 'x')
     await transport.close(within())
-    expect(told.downs).toEqual([])
+    expect(events.downs).toEqual([])
   }
 })
 
@@ -200,7 +200,7 @@ test('shows its own certificate to a server that asks for one', async () => {
   const broker = await server({ tls, config: `tls-auth-clients yes\ntls-ca-cert-file ${trusted.caFile}` })
   const own = trusted.issue('DNS:client')
   await opened(broker, { tls: { ca: trusted.ca, cert: own.cert, key: own.key } })
-  // A reset by the server may overtake its alert; then it looks like an outage.
+  // A reset by the server may overtake its alert; then it is reported as an outage.
   expect((await refused(broker, { tls: { ca: trusted.ca } })).code).toMatch(
     /^TRANSPORT_(FAILED|UNAVAILABLE)$/,
   )

@@ -1,4 +1,4 @@
-// Run as a process of its own. Arguments: a server, a peer that says nothing, the path of the server's Unix socket.
+// Runs as its own process. Arguments: a server, a silent peer, the path of the server's Unix socket.
 import { runRounds } from '../../../test/support/adapters/rounds.ts'
 import { redis } from '../src/index.ts'
 

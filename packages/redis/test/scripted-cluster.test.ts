@@ -13,32 +13,32 @@ import { opened, transportTo } from './scene.ts'
 import { pushed } from './scripted-server.ts'
 
 const MOVED = '-MOVED 5649 127.0.0.1:1\r\n'
-/** The hub goes down, connects anew and asks for the slots again. */
-const LOSS = 'The connection to Redis ended: MOVED 5649 127.0.0.1:1.'
+const ELSEWHERE = 'The channel belongs to another node of the cluster: MOVED 5649 127.0.0.1:1.'
 
 /**
- * Starts the one node of a cluster: it has all slots, in two ranges that it tells in another order each time. It tells no
- * host of its own, as a node that does not know it.
+ * Starts the one node of a cluster: it has all slots, in two ranges that it reports in another order each time. It
+ * reports no host, like a node that does not know its own.
  */
 function scriptedNode(host?: string) {
   const lines = { slots: '', joined: pushed('ssubscribe', ':1'), published: ':0\r\n', asked: 0 }
   const serve = (socket: Socket, node: typeof lines) => {
     const answerOf = (command = '') => {
       if (command === 'HELLO') return '%0\r\n'
+      if (command === 'PING') return '+PONG\r\n'
       if (command === 'SPUBLISH') return node.published
       if (command.toLowerCase() === 'ssubscribe') return node.joined
       node.asked += 1
       return node.slots || slotsAt('', socket.localPort as number, node.asked % 2 === 0)
     }
     socket.on('data', (data) => {
-      const commands = data.toString().matchAll(/\r\n(HELLO|SLOTS|ssubscribe|SPUBLISH)(?=\r\n)/gi)
+      const commands = data.toString().matchAll(/\r\n(HELLO|PING|SLOTS|ssubscribe|SPUBLISH)(?=\r\n)/gi)
       for (const [, command] of commands) socket.write(answerOf(command))
     })
   }
   return startScripted(lines, serve, host)
 }
 
-/** What a node says of the slots. */
+/** A node's answer for the slots. */
 function slotsAt(host: string, port: number, isSorted = true): string {
   const ranges = [
     [0, 8_191],
@@ -52,7 +52,7 @@ async function scene() {
   return { node, ...(await opened([node.address], { sharded: true })) }
 }
 
-test('takes slots that are told in another order for the same', async () => {
+test('considers slots in another order the same', async () => {
   const { node, transport, host } = await scene()
   await transport.join(POSITIONS, within())
   const before = node.asked
@@ -61,22 +61,31 @@ test('takes slots that are told in another order for the same', async () => {
   expect(host.downs).toEqual([])
 })
 
-test('ends when a frame is for a channel that has moved', async () => {
+test('reports a frame for a moved channel, and asks for the slots at once', async () => {
   const { node, transport, host } = await scene()
   node.published = MOVED
+  const before = node.asked
   transport.send(POSITIONS, 'x')
-  await eventually(() => host.downs).toMatchObject([{ code: 'TRANSPORT_UNAVAILABLE', message: LOSS }])
-  expect(host.errors).toEqual([])
+  await eventually(() => host.errors).toMatchObject([
+    { topic: POSITIONS, error: { code: 'TRANSPORT_UNAVAILABLE', message: ELSEWHERE } },
+  ])
+  await eventually(() => node.asked).toBeGreaterThan(before)
+  expect(host.downs).toEqual([])
 })
 
-test('ends when a join is for a channel that has moved', async () => {
+test('rejects a join of a moved channel as an outage, and asks for the slots at once', async () => {
   const { node, transport, host } = await scene()
   node.joined = MOVED
-  await rejection(transport.join(POSITIONS, within()))
-  expect(host.downs).toMatchObject([{ message: LOSS }])
+  const before = node.asked
+  expect(await rejection(transport.join(POSITIONS, within()))).toMatchObject({
+    code: 'TRANSPORT_UNAVAILABLE',
+    message: ELSEWHERE,
+  })
+  await eventually(() => node.asked).toBeGreaterThan(before)
+  expect(host).toMatchObject({ errors: [], downs: [] })
 })
 
-test('stays up when a frame is refused for another reason, and tells of that', async () => {
+test('stays up when a frame is refused for another reason, and reports that', async () => {
   const { node, transport, host } = await scene()
   node.published = '-NOPERM it was not MOVED\r\n'
   transport.send(POSITIONS, 'x')
@@ -95,17 +104,17 @@ test('ends when the node takes back a channel, as it does when the slot moves', 
   ])
 })
 
-test('goes to the host that a node tells', async () => {
+test('dials the host that a node announces', async () => {
   const host = '127.0.0.2'
-  const [asked, told] = [await scriptedNode(), await scriptedNode(host)]
-  asked.slots = slotsAt(host, Number(told.address.split(':')[1]))
-  told.slots = asked.slots
+  const [asked, announced] = [await scriptedNode(), await scriptedNode(host)]
+  asked.slots = slotsAt(host, Number(announced.address.split(':')[1]))
+  announced.slots = asked.slots
   const { transport } = await opened([asked.address], { sharded: true })
   await transport.join(POSITIONS, within())
-  expect([asked.connections, told.connections]).toEqual([1, 1])
+  expect([asked.connections, announced.connections]).toEqual([1, 1])
 })
 
-test('does not open where it may not ask for the slots', async () => {
+test('does not open without permission to ask for the slots', async () => {
   const node = await scriptedNode()
   node.slots = '-NOPERM no permission to ask\r\n'
   const error = await rejection(transportTo([node.address], { sharded: true }).open(new Recorder(), within()))

@@ -2,8 +2,8 @@ import { startScripted } from '../../../test/support/adapters/dials.ts'
 import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
 
 /**
- * Starts a server that takes every HELLO and one subscription, and answers each PING after `beforePong`. `heard` is all
- * that came; without `answersJoins` the test answers them.
+ * Starts a server that accepts every HELLO and one subscription, and answers each PING after `beforePong`. `heard`: all
+ * commands received; without `answersJoins` the test answers them.
  */
 export function scriptedServer() {
   return startScripted({ beforePong: '', heard: '', answersJoins: true }, (socket, script) => {
@@ -19,7 +19,7 @@ export function scriptedServer() {
   })
 }
 
-/** What the server says of the channel of `POSITIONS`; `last` as it is written on the wire. */
+/** The server's answer for the channel of `POSITIONS`; `last` in its form on the wire. */
 export function pushed(kind: string, last: string): string {
   return `>3\r\n$${kind.length}\r\n${kind}\r\n$${POSITIONS.length}\r\n${POSITIONS}\r\n${last}\r\n`
 }

@@ -17,7 +17,7 @@ testDials({
   away: (address) => `connect ECONNREFUSED ${address}`,
 })
 
-test('tells nobody of the frames that come while it closes', async () => {
+test('reports no frame while it closes', async () => {
   const frame = pushed('message', '$1\r\nx')
   const scripted = await scriptedServer()
   const { transport, host } = await opened([scripted.address])
@@ -29,7 +29,7 @@ test('tells nobody of the frames that come while it closes', async () => {
   expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], lefts: [], downs: [] })
 })
 
-test('tells nobody of a frame that is refused while it closes', async () => {
+test('reports no refused frame while it closes', async () => {
   const scripted = await scriptedServer()
   const { transport, host } = await opened([scripted.address])
   transport.send(POSITIONS, 'x')
@@ -38,7 +38,7 @@ test('tells nobody of a frame that is refused while it closes', async () => {
   expect(host).toMatchObject({ errors: [], downs: [] })
 })
 
-test('says why a connection ended, and gives the cause', async () => {
+test('reports the reason for the end of a connection, with the cause', async () => {
   const scripted = await scriptedServer()
   const { host } = await opened([scripted.address])
   scripted.hangUp()
@@ -55,12 +55,12 @@ test('says why a connection ended, and gives the cause', async () => {
 test.each([
   ['DENIED Redis 7.2 runs in protected mode.', 'DENIED Redis 7.2 runs in protected mode', 'TRANSPORT_FAILED'],
   ['LOADING until then NOAUTH', 'LOADING until then NOAUTH', 'TRANSPORT_UNAVAILABLE'],
-])('takes the answer %s for what it begins with', async (answer, told, code) => {
+])('classifies the answer %s by its beginning', async (answer, reason, code) => {
   const scripted = await scriptedServer()
   scripted.refusal = answer
   const error = await rejection(transportTo([scripted.address]).open(new Recorder(), within()))
   expect(error.code).toBe(code)
-  expect(error.message).toContain(`${scripted.address}: ${told})`)
+  expect(error.message).toContain(`${scripted.address}: ${reason})`)
 })
 
 test('dials an IPv6 address without its brackets', async () => {
@@ -77,7 +77,7 @@ test('rejects a join under way when the connection is closed', async () => {
   expect((await joining).message).toBe('the connection was closed')
 })
 
-test('is refused where it may not ask which node has which slots', async () => {
+test('is refused without permission to ask for the slots', async () => {
   const broker = await server({ config: 'user default on nopass ~* &* +@all -cluster' })
   const error = await rejection(transportTo(broker, { sharded: true }).open(new Recorder(), within()))
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('NOPERM') })
@@ -110,7 +110,7 @@ test('gives the reason of one server as the cause, those of several together', (
   expect(cause).toMatchObject({ name: 'AggregateError', errors: [one, other] })
 })
 
-test('leaves out the last point of a reason, and repeated arguments', () => {
+test('leaves out the full stop of a reason, and repeated arguments', () => {
   const repeated = "ERR unknown command 'X', with args beginning with: 'secret'"
   expect(lossOf(new Error('It is full.')).message).toBe('The connection to Redis ended: It is full.')
   expect(faultOf('No', new ErrorReply(repeated))).toMatchObject({
@@ -119,7 +119,7 @@ test('leaves out the last point of a reason, and repeated arguments', () => {
   })
 })
 
-test('gives the commands of a channel to the server one after the other, and forgets them', async () => {
+test('sends the commands of a channel one after the other, and forgets them', async () => {
   const scripted = await scriptedServer()
   scripted.answersJoins = false
   const commands = () => scripted.heard.match(/\b(?:unsubscribe|subscribe|PUBLISH)\b/gi)

@@ -18,7 +18,7 @@ async function cluster(): Promise<readonly [Broker, Broker]> {
   return brokers as [Broker, Broker]
 }
 
-/** The topics that somebody has joined on a node. */
+/** Resolves to the joined topics of a node. */
 async function joinedOn(broker: Broker): Promise<string[]> {
   const answer = await redisCommand(broker, 'PUBSUB', 'SHARDCHANNELS')
   return answer.split('\n').filter((line) => line !== '')
@@ -43,7 +43,10 @@ test('takes back its joins on every node', async () => {
 
 test('confirms a barrier when every node has answered', async () => {
   const brokers = await cluster()
-  const { transport } = await opened(brokers[0], SHARDED)
+  // Otherwise the suspended node would soon be given up.
+  const patient = new Recorder()
+  const host = Object.assign(patient, { timeouts: { ...patient.timeouts, barrierMs: 600_000 } })
+  const { transport } = await opened(brokers[0], SHARDED, host)
   for (const topic of TOPICS) await transport.join(topic, within())
   const [ofFirst, ofSecond] = await Promise.all(brokers.map(joinedOn))
   await brokers[0].stop()
@@ -61,13 +64,71 @@ test('confirms a barrier when every node has answered', async () => {
   await flush
 })
 
-test('does not open while a node is away, and keeps no connection to the others', async () => {
+test('opens while a node is away, reports that, and connects when it is back', async () => {
   const [here, away] = await cluster()
   await away.kill()
-  const error = await rejection(transportTo(here, SHARDED).open(new Recorder(), within()))
-  expect(error.code).toBe('TRANSPORT_UNAVAILABLE')
-  expect(error.message).toContain(addressOf(away))
+  const { transport, host } = await opened(here, SHARDED)
+  await eventually(() => host.errors).toMatchObject([
+    { topic: undefined, error: { code: 'TRANSPORT_UNAVAILABLE' } },
+  ])
+  expect(host.errors[0]?.error.message).toContain(`The shard ${addressOf(away)} of Redis is away`)
+  const answers = TOPICS.map((topic) => transport.send(topic, 'x'))
+  expect(new Set(answers)).toEqual(new Set(['sent', 'offline']))
+  const waiting = TOPICS[answers.indexOf('offline')] as Topic
+  expect(await rejection(transport.join(waiting, within()))).toMatchObject({
+    code: 'TRANSPORT_UNAVAILABLE',
+    message: host.errors[0]?.error.message,
+  })
+  await transport.flush(within())
+  await away.start()
+  await eventually(() => transport.send(waiting, 'x')).toBe('sent')
+  await transport.join(waiting, within())
+  expect(await joinedOn(away)).toEqual([waiting])
+  expect(host.downs).toEqual([])
+})
+
+test('does not open at first if one node refuses, and keeps no other connection', async () => {
+  const [here, other] = await cluster()
+  await redisCommand(other, 'CONFIG', 'SET', 'requirepass', 'of-the-other')
+  const transport = transportTo(here, { ...SHARDED, password: 'of-neither' })
+  const error = await rejection(transport.open(new Recorder(), within()))
+  expect(error.code).toBe('TRANSPORT_FAILED')
+  expect(error.message).toContain(addressOf(other))
   await eventually(() => redisCommand(here, 'CLIENT', 'LIST')).not.toContain('name=rivulet')
+})
+
+test('a topic with frames in flight when its node is killed gets one error', async () => {
+  const [here, away] = await cluster()
+  const { transport, host } = await opened(here, SHARDED)
+  for (const topic of TOPICS) await transport.join(topic, within())
+  const topics = (await joinedOn(away)) as Topic[]
+  await away.stop()
+  for (const topic of topics) for (const frame of ['x', 'y']) transport.send(topic, frame)
+  const flushed = transport.flush(within())
+  await flushed
+  const reported = host.errors.map(({ topic }) => topic)
+  expect(reported.sort()).toEqual([...topics, undefined].sort())
+  for (const topic of topics) expect(transport.send(topic, 'z')).toBe('offline')
+  await eventually(() => host.lefts.map(({ topic }) => topic).sort()).toEqual([...topics].sort())
+  expect(host.errors).toHaveLength(reported.length)
+  expect(host.downs).toEqual([])
+  away.cont()
+})
+
+test('a node that is away is dialled again with secrets that are asked anew', async () => {
+  const [here, other] = await cluster()
+  for (const broker of [here, other]) await redisCommand(broker, 'CONFIG', 'SET', 'requirepass', 'old')
+  let password = 'old'
+  const { transport, host } = await opened(here, { ...SHARDED, password: () => password })
+  await redisCommand(other, '-a', 'old', 'CONFIG', 'SET', 'requirepass', 'new')
+  await redisCommand(other, '-a', 'new', 'CLIENT', 'KILL', 'TYPE', 'normal')
+  const refused = () => host.errors.map(({ error }) => error.message).join('\n')
+  await eventually(refused).toMatch(/is away[\s\S]*WRONGPASS/)
+  password = 'new'
+  const answers = () => TOPICS.map((topic) => transport.send(topic, 'x'))
+  await eventually(() => new Set(answers())).toEqual(new Set(['sent']))
+  await transport.flush(within())
+  expect(host.downs).toEqual([])
 })
 
 test('gives up the nodes that it dials with its signal, and keeps no connection', async () => {
@@ -75,7 +136,7 @@ test('gives up the nodes that it dials with its signal, and keeps no connection'
   await silent.stop()
   const giveUp = new AbortController()
   const opening = rejection(transportTo(here, SHARDED).open(new Recorder(), giveUp.signal))
-  // Of the node that answers it has asked for the slots by now, and come back.
+  // By now it has asked the answering node for the slots.
   await eventually(() => redisCommand(here, 'CLIENT', 'LIST')).toContain('name=rivulet')
   const reason = new Error('no longer')
   giveUp.abort(reason)
@@ -97,23 +158,27 @@ test('stays up while no slot moves', async () => {
   expect(host.downs).toEqual([])
 })
 
-test('says that slots have moved', async () => {
+test('joins a topic at the node that its slot moved to, and keeps those of other nodes', async () => {
   const brokers = await cluster()
-  const { host } = await opened(brokers[0], SHARDED)
+  const { transport, host } = await opened(brokers[0], SHARDED)
+  for (const topic of TOPICS) await transport.join(topic, within())
+  const [ofFirst, ofSecond] = await Promise.all(brokers.map(joinedOn))
+  const [moved] = ofFirst as [Topic]
+  const slot = await redisCommand(brokers[0], 'CLUSTER', 'KEYSLOT', moved)
   const ids = await Promise.all(brokers.map((broker) => redisCommand(broker, 'CLUSTER', 'MYID')))
   for (const broker of [...brokers].reverse())
-    await redisCommand(broker, 'CLUSTER', 'SETSLOT', '0', 'NODE', ids[1] as string)
-  await eventually(() => host.downs.length).toBe(1)
-  expect(host.downs[0]).toMatchObject({
-    code: 'TRANSPORT_UNAVAILABLE',
-    message: 'The connection to Redis ended: slots of the cluster have moved.',
-  })
+    await redisCommand(broker, 'CLUSTER', 'SETSLOT', slot, 'NODE', ids[1] as string)
+  await eventually(() => host.lefts.map(({ topic }) => topic).sort()).toEqual([...(ofFirst ?? [])].sort())
+  await eventually(() => transport.join(moved, within()).then(() => joinedOn(brokers[1]), String)).toEqual(
+    expect.arrayContaining([moved, ...(ofSecond ?? [])]),
+  )
+  expect(host.downs).toEqual([])
 })
 
 test.each([
   ['8192', '16383'],
   ['0', '8191'],
-])('is offline on topics whose slot no node has, and says so: only %s to %s are there', async (...range) => {
+])('is offline on topics whose slot no node has, with an error: only %s to %s exist', async (...range) => {
   const node = await server({ cluster: true })
   await redisCommand(node, 'CLUSTER', 'ADDSLOTSRANGE', ...range)
   const { transport, host } = await opened(node, SHARDED)

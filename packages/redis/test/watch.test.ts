@@ -6,7 +6,7 @@ import { eventually, makeLive } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand } from '../../../test/support/redis-servers.ts'
 import { bareClient, opened, scene, server, transportTo } from './scene.ts'
 
-// What an account that only watches needs at the least.
+// The least permissions of an account that only watches.
 const WATCHER =
   'user fleet on >right resetchannels &rivulet/fleet/* -@all +hello +ping +psubscribe +punsubscribe'
 const fleet = { username: 'fleet', password: 'right' }
@@ -48,9 +48,9 @@ describe.each(REDIS_PROGRAMS)('%s', (kind) => {
     expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
   })
 
-  // A server compares a pattern with the permitted ones letter by letter.
+  // A server compares a pattern literally with the permitted ones.
   test.each(['&rivulet/*', '&rivulet/fleet/positions', '&rivulet/fleet/*a', '&rivulet/fleet2/*'])(
-    'a watch is rejected for a user that has %s only, and what is joined is kept',
+    'a watch is rejected for a user that has %s only, and joins are kept',
     async (channels) => {
       const user = `user fleet on >right resetchannels ${channels} &rivulet/fleet/positions +@all`
       const broker = await server({ server: kind, config: user })
@@ -70,13 +70,13 @@ describe.each(REDIS_PROGRAMS)('%s', (kind) => {
   )
 })
 
-/** Publishes with the bare client, which takes bytes for the name of a channel. */
+/** Publishes with the bare client, which accepts bytes as the name of a channel. */
 async function publishBytes(broker: Broker, channels: readonly Buffer[], frame: string): Promise<void> {
   const client = await bareClient(broker)
   await Promise.all(channels.map((channel) => client.sendCommand(['PUBLISH', channel, frame])))
 }
 
-test('a tap is told that it is denied, begins once it is granted, and again after it was revoked', async () => {
+test('a denied tap is rejected, begins once granted, and again after a revocation', async () => {
   const broker = await server({ config: WATCHER.replace(' &rivulet/fleet/*', '') })
   const hub = makeLive({ transport: transportTo(broker, fleet), name: 'fleet' })
   const errors: string[] = []
@@ -97,13 +97,13 @@ test('a tap is told that it is denied, begins once it is granted, and again afte
     await publishBytes(broker, [bytes(POSITIONS)], JSON.stringify({ data: { n } }))
     await eventually(() => heard.at(-1)).toEqual({ n })
     if (n === 2) break
-    const told = errors.length
+    const errorsBefore = errors.length
     await redisCommand(broker, 'ACL', 'SETUSER', 'fleet', 'resetchannels')
-    await eventually(() => errors.slice(told).join('\n')).toContain('NOPERM')
+    await eventually(() => errors.slice(errorsBefore).join('\n')).toContain('NOPERM')
   }
 })
 
-test('a watch that is given up or ended leaves no pattern behind, and another one begins at once', async () => {
+test('an aborted or ended watch leaves no pattern behind; another begins at once', async () => {
   const broker = await server()
   const { transport, host } = await opened(broker)
   for (let round = 0; round < 20; round += 1) {
@@ -125,7 +125,7 @@ test('a watch that is given up or ended leaves no pattern behind, and another on
   expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
 })
 
-test('a watch goes on after the host has thrown', async () => {
+test('a watch continues after the host has thrown', async () => {
   const broker = await server()
   const host = new Recorder()
   const watched = host.watched.bind(host)
@@ -141,7 +141,7 @@ test('a watch goes on after the host has thrown', async () => {
   expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
 })
 
-test('no hub can be watched over sharded channels, and the rejection says why', async () => {
+test('a watch over sharded channels is rejected with the reason', async () => {
   const broker = await server()
   const { transport, host } = await opened(broker, { sharded: true })
   expect(transport.capabilities.watch).toBe(false)

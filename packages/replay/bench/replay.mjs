@@ -1,4 +1,4 @@
-// How much memory a long recording takes, and how well the pace is kept:
+// Measures the memory of a long recording, and the accuracy of the pace:
 // node packages/replay/bench/replay.mjs [messages] [seconds]
 import { once } from 'node:events'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { createHub } from 'rivulet'
 
 const [messages = 1_000_000, seconds = 10] = process.argv.slice(2).map(Number)
 const BEGINNING = Date.parse('2026-01-31T00:00:00.000Z')
-const LOOKS = 10
+const SAMPLES = 10
 const PER_SECOND = 200
 
 const folder = mkdtempSync(join(tmpdir(), 'rivulet-replay-bench-'))
@@ -21,7 +21,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** Writes a recording of so many messages on ten streams. */
+/** Writes a recording of `count` messages on ten streams. */
 async function recordingOf(name, count, stepMs) {
   const file = join(folder, name)
   const output = createWriteStream(file)
@@ -39,11 +39,11 @@ async function recordingOf(name, count, stepMs) {
 
 /** Plays a recording to a tap that counts, and resolves at its end. */
 async function play(options, listener) {
-  let tell = () => {}
+  let report = () => {}
   const ended = new Promise((resolve) => {
-    tell = resolve
+    report = resolve
   })
-  const hub = createHub({ transport: replay({ ...options, ended: tell }) })
+  const hub = createHub({ transport: replay({ ...options, ended: report }) })
   const tap = hub.tap(listener)
   const { messages: played, error } = await ended
   const { delivered, missed } = tap.ledger()
@@ -57,11 +57,11 @@ async function play(options, listener) {
 async function measureMemory(file) {
   const residentMiB = []
   let count = 0
-  const look = () => residentMiB.push(Math.round(process.memoryUsage.rss() / 2 ** 20))
-  look()
+  const sample = () => residentMiB.push(Math.round(process.memoryUsage.rss() / 2 ** 20))
+  sample()
   const startMs = performance.now()
   const played = await play({ file, speed: 'max' }, () => {
-    if (++count % Math.ceil(messages / LOOKS) === 0) look()
+    if (++count % Math.ceil(messages / SAMPLES) === 0) sample()
   })
   const perSecond = Math.round(played / ((performance.now() - startMs) / 1000))
   console.log(`${played} messages at speed max, ${perSecond} a second; resident MiB, before and every tenth:`)
@@ -72,7 +72,7 @@ async function measurePace(file) {
   const lateMicroseconds = createHistogram()
   let earliestMs = 0
   let first
-  // What the machine takes away from the whole process can't be kept by any pace.
+  // A pace can't make up for time that the machine takes from the whole process.
   const stalls = monitorEventLoopDelay({ resolution: 1 })
   stalls.enable()
   await play({ file }, ({ data: { n } }) => {
@@ -90,6 +90,6 @@ async function measurePace(file) {
   console.log(`late by ms: p50 ${late(50)}, p99 ${late(99)}, most ${most}; earliest ${earliestMs.toFixed(1)}`)
   const longest = (stalls.max / 1e6).toFixed(1)
   console.log(
-    `the process stood still for ms: p99 ${(stalls.percentile(99) / 1e6).toFixed(1)}, longest ${longest}`,
+    `the process was suspended for ms: p99 ${(stalls.percentile(99) / 1e6).toFixed(1)}, longest ${longest}`,
   )
 }

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { createHub, RivuletError, type Topic, type TransportHost } from 'rivulet'
-import type { TransportConnection } from 'rivulet/transport'
+import type { TransportConnection } from 'rivulet/adapter'
 import { feedTransport } from './feed.ts'
 import type { PlaybackEnd, ReplayOptions } from './options.ts'
 import { Playback } from './playback.ts'
 
-/** Plays a recording once. Begins at the first join or watch, since nobody would hear it before. */
+/** Plays a recording once. Begins at the first join or watch, since earlier messages would have no receiver. */
 export class Connection implements TransportConnection {
   readonly #host: TransportHost
   readonly #options: ReplayOptions
@@ -46,7 +46,7 @@ export class Connection implements TransportConnection {
 
   async close(): Promise<void> {
     this.#closed.abort()
-    // A close may come amid the removals of many streams.
+    // The transport may be closed amid the removals of many streams.
     this.#joined.clear()
     this.#watch = this.#closed.signal
     await this.#playing
@@ -59,7 +59,7 @@ export class Connection implements TransportConnection {
     }
   }
 
-  /** The frames are those of a hub: it numbers and times them as any publisher does, with new origins each pass. */
+  /** Plays through a hub, which numbers and times the frames like any publisher, with new origins in each pass. */
   async #play(): Promise<void> {
     const { file, end, ended: _, ...playbackOptions } = this.#options
     const { signal } = this.#closed
@@ -72,7 +72,7 @@ export class Connection implements TransportConnection {
     let error: RivuletError | undefined
     try {
       await hub.ready()
-      // A program that subscribes to several streams in one go then hears the first message of each.
+      // So that a program that subscribes to several streams in one turn receives the first message of each.
       await setImmediate()
       await playback.play(hub, signal)
       if (end === 'remove' && !signal.aborted) playback.removeStreams(hub)
@@ -81,11 +81,11 @@ export class Connection implements TransportConnection {
       this.#host.error(undefined, error)
     }
     await hub.close()
-    // Not awaited: a callback may await the end of the hub, which awaits this.
-    if (!signal.aborted) void this.#tell({ ...playback.progress, error })
+    // Not awaited: the callback may await the close of the hub, which awaits this.
+    if (!signal.aborted) void this.#report({ ...playback.progress, error })
   }
 
-  async #tell(end: PlaybackEnd): Promise<void> {
+  async #report(end: PlaybackEnd): Promise<void> {
     const { ended } = this.#options // called as a member, `this` would be the options
     try {
       await ended?.(end)

@@ -1,6 +1,6 @@
 import type { Topic, Transport } from 'rivulet'
 
-/** Makes the transport of a hub that only publishes: each of its frames is handed to `take`, and nothing comes back. */
+/** Makes the transport of a hub that only publishes: it passes each frame to `take`, and receives none. */
 export function feedTransport(take: (topic: Topic, frame: Uint8Array | string) => void): Transport {
   return {
     name: 'recording',
@@ -15,7 +15,7 @@ export function feedTransport(take: (topic: Topic, frame: Uint8Array | string) =
     },
     join: async () => {},
     leave() {},
-    watch: () => Promise.reject(new Error('Nothing comes back from a feed.')),
+    watch: () => Promise.reject(new Error('A feed receives nothing.')),
     flush: async () => {},
     close: async () => {},
   }

@@ -4,22 +4,22 @@ import stringify from 'fast-json-stable-stringify'
 export interface MessageRecord {
   /** The name of the stream. */
   readonly stream: string
-  /** The message's sid, as its publisher gave it. */
+  /** The message's sid, assigned by its publisher. */
   readonly sid: string
-  /** What was published. */
+  /** The published data. */
   readonly data: unknown
-  /** When it arrived where it was recorded: ISO 8601, UTC, milliseconds. */
+  /** The time of its arrival at the recorder: ISO 8601, UTC, milliseconds. */
   readonly receivedAt: string
 }
 
 const FIELDS = ['stream', 'sid', 'receivedAt'] as const
 
-/** Writes a record as one line of canonical JSON, without its end: keys are sorted, so equal records are equal lines. */
+/** Writes a record as canonical JSON without a line end: keys are sorted, so equal records are equal lines. */
 export function writeRecord({ stream, sid, data, receivedAt }: MessageRecord): string {
   return stringify({ stream, sid, data, receivedAt })
 }
 
-/** Reads a line that `writeRecord` wrote; other members of it are ignored. Throws an `Error` that says what is wrong. */
+/** Reads a line of `writeRecord`, ignoring further members. Throws an `Error` with the reason. */
 export function readRecord(line: string): MessageRecord {
   let record: Partial<MessageRecord> | null
   try {

@@ -1,12 +1,12 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 
-/** The longest that a timer can be. */
+/** The longest timer. */
 const LONGEST_MS = 2 ** 31 - 1
 
 /** The pause between two passes, in time of the recording. */
 const PAUSE_MS = 1000
 
-/** Says when each message of a recording is due. Every moment counts from one beginning, so that no error adds up. */
+/** Computes when each message of a recording is due. All times count from one start, so that errors do not add up. */
 export class Pace {
   readonly #speed: number
   #beginning: { readonly atMs: number; readonly nowMs: number } | undefined
@@ -16,7 +16,7 @@ export class Pace {
     this.#speed = speed === 'max' ? Infinity : speed
   }
 
-  /** Returns how long from `nowMs` a message that was recorded at `atMs` has to wait; 0 when it is due. */
+  /** Returns the ms from `nowMs` until a message recorded at `atMs` is due; 0 when it is due. */
   waitMs(atMs: number, nowMs: number): number {
     this.#lastAtMs = atMs
     this.#beginning ??= { atMs, nowMs }
@@ -24,7 +24,7 @@ export class Pace {
     return Math.max(0, dueMs - nowMs)
   }
 
-  /** Resolves when a message that was recorded at `atMs` is due. Rejects when `signal` aborts. */
+  /** Resolves when a message recorded at `atMs` is due. Rejects when `signal` aborts. */
   async until(atMs: number, signal: AbortSignal): Promise<void> {
     for (;;) {
       const waitMs = this.waitMs(atMs, performance.now())
@@ -33,10 +33,10 @@ export class Pace {
     }
   }
 
-  /** Resolves when the next pass may begin, which then sets the time anew. Rejects when `signal` aborts. */
+  /** Resolves when the next pass may begin, and resets the start. Rejects when `signal` aborts. */
   async restart(signal: AbortSignal): Promise<void> {
     await this.until(this.#lastAtMs + PAUSE_MS, signal)
-    // Without a pause, other work must still get its turn.
+    // Yields to other work also without a pause.
     await setImmediate(undefined, { signal })
     this.#beginning = undefined
   }

@@ -1,29 +1,30 @@
 import type { Readable } from 'node:stream'
 import { createHub, type Hub, RivuletError, type Stream } from 'rivulet'
+import { invalidOptions } from 'rivulet/adapter'
 import { type MessageRecord, readRecord } from './message-record.ts'
-import { checkPlayback, invalid, type PlaybackEnd, type PlaybackOptions } from './options.ts'
+import { checkPlayback, type PlaybackEnd, type PlaybackOptions } from './options.ts'
 import { Pace } from './pace.ts'
 import { Recording, type RecordingLine } from './recording.ts'
 
-/** The path of a recording, which may be a FIFO, or a stream of its text. A path with `.gz` at its end is read through gzip. */
+/** The path of a recording or FIFO, or a stream of its text. A path that ends in `.gz` is decompressed. */
 export type RecordingSource = string | Readable
 
 /**
- * No limit: what was recorded was admitted once. One message a frame, so that they keep their order over all streams.
+ * No limit: the recorded messages were accepted once. One message a frame, which keeps their order over all streams.
  */
 const STREAM_OPTIONS = { limit: false, batch: false, maxBytes: 65_536 } as const
 
-/** Characters published before the next flush: far fewer than a hub gives up as congested. */
+/** Characters published before the next flush: far below the congestion limit of a hub. */
 const MAX_UNCONFIRMED_LENGTH = 1024 * 1024
 
-/** Codes of refusals that are the record's fault, not the hub's. */
+/** Codes of refusals caused by the record, not by the hub. */
 const BAD_RECORD: readonly string[] = ['INVALID_DATA', 'PAYLOAD_TOO_LARGE', 'INVALID_NAME']
 
 interface TimedRecord extends MessageRecord {
   readonly atMs: number
 }
 
-/** Plays a recording on the streams of a hub: every pass is published anew, with sids of its own. */
+/** Plays a recording on the streams of a hub. Every pass publishes new messages, with new sids. */
 export class Playback {
   readonly #recording: Recording
   readonly #options: PlaybackOptions
@@ -37,38 +38,38 @@ export class Playback {
   #lastAtMs: number | undefined
   #unconfirmedLength = 0
 
-  /** Throws `INVALID_OPTIONS`. Nothing is read before `play`. */
+  /** Checks the options; reads nothing before `play`. Throws `INVALID_OPTIONS`. */
   constructor(source: RecordingSource, options: PlaybackOptions = {}) {
     this.#recording = new Recording(source)
     this.#options = checkPlayback(options)
     this.#pace = new Pace(this.#options.speed ?? 1)
     if (this.#options.loop && !this.#recording.isFile) {
-      throw invalid('A stream of text can be read once; to loop, play a file.')
+      throw invalidOptions('A stream of text can be read once; to loop, play a file.')
     }
   }
 
-  /** What was played so far. */
+  /** The counts so far. */
   get progress(): Omit<PlaybackEnd, 'error'> {
     return { messages: this.#messages, skipped: this.#skipped, passes: this.#passes }
   }
 
-  /** How many streams were played so far. */
+  /** The number of streams played so far. */
   get streams(): number {
     return this.#names.size
   }
 
-  /** Bytes of the file that were read in this pass. */
+  /** The bytes of the file read in this pass. */
   get bytesRead(): number {
     return this.#recording.bytesRead
   }
 
-  /** Milliseconds of the recording from its first message to the one that was played last; 0 before. */
+  /** Recorded time in ms from the first message to the last one played; 0 before any. */
   get playedMs(): number {
     return this.#lastAtMs === undefined ? 0 : this.#lastAtMs - (this.#firstAtMs ?? 0)
   }
 
   /**
-   * Resolves to the file's size in bytes, `undefined` for what is no regular file. Rejects `INVALID_OPTIONS` when it can't
+   * Resolves to the file's size in bytes; `undefined` unless it is a regular file. Rejects `INVALID_OPTIONS` when it can't
    * be read.
    */
   size(): Promise<number | undefined> {
@@ -76,24 +77,24 @@ export class Playback {
   }
 
   /**
-   * Publishes everything, each message when it is due. Resolves at the end, or when `signal` aborts; the hub stays open.
-   * `bad` is called with each line that is left out. Rejects at the first bad line, if none is to be left out, with the
-   * code of what is wrong with it, and when the recording can't be read.
+   * Publishes each message when it is due. Resolves at the end, or when `signal` aborts; the hub stays open. Calls `bad`
+   * with the error of each skipped line. Rejects when the recording can't be read and, unless `skipBad` is set, at the
+   * first bad line, with the code of its error.
    */
   play(hub: Hub, signal: AbortSignal, bad?: (error: RivuletError) => void): Promise<void> {
     return this.#run((record) => this.#publish(hub, record), hub, signal, bad)
   }
 
   /**
-   * Reads and checks everything as `play` does, without waiting, and without publishing to anybody: a hub without a
-   * transport judges what a hub refuses.
+   * Reads and checks all lines like `play`, without waiting and without publishing to the hub: a hub without a transport
+   * decides which records are refused.
    */
   async check(signal: AbortSignal, bad?: (error: RivuletError) => void): Promise<void> {
     const judge = createHub()
     await this.#run((record) => this.#publish(judge, record), undefined, signal, bad)
   }
 
-  /** Removes every stream that was played so far, in any pass: their subscribers end. Call it once `play` has resolved. */
+  /** Removes every stream played in any pass, which ends its subscribers. Call it after `play` has resolved. */
   removeStreams(hub: Hub): void {
     for (const name of this.#names) hub.stream(name, STREAM_OPTIONS).remove()
   }
@@ -109,7 +110,7 @@ export class Playback {
         const before = this.#messages
         this.#passes += 1
         await this.#pass(take, hub, signal, bad)
-        // A pass without a message would be repeated for ever, without a pause.
+        // Passes without a message would repeat forever without a pause.
         if (!this.#options.loop || hub === undefined || this.#messages === before || signal.aborted) return
         await this.#pace.restart(signal)
       }
@@ -130,7 +131,7 @@ export class Playback {
           const record = this.#read(line)
           if (this.#isOver(record)) return
           if (this.#isBefore(record)) continue
-          // Checked here, so that a message that is due costs no turn of the event loop.
+          // Checked here, so that a due message costs no turn of the event loop.
           if (hub !== undefined && this.#pace.waitMs(record.atMs, performance.now()) > 0) {
             await this.#pace.until(record.atMs, signal)
           }
@@ -183,7 +184,7 @@ export class Playback {
   #publish(hub: Hub, { stream: recorded, data }: TimedRecord): void {
     const name = this.#nameOf(recorded)
     let stream = this.#streams.get(name)
-    // Somebody may have removed it meanwhile.
+    // It may have been removed meanwhile.
     if (stream?.closed !== false) {
       stream = hub.stream(name, STREAM_OPTIONS)
       this.#streams.set(name, stream)
@@ -205,7 +206,7 @@ export class Playback {
     bad?.(named)
   }
 
-  /** Lets a network take what was published before more is: what a hub can't get rid of is lost as congested. */
+  /** Flushes before publishing more, since a hub loses messages as congested when it can't send them. */
   async #letThrough(hub: Hub, { text }: RecordingLine, signal: AbortSignal): Promise<void> {
     this.#unconfirmedLength += text.length
     if (this.#unconfirmedLength < MAX_UNCONFIRMED_LENGTH) return

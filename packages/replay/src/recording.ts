@@ -4,9 +4,9 @@ import { Socket } from 'node:net'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { RivuletError } from 'rivulet'
-import { invalid } from './options.ts'
+import { invalidOptions } from 'rivulet/adapter'
 
-/** Far more than a record may have, and little enough for a stream without line ends to be noticed soon. */
+/** Far longer than a record can be, yet short enough to detect a stream without line ends early. */
 const MAX_LINE_LENGTH = 1024 * 1024
 
 /** A line of a recording, with its number from 1. */
@@ -15,9 +15,9 @@ export interface RecordingLine {
   readonly number: number
 }
 
-/** Reads a recording, never more of it than is asked for. A file can be read again and again, a stream once. */
+/** Reads a recording on demand. A file can be read any number of times, a stream once. */
 export class Recording {
-  /** What it is called in messages. */
+  /** Its name in messages. */
   readonly name: string
   readonly #source: string | Readable
   #input: (Readable & { readonly bytesRead?: number }) | undefined
@@ -32,13 +32,13 @@ export class Recording {
     return typeof this.#source === 'string'
   }
 
-  /** Bytes of the file that were read in this pass. */
+  /** The bytes of the file read in this pass. */
   get bytesRead(): number {
     return this.#input?.bytesRead ?? 0
   }
 
   /**
-   * Resolves to the size in bytes, `undefined` for what is no regular file. Rejects `INVALID_OPTIONS` when it can't be
+   * Resolves to the size in bytes; `undefined` unless it is a regular file. Rejects `INVALID_OPTIONS` when it can't be
    * read. Opens nothing: a FIFO without a writer would block a thread, and one with a writer would lose it.
    */
   async size(): Promise<number | undefined> {
@@ -54,8 +54,8 @@ export class Recording {
   }
 
   /**
-   * Iterates the lines, without empty ones; ends early or rejects when `signal` aborts. Rejects `INVALID_DATA` when a line
-   * is longer than 1 MiB or a compressed file is damaged.
+   * Iterates over the non-empty lines; ends early or rejects when `signal` aborts. Rejects `INVALID_DATA` when a line is
+   * longer than 1 MiB or a compressed file is damaged.
    */
   async *lines(signal: AbortSignal): AsyncGenerator<RecordingLine, void> {
     const leave = () => void this.#input?.destroy()
@@ -96,17 +96,17 @@ export class Recording {
 
   #unreadable(cause: unknown): RivuletError {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    return invalid(`The recording ${this.name} can't be read: ${reason}.`)
+    return invalidOptions(`The recording ${this.name} can't be read: ${reason}.`)
   }
 }
 
-/** Waits for a writer in the event loop: a FIFO that is opened as a file blocks a thread until then, and can't be left. */
+/** Waits for a writer in the event loop: opening a FIFO as a file would block a thread until then, uncancellably. */
 function openFifo(path: string): Readable {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return new Socket({ fd, readable: true, writable: false })
 }
 
-/** Takes away the byte order mark that some editors put before a text. */
+/** Removes the byte order mark that some editors put before a text. */
 function withoutMark(text: string): string {
   return text.replace(/^\uFEFF/, '')
 }

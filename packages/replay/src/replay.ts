@@ -1,12 +1,12 @@
 import { RivuletError, type Transport } from 'rivulet'
-import { makeTransport } from 'rivulet/transport'
+import { invalidOptions, makeTransport } from 'rivulet/adapter'
 import { Connection } from './connection.ts'
-import { checkReplay, invalid, type ReplayOptions } from './options.ts'
+import { checkReplay, type ReplayOptions } from './options.ts'
 import { Recording } from './recording.ts'
 
 /**
- * Makes a transport of a recording: its messages come as if their publishers published them now. Each `open` plays it from
- * its beginning, once somebody joins a stream or watches the hub. What a hub publishes goes nowhere, and counts as
+ * Makes a transport that plays a recording: its messages arrive as if they were published now. Each `open` plays it from
+ * its beginning, starting at the first join or watch. Messages that the hub publishes are not sent, and count as
  * `lost.offline`. Throws `INVALID_OPTIONS`; opening rejects `TRANSPORT_FAILED` when the file can't be read.
  */
 export function replay(options: ReplayOptions): Transport {
@@ -29,7 +29,9 @@ async function readable(file: string): Promise<void> {
   try {
     const size = await new Recording(file).size()
     if (size !== undefined) return
-    throw invalid(`The recording ${file} can't be read: it is no regular file, and can't be begun anew.`)
+    throw invalidOptions(
+      `The recording ${file} can't be read: it is no regular file, and can't be begun anew.`,
+    )
   } catch (cause) {
     throw new RivuletError('TRANSPORT_FAILED', (cause as Error).message, { cause })
   }

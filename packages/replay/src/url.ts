@@ -1,17 +1,18 @@
 import type { Transport } from 'rivulet'
-import { invalid, type RecordedTime, type ReplayOptions } from './options.ts'
+import { invalidOptions } from 'rivulet/adapter'
+import type { RecordedTime, ReplayOptions } from './options.ts'
 import { replay } from './replay.ts'
 
 const SCHEME = 'replay:'
 
 /**
  * Makes the transport of a URL: `replay:recording.ndjson?speed=2&loop=true&rename=a=b`. The path is percent-decoded.
- * Parameters are the options of `replay` but `ended`; `rename` may stand several times; `from` and `to` are milliseconds
- * or ISO dates. Throws `INVALID_OPTIONS`.
+ * Parameters are the options of `replay` except `ended`; `rename` may be repeated; `from` and `to` are milliseconds or
+ * ISO dates. Throws `INVALID_OPTIONS`.
  */
 export function transportFromUrls(urls: readonly string[]): Transport {
   const [url = '', ...others] = urls
-  if (others.length > 0) throw invalid('A replay has one URL: that of one recording.')
+  if (others.length > 0) throw invalidOptions('A replay has one URL: that of one recording.')
   const [path = '', query = ''] = url.slice(SCHEME.length).split(/\?(.*)/s)
   return replay({ file: decoded(path), ...optionsOf(query) })
 }
@@ -23,28 +24,32 @@ function optionsOf(query: string): Omit<ReplayOptions, 'file'> {
     const [name = '', value = ''] = parameter.split(/=(.*)/s)
     if (name === 'rename') {
       const [before = '', after = ''] = value.split(/=(.*)/s).map(decoded)
-      if (after === '') throw invalid('Names are given as rename=before=after.')
+      if (after === '') throw invalidOptions('Names are given as rename=before=after.')
       rename[before] = after
     } else if (Object.hasOwn(VALUES, name)) {
-      if (name in options) throw invalid(`The URL of a replay gives "${name}" twice.`)
+      if (name in options) throw invalidOptions(`The URL of a replay gives "${name}" twice.`)
       options[name] = VALUES[name as keyof typeof VALUES](decoded(value))
     } else {
-      throw invalid(`There is no "${name}" in the URL of a replay; there are ${NAMES}.`)
+      throw invalidOptions(`There is no "${name}" in the URL of a replay; there are ${NAMES}.`)
     }
   }
   return { ...options, rename }
 }
 
-// What can't be read stays a text, which the options refuse.
+// An unreadable value stays a string, which the options refuse.
 const flagOf = (text: string) => (text === 'true' ? true : text === 'false' ? false : text)
-// A day behind the end of a month would be read as one of the next month.
+// `Date` would read a day past the end of a month as one of the next month.
 const isDay = (day: string) => new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day)
 const timeOf = (text: string): RecordedTime | string =>
   /^\d+$/.test(text) ? Number(text) : isDay(text.slice(0, 10)) ? new Date(text) : text
 
 const VALUES = {
   speed: (text: string) => (text === 'max' ? text : Number(text)),
-  ...{ loop: flagOf, from: timeOf, to: timeOf, skipBad: flagOf, end: (text: string) => text },
+  loop: flagOf,
+  from: timeOf,
+  to: timeOf,
+  skipBad: flagOf,
+  end: (text: string) => text,
 }
 const NAMES = [...Object.keys(VALUES), 'rename'].join(', ')
 
@@ -52,6 +57,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalid('The URL of a replay is percent-encoded; a bare % is written %25.')
+    throw invalidOptions('The URL of a replay is percent-encoded; a bare % is written %25.')
   }
 }

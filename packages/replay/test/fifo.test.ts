@@ -48,7 +48,7 @@ test('a playback of a FIFO waits for its writer, and can be left', async () => {
   const leaving = new AbortController()
   const left = new Playback(fifo)
   const leftPlay = left.play(hub, leaving.signal)
-  // Opens once there is a reader. A writer that says nothing is waited for as one that is not there.
+  // Opens once there is a reader. A silent writer is waited for like an absent one.
   const writer = await waitFor(() => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK), {
     timeout: 30_000,
   })
@@ -82,7 +82,7 @@ test('playbacks that wait for their writers block no thread', async () => {
   await Promise.all(playing)
 })
 
-test.each(['<(cat "$1")', '/dev/stdin < "$1"'])('what a shell hands over is played: %s', async (source) => {
+test.each(['<(cat "$1")', '/dev/stdin < "$1"'])('input of a shell is played: %s', async (source) => {
   const file = recordingFile(LINES)
   const { stdout } = await execa('bash', ['-c', `"$2" "$0" ${source}`, program, file, process.execPath])
   expect(stdout).toBe('2')

@@ -11,20 +11,20 @@ test.each<[unknown, string]>([
   [undefined, 'an object { speed'],
   ['recording.ndjson', 'an object { speed'],
   [{}, 'needs the path'],
-  [{ file: '' }, '"file" of a replay is the path'],
-  [{ file: 5 }, '"file" of a replay is the path'],
-  [{ file, speed: 0 }, '"speed" of a replay is a number from 0.001 to 1000'],
+  [{ file: '' }, 'replay option "file" is the path'],
+  [{ file: 5 }, 'replay option "file" is the path'],
+  [{ file, speed: 0 }, 'replay option "speed" is a number from 0.001 to 1000'],
   ...['fast', '5', 1000.1, 0.0009].map((speed): [unknown, string] => [{ file, speed }, '"speed"']),
-  [{ file, loop: 1 }, '"loop" of a replay is true or false'],
+  [{ file, loop: 1 }, 'replay option "loop" is true or false'],
   ...[{ a: 1 }, { a: 'b', c: 1 }, null].map((rename): [unknown, string] => [{ file, rename }, '"rename"']),
-  [{ file, from: -1 }, '"from" of a replay is a number of milliseconds from 0, or a date'],
+  [{ file, from: -1 }, 'replay option "from" is a number of milliseconds from 0, or a date'],
   ...[new Date('noon'), Infinity, '5', null].map((to): [unknown, string] => [{ file, to }, '"to"']),
-  [{ file, from: 2, to: 1 }, '"to" of a replay is not before "from"'],
-  [{ file, from: new Date(2), to: new Date(1) }, '"to" of a replay is not before "from"'],
-  [{ file, end: 'stop' }, "\"end\" of a replay is 'stay' or 'remove'"],
-  [{ file, ended: true }, '"ended" of a replay is a function'],
-  [{ file, toString: 1 }, 'no option "toString"'],
-  [{ file, sped: 2 }, 'no option "sped" of a replay; there are speed, loop'],
+  [{ file, from: 2, to: 1 }, 'replay option "to" is not before "from"'],
+  [{ file, from: new Date(2), to: new Date(1) }, 'replay option "to" is not before "from"'],
+  [{ file, end: 'stop' }, "replay option \"end\" is 'stay' or 'remove'"],
+  [{ file, ended: true }, 'replay option "ended" is a function'],
+  [{ file, toString: 1 }, 'no replay option "toString"'],
+  [{ file, sped: 2 }, 'no replay option "sped"; there are speed, loop'],
 ])('an option that is wrong is refused: %j', (options, message) => {
   expect(() => replay(options as ReplayOptions)).toThrow(refusal(message))
 })
@@ -75,14 +75,14 @@ test('a replay has one URL', () => {
   expect(() => transportFromUrls([])).toThrow(refusal('"file"'))
 })
 
-test('a playback has no options of a transport, and a text that is read once does not loop', async () => {
-  expect(() => new Playback(file, { file } as never)).toThrow(refusal('no option "file"'))
+test('a playback has no options of a transport, and a text read once can not loop', async () => {
+  expect(() => new Playback(file, { file } as never)).toThrow(refusal('no replay option "file"'))
   const { Readable } = await import('node:stream')
   expect(() => new Playback(Readable.from(['']), { loop: true })).toThrow(refusal('read once'))
 })
 
 test.each(['gone.ndjson', '/', recordingless()])(
-  'a file that can not be read is told at once: %s',
+  'a file that can not be read is reported at once: %s',
   async (path) => {
     const error = await openHub(`replay:${path}`).catch((reason) => reason)
     expect(RivuletError.is(error) && error.code).toBe('TRANSPORT_FAILED')

@@ -15,11 +15,11 @@ const WEEK: readonly Spoken[] = [
   ['alarms', { n: 2 }, 10],
   ['positions', { n: 3 }, 40],
 ]
-/** More than a playback hands to a network before the next flush. */
+/** More than a playback publishes before the next flush. */
 const LARGE = Array.from({ length: 60 }, (_, n): Spoken => ['alarms', { n, text: 'x'.repeat(60_000) }])
 const lineOf = (spoken: Spoken) => writeRecord(recordOf(spoken))
 
-/** Plays on a hub of this process. `heard` grows with each message of the first pass on the streams of `WEEK`. */
+/** Plays on a hub of this process. `heard` collects the messages of the first pass on the streams of `WEEK`. */
 function player(source: RecordingSource, options: PlaybackOptions = { speed: 'max' }) {
   const hub = createHub()
   const playback = new Playback(source, options)
@@ -37,17 +37,17 @@ function player(source: RecordingSource, options: PlaybackOptions = { speed: 'ma
 }
 
 describe('a playback', () => {
-  test('tells how far it has come', async () => {
+  test('reports its progress', async () => {
     const file = recordingFile(WEEK)
     const { playback, play } = player(file)
-    const told = () => {
+    const progress = () => {
       const { progress, streams, playedMs, bytesRead } = playback
       return { ...progress, streams, playedMs, bytesRead }
     }
-    expect(told()).toEqual({ messages: 0, skipped: 0, passes: 0, streams: 0, playedMs: 0, bytesRead: 0 })
+    expect(progress()).toEqual({ messages: 0, skipped: 0, passes: 0, streams: 0, playedMs: 0, bytesRead: 0 })
     await play()
     const bytesRead = statSync(file).size
-    expect(told()).toEqual({ messages: 3, skipped: 0, passes: 1, streams: 2, playedMs: 40, bytesRead })
+    expect(progress()).toEqual({ messages: 3, skipped: 0, passes: 1, streams: 2, playedMs: 40, bytesRead })
     expect(await playback.size()).toBe(bytesRead)
   })
 
@@ -65,7 +65,7 @@ describe('a playback', () => {
     expect((heard[2]?.atMs ?? 0) - startMs).toBeGreaterThanOrEqual(leastMs - 1)
   })
 
-  test('ends at once when its signal aborts while it waits, and with the message during which it aborts', async () => {
+  test('ends at once when its signal aborts, or after the current message', async () => {
     const waiting = player(recordingFile([...WEEK, ['alarms', { n: 4 }, HOUR_MS]]), { speed: 100 })
     const playing = waiting.play()
     while (waiting.heard.length < 3) await new Promise(setImmediate)
@@ -156,7 +156,7 @@ describe('a playback', () => {
     })
   })
 
-  test('of what can not be read rejects and says why', async () => {
+  test('of an unreadable source rejects with the reason', async () => {
     const missing = new Playback('gone.ndjson')
     const refused = (reason: string) => ({
       code: 'INVALID_OPTIONS',
@@ -199,7 +199,7 @@ describe('a playback', () => {
   })
 
   test('can be ended while the network takes nothing', async () => {
-    // The hub gives a flush up by itself after a while.
+    // The hub itself aborts a flush after a while.
     vi.useFakeTimers({ toFake: ['setTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const leaving = new AbortController()
@@ -226,7 +226,7 @@ describe('a check', () => {
   const TOO_LARGE: Spoken = ['alarms', { text: 'x'.repeat(70_000) }, 0]
   const NAMELESS: Spoken = ['', { n: 1 }, 0]
 
-  test('reads everything without waiting, once also where a loop is asked for', async () => {
+  test('reads everything without waiting, and once even with loop', async () => {
     const much = Array.from(
       { length: 40 },
       (_, n): Spoken => ['alarms', { text: 'x'.repeat(60_000) }, n * HOUR_MS],
@@ -237,7 +237,7 @@ describe('a check', () => {
     expect(playback.playedMs).toBe(39 * HOUR_MS)
   })
 
-  test('tells of each line that a hub refuses, and why', async () => {
+  test('reports each line that a hub refuses, with the reason', async () => {
     const file = recordingFile([TOO_LARGE, ['alarms', { n: 1 }], NAMELESS, 'null'])
     const bad: RivuletError[] = []
     const playback = new Playback(file, { skipBad: true })
@@ -269,7 +269,7 @@ describe('a check', () => {
 })
 
 describe('the URL of a replay', () => {
-  /** Plays the URL to a tap until `count` messages have come. */
+  /** Plays the URL to a tap until `count` messages have arrived. */
   async function heardOf(query: string, count: number, lines: readonly (Spoken | string)[] = WEEK) {
     const file = recordingFile(lines)
     const hub = await openHub(`replay:${file}?speed=max${query}`)
@@ -292,11 +292,11 @@ describe('the URL of a replay', () => {
     [`&from=${new Date(BEGINNING + 10).toISOString()}`, ['alarms 2', 'positions 3']],
     ['&from=2026-01-31&to=2026-02-01', ['positions 1', 'alarms 2', 'positions 3']],
     ['&loop=false&skipBad=false', ['positions 1', 'alarms 2', 'positions 3']],
-  ])('plays as it says: %s', async (query, expected) => {
+  ])('plays by its parameters: %s', async (query, expected) => {
     expect(await heardOf(query, expected.length)).toEqual(expected)
   })
 
-  test('leaves no bad lines out when it says so', async () => {
+  test('skips no bad lines with skipBad=false', async () => {
     const file = recordingFile(['no JSON'])
     const hub = await openHub(`replay:${file}?speed=max&skipBad=false`)
     const error = new Promise<RivuletError>((resolve) => void hub.on('error', resolve))

@@ -9,7 +9,7 @@ import {
   type TransportHost,
 } from 'rivulet'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { type PlaybackEnd, type ReplayOptions, replay } from '../src/index.ts'
 import { BEGINNING, recordingFile, recordOf, type Spoken } from './support/recording-file.ts'
@@ -30,7 +30,7 @@ const WEEK: readonly Spoken[] = [
 
 type Heard = readonly [stream: string, data: unknown]
 
-/** Plays to a tap. Resolves at the end of the recording to all that it heard. */
+/** Plays to a tap. Resolves at the end of the recording to all received messages. */
 async function playedToTap(options: ReplayOptions) {
   const { promise, ended } = ending()
   const { hub, errors } = hubOn({ ...options, ended })
@@ -97,7 +97,7 @@ describe('a recording as a transport', () => {
     ])
   })
 
-  test('begins when somebody listens, and gives a stream nothing more once it is left', async () => {
+  test('begins at the first join, and delivers nothing to a stream once it is left', async () => {
     const { promise, ended } = ending()
     const { hub } = hubOn({ file: recordingFile(WEEK), speed: 'max', ended })
     await hub.ready()
@@ -112,7 +112,7 @@ describe('a recording as a transport', () => {
     expect(heard).toEqual([1, 2, 3, 5].map((n) => ({ n })))
   })
 
-  test('takes nothing: what is published to it stays here, and counts as lost offline', async () => {
+  test('sends nothing: published messages stay here, and count as lost offline', async () => {
     const { hub } = hubOn({ file: recordingFile(WEEK) })
     await hub.ready()
     const heard: unknown[] = []
@@ -171,29 +171,29 @@ describe('a recording as a transport', () => {
   })
 })
 
-/** A transport without a hub: what its host is told. */
+/** Plays on a transport without a hub, and records the calls of its host. */
 async function played(options: ReplayOptions, listen: (transport: Transport) => Promise<unknown>) {
   const { promise, ended } = ending()
-  const told: unknown[][] = []
+  const calls: unknown[][] = []
   const host: TransportHost = {
     hub: 'default',
-    receive: (topic, frame) => void told.push(['receive', topic, `${frame}`.length > 0]),
-    watched: (topic) => void told.push(['watched', topic]),
-    error: (_, cause) => void told.push(['error', cause]),
-    down: () => void told.push(['down']),
-    left: () => void told.push(['left']),
+    receive: (topic, frame) => void calls.push(['receive', topic, `${frame}`.length > 0]),
+    watched: (topic) => void calls.push(['watched', topic]),
+    error: (_, cause) => void calls.push(['error', cause]),
+    down: () => void calls.push(['down']),
+    left: () => void calls.push(['left']),
   }
   const transport = replay({ speed: 'max', ...options, ended: options.ended ?? ended })
   await transport.open(host, endless)
   await listen(transport)
-  return { transport, told, promise }
+  return { transport, calls, promise }
 }
 
 const endless = new AbortController().signal
 const [POSITIONS, ALARMS] = [topicOf('default', 'positions'), topicOf('default', 'alarms')]
 
 describe('the transport of a recording', () => {
-  test('says what it can do', () => {
+  test('reports its capabilities', () => {
     const { name, capabilities } = replay({ file: 'recording.ndjson' })
     expect([name, capabilities]).toMatchObject([
       'replay',
@@ -202,36 +202,36 @@ describe('the transport of a recording', () => {
     expect(capabilities.maxFrameBytes(POSITIONS)).toBe(Infinity)
   })
 
-  test('hands over what was joined, and nothing to a watch that there is not', async () => {
-    const { told, promise } = await played({ file: recordingFile(WEEK) }, (transport) =>
+  test('delivers joined streams, and nothing without a watch', async () => {
+    const { calls, promise } = await played({ file: recordingFile(WEEK) }, (transport) =>
       transport.join(ALARMS, endless),
     )
     await promise
-    expect(told).toEqual(Array(2).fill(['receive', ALARMS, true]))
+    expect(calls).toEqual(Array(2).fill(['receive', ALARMS, true]))
   })
 
-  test('hands over nothing that was left, and to a watch what was joined too', async () => {
-    const { told, promise } = await played({ file: recordingFile(WEEK) }, async (transport) => {
+  test('delivers no stream that was left, and to a watch also joined streams', async () => {
+    const { calls, promise } = await played({ file: recordingFile(WEEK) }, async (transport) => {
       await transport.join(ALARMS, endless)
       await transport.join(POSITIONS, endless)
       await transport.watch('default', endless)
       transport.leave(POSITIONS)
     })
     await promise
-    expect(told.filter(([kind]) => kind === 'receive')).toEqual(Array(2).fill(['receive', ALARMS, true]))
-    expect(told.filter(([kind]) => kind === 'watched')).toHaveLength(5)
+    expect(calls.filter(([kind]) => kind === 'receive')).toEqual(Array(2).fill(['receive', ALARMS, true]))
+    expect(calls.filter(([kind]) => kind === 'watched')).toHaveLength(5)
   })
 
-  test('is silent once it was closed, does not tell of an end, and takes no joins', async () => {
+  test('delivers nothing once closed, reports no end, and accepts no joins', async () => {
     const ended = vi.fn()
     const hour: Spoken[] = [['alarms', {}, 0], ['alarms', {}, 1], ...[['alarms', {}, 3_600_000] as Spoken]]
     const options = { file: recordingFile(hour), speed: 1, ended } as const
-    const { transport, told } = await played(options, (transport) => transport.join(ALARMS, endless))
-    while (told.length === 0) await new Promise(setImmediate)
+    const { transport, calls } = await played(options, (transport) => transport.join(ALARMS, endless))
+    while (calls.length === 0) await new Promise(setImmediate)
     await transport.close(endless)
-    const count = told.length
+    const count = calls.length
     await new Promise((resolve) => setTimeout(resolve, 20))
-    expect([told.length, ended.mock.calls]).toEqual([count, []])
+    expect([calls.length, ended.mock.calls]).toEqual([count, []])
     const closed = { code: 'TRANSPORT_UNAVAILABLE', message: 'The replay was closed.' }
     await expect(transport.join(ALARMS, endless)).rejects.toMatchObject(closed)
     await expect(transport.watch('default', endless)).rejects.toMatchObject(closed)
@@ -278,7 +278,7 @@ describe('the transport of a recording', () => {
     expect(frames).toBe(WEEK.length + 1)
   })
 
-  test('leaves the streams open at the end, and needs nobody to tell of it', async () => {
+  test('leaves the streams open at the end, and needs no callback', async () => {
     const { hub, errors } = hubOn({ file: recordingFile(WEEK), speed: 'max' })
     const stream = hub.stream('alarms')
     const heard = new Promise<void>((resolve) => {
@@ -294,7 +294,7 @@ describe('the transport of a recording', () => {
 describe('a damaged recording', () => {
   const DAMAGED = [WEEK[0] as Spoken, '{"stream":"positions","da', ['', {}, 1] as Spoken, WEEK[1] as Spoken]
 
-  test('ends at the first bad line, whose number is told', async () => {
+  test('ends at the first bad line, and reports its number', async () => {
     const file = recordingFile(DAMAGED)
     const { heard, errors, end } = await playedToTap({ file, speed: 'max' })
     expect(heard).toEqual([['positions', { n: 1 }]])
@@ -304,7 +304,7 @@ describe('a damaged recording', () => {
     expect(end).toMatchObject({ messages: 1, error: { code: 'TRANSPORT_FAILED' } })
   })
 
-  test('leaves bad lines out on demand', async () => {
+  test('skips bad lines with skipBad', async () => {
     const { heard, errors, end } = await playedToTap({ file: recordingFile(DAMAGED), skipBad: true })
     expect(heard).toEqual([
       ['positions', { n: 1 }],
@@ -314,7 +314,7 @@ describe('a damaged recording', () => {
     expect(end).toMatchObject({ messages: 2, skipped: 2, error: undefined })
   })
 
-  test('that is a cut gzip file, or has no line ends, is told', async () => {
+  test('that is a cut gzip file, or has no line ends, is reported', async () => {
     const { writeFileSync, readFileSync } = await import('node:fs')
     const cut = recordingFile(WEEK, 'cut.gz')
     writeFileSync(cut, readFileSync(cut).subarray(0, 60))
@@ -335,7 +335,7 @@ describe('a damaged recording', () => {
       },
     ],
     ['rejects', async () => Promise.reject(new Error('of the callback'))],
-  ])('and a callback that %s are told as errors of the hub', async (_, ended) => {
+  ])('and a callback that %s are reported as errors of the hub', async (_, ended) => {
     const file = recordingFile(WEEK)
     const failed = new Promise<RivuletError>((resolve) => {
       const { hub } = hubOn({ file, speed: 'max', ended })

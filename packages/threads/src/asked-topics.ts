@@ -1,23 +1,23 @@
 import type { Topic } from 'rivulet'
 
-/** How many asks are kept apart. Older ones are merged, so that asks which nobody answers do not fill the memory. */
+/** The most asks kept apart. Older ones are merged, so that unanswered asks do not fill the memory. */
 const MOST_ASKS = 16
 
 interface Ask {
   readonly position: number
-  /** The topics sent on before it, each with the position of the first ask that came after it. */
+  /** The topics sent on before this ask, each with the position of the first ask after it. */
   readonly topics: Map<Topic, number>
 }
 
 /**
- * Which topics were sent on before which ask. It is not known which frames a lost post held, only between which asks it
- * was made; and an answer may come after later asks.
+ * Records the topics sent on before each ask. Of a lost post the frames are not known, only the two asks between which
+ * it was made; and an answer may arrive after later asks.
  */
 export class AskedTopics {
-  // In the order of their positions. The first may stand for several: its position is the last of theirs.
+  // Sorted by position. The first may be several merged asks, with the position of the last of them.
   #asks: Ask[] = []
 
-  /** Notes what was sent since the last ask. What all others have answered up to `answered` is forgotten. */
+  /** Records the topics sent on since the last ask. Forgets the asks that all others have answered, up to `answered`. */
   add(position: number, topics: ReadonlySet<Topic>, answered: number): void {
     this.#asks = this.#asks.filter((ask) => ask.position > answered)
     if (topics.size === 0) return
@@ -26,7 +26,7 @@ export class AskedTopics {
     for (const [topic, first] of oldest?.topics ?? []) this.#asks[0]?.topics.set(topic, first)
   }
 
-  /** The topics of all that was sent after one ask and before another. For merged asks also some sent on before. */
+  /** Returns the topics sent on between two asks. For merged asks also some sent on before the first. */
   between(after: number, upTo: number): Set<Topic> {
     const asks = this.#asks.filter(({ position }) => position > after)
     const topics = asks.flatMap((ask) => [...ask.topics])

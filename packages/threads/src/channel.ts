@@ -3,9 +3,9 @@ import { RivuletError } from 'rivulet'
 /** The part of a `BroadcastChannel` that a transport uses. */
 export interface Channel {
   /**
-   * Adds a listener. `message` carries a post of another channel as `data`; `messageerror` stands for a post that
-   * could not be read. `close` says that the channel ended by itself: a `BroadcastChannel` never does, a replacement
-   * of it may.
+   * Adds a listener. `message` carries a post of another channel as `data`; `messageerror` reports a post that could
+   * not be deserialized. `close` reports that the channel ended by itself: a `BroadcastChannel` never does, a replacement
+   * may.
    */
   addEventListener(
     type: 'message' | 'messageerror' | 'close',
@@ -19,7 +19,7 @@ export interface Channel {
   unref?(): void
 }
 
-/** Makes a channel of the runtime. */
+/** Opens the runtime's own channel. */
 export function makeBroadcastChannel(name: string): Channel {
   if (typeof BroadcastChannel === 'function') return new BroadcastChannel(name)
   const advice = 'use a runtime that has it, or pass makeChannel'

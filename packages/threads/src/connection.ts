@@ -7,37 +7,37 @@ import { type AskPost, type FramesPost, makeId, type Post, readPost } from './po
 /** Interval between test posts while the channel opens. */
 const TEST_AGAIN_MS = 50
 /**
- * What one post carries at most. Frames of one turn share a post, which spares most of its 2 µs at either end when many
- * streams publish; and Deno drops posts without a word when more than 255 wait for a thread.
+ * The most frames in one post. Frames of one turn share a post, which saves most of its 2 µs at either end when many
+ * streams publish; and Deno silently drops posts when more than 255 wait for a thread.
  */
 const FRAMES_IN_POST = 64
 const BYTES_IN_POST = 256 * 1024
 
 /**
- * One channel from its opening to its end. All topics of a bus share it: each barrier, `open` and `close` then has one
- * queue to wait for, a publisher needs no channel for each topic that it publishes on, and a join costs nothing. The
- * price is that a thread reads the frames of topics that it has not joined, at about 2 µs a frame; 2 000 channels would
- * cost it 35 ms to open, and each barrier 2 000 posts.
+ * One channel from its opening to its end, shared by all topics of a bus: each barrier, `open` and `close` waits for one
+ * queue, a publisher needs no channel for each topic, and a join costs nothing. In return a thread reads the frames of
+ * topics that it has not joined, at about 2 µs a frame; 2 000 channels would take 35 ms to open, and each barrier 2 000
+ * posts.
  */
 export class Connection {
   readonly #id = makeId()
   readonly #channel: Channel
   readonly #host: TransportHost
   readonly #joined = new Set<Topic>()
-  /** While a hub is watched: what its topics begin with. */
+  /** The common prefix of the topics of the watched hub, if any. */
   #watched: { readonly beginning: string } | undefined
   readonly #others = new Others()
-  // Grows with each post by its bytes and one: where an ask stands, and how far behind it another transport is.
+  // Grows with each post by its bytes and one. Positions order asks and measure how far behind another transport is.
   #position = 0
-  // Posts with frames. The others count them, since a runtime may drop posts.
+  // Number of posts with frames. The others count them too, since a runtime may drop posts.
   #posts = 0
   readonly #askedTopics = new AskedTopics()
-  // Topics of what was sent since the last ask.
+  // Topics sent on since the last ask.
   #topics = new Set<Topic>()
   // While true the host may be called: from the end of `open` to `down` or `close`.
   #live = false
   #isDropped = false
-  // Frames of this turn that are not posted yet, with their topics.
+  // Frames of this turn, not posted yet, with their topics.
   #frames: (Topic | Uint8Array | string)[] = []
   #frameBytes = 0
   #opening: { readonly resolve: () => void; readonly reject: (cause: unknown) => void } | undefined
@@ -52,9 +52,9 @@ export class Connection {
   }
 
   /**
-   * Resolves once the channel brings posts: a second channel of this thread posts a test until the first one receives
-   * it. Every other transport receives it too, and answers; from then on they know of each other. Rejects on abort and
-   * when closed meanwhile, and has ended then.
+   * Resolves once the channel delivers posts: a second channel of this thread posts a test until the first one receives
+   * it. Every other transport receives it too, and answers; from then on they know each other. Rejects, and has ended, on
+   * abort and when closed meanwhile.
    */
   async open(makeTester: () => Channel, signal: AbortSignal): Promise<void> {
     let tester: Channel | undefined
@@ -84,6 +84,11 @@ export class Connection {
     }
   }
 
+  /** The number of other transports known on the bus. */
+  get others(): number {
+    return this.#others.size
+  }
+
   send(topic: Topic, frame: Uint8Array | string): 'sent' | 'offline' {
     if (!this.#live) return 'offline'
     if (this.#frames.length === 0) queueMicrotask(() => this.#postFrames())
@@ -94,7 +99,7 @@ export class Connection {
     return isFull && !this.#postFrames() ? 'offline' : 'sent'
   }
 
-  /** The channel brings every topic already, so a join is heard from the call on. */
+  /** Joins a topic. The channel delivers every topic already, so the join takes effect at the call. */
   async join(topic: Topic, signal: AbortSignal): Promise<void> {
     this.#assertLive(signal)
     this.#joined.add(topic)
@@ -103,7 +108,7 @@ export class Connection {
     signal.throwIfAborted()
   }
 
-  /** Of the frames that come anyway, those of the hub are handed over from the call on. */
+  /** Hands over all frames of a hub from the call on; the channel delivers them already. */
   async watch(hub: string, signal: AbortSignal): Promise<void> {
     this.#assertLive(signal)
     const watched = { beginning: `rivulet/${hub}/` }
@@ -126,7 +131,7 @@ export class Connection {
     await this.#others.caughtUp(this.#position, signal)
   }
 
-  /** Waits until the others have what was sent, or `signal` aborts. May be called again to hasten it. */
+  /** Closes once the others have read every frame sent, or when `signal` aborts. Call again to hasten it. */
   async close(signal: AbortSignal): Promise<void> {
     if (this.#opening !== undefined) return this.#drop(new Error('closed while it opened'))
     if (this.#live) this.#ask()
@@ -155,7 +160,7 @@ export class Connection {
     return frames.length === 0 || this.#post([this.#id, ++this.#posts, ...frames], bytes)
   }
 
-  /** Tells whether a post left. */
+  /** Returns whether the post was accepted by the channel. */
   #post(post: Post, bytes: number): boolean {
     if (this.#isDropped) return false
     this.#position += bytes + 1
@@ -201,7 +206,7 @@ export class Connection {
     this.#post({ answer: this.#id, to, position, posts: this.#posts, missed }, 0)
   }
 
-  /** Tells of posts that never came to another transport; without a topic once it is forgotten what was sent then. */
+  /** Reports posts that another transport missed; without a topic when their topics are forgotten. */
   #doubt(lost: Missed | undefined): void {
     if (lost === undefined || !this.#live) return
     const advice = 'more waited for it than this runtime keeps; await flush more often'
@@ -229,7 +234,7 @@ export class Connection {
     try {
       this.#channel.postMessage({ end: this.#id } satisfies Post)
     } catch {
-      // It ended before.
+      // The channel has ended already.
     }
     this.#channel.close()
   }
@@ -239,7 +244,7 @@ function isFrames(post: Post): post is FramesPost {
   return Array.isArray(post)
 }
 
-/** Copies a view out of memory that is larger: a channel would copy all of that. */
+/** Copies a view out of a larger buffer, all of which a channel would copy. */
 function alone(frame: Uint8Array | string): Uint8Array | string {
   return typeof frame === 'string' || frame.byteLength === frame.buffer.byteLength ? frame : frame.slice()
 }

@@ -1,32 +1,32 @@
 import type { AnswerPost } from './post.ts'
 
-/** How long a barrier waits for a transport that is little behind: its thread may be busy, blocked or gone. */
+/** The time a barrier waits for a transport that is slightly behind: its thread may be busy, blocked or gone. */
 const PATIENCE_MS = 100
-/** How long for one that is far behind. Below the 2 s after which the core takes the connection for dead. */
+/** The time for one that is far behind. Below the 2 s after which the core considers the connection dead. */
 const LONG_PATIENCE_MS = 1_000
-/** From how many bytes on, up to the last barrier, a transport is far behind. */
+/** A transport is far behind from this many bytes before the last barrier. */
 const FAR_BEHIND_BYTES = 1024 * 1024
-/** A transport that leaves every barrier of this time unanswered counts as ended: a thread that was terminated. */
+/** A transport that answers no barrier for this time counts as ended: its thread was terminated. */
 const FORGET_MS = 10_000
-/** Bound on remembered transports: anybody may post invented ids. */
+/** Bound on remembered transports: any program may post invented ids. */
 const MAX_OTHERS = 1_024
 
 interface Other {
-  /** The position of the last ask that it answered. */
+  /** The position of the last ask it answered. */
   answered: number
-  /** Since when an ask of ours has waited for its answer. */
+  /** The time of our oldest unanswered ask. */
   askedSinceMs: number | undefined
-  /** How many posts with frames it has made, as far as is known here. */
+  /** The number of posts with frames it has made, as far as known here. */
   posts: number
-  /** How many of these never came here. */
+  /** The number of these that never arrived here. */
   missedHere: number
-  /** How many of ours never came to it, as it last said. */
+  /** The number of our posts it missed, as it last reported. */
   missedThere: number
-  /** The position of the ask at which it said so. */
+  /** The position of the ask at which it reported that. */
   missedThereAt: number
 }
 
-/** How many posts never came to another transport, of those between the positions of two asks. */
+/** The number of posts that another transport missed between the positions of two asks. */
 export interface Missed {
   readonly missed: number
   readonly after: number
@@ -40,8 +40,8 @@ interface Wait {
 }
 
 /**
- * The other transports on a bus, and how far each has read. There is no list of them anywhere: each one is known from
- * its own posts, and a thread that is terminated posts no end.
+ * The other transports on a bus, and how far each has read. No list of them exists: each is known from its own posts,
+ * and a terminated thread posts no end.
  */
 export class Others {
   readonly #all = new Map<string, Other>()
@@ -50,8 +50,8 @@ export class Others {
   #asked = 0
 
   /**
-   * Notes a transport that exists, and has made so many posts with frames; it need not answer what was posted up to
-   * `position`. Returns how many of its posts never came here.
+   * Records a transport and its number of posts with frames; it need not answer posts up to `position`. Returns how many
+   * of its posts never arrived here.
    */
   met(id: string, posts: number, position: number): number {
     const other = this.#all.get(id) ?? this.#add(id, posts, position)
@@ -60,18 +60,23 @@ export class Others {
     return other.missedHere
   }
 
-  /** Notes a post with frames, the `nth` of its transport. */
+  /** Records a post with frames, the `nth` of its transport. */
   heard(id: string, nth: number): void {
     const other = this.#all.get(id)
     if (other !== undefined) countMissed(other, nth - 1, nth)
   }
 
-  /** The position up to which all have read. */
+  /** The number of known transports. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** The position that all have read up to. */
   get allAnswered(): number {
     return Math.min(...Array.from(this.#all.values(), ({ answered }) => answered))
   }
 
-  /** Notes that a transport has read up to a position. Returns which posts never came to it since it said so last. */
+  /** Records how far a transport has read. Returns the posts it missed since its last answer. */
   answered({ answer: id, position, posts, missed }: AnswerPost): Missed | undefined {
     this.met(id, posts, position)
     const other = this.#all.get(id)
@@ -81,20 +86,20 @@ export class Others {
     const more = { missed: missed - other.missedThere, after: other.missedThereAt, upTo: position }
     other.missedThere = missed
     other.missedThereAt = position
-    this.#look()
+    this.#check()
     return more.missed > 0 ? more : undefined
   }
 
-  /** Notes that a transport has closed. */
+  /** Removes a transport that has closed. */
   ended(id: string): void {
     this.#all.delete(id)
-    this.#look()
+    this.#check()
   }
 
   /**
-   * Resolves when all have read up to a position, or when waiting for the rest is over. While one is far behind a
-   * barrier is late, so that a publisher which fills `maxInFlightBytes` slows down instead of filling the memory; yet
-   * it is answered, so that one blocked thread does not look like a dead connection. Rejects on abort and at `clear`.
+   * Resolves when all have read up to a position, or at the end of the time to wait. While a transport is far behind the
+   * barrier is late, so that a publisher that fills `maxInFlightBytes` slows down instead of filling the memory; but it
+   * resolves, so that one blocked thread does not seem to be a dead connection. Rejects on abort and at `clear`.
    */
   caughtUp(position: number, signal: AbortSignal): Promise<void> {
     const nowMs = performance.now()
@@ -106,7 +111,7 @@ export class Others {
       const abort = () => reject(signal.reason)
       const stop = this.#giveUpLater(wait)
       this.#waits.add(wait)
-      // At least one turn of the event loop: what this thread has in its queue comes before.
+      // After at least one turn of the event loop: posts already in this thread's queue come first.
       if (this.#behind(position).length === 0) setTimeout(resolve, 0)
       signal.addEventListener('abort', abort)
       cancel = () => {
@@ -133,7 +138,7 @@ export class Others {
     return other
   }
 
-  /** Resolves a wait when its time is over; returns how to stop that. */
+  /** Resolves a wait at the end of its time; returns a function that cancels this. */
   #giveUpLater(wait: Wait): () => void {
     let timer: ReturnType<typeof setTimeout>
     const isFarBehind = () =>
@@ -142,15 +147,15 @@ export class Others {
       this.#forget()
       wait.resolve()
     }
-    // A timer that is due may run before posts that are here already, when this thread itself was blocked.
+    // After this thread was blocked, a due timer may run before posts that have already arrived.
     const afterPosts = (action: () => void) => () => {
       timer = setTimeout(action, 0)
     }
-    const lookAgain = () => {
+    const checkAgain = () => {
       if (isFarBehind()) timer = setTimeout(afterPosts(giveUp), LONG_PATIENCE_MS - PATIENCE_MS)
       else giveUp()
     }
-    timer = setTimeout(afterPosts(lookAgain), PATIENCE_MS)
+    timer = setTimeout(afterPosts(checkAgain), PATIENCE_MS)
     return () => clearTimeout(timer)
   }
 
@@ -161,7 +166,7 @@ export class Others {
     }
   }
 
-  #look(): void {
+  #check(): void {
     for (const { position, resolve } of this.#waits) if (this.#behind(position).length === 0) resolve()
   }
 
@@ -170,7 +175,7 @@ export class Others {
   }
 }
 
-/** Counts the posts that should have come before this one and did not. */
+/** Counts the posts missing before this one. */
 function countMissed(other: Other, before: number, posts: number): void {
   other.missedHere += Math.max(0, before - other.posts)
   other.posts = Math.max(other.posts, posts)

@@ -3,16 +3,16 @@ import type { Topic } from 'rivulet'
 /** One post: frames, a barrier's question, its answer, or the end of a transport. */
 export type Post = FramesPost | AskPost | AnswerPost | EndPost
 
-/** The id of a transport; which post with frames it is, from 1; a topic and its frame, and so on, in turn. */
+/** The id of a transport; the number of the post, from 1; then each topic followed by its frame. */
 export type FramesPost = readonly [from: string, nth: number, ...frames: (Topic | Uint8Array | string)[]]
 
-/** Asks every other transport to answer once it has taken everything that was posted before. */
+/** Asks every other transport to answer once it has read every post before this one. */
 export interface AskPost {
   /** The id of the asking transport. */
   readonly ask: string
-  /** How far the asking transport has posted. */
+  /** The position of the asking transport's last post. */
   readonly position: number
-  /** How many posts with frames it has made. */
+  /** The number of posts with frames it has made. */
   readonly posts: number
 }
 
@@ -24,19 +24,19 @@ export interface AnswerPost {
   readonly to: string
   /** The position of the ask. */
   readonly position: number
-  /** How many posts with frames the answering transport has made. */
+  /** The number of posts with frames that the answering transport has made. */
   readonly posts: number
-  /** How many posts with frames of the asking transport never came to it. */
+  /** The number of the asking transport's posts with frames that it missed. */
   readonly missed: number
 }
 
-/** Says that a transport is closed and answers no more. */
+/** Announces that a transport has closed and answers no more. */
 interface EndPost {
   /** The id of the closing transport. */
   readonly end: string
 }
 
-/** Reads what came over a channel, on which anybody may post; `undefined` unless it is a post of a transport. */
+/** Reads a value from a channel; any program may post on it, so `undefined` unless a transport posted it. */
 export function readPost(data: unknown): Post | undefined {
   if (Array.isArray(data)) return isFrames(data) ? data : undefined
   const { ask, answer, to, end, position, posts, missed } = (data ?? {}) as Record<string, unknown>
@@ -48,7 +48,7 @@ export function readPost(data: unknown): Post | undefined {
 
 const ID_LENGTH = 32
 
-/** Makes an id that no other transport has. */
+/** Makes a unique id of a transport. */
 export function makeId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(ID_LENGTH / 2))
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -4,7 +4,7 @@ import { type ResolvedOptions, resolveOptions, type ThreadsOptions } from './opt
 
 /**
  * Makes a transport between the worker threads of one process, or between the tabs and workers of one browser origin:
- * all that open the same name meet. Takes the name of the bus, or options. Throws `INVALID_OPTIONS`.
+ * all that open the same name share a bus. Takes the name of the bus, or options. Throws `INVALID_OPTIONS`.
  */
 export function threads(options: string | ThreadsOptions = {}): Transport {
   return new ThreadsTransport(resolveOptions(options))
@@ -16,18 +16,21 @@ class ThreadsTransport implements Transport {
     ...({ scope: 'host', echoes: false, ordered: true, watch: true } as const),
     maxFrameBytes: () => Infinity,
   }
+  /** Absent with the option `alone`. */
+  readonly othersInProcess: (() => number) | undefined
   readonly #options: ResolvedOptions
-  // Up or not: while it opens, once it has told of its end, or was closed, it sends and joins nothing.
+  // Not always up: while it opens, after it has reported its end, and once closed, it sends and joins nothing.
   #connection: Connection | undefined
 
   constructor(options: ResolvedOptions) {
     this.#options = options
+    if (!options.alone) this.othersInProcess = () => this.#connection?.others ?? 0
   }
 
   async open(host: TransportHost, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const { name, makeChannel } = this.#options
-    // Other programs use channels too.
+    // Prefixed, since other programs use channels too.
     const make = () => makeChannel(`rivulet/threads/${name}`)
     const connection = new Connection(make(), host)
     this.#connection = connection

@@ -3,7 +3,7 @@ import type { ContractBackend } from 'rivulet/testing'
 import { breakableChannels } from './breakable-channels.ts'
 import { startThread } from './thread.ts'
 
-/** Gives the contract suite a bus of its own whose channels can be broken, and a sender in another thread. */
+/** Makes a bus with breakable channels for the contract suite, and a sender in another thread. */
 export async function createBackend(): Promise<ContractBackend> {
   const name = `contract-${crypto.randomUUID()}`
   const channels = breakableChannels()

@@ -1,8 +1,8 @@
 import type { Channel } from '@rivulet/threads'
 
 /**
- * Makes real channels that can all be taken away, which a `BroadcastChannel` by itself never is, and that can lose posts
- * with frames, as Deno loses those that wait for a slow thread.
+ * Makes real channels that can all be ended, as a `BroadcastChannel` never is by itself, and that can lose posts with
+ * frames, as Deno loses those that wait for a slow thread.
  */
 export function breakableChannels() {
   const open = new Map<BroadcastChannel, () => void>()
@@ -30,9 +30,9 @@ export function breakableChannels() {
     },
     down() {
       isDown = true
-      for (const [channel, tell] of [...open]) {
+      for (const [channel, emitClose] of [...open]) {
         channel.close()
-        tell()
+        emitClose()
       }
       open.clear()
     },

@@ -1,4 +1,4 @@
-// What a tab and a worker of the Chromium test run: one hub that notes what it hears.
+// The program of a tab and a worker of the Chromium test: one hub that records its messages.
 import { type Hub, type Ledger, openHub } from 'rivulet'
 
 interface Note {
@@ -12,7 +12,7 @@ let name = ''
 let count = 0
 const heard: Note[] = []
 
-/** What a test asks of a tab, and a tab of its worker. */
+/** A request of a test to a tab, and of a tab to its worker. */
 const acts = {
   async open(url: string, givenName: string): Promise<string> {
     name = givenName
@@ -69,7 +69,7 @@ const acts = {
   },
 }
 
-/** The acts, as a test asks for them. */
+/** The acts by name. */
 export type Acts = typeof acts
 
 let worker: Worker | undefined

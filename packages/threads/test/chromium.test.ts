@@ -46,12 +46,12 @@ async function bundle(): Promise<string> {
     entryPoints: [join(import.meta.dirname, 'chromium-program.ts')],
     ...{ bundle: true, write: false, format: 'iife', platform: 'browser', target: 'es2022' },
     conditions: ['@rivulet/source'],
-    alias: { rivulet: join(ROOT, 'src/index-web.ts') },
+    alias: { rivulet: join(ROOT, 'src/index-web.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
   })
   return outputFiles[0]?.text ?? ''
 }
 
-/** Opens tabs of one origin, which hears nothing of other tests. */
+/** Opens tabs of one origin, separate from other tests. */
 async function openTabs(count: number): Promise<Page[]> {
   const context = await browser.newContext()
   onTestFinished(() => context.close())
@@ -71,7 +71,7 @@ function act<Name extends keyof Acts>(page: Page, name: Name, ...args: Parameter
 
 const numbers = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
-test('two tabs and a worker hear each other, each message once and in order', async () => {
+test("two tabs and a worker receive each other's messages once and in order", async () => {
   const [one, two] = (await openTabs(2)) as [Page, Page]
   expect(await act(one, 'open', BUS, 'one')).toBe('up')
   expect(await act(two, 'open', BUS, 'two')).toBe('up')
@@ -97,7 +97,7 @@ test('two tabs and a worker hear each other, each message once and in order', as
   }
 })
 
-test('a tab that is closed and a worker that is terminated in a flood harm no other tab', async () => {
+test('a closed tab and a worker terminated in a flood harm no other tab', async () => {
   const [one, two, flooding] = (await openTabs(3)) as [Page, Page, Page]
   for (const [page, name] of [
     [one, 'one'],
@@ -127,7 +127,7 @@ test('a tab that is closed and a worker that is terminated in a flood harm no ot
   }
 })
 
-test('a tab that blocks takes no other tab down, and hears what was published meanwhile', async () => {
+test('a blocked tab takes no other down, and receives messages published meanwhile', async () => {
   const [one, blocked] = (await openTabs(2)) as [Page, Page]
   await act(one, 'open', BUS, 'one')
   await act(blocked, 'open', BUS, 'blocked')

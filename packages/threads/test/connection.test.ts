@@ -2,29 +2,29 @@ import { getEventListeners } from 'node:events'
 import { type Channel, threads } from '@rivulet/threads'
 import type { Transport } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { endless, host, type KeepingHost } from './host.ts'
 
 const TOPIC = topicOf('default', 'a')
-const STRANGER = 'f'.repeat(32)
+const FOREIGN_ID = 'f'.repeat(32)
 
 type Listener = Parameters<Channel['addEventListener']>[1]
 type Kind = Parameters<Channel['addEventListener']>[0]
 
-/** Channels that keep every post, and bring it to the others one microtask later, also to those that were closed. */
+/** Makes channels that record every post, and deliver it to the others, also closed ones, one microtask later. */
 function wire() {
-  const ends: { readonly tell: (kind: Kind, data?: unknown) => void }[] = []
+  const ends: { readonly emit: (kind: Kind, data?: unknown) => void }[] = []
   const held = { posts: [] as unknown[], isSilent: false, isBroken: false }
   const deliver = (from: object | undefined, post: unknown) => {
     if (held.isBroken) throw new Error('broken')
     held.posts.push(post)
     for (const end of held.isSilent ? [] : ends)
-      if (end !== from) queueMicrotask(() => end.tell('message', post))
+      if (end !== from) queueMicrotask(() => end.emit('message', post))
   }
   const make = (): Channel => {
     const listeners: [Kind, Listener][] = []
     const end = {
-      tell: (kind: Kind, data?: unknown) => {
+      emit: (kind: Kind, data?: unknown) => {
         for (const [of, listener] of listeners) if (of === kind) listener({ data })
       },
     }
@@ -38,7 +38,7 @@ function wire() {
   return { held, ends, make, post: (post: unknown) => deliver(undefined, post) }
 }
 
-/** A transport that is up on such channels. */
+/** Opens a transport on such channels. */
 async function opened(given: Partial<KeepingHost> = {}, signal: AbortSignal = endless) {
   const channels = wire()
   const transport = threads({ makeChannel: channels.make })
@@ -54,7 +54,7 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await undefined
 }
 
-/** The kinds of posts, by their first member. */
+/** Returns the kinds of posts, by their first member. */
 function kindsOf(posts: readonly unknown[]): string[] {
   return posts.map((post) => (Array.isArray(post) ? 'frames' : (Object.keys(post as object)[0] as string)))
 }
@@ -98,9 +98,9 @@ describe('posts', () => {
   test('stop with the end of the transport, which is said once', async () => {
     const { transport, ends, kept, posts } = await opened()
     transport.send(TOPIC, 'never sent')
-    ends[0]?.tell('close')
+    ends[0]?.emit('close')
     await transport.close(endless)
-    ends[0]?.tell('close')
+    ends[0]?.emit('close')
     await settled()
     expect(kindsOf(posts)).toEqual(['end'])
     expect(kept.downs).toMatchObject([{ message: 'the channel ended' }])
@@ -110,14 +110,14 @@ describe('posts', () => {
     const { transport, ends, kept, posts } = await opened()
     transport.send(TOPIC, 'sent')
     await transport.close(endless)
-    ends[0]?.tell('close')
+    ends[0]?.emit('close')
     expect(kindsOf(posts)).toEqual(['frames', 'ask', 'end'])
     expect(kept.downs).toEqual([])
   })
 
   test('ask once, also when the transport is closed again to hasten it', async () => {
     const { transport, post, posts } = await opened()
-    post({ ask: STRANGER, position: 1, posts: 0 })
+    post({ ask: FOREIGN_ID, position: 1, posts: 0 })
     await settled()
     const closing = transport.close(endless)
     await transport.close(AbortSignal.abort())
@@ -135,16 +135,16 @@ describe('posts', () => {
 
   test.each([undefined, '1', Number.NaN])('are not answered when their counts are %s', async (count) => {
     const { post, posts } = await opened()
-    post({ ask: STRANGER, position: count, posts: 0 })
-    post({ ask: STRANGER, position: 1, posts: count })
-    post({ ask: STRANGER, position: 1, posts: 0 })
+    post({ ask: FOREIGN_ID, position: count, posts: 0 })
+    post({ ask: FOREIGN_ID, position: 1, posts: count })
+    post({ ask: FOREIGN_ID, position: 1, posts: 0 })
     await settled()
-    expect(posts.slice(3)).toMatchObject([{ to: STRANGER, position: 1 }])
+    expect(posts.slice(3)).toMatchObject([{ to: FOREIGN_ID, position: 1 }])
   })
 })
 
 describe('an opening', () => {
-  test('that is closed meanwhile rejects and says why', async () => {
+  test('that is closed meanwhile rejects with the reason', async () => {
     const { held, make } = wire()
     held.isSilent = true
     const transport = threads({ makeChannel: make })
@@ -155,7 +155,7 @@ describe('an opening', () => {
     await opening
   })
 
-  test('without a second channel rejects with what the runtime said', async () => {
+  test("without a second channel rejects with the runtime's error", async () => {
     const { make } = wire()
     const makeChannel = vi.fn(make).mockImplementationOnce(make)
     makeChannel.mockImplementationOnce(() => {
@@ -175,8 +175,8 @@ describe('an opening', () => {
   })
 })
 
-describe('what the host is told', () => {
-  test('names the topic of a joined frame that it did not take, and why', async () => {
+describe('a host', () => {
+  test('gets an error with the topic and its own cause when it throws at a joined frame', async () => {
     const cause = new Error('a bug of the host')
     const error = vi.fn()
     const receive = () => {
@@ -184,40 +184,40 @@ describe('what the host is told', () => {
     }
     const { transport, post } = await opened({ receive, error })
     await transport.join(TOPIC, endless)
-    post([STRANGER, 1, TOPIC, 'frame'])
+    post([FOREIGN_ID, 1, TOPIC, 'frame'])
     await settled()
     const message = 'A frame was not taken from the channel: a bug of the host.'
     expect(error.mock.calls).toEqual([[TOPIC, expect.objectContaining({ message, cause })]])
   })
 
-  test('is a post that could not be read', async () => {
+  test('gets an error for a post that could not be read', async () => {
     const { ends, kept } = await opened()
-    ends[0]?.tell('messageerror')
+    ends[0]?.emit('messageerror')
     expect(kept.errors).toMatchObject([{ message: 'A post could not be read from the channel.' }])
   })
 
-  test('are no frames while the transport closes', async () => {
+  test('gets no frames while the transport closes', async () => {
     const { transport, post, kept } = await opened()
     await transport.join(TOPIC, endless)
-    post({ ask: STRANGER, position: 1, posts: 0 })
+    post({ ask: FOREIGN_ID, position: 1, posts: 0 })
     await settled()
     const patience = new AbortController()
     const closing = transport.close(patience.signal)
-    post([STRANGER, 1, TOPIC, 'frame'])
+    post([FOREIGN_ID, 1, TOPIC, 'frame'])
     await settled()
     patience.abort()
     await closing
     expect(kept).toMatchObject({ frames: [], downs: [] })
   })
 
-  test('goes on by a later watch when the signal of an earlier one aborts', async () => {
+  test('gets frames by a later watch when the signal of an earlier one aborts', async () => {
     const watched = vi.fn()
     const { transport, post } = await opened({ watched })
     const earlier = new AbortController()
     await transport.watch('default', earlier.signal)
     await transport.watch('default', endless)
     earlier.abort()
-    post([STRANGER, 1, TOPIC, 'frame'])
+    post([FOREIGN_ID, 1, TOPIC, 'frame'])
     await settled()
     expect(watched.mock.calls).toEqual([[TOPIC, 'frame']])
   })
@@ -228,7 +228,7 @@ describe('a barrier', () => {
     const scene = await opened()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     onTestFinished(() => void vi.useRealTimers())
-    scene.post({ ask: STRANGER, position: 1, posts: 0 })
+    scene.post({ ask: FOREIGN_ID, position: 1, posts: 0 })
     await settled()
     return scene
   }
@@ -244,27 +244,27 @@ describe('a barrier', () => {
     void flush.then(() => {
       isOver = true
     })
-    post({ answer: STRANGER, to: id, position: position - 1, posts: 0, missed: 0 })
+    post({ answer: FOREIGN_ID, to: id, position: position - 1, posts: 0, missed: 0 })
     await settled()
     expect(isOver).toBe(false)
-    post({ answer: STRANGER, to: id, position, posts: 0, missed: 0 })
+    post({ answer: FOREIGN_ID, to: id, position, posts: 0, missed: 0 })
     await flush
     expect(vi.getTimerCount()).toBe(0)
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('takes no answer to another transport, and none of what is no transport', async () => {
+  test('ignores answers to other transports, and invalid ones', async () => {
     const { transport, post, posts, id } = await meets()
     const flush = transport.flush(endless)
     const answer = { position: positionOf(posts), posts: 0, missed: 0 }
-    post({ answer: STRANGER, to: 'e'.repeat(32), ...answer })
+    post({ answer: FOREIGN_ID, to: 'e'.repeat(32), ...answer })
     post({ answer: 'x', to: id, ...answer })
     await settled()
     expect(vi.getTimerCount()).toBe(1)
-    post({ answer: STRANGER, to: id, ...answer })
+    post({ answer: FOREIGN_ID, to: id, ...answer })
     await flush
     const next = transport.flush(endless)
-    post({ answer: STRANGER, to: id, ...answer, position: positionOf(posts) })
+    post({ answer: FOREIGN_ID, to: id, ...answer, position: positionOf(posts) })
     await next
   })
 
@@ -278,7 +278,7 @@ describe('a barrier', () => {
   })
 })
 
-test('a transport that is not open says so', async () => {
+test('a transport that is not open rejects its calls', async () => {
   const transport: Transport = threads()
   expect(transport.send(TOPIC, 'frame')).toBe('offline')
   for (const call of [

@@ -14,7 +14,7 @@ test('an open hub keeps neither its process nor its thread alive', async () => {
   await startThread(PROGRAM, { name, what: 'leave' }).ended
 })
 
-test('a program that awaits gets what it awaits, in a process and in a thread', async () => {
+test("a program's await resolves, in a process and in a thread", async () => {
   const name = `test-${crypto.randomUUID()}`
   const program = bundleProgram(fileURLToPath(new URL(PROGRAM, import.meta.url)))
   const { stdout, exitCode } = await execa('node', [program, name, 'await'])

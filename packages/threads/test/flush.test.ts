@@ -1,6 +1,6 @@
 import { threads } from '@rivulet/threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { endless, host } from './host.ts'
 import { startThread } from './thread.ts'
 
@@ -16,7 +16,7 @@ async function open(name: string) {
   return { transport, kept }
 }
 
-/** Poses as a transport of another thread that says it exists and answers nothing: blocked, or terminated. */
+/** Simulates a transport of another thread that announces itself and answers nothing: blocked, or terminated. */
 async function silentOther(
   name: string,
   id = 'f'.repeat(32),
@@ -31,14 +31,14 @@ async function silentOther(
   return { id, channel }
 }
 
-test('flush resolves when the other threads have read what was sent', async () => {
+test('flush resolves when the other threads have read all frames sent', async () => {
   const name = `test-${crypto.randomUUID()}`
   const read = new Int32Array(new SharedArrayBuffer(4))
   const { transport } = await open(name)
   const reader = startThread('counting-thread.ts', { name, topic: TOPIC, read: read.buffer })
   await new Promise((resolve) => reader.worker.once('message', resolve))
   for (let round = 1; round <= 10; round += 1) {
-    // More than a megabyte: a barrier waits longest for that, also where other programs keep the machine busy.
+    // More than a megabyte: a barrier waits longest for that, also on a busy machine.
     for (let nth = 0; nth < FRAMES; nth += 1) transport.send(TOPIC, 'x'.repeat(4_000))
     await transport.flush(endless)
     expect(Atomics.load(read, 0)).toBe(round * FRAMES)
@@ -55,7 +55,7 @@ describe('a thread that does not answer', () => {
     let fences = 0
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     onTestFinished(() => void vi.useRealTimers())
-    /** Posts, and waits until the transport has taken it, and all before: by a frame that follows. */
+    /** Posts, and waits until the transport has read it, and all before: by a frame that follows. */
     const post = async (...posts: object[]) => {
       const heard = kept.frames.length
       for (const each of [...posts, [other.id, ++fences, TOPIC, 'fence']]) other.channel.postMessage(each)
@@ -63,7 +63,7 @@ describe('a thread that does not answer', () => {
     }
     return { name, transport, kept, other, post }
   }
-  /** Tells after how many milliseconds of the fake clock a flush resolves, in steps of 50. */
+  /** Resolves to the milliseconds of the fake clock until a flush resolves, in steps of 50. */
   const msOf = async (flush: Promise<void>) => {
     let isOver = false
     const over = flush.then(() => {
@@ -86,7 +86,7 @@ describe('a thread that does not answer', () => {
     expect(await msOf(transport.flush(endless))).toBe(1_050)
   })
 
-  test('is far behind from more than a megabyte on, its posts included, also when another one is not', async () => {
+  test('is far behind from more than a megabyte on, even if another one is not', async () => {
     const { transport, name } = await setUp()
     transport.send(TOPIC, new Uint8Array(1024 * 1024 - 3))
     expect(await msOf(transport.flush(endless))).toBe(150)
@@ -96,7 +96,7 @@ describe('a thread that does not answer', () => {
     expect(await msOf(transport.flush(endless))).toBe(1_050)
   })
 
-  test('is not waited for after ten seconds, until it is heard again', async () => {
+  test('is not waited for after ten seconds, until it posts again', async () => {
     const { transport, other, post } = await setUp()
     expect(await msOf(transport.flush(endless))).toBe(150)
     await vi.advanceTimersByTimeAsync(10_000)
@@ -117,7 +117,7 @@ describe('a thread that does not answer', () => {
     const ids = Array.from({ length: 5_000 }, (_, nth) => `${nth}`.padStart(32, '0'))
     await post(...ids.map((ask, position) => ({ ask, position, posts: 0 })))
     expect(await msOf(transport.flush(endless))).toBe(150)
-    // The first 1 024 end, the silent one among them; of the rest none was noted.
+    // The first 1 024 end, the silent one among them; none of the rest was recorded.
     await post({ end: other.id }, ...ids.slice(0, 1_023).map((end) => ({ end })))
     expect(await msOf(transport.flush(endless))).toBe(50)
     expect(kept.downs).toEqual([])

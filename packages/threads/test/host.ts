@@ -3,7 +3,7 @@ import type { Topic, TransportHost } from 'rivulet'
 /** A signal that never aborts. */
 export const endless = new AbortController().signal
 
-/** A host that keeps what it is told. */
+/** A host that records its calls. */
 export interface KeepingHost extends TransportHost {
   readonly frames: [Topic, Uint8Array | string][]
   readonly errors: Error[]

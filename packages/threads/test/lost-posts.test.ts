@@ -1,7 +1,7 @@
 import { threads } from '@rivulet/threads'
 import type { RivuletError, Topic, TransportHost } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { closeLawfully, eventually, makeLive, openLive } from '../../../test/support/live.ts'
 import type { AnswerPost, AskPost } from '../src/post.ts'
 import { breakableChannels } from './breakable-channels.ts'
@@ -15,12 +15,12 @@ function lossyBus() {
   return { name, channels, transport: () => threads({ name, makeChannel: channels.make }) }
 }
 
-/** Lets what is published get to the channel, without a turn of the event loop. */
+/** Lets published messages reach the channel, without a turn of the event loop. */
 async function posted(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await undefined
 }
 
-/** Poses as a transport of another thread, which answers a barrier when the test says so. One transport hears it. */
+/** Simulates a transport of another thread, which answers a barrier on the test's call, for one transport. */
 async function slowThread(name: string, id = 'f'.repeat(32)) {
   const channel = new BroadcastChannel(`rivulet/threads/${name}`)
   onTestFinished(() => channel.close())
@@ -29,7 +29,7 @@ async function slowThread(name: string, id = 'f'.repeat(32)) {
       channel.onmessage = ({ data }) => isIt(data) && resolve(data)
       action()
     })
-  /** Posts a question whose answer says that all before it was taken. */
+  /** Posts an ask whose answer confirms that all posts before it were read. */
   const taken = () =>
     nextAfter(
       () => channel.postMessage({ ask: id, position: 1, posts: 0 }),
@@ -37,9 +37,9 @@ async function slowThread(name: string, id = 'f'.repeat(32)) {
     )
   await taken()
   return {
-    /** Resolves to what the transport asks next. */
+    /** Resolves to the transport's next ask. */
     asked: (action: () => void) => nextAfter(action, ({ ask }) => ask !== undefined),
-    /** Answers: so many posts have never come until then. */
+    /** Answers with the number of posts missed until then. */
     async answer({ ask: to, position }: AskPost, missed: number) {
       channel.postMessage({ answer: id, to, position, posts: 0, missed })
       await taken()
@@ -47,7 +47,7 @@ async function slowThread(name: string, id = 'f'.repeat(32)) {
   }
 }
 
-/** The same with the transport: `told` are the topics of its errors since it was called last. */
+/** The same with the transport: `reported` returns the topics of its errors since the last call. */
 async function slowThreadAndSender() {
   const { name, transport } = lossyBus()
   const sender = transport()
@@ -64,12 +64,12 @@ async function slowThreadAndSender() {
         sender.flush(new AbortController().signal).catch(() => {})
       }),
     answer: slow.answer,
-    told: () => topics.splice(0),
+    reported: () => topics.splice(0),
   }
 }
 
 describe('a post that never came to another thread', () => {
-  test('makes what is in flight on its stream unconfirmed, with an error that says so', async () => {
+  test('makes messages in flight on its stream unconfirmed, with an error', async () => {
     const { name, channels, transport } = lossyBus()
     const here = makeLive({ transport: transport() })
     await here.ready()
@@ -108,15 +108,15 @@ describe('a post that never came to another thread', () => {
     const { name, channels, transport } = lossyBus()
     const [sender, receiver] = [transport(), threads(name)]
     for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
-    const told: [Topic | undefined, Error][] = []
+    const reported: [Topic | undefined, Error][] = []
     const kept = host()
     await receiver.open(kept, endless)
     await receiver.join(A, endless)
     await sender.open(
-      { ...host(), error: (...each) => void told.push(each) } satisfies TransportHost,
+      { ...host(), error: (...each) => void reported.push(each) } satisfies TransportHost,
       endless,
     )
-    // Once this has come the receiver's answer to the opening is on its way, and a barrier later they know of each other.
+    // When this has arrived the receiver's answer to the opening is in flight, and after a barrier they know each other.
     sender.send(A, 'not lost')
     await eventually(() => kept.frames.length).toBe(1)
     await sender.flush(endless)
@@ -124,13 +124,13 @@ describe('a post that never came to another thread', () => {
     for (const topic of [A, B]) sender.send(topic, 'lost')
     await sender.flush(endless)
     channels.lose(false)
-    expect(told.map(([topic]) => topic)).toEqual([A, B])
+    expect(reported.map(([topic]) => topic)).toEqual([A, B])
     sender.send(A, 'not lost')
     await sender.flush(endless)
-    expect(told).toHaveLength(2)
+    expect(reported).toHaveLength(2)
   })
 
-  test('is nothing that a thread misses which came later', async () => {
+  test('is no loss for a thread that began later', async () => {
     const { name, transport } = lossyBus()
     const sender = transport()
     onTestFinished(() => sender.close(AbortSignal.abort()))
@@ -158,7 +158,7 @@ describe('an answer that comes after the publisher has asked again', () => {
     const [early, late] = [here.stream('a'), here.stream('b')]
     const errors: (string | undefined)[] = []
     for (const each of [early, late]) each.on('error', ({ stream }) => errors.push(stream))
-    const flushes: Promise<void>[] = []
+    const flushes: Promise<unknown>[] = []
     const publish = (stream: typeof early) => () => {
       stream.publish({ n: 1 })
       flushes.push(here.flush())
@@ -173,67 +173,67 @@ describe('an answer that comes after the publisher has asked again', () => {
     await closeLawfully(here)
   })
 
-  test('tells of what was sent before the ask that it answers', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('reports frames sent before the ask that it answers', async () => {
+    const { ask, answer, reported } = await slowThreadAndSender()
     const [first, second] = [await ask(A), await ask(B)]
     await answer(first, 1)
-    expect(told()).toEqual([A])
+    expect(reported()).toEqual([A])
     await answer(second, 1)
-    expect(told()).toEqual([])
+    expect(reported()).toEqual([])
   })
 
-  test('tells of nothing that its thread has answered before', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('reports no frames that its thread has answered before', async () => {
+    const { ask, answer, reported } = await slowThreadAndSender()
     const [first, second] = [await ask(A), await ask(B)]
     await ask(A, C)
     await answer(first, 0)
     await answer(second, 1)
-    expect(told()).toEqual([B])
+    expect(reported()).toEqual([B])
   })
 
-  test('tells of all that its thread has not answered before', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('reports all frames that its thread has not answered before', async () => {
+    const { ask, answer, reported } = await slowThreadAndSender()
     await ask(A)
     const second = await ask(B)
     const third = await ask()
     await ask(C)
     await answer(third, 1)
-    expect(told()).toEqual([A, B])
+    expect(reported()).toEqual([A, B])
     await answer(second, 1)
-    expect(told()).toEqual([])
+    expect(reported()).toEqual([])
   })
 
-  test('tells of what another thread has answered, and the one that answers has not', async () => {
-    const { name, ask, answer, told } = await slowThreadAndSender()
+  test('reports frames that only another thread has answered before', async () => {
+    const { name, ask, answer, reported } = await slowThreadAndSender()
     const slower = await slowThread(name, 'e'.repeat(32))
     const first = await ask(A)
     await answer(first, 0)
     await ask(B)
     await slower.answer(first, 1)
-    expect(told()).toEqual([A])
+    expect(reported()).toEqual([A])
   })
 
-  test('tells of no topic when all that were known had answered, since what was sent then is forgotten', async () => {
-    const { name, ask, answer, told } = await slowThreadAndSender()
+  test('reports no topic when all known threads had answered, and topics are forgotten', async () => {
+    const { name, ask, answer, reported } = await slowThreadAndSender()
     const first = await ask(A)
     await answer(first, 0)
     await ask(B)
     const unknown = await slowThread(name, 'e'.repeat(32))
     await unknown.answer(first, 1)
-    expect(told()).toEqual([undefined])
+    expect(reported()).toEqual([undefined])
   })
 
-  test('tells of too much rather than too little after many asks, and of nothing that was sent later', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('reports rather too much after many asks, but nothing sent later', async () => {
+    const { ask, answer, reported } = await slowThreadAndSender()
     const topics = Array.from({ length: 40 }, (_, nth) => topicOf('default', `${nth}`))
     const asks: AskPost[] = []
     for (const topic of topics) asks.push(await ask(topic, A))
     const toldOf = async (nth: number, missed: number) => {
       await answer(asks[nth] as AskPost, missed)
-      return new Set(told())
+      return new Set(reported())
     }
     expect(await toldOf(0, 1)).toEqual(new Set([topics[0], A]))
-    // The first 25 asks are one by now: the second answer tells of the first topic again.
+    // The first 25 asks are merged by now: the second answer reports the first topic again.
     expect(await toldOf(1, 2)).toEqual(new Set([...topics.slice(0, 2), A]))
     expect(await toldOf(24, 3)).toEqual(new Set([...topics.slice(0, 25), A]))
     expect(await toldOf(25, 4)).toEqual(new Set([topics[25], A]))
@@ -241,12 +241,12 @@ describe('an answer that comes after the publisher has asked again', () => {
     expect(await toldOf(39, 6)).toEqual(new Set([...topics.slice(31), A]))
   })
 
-  test('tells no more than was sent before it after many asks without frames', async () => {
-    const { ask, answer, told } = await slowThreadAndSender()
+  test('reports only earlier frames after many asks without frames', async () => {
+    const { ask, answer, reported } = await slowThreadAndSender()
     const [first, second] = [await ask(A), await ask(B)]
     for (let nth = 0; nth < 20; nth += 1) await ask()
     await answer(first, 0)
     await answer(second, 1)
-    expect(told()).toEqual([B])
+    expect(reported()).toEqual([B])
   })
 })

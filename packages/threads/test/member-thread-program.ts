@@ -1,4 +1,4 @@
-// A member in a thread of its own, driven over its parent's port.
+// A member in its own thread, controlled over its parent's port.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Member } from '../../../test/brokers/support/member.ts'
 

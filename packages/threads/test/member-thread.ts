@@ -16,7 +16,7 @@ interface Call {
   reject(error: Error): void
 }
 
-/** A hub in a thread of its own, as the test sees it. */
+/** The test's handle of a hub in its own thread. */
 export class MemberThread {
   readonly name: string
   readonly #thread: Thread
@@ -32,12 +32,12 @@ export class MemberThread {
     this.#thread.worker.on('exit', (code) => this.#gone(`ended with ${code}`))
   }
 
-  /** How often its hub came up. */
+  /** The number of times that its hub came up. */
   get rises(): number {
     return this.#statuses.filter((status) => status === 'up').length
   }
 
-  /** Has the member do something, and gives what came of it. */
+  /** Has the member act, and resolves to the outcome. */
   call<Name extends Act>(
     act: Name,
     ...args: Parameters<Member[Name]>
@@ -56,7 +56,7 @@ export class MemberThread {
     Atomics.notify(this.#gate, 0)
   }
 
-  /** Ends the thread wherever it is. */
+  /** Terminates the thread at any point. */
   async terminate(): Promise<void> {
     await this.#thread.worker.terminate()
   }
@@ -110,7 +110,7 @@ export function freshBus(): string {
   return `threads:test-${crypto.randomUUID()}`
 }
 
-/** Waits until a member has heard all of these numbers of another one. */
+/** Waits until a member has received all of these numbers of another one. */
 export async function hasHeard(
   to: MemberThread,
   from: MemberThread,

@@ -3,18 +3,22 @@ import { openHub } from 'rivulet'
 import { expect, test } from 'vitest'
 import { endless, host } from './host.ts'
 
-const FORM = 'The name of a bus is 1 to 64 characters of A-Z a-z 0-9 _ -.'
-const URL_FORM = 'The URL of a bus between threads is threads:name.'
+const FORM = 'The threads option "name" is 1 to 64 characters of A-Z a-z 0-9 _ -, not'
+const URL_FORM = 'The URL of a bus between threads is threads:name or threads:name?alone=true.'
 
 test.each<[unknown, string]>([
   ...['', 'a/b', 'a b', 'ü', 'x'.repeat(65)].map((name): [unknown, string] => [name, FORM]),
   ...[{ name: 7 }, { name: '' }].map((options): [unknown, string] => [options, FORM]),
-  [{ nam: 'fleet' }, 'threads has no option "nam"; it has name and makeChannel.'],
-  [{ makeChannel: 'x' }, 'The option makeChannel is a function.'],
-  [7, 'threads takes a name or { name, makeChannel }.'],
-  [null, 'threads takes a name or { name, makeChannel }.'],
+  [{ nam: 'fleet' }, 'There is no threads option "nam"; there are name, makeChannel, alone.'],
+  [{ makeChannel: 'x' }, 'The threads option "makeChannel" is a function, not a string.'],
+  [{ alone: 'yes' }, 'The threads option "alone" is true or false, not "yes".'],
+  [7, 'The threads options are an object { name, makeChannel, alone }, not a number.'],
+  [null, 'The threads options are an object { name, makeChannel, alone }, not null.'],
 ])('options %j are refused', (options, message) => {
-  const refused = expect.objectContaining({ code: 'INVALID_OPTIONS', message })
+  const refused = expect.objectContaining({
+    code: 'INVALID_OPTIONS',
+    message: expect.stringContaining(message),
+  })
   expect(() => threads(options as string)).toThrow(refused)
 })
 
@@ -23,9 +27,14 @@ test.each<[string[], string]>([
   [['threads:a', 'threads:b'], 'A bus between threads has one URL, threads:name, not 2.'],
   [['threads:'], FORM],
   [['threads://a'], FORM],
-  ...['threads:a?loss=1', 'memory:a', 'a', 'x threads:a'].map((url): [string[], string] => [[url], URL_FORM]),
+  ...['threads:a?loss=1', 'threads:a?alone=yes', 'memory:a', 'a', 'x threads:a'].map(
+    (url): [string[], string] => [[url], URL_FORM],
+  ),
 ])('URLs %j are refused', (urls, message) => {
-  const refused = expect.objectContaining({ code: 'INVALID_OPTIONS', message })
+  const refused = expect.objectContaining({
+    code: 'INVALID_OPTIONS',
+    message: expect.stringContaining(message),
+  })
   expect(() => transportFromUrls(urls)).toThrow(refused)
 })
 
@@ -53,4 +62,17 @@ test('a runtime without channels refuses for good', async () => {
   } finally {
     Object.assign(globalThis, { BroadcastChannel })
   }
+})
+
+test('a transport counts the others on its bus, unless it may be alone', async () => {
+  const name = `test-${crypto.randomUUID()}`
+  const [a, b] = [threads({ name }), threads(name)]
+  const silent = [threads({ name, alone: true }), transportFromUrls([`threads:${name}?alone=true`])]
+  expect(a.othersInProcess?.()).toBe(0)
+  await a.open(host(), endless)
+  expect(a.othersInProcess?.()).toBe(0)
+  await b.open(host(), endless)
+  await expect.poll(() => [a.othersInProcess?.(), b.othersInProcess?.()]).toEqual([1, 1])
+  expect(silent.map(({ othersInProcess }) => othersInProcess)).toEqual([undefined, undefined])
+  await Promise.all([a.close(endless), b.close(endless)])
 })

@@ -1,7 +1,7 @@
 import { threads } from '@rivulet/threads'
 import { RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { closeLawfully, eventually, openLive } from '../../../test/support/live.ts'
 import { endless, host } from './host.ts'
 
@@ -11,7 +11,7 @@ function freshName(): string {
   return `test-${crypto.randomUUID()}`
 }
 
-function stranger(name: string): BroadcastChannel {
+function foreignChannel(name: string): BroadcastChannel {
   const channel = new BroadcastChannel(`rivulet/threads/${name}`)
   onTestFinished(() => channel.close())
   return channel
@@ -58,7 +58,7 @@ test('posts that are no frames reach no host, and stop nothing', async () => {
   await receiver.open(kept, endless)
   await receiver.join(TOPIC, endless)
   await receiver.watch('default', endless)
-  for (const post of HOSTILE_POSTS) stranger(name).postMessage(post)
+  for (const post of HOSTILE_POSTS) foreignChannel(name).postMessage(post)
   sender.send(TOPIC, 'a frame')
   await sender.flush(endless)
   await eventually(() => kept.frames.length).toBe(1)
@@ -66,12 +66,12 @@ test('posts that are no frames reach no host, and stop nothing', async () => {
   await Promise.all([sender.close(endless), receiver.close(endless)])
 })
 
-test('a flood of invented posts costs a hub no message of the others, and its ledger is lawful', async () => {
+test('a flood of invented posts costs a hub no message, and its ledger is lawful', async () => {
   const name = freshName()
   const [here, there] = [await openLive(`threads:${name}`), await openLive(`threads:${name}`)]
   const heard: unknown[] = []
   await there.stream('a').subscribe(({ data }) => heard.push(data)).ready
-  const channel = stranger(name)
+  const channel = foreignChannel(name)
   for (let nth = 0; nth < 2_000; nth += 1) {
     channel.postMessage(HOSTILE_POSTS[nth % HOSTILE_POSTS.length])
     channel.postMessage([ID, nth, topicOf('default', `invented ${nth}`), '{"data":{}}'])
@@ -84,7 +84,7 @@ test('a flood of invented posts costs a hub no message of the others, and its le
   expect(ledger).toMatchObject({ received: 5, delivered: 1, dropped: { malformed: 4 } })
 })
 
-test('a post that cannot be read is told as an error, and the hub goes on', async () => {
+test('a post that cannot be read is reported as an error, and the hub continues', async () => {
   const listeners = new Map<string, (event: object) => void>()
   const name = freshName()
   const transport = threads({
@@ -129,7 +129,7 @@ test('2 000 streams each reach their own subscribers, and no other', async () =>
   expect(got).toMatchObject({ delivered: 2_000, missed: 0 })
 })
 
-test('two hubs in one thread hear each other, and not themselves', async () => {
+test('two hubs in one thread receive from each other, and not from themselves', async () => {
   const url = `threads:${freshName()}`
   const [here, there] = [await openLive(url), await openLive(url)]
   const heard: unknown[] = []
@@ -145,7 +145,7 @@ test('two hubs in one thread hear each other, and not themselves', async () => {
   for (const ledger of ledgers) expect(ledger).toMatchObject({ delivered: 1, dropped: { echo: 0 } })
 })
 
-/** The remote ones come in either order. */
+/** The remote messages may arrive in either order. */
 function expectRemote(heard: readonly unknown[]): readonly unknown[] {
   const remote = [
     [false, false, 1],
@@ -154,7 +154,7 @@ function expectRemote(heard: readonly unknown[]): readonly unknown[] {
   return JSON.stringify(heard[2]) === JSON.stringify(remote[0]) ? remote : remote.reverse()
 }
 
-test('a bus of another name hears nothing', async () => {
+test('a bus of another name receives nothing', async () => {
   const [here, there] = [await openLive(`threads:${freshName()}`), await openLive(`threads:${freshName()}`)]
   await there.stream('a').subscribe(() => {}).ready
   here.stream('a').publish({ n: 1 })
@@ -166,7 +166,8 @@ test('a bus of another name hears nothing', async () => {
 test('a frame that is a part of a larger memory crosses without the rest', async () => {
   const name = freshName()
   const crossed: unknown[] = []
-  stranger(name).onmessage = ({ data }) => Array.isArray(data) && crossed.push(data[3].buffer.byteLength)
+  foreignChannel(name).onmessage = ({ data }) =>
+    Array.isArray(data) && crossed.push(data[3].buffer.byteLength)
   const transport = threads(name)
   await transport.open(host(), endless)
   transport.send(TOPIC, new Uint8Array(1_000_000).subarray(5, 10))

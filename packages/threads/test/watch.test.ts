@@ -1,7 +1,7 @@
 import { threads } from '@rivulet/threads'
 import type { Hub, Message, RivuletError, Topic } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { eventually, makeLive, openLive } from '../../../test/support/live.ts'
 import { breakableChannels } from './breakable-channels.ts'
@@ -23,7 +23,7 @@ async function tapped(hub: Hub) {
   return { tap, heard }
 }
 
-test(`a tap hears ${STREAMS} streams, each message once, and its ledger adds up`, async () => {
+test(`a tap receives ${STREAMS} streams, each message once, and its ledger adds up`, async () => {
   const url = freshBus()
   const [here, there] = [await openLive(url), await openLive(url)]
   const { tap, heard } = await tapped(there)
@@ -41,7 +41,7 @@ test(`a tap hears ${STREAMS} streams, each message once, and its ledger adds up`
   expect(there.ledger()).toMatchObject({ received: 1, delivered: 1 })
 })
 
-test('a tap hears other threads, and each that is terminated in a flood costs it nothing of the others', async () => {
+test('a tap receives all threads; one terminated in a flood costs none of the others', async () => {
   const url = freshBus()
   const { tap, heard } = await tapped(await openLive(url))
   const steady = await member('steady', { url, defaults: NO_LIMIT })
@@ -54,7 +54,7 @@ test('a tap hears other threads, and each that is terminated in a flood costs it
     await steady.call('publish', ['steady'])
     await eventually(() => heardOf('steady')).toBe(nth + 1)
   }
-  // What a flooder had posted came whole and in order, up to its end.
+  // The posts of a flooder arrived complete and in order, up to its end.
   expect(tap.ledger()).toMatchObject({
     ...{ missed: 0, reordered: 0, dropped: { malformed: 0, duplicate: 0, tooLarge: 0 } },
   })
@@ -64,7 +64,7 @@ test('a tap hears other threads, and each that is terminated in a flood costs it
   await steady.dismiss()
 })
 
-test('a tap drops and counts what comes on topics that no stream has, and hears no other hub', async () => {
+test('a tap drops and counts frames on invalid topics, and receives no other hub', async () => {
   const bus = freshBus()
   const { tap, heard } = await tapped(await openLive(`${bus}?name=fleet`))
   const channel = new BroadcastChannel(`rivulet/threads/${bus.slice('threads:'.length)}`)
@@ -82,7 +82,7 @@ test('a tap drops and counts what comes on topics that no stream has, and hears 
   expectLaws(tap.ledger())
 })
 
-test('a tap hears again after its channel was taken away', async () => {
+test('a tap receives again after its channel has ended', async () => {
   const name = crypto.randomUUID()
   const channels = breakableChannels()
   const there = makeLive({ transport: threads({ name, makeChannel: channels.make }) })
@@ -103,7 +103,7 @@ test('a tap hears again after its channel was taken away', async () => {
   expectLaws(tap.ledger())
 })
 
-test('posts that never came to a thread that only taps are unconfirmed where they were made', async () => {
+test('posts that a tapping thread missed are unconfirmed at their publisher', async () => {
   const name = crypto.randomUUID()
   const channels = breakableChannels()
   const here = makeLive({ transport: threads({ name, makeChannel: channels.make }) })
@@ -138,7 +138,7 @@ test('a watch that is given up hands nothing over, and ends none that began late
   await receiver.open(receiving, endless)
   await sender.open(host(), endless)
   const topic = topicOf('default', 'a')
-  // The joined topic tells when a frame has come: a barrier of the sender waits only for those it knows of.
+  // The joined topic shows when a frame has arrived: a barrier of the sender waits only for known transports.
   await receiver.join(topic, endless)
   const [given, later] = [new AbortController(), new AbortController()]
   const watching = receiver.watch('default', given.signal)
@@ -151,19 +151,19 @@ test('a watch that is given up hands nothing over, and ends none that began late
   await eventually(() => watched).toEqual([`${topic} heard`])
 })
 
-test('a host that throws at a watched frame is told so, and gets the next', async () => {
+test('a host that throws at a watched frame gets the error, and the next frame', async () => {
   const name = crypto.randomUUID()
   const [sender, receiver] = [threads(name), threads(name)]
   for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
   const watched: unknown[] = []
-  const told: unknown[] = []
+  const reported: unknown[] = []
   const throwing = (_topic: string, frame: Uint8Array | string) => {
     if (watched.push(frame) === 1) throw new Error('a bug of the host')
   }
-  await receiver.open({ ...host(), watched: throwing, error: (...each) => void told.push(each) }, endless)
+  await receiver.open({ ...host(), watched: throwing, error: (...each) => void reported.push(each) }, endless)
   await sender.open(host(), endless)
   await receiver.watch('default', endless)
   for (const frame of ['one', 'two']) sender.send(topicOf('default', 'a'), frame)
   await eventually(() => watched).toEqual(['one', 'two'])
-  expect(told).toEqual([[undefined, expect.objectContaining({ code: 'TRANSPORT_FAILED' })]])
+  expect(reported).toEqual([[undefined, expect.objectContaining({ code: 'TRANSPORT_FAILED' })]])
 })

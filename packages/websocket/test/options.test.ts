@@ -1,9 +1,8 @@
 import { openHub, RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { HUB, serve } from '../../gateway/test/support/scene.ts'
 import { transportFromUrls, websocket } from '../src/index.ts'
-import { servePages } from '../src/relay.ts'
-import { HUB, serve } from './support/scene.ts'
 
 const URL_OF_IT = 'wss://sync.example/rivulet'
 
@@ -26,7 +25,7 @@ describe('the options of the client', () => {
     ],
     ['no URL', {} as never, /cannot be read/],
     ['another scheme', { url: 'https://sync.example' }, /begins with ws:\/\/ or wss:\/\//],
-    ['a URL that is no text', { url: new URL(URL_OF_IT) as never }, /cannot be read/],
+    ['a URL that is no text', { url: new URL(URL_OF_IT) as never }, /a string, not an object/],
     ['credentials', { url: 'wss://ann:hunter2@sync.example' }, /no credentials/],
     ['a name of a user', { url: 'wss://hunter2@sync.example' }, /no credentials/],
     ['a password alone', { url: 'wss://:hunter2@sync.example' }, /no credentials/],
@@ -35,8 +34,8 @@ describe('the options of the client', () => {
     ['a token that is a text', { url: URL_OF_IT, token: 'hunter2' as never }, /a function/],
     ['a buffer that is too small', { url: URL_OF_IT, maxBufferedBytes: 1023 }, /from 1024/],
     ['a buffer that is too large', { url: URL_OF_IT, maxBufferedBytes: 2 ** 31 }, /to 2147483647/],
-    ['a buffer of half a byte', { url: URL_OF_IT, maxBufferedBytes: 1024.5 }, /an integer/],
-    ['a WebSocket that is none', { url: URL_OF_IT, WebSocket: {} as never }, /no WebSocket/],
+    ['a buffer of half a byte', { url: URL_OF_IT, maxBufferedBytes: 1024.5 }, /a whole number/],
+    ['a WebSocket that is none', { url: URL_OF_IT, WebSocket: {} as never }, /a constructor of WebSockets/],
   ])('refuse %s, and repeat no secret', (_, options, why) => {
     const { code, message } = refusal(() => websocket({ WebSocket, ...options }))
     expect(code).toBe('INVALID_OPTIONS')
@@ -47,7 +46,7 @@ describe('the options of the client', () => {
   test.each([URL_OF_IT, undefined, null])('refuse %s in the place of an object', (options) => {
     const { code, message } = refusal(() => websocket(options as never))
     expect(code).toBe('INVALID_OPTIONS')
-    expect(message).toContain('an object { url, token, WebSocket, maxBufferedBytes }; for a URL use openHub')
+    expect(message).toContain('an object { url, token, WebSocket, maxBufferedBytes }, not ')
   })
 
   test.each([1024, 2 ** 31 - 1])('take a buffer of %i bytes', (maxBufferedBytes) => {
@@ -102,23 +101,4 @@ test('openHub finds the package by the scheme', async () => {
   const hub = await openHub(`${server.url}?name=${HUB}`)
   expect(hub.name).toBe(HUB)
   await hub.close()
-})
-
-describe('the options of servePages', () => {
-  const authenticate = async () => ({ refused: 'no', isFinal: true })
-  test.each([
-    ['none', {}, /needs \{ authenticate \}/],
-    ['an unknown one', { authenticate, rate: 1 }, /no option "rate" .*; there are ratePerSecond, burst, /],
-    ['more to wait than sockets count', { authenticate, maxWaitingBytes: 2 ** 31 }, /"maxWaitingBytes"/],
-    ['a log of nothing', { authenticate, log: null }, /A log is an object/],
-    ['a rate of nothing', { authenticate, ratePerSecond: 0 }, /"ratePerSecond" of servePages/],
-    ['a burst that is a text', { authenticate, burst: '30' }, /"burst"/],
-    ['more joins than there may be', { authenticate, maxJoinsPerPage: 1e9 }, /"maxJoinsPerPage"/],
-    ['no room for strangers', { authenticate, maxStrangers: 0 }, /"maxStrangers"/],
-    ['a log that is none', { authenticate, log: 'info' }, /A log is an object/],
-  ])('refuse %s', (_, options, why) => {
-    const { code, message } = refusal(() => servePages(options as never))
-    expect(code).toBe('INVALID_OPTIONS')
-    expect(message).toMatch(why)
-  })
 })

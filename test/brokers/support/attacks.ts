@@ -56,8 +56,12 @@ export const ATTACKS: readonly Attack[] = [
       const sid = sidOf(ownOrigin, 7)
       const sibling = sidOf(`${ownOrigin.slice(0, 12)}ffff`, 7)
       return [
-        ...[withSid(sid), `{"sid":"${sid}","data":{}}`, `[${withSid(sid)}]`, ` ${withSid(sid)} `],
-        ...[withSid(sibling), `{"removed":true,"sid":"${sibling}","t":0}`],
+        withSid(sid),
+        `{"sid":"${sid}","data":{}}`,
+        `[${withSid(sid)}]`,
+        ` ${withSid(sid)} `,
+        withSid(sibling),
+        `{"removed":true,"sid":"${sibling}","t":0}`,
       ]
     },
   },

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { FuzzedDataProvider } from '@jazzer.js/core'
 import stableStringify from 'fast-json-stable-stringify'
-import { canonicalJson, type Shape } from '../../../src/model/canonical-json.ts'
-import { snapshot } from '../../../src/model/snapshot.ts'
+import { canonicalJson, type Shape } from '../../../src/message/canonical-json.ts'
+import { snapshot } from '../../../src/message/snapshot.ts'
 import { jsonValue } from '../values.ts'
 
 /** Canonical JSON is what fast-json-stable-stringify writes, and does not depend on what was written before. */

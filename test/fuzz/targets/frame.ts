@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import { decodeFrame, isRemoval, lastSid } from '../../../src/model/frame.ts'
+import { type DecodedFrame, decodeFrame, isRemoval, lastSid } from '../../../src/message/frame.ts'
+import type { Sid } from '../../../src/message/sid.ts'
 import { plainReading } from '../plain-frame.ts'
 
 /** Values for the origin of the last frame: none, that of the seeds, and a stranger's. */
@@ -13,10 +14,18 @@ export function fuzz(bytes: Buffer): void {
     assert.ok(isDeepStrictEqual(decodeFrame(bytes, origin), plain), 'the plain reader reads something else')
     const sid = lastSid(bytes, origin)
     if (sid === undefined || plain === undefined) continue
-    const last = 'removedBy' in plain ? plain.removedBy : plain.at(-1)?.sid
+    const last = lastIn(plain)
     if (last !== undefined) assert.deepEqual(sid, last, 'the last sid is another one')
   }
-  if (plain !== undefined && isRemoval(bytes)) assert.ok('removedBy' in plain || isReplaced(bytes))
+  if (plain !== undefined && isRemoval(bytes))
+    assert.ok('removedBy' in plain || plain[0] === 'newer' || isReplaced(bytes))
+}
+
+/** The sid of a removal or of the last message; one of a newer version has none that is known. */
+function lastIn(frame: DecodedFrame): Sid | undefined {
+  if ('removedBy' in frame) return frame.removedBy
+  const last = frame.at(-1)
+  return last === 'newer' ? undefined : last?.sid
 }
 
 /** Whether a second `removed` follows: `isRemoval` looks at the first bytes only. */

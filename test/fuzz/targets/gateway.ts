@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { ApiError } from '../../../packages/gateway/src/base/problem.ts'
 import { decodeSegment } from '../../../packages/gateway/src/base/segment.ts'
-import { checkForm, Form } from '../../../packages/gateway/src/http/form.ts'
 import { rawPathOf } from '../../../packages/gateway/src/http/path.ts'
-import { parseStrictJson } from '../../../packages/gateway/src/streams/message-json.ts'
+import { checkForm, Form } from '../../../packages/twilio/src/rest/form.ts'
+import { parseStrictJson } from '../../../packages/twilio/src/streams/strict-json.ts'
 
 const FIELDS = ['Data', 'Ttl', 'UniqueName', 'a']
 const BASE_PATHS = ['', '/streams', '/a/b']

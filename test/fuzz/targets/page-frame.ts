@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { checkFrame } from '../../../packages/websocket/src/pages/frame-check.ts'
+import { checkFrame } from '../../../packages/gateway/src/pages/frame-check.ts'
 import {
   encodeMessage,
   encodeRemoval,
   joinMessages,
   MAX_MESSAGES_PER_FRAME,
-} from '../../../src/model/frame.ts'
-import { Message, sidOf } from '../../../src/model/message.ts'
+} from '../../../src/message/frame.ts'
+import { Message } from '../../../src/message/message.ts'
+import { sidOf } from '../../../src/message/sid.ts'
 import { depthOfJson, plainReading } from '../plain-frame.ts'
 
 const MAX_BYTES = 3_000
@@ -56,7 +57,7 @@ function writtenAgain(bytes: Buffer): Written | undefined {
   const prefixes = new Set<string>()
   let isTooLarge = false
   for (const entry of frame) {
-    if (entry?.sid === undefined || !isAge(entry.tMs)) return undefined
+    if (entry === 'newer' || entry?.sid === undefined || !isAge(entry.tMs)) return undefined
     const { data, sid, tMs, traceparent } = entry
     const json = JSON.stringify(data)
     if (depthOfJson(json) > 100) return undefined

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readHello } from '../../../packages/gateway/src/pages/hello.ts'
 import {
   decode,
   encodeNumbered,
@@ -8,7 +9,6 @@ import {
   objectOf,
   textOf,
 } from '../../../packages/websocket/src/base/protocol.ts'
-import { readHello } from '../../../packages/websocket/src/pages/hello.ts'
 
 const KINDS: ReadonlySet<number> = new Set(Object.values(KIND))
 

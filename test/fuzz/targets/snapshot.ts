@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { FuzzedDataProvider } from '@jazzer.js/core'
-import { Refusal } from '../../../src/model/refusal.ts'
-import { snapshot } from '../../../src/model/snapshot.ts'
+import { Refusal } from '../../../src/errors/refusal.ts'
+import { snapshot } from '../../../src/message/snapshot.ts'
 import { assertClean, assertUnpolluted, isPoison } from '../laws.ts'
 import { OddValues } from '../odd-values.ts'
 

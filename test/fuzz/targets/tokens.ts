@@ -16,7 +16,10 @@ const MOST_LEEWAY_S = 60
 const MAX_LENGTH = 320
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 const ACCESS = {
-  ...{ isOpen: false, corsOrigins: [], publicUrl: undefined, failedLogins: new FailedLogins(SILENT) },
+  isOpen: false,
+  corsOrigins: [],
+  publicUrl: undefined,
+  failedLogins: new FailedLogins(SILENT),
   keys: new KeyRing([{ sid: SID, secret: SECRET }], ACCOUNT),
   services: new Map([[SERVICE, {}]]),
   maxTokenLifeSeconds: 3600,

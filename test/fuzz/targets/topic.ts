@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { hubNameOf, readTopic, streamNameOf, topicOf } from '../../../src/model/topic.ts'
+import { hubNameOf, readTopic, streamNameOf, topicOf } from '../../../src/message/topic.ts'
 
 const HUB = /^[A-Za-z0-9_-]{1,64}$/
 const TOPIC = /^rivulet\/[A-Za-z0-9_-]{1,64}\/((?:[A-Za-z0-9_-]|%[0-9A-F]{2})+)$/

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFrame, writeFrame } from '../../../packages/gateway/src/twilsock/frame.ts'
-import { requestIn, routeNameOf } from '../../../packages/gateway/src/twilsock/requests.ts'
+import { readFrame, writeFrame } from '../../../packages/twilio/src/twilsock/frame.ts'
+import { requestIn, routeNameOf } from '../../../packages/twilio/src/twilsock/requests.ts'
 
 const ROUTES = /^(?:none|POST Subscriptions|(?:POST Streams)|(?:GET|POST|DELETE) Stream|POST Messages)$/
 const MAX_HEADER_BYTES = 16_384

@@ -15,12 +15,19 @@ const LIMITS = [
 
 /** What own messages hold beside their number. */
 export const OWN = {
-  ...{ none: {}, padded: { pad: 'x'.repeat(400) }, unfit: { pad: 'x'.repeat(800) } },
-  ...{ large: { pad: 'x'.repeat(2_000) }, bad: { bad: true }, bigint: { big: 1n } },
+  none: {},
+  padded: { pad: 'x'.repeat(400) },
+  unfit: { pad: 'x'.repeat(800) },
+  large: { pad: 'x'.repeat(2_000) },
+  bad: { bad: true },
+  bigint: { big: 1n },
 }
 /** What messages from elsewhere hold. */
 export const FOREIGN = {
-  ...{ none: { a: 1 }, noObject: [1], large: { pad: 'x'.repeat(2_000) }, bad: { bad: true } },
+  none: { a: 1 },
+  noObject: [1],
+  large: { pad: 'x'.repeat(2_000) },
+  bad: { bad: true },
 }
 
 const name = fc.constantFrom(...NAMES)

@@ -1,7 +1,7 @@
 import { type Hub, RivuletError, type Stream, type StreamOptions } from 'rivulet'
 import { createHubIn } from 'rivulet/testing'
 import { expect } from 'vitest'
-import { topicOf } from '../../../src/model/topic.ts'
+import { topicOf } from '../../../src/message/topic.ts'
 import { HandMadeEnvironment } from '../../support/hand-made-environment.ts'
 import { flatten } from '../../support/ledger-laws.ts'
 import { type Act, FOREIGN, MAX_AGE_MS, NAMES, OWN } from './acts.ts'
@@ -19,8 +19,12 @@ const AROUND_BYTES = 62
 const MOST_MS = 25_000
 const MAX_BYTES = 1_000
 const REFUSED: Readonly<Record<string, string>> = {
-  ...{ INVALID_DATA: 'invalidData', PAYLOAD_TOO_LARGE: 'tooLarge', SCHEMA_MISMATCH: 'schema' },
-  ...{ RATE_LIMITED: 'rateLimited', WAITING_LINE_FULL: 'waitingLineFull', STREAM_CLOSED: 'closed' },
+  INVALID_DATA: 'invalidData',
+  PAYLOAD_TOO_LARGE: 'tooLarge',
+  SCHEMA_MISMATCH: 'schema',
+  RATE_LIMITED: 'rateLimited',
+  WAITING_LINE_FULL: 'waitingLineFull',
+  STREAM_CLOSED: 'closed',
 }
 
 const schema = {
@@ -45,6 +49,8 @@ export class Scene {
   /** Those that may still leave, and how many there are on each stream. */
   readonly #leave: (() => void)[] = []
   readonly #subscribers = new Map<string, number>()
+  /** The last stream of each name that was removed: no removal of another one is sent any more. */
+  readonly #removed = new Map<string, string>()
   /** Whether the hub was up when a message was accepted. */
   readonly #wasUp = new Map<number, boolean>()
   #lastSid: string | undefined
@@ -59,7 +65,9 @@ export class Scene {
       transport: this.#transport,
       maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
     })
-    this.#hub.on('error', () => {})
+    this.#hub.on('error', ({ code, stream = '' }) => {
+      if (code === 'LOST') this.#log.counts(this.#removed.get(stream) as string, 'lostRemovals', 1)
+    })
     this.#transport.ended = () => {
       for (const received of this.#received.values()) received.join++
     }
@@ -180,7 +188,7 @@ export class Scene {
     const subscribers = (this.#subscribers.get(label) ?? 0) + count
     this.#subscribers.set(label, subscribers)
     this.#log.counts(label, 'subscribers', count)
-    if (subscribers === 0) this.#receivedOn(label).join++
+    if (subscribers === 0) this.#receivedOn(label).leave()
   }
 
   #receive(name: string, entries: readonly Entry[]): void {
@@ -198,6 +206,7 @@ export class Scene {
         this.#log.receives(label, outcome)
       const after = received.gaps()
       this.#log.counts(label, 'missed', after.missed - before.missed)
+      this.#log.counts(label, 'missedAway', after.missedAway - before.missedAway)
       this.#log.counts(label, 'reordered', after.reordered - before.reordered)
     }
     this.#transport.host.receive(topic, frame)
@@ -216,6 +225,7 @@ export class Scene {
 
   #end(name: string, how: 'close' | 'remove'): void {
     const { stream, label } = this.#open(name)
+    if (how === 'remove') this.#removed.set(name, label)
     stream[how]()
     this.#log.turns('waiting', 'refused.closed', label)
     const subscribers = this.#subscribers.get(label) ?? 0

@@ -1,4 +1,4 @@
-import { createGateway } from '@rivulet/gateway'
+import { createGateway } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 
 const key = { sid: `SK${'b'.repeat(32)}`, secret: 'a secret of 32 characters or more' }

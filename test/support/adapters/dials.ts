@@ -34,7 +34,10 @@ export async function startScripted<Lines extends object>(
     host,
   )
   const script = {
-    ...{ ...lines, address, connections: 0, refusal: '' },
+    ...lines,
+    address,
+    connections: 0,
+    refusal: '',
     say: (text: string) => {
       for (const socket of sockets) socket.write(text)
     },

@@ -1,5 +1,5 @@
 import type { Topic, TransportHost } from 'rivulet'
-import { DEFAULT_TIMEOUTS } from 'rivulet/transport'
+import { DEFAULT_TIMEOUTS } from 'rivulet/adapter'
 
 /** A host that writes down what it is called with. */
 export class Recorder implements TransportHost {

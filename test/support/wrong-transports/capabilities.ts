@@ -66,11 +66,11 @@ export const wrongCapabilities: readonly WrongTransport[] = [
     { maxFrameBytes: 9999 },
   ),
   wrong('claims to reach other machines', claims({ scope: 'network' }), [
-    'is heard from elsewhere exactly when scope says so',
+    'receives frames from elsewhere exactly when scope says so',
   ]),
   {
     flaw: 'denies that it reaches other processes',
-    fails: ['is heard from elsewhere exactly when scope says so'],
+    fails: ['receives frames from elsewhere exactly when scope says so'],
     create: reachable,
   },
 ]

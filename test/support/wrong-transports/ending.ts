@@ -11,9 +11,9 @@ import {
 
 export const wrongEnding: readonly WrongTransport[] = [
   wrong('calls flushed what has not left', flushesEarly, [
-    'has handed everything over when flush resolves',
-    'hears each frame once after leaving and joining again',
-    'hears nothing that was sent before the join',
+    'has delivered everything when flush resolves',
+    'receives each frame once after leaving and joining again',
+    'receives nothing that was sent before the join',
   ]),
   wrong('flushes in spite of an aborted signal', (right) => ({ flush: () => right.flush(endless) }), [
     'rejects a flush whose signal is aborted',
@@ -32,10 +32,10 @@ export const wrongEnding: readonly WrongTransport[] = [
     'closes when it is open',
     'closes when it was never open',
     'closes while it is opening',
-    'hands over what was sent before close',
-    'has handed everything over when flush resolves',
+    'sends the frames that were sent before close',
+    'has delivered everything when flush resolves',
     'never throws from send or leave, whatever its state',
-    'opens again after close with nothing of before',
+    'opens again after close without frames of before',
     'rejects a flush unless open',
     'rejects a join unless open',
     'says offline before open, after close and after down',
@@ -65,9 +65,11 @@ export const wrongEnding: readonly WrongTransport[] = [
   ),
   wrong('never ends close when its signal aborts', hangsWhenAborted, [
     'closes at once when the signal is aborted',
-    'has handed everything over when flush resolves',
+    'has delivered everything when flush resolves',
   ]),
-  wrong('drops what was sent right before close', dropsAtClose, ['hands over what was sent before close']),
+  wrong('drops what was sent right before close', dropsAtClose, [
+    'sends the frames that were sent before close',
+  ]),
   wrong('reports its own close as an outage', reportsClose, ['calls nothing of its host after close']),
   wrong('delivers for a while after close', deliversLate, ['calls nothing of its host after close']),
   wrong('stays open after close', (right) => ({ close: async () => right.flush(endless).catch(() => {}) }), [
@@ -77,9 +79,9 @@ export const wrongEnding: readonly WrongTransport[] = [
     'closes when it is closed',
     'closes when it is open',
     'closes while it is opening',
-    'has handed everything over when flush resolves',
+    'has delivered everything when flush resolves',
     'never throws from send or leave, whatever its state',
-    'opens again after close with nothing of before',
+    'opens again after close without frames of before',
     'rejects a flush unless open',
     'rejects a join unless open',
     'says offline before open, after close and after down',

@@ -5,32 +5,34 @@ import { endless, hosted, never, receiveGuarded, type WrongTransport, wrong } fr
 type Frame = Uint8Array | string
 
 export const wrongJoining: readonly WrongTransport[] = [
-  wrong('confirms some joins too early', joinsEarly, ['hears what is sent right after a join resolves']),
+  wrong('confirms some joins too early', joinsEarly, [
+    'receives the frames that are sent right after a join resolves',
+  ]),
   wrong('hands over what was sent before the join', retains, [
     'ends a join that is left before it is confirmed',
-    'hears each frame once after leaving and joining again',
-    'hears nothing that was sent before the join',
-    'leaves nothing of a join that its signal aborts',
+    'receives each frame once after leaving and joining again',
+    'receives nothing that was sent before the join',
+    'keeps nothing of a join that its signal aborts',
     'sends nothing later that it called offline',
   ]),
   wrong('delivers for a while after leave', leavesLate, [
     'ends a join that is left before it is confirmed',
-    'hears each frame once after leaving and joining again',
-    'hears nothing after a leave inside receive',
-    'hands what is watched to watched, and what is joined to receive too',
-    'hears nothing after leave returns',
+    'receives each frame once after leaving and joining again',
+    'receives nothing after a leave inside receive',
+    'passes watched frames to watched, and joined ones to receive, too',
+    'receives nothing after leave returns',
   ]),
   wrong('delivers the rest of a batch after leave', deliversBatches, [
-    'hears nothing after a leave inside receive',
+    'receives nothing after a leave inside receive',
   ]),
   wrong('hears twice what was joined twice', hearsTwice, [
-    'hears each frame once after leaving and joining again',
+    'receives each frame once after leaving and joining again',
   ]),
   wrong('joins in spite of an aborted signal', (right) => ({ join: (topic) => right.join(topic, endless) }), [
-    'leaves nothing of a join that its signal aborts',
+    'keeps nothing of a join that its signal aborts',
   ]),
   wrong('hears a topic although its join was aborted', joinsAborted, [
-    'leaves nothing of a join that its signal aborts',
+    'keeps nothing of a join that its signal aborts',
   ]),
   wrong('joins after all when it is left early', joinsAfterLeave, [
     'ends a join that is left before it is confirmed',

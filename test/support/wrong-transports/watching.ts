@@ -2,7 +2,7 @@ import type { Topic, Transport, TransportHost } from 'rivulet'
 import { claims, endless, hosted, type WrongTransport, wrong } from './wrong-transport.ts'
 
 const AS_CLAIMED = 'watches a hub exactly when the capability watch says so'
-const APART = 'hands what is watched to watched, and what is joined to receive too'
+const APART = 'passes watched frames to watched, and joined ones to receive, too'
 const UNTIL = 'watches until its signal aborts, and again'
 const YOUNG = 'ends a watch whose signal aborts some microtasks after the call'
 const NOTHING_LEFT = 'leaves nothing of a watch whose signal has aborted, or that is not open'

@@ -1,21 +1,21 @@
 import type { Command } from 'commander'
 import { durationMs } from './quantity.ts'
 
-/** The options that every command knows, as commander gives them. */
+/** The options of every command, as commander parses them. */
 export interface CommonOptions {
   /** URLs of one hub's servers. */
   readonly url?: readonly string[]
   readonly hub?: string
   readonly context?: string
-  /** How long to wait for the broker. */
+  /** Time to wait for the broker, in ms. */
   readonly wait?: number
   readonly json?: true
   readonly quiet?: true
-  /** Commander has true here when `--no-color` was not given. */
+  /** True unless `--no-color` was given. */
   readonly color: boolean
 }
 
-/** Adds them to the program: they may stand before the command's name and after it. */
+/** Adds them to the program: they may precede or follow the command's name. */
 export function addCommonOptions(program: Command): void {
   const list = (value: string, before: readonly string[] = []) => [...before, value]
   program

@@ -2,13 +2,13 @@ import { RivuletError } from 'rivulet'
 
 /** The exit codes of the command. */
 export const EXIT = Object.freeze({
-  /** All went well, or it was interrupted and nothing was lost. */
+  /** Success, or interrupted without a loss. */
   fine: 0,
-  /** Something failed, was lost, or is not known to have arrived. */
+  /** A failure, a loss, or an unconfirmed message. */
   failed: 1,
-  /** The command line is wrong, or a message or a connection was refused. */
+  /** An invalid command line, or a refused message or connection. */
   refused: 2,
-  /** The broker is away. */
+  /** The broker is unavailable. */
   away: 3,
 })
 
@@ -27,7 +27,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Tells which exit code an error stands for. */
+/** Returns the exit code of an error. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
   if (isOfCommandLine(error)) return EXIT.refused
@@ -38,7 +38,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 const FAILURES: readonly string[] = ['LISTENER_FAILED', 'SOURCE_FAILED', 'STREAM_CLOSED', 'HUB_CLOSED']
 
-/** Commander's errors say so in their code; by the class they are not known, when there are two copies of it. */
+/** Returns whether an error is commander's: by its code, since the class may be loaded twice. */
 function isOfCommandLine(error: unknown): boolean {
   return String((error as { code?: unknown } | undefined)?.code).startsWith('commander.')
 }

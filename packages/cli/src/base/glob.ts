@@ -1,4 +1,4 @@
-/** Makes a test of names from a pattern: `*` stands for any text, `?` for one character. Without a pattern all fit. */
+/** Makes a test of names from a pattern: `*` matches any text, `?` one character. Without a pattern all names match. */
 export function globOf(pattern: string | undefined): (name: string) => boolean {
   if (pattern === undefined) return () => true
   const wanted = [...pattern]
@@ -6,8 +6,8 @@ export function globOf(pattern: string | undefined): (name: string) => boolean {
 }
 
 /**
- * Names come from others, so it takes at most length times length steps, which a regular expression does not promise:
- * where a name does not fit, only the last star takes one character more.
+ * Matches names of other programs in at most name length times pattern length steps, which a regular expression does not
+ * guarantee: on a mismatch only the last star takes one more character.
  */
 function fits(name: readonly string[], pattern: readonly string[]): boolean {
   let [at, inPattern] = [0, 0]

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { CommandError, EXIT } from './exit-code.ts'
 
-/** Far more than a message may have, and little enough for a stream that has no line ends to be noticed soon. */
+/** Far longer than a message can be, yet short enough to detect a stream without line ends early. */
 const MAX_LINE_LENGTH = 1024 * 1024
 
 /** A line of text, with its number from 1. */
@@ -11,8 +11,8 @@ export interface NumberedLine {
 }
 
 /**
- * Gives the lines of a text stream as they come, without empty ones, and reads on only when the next one is asked for.
- * Ends when `signal` aborts; what has come of a line by then is left out. Rejects when a line is longer than 1 MiB.
+ * Iterates over the non-empty lines of a text stream, reading on demand. Ends when `signal` aborts, without an
+ * incomplete line. Rejects when a line is longer than 1 MiB.
  */
 export async function* linesOf(input: Readable, signal: AbortSignal): AsyncGenerator<NumberedLine, void> {
   input.setEncoding('utf8')
@@ -33,14 +33,14 @@ export async function* linesOf(input: Readable, signal: AbortSignal): AsyncGener
     }
     if (rest.trim() !== '') yield { text: number === 0 ? withoutMark(rest) : rest, number: number + 1 }
   } catch (error) {
-    // A stream that is destroyed while it is read says that it closed too early.
+    // A stream destroyed while it is read throws a premature close.
     if (!signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', leave)
   }
 }
 
-/** Takes away the byte order mark that some editors put before a text. */
+/** Removes the byte order mark that some editors put before a text. */
 function withoutMark(text: string): string {
   return text.replace(/^\uFEFF/, '')
 }

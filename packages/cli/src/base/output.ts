@@ -7,16 +7,16 @@ import { until } from './until.ts'
 /** A style of `util.styleText`. */
 export type Style = Parameters<typeof styleText>[0]
 
-/** Text that may wait for its reader: some seconds of all that a network brings. */
+/** Bound on buffered text: some seconds of full network traffic. */
 export const MAX_WAITING_LENGTH = 16 * 1024 * 1024
-/** How long an interrupted command waits for the reader of its output. */
+/** Time for which an interrupted command waits for the reader of its output. */
 const LAST_WAIT_MS = 1000
 
-/** Writes the output of a command: data to standard output, words about it to standard error. */
+/** Writes the output of a command: data to standard output, messages to standard error. */
 export class Output {
   /** Whether standard output is a terminal. */
   readonly isTerminal = process.stdout.isTTY === true
-  /** Whether a summary is wanted as JSON on standard output. */
+  /** Whether to print the summary as JSON on standard output. */
   readonly isJson: boolean
   readonly #isQuiet: boolean
   readonly #hasColors: { readonly data: boolean; readonly words: boolean }
@@ -24,7 +24,7 @@ export class Output {
   #failure: Error | undefined
   #dropped = 0
 
-  /** `left` is called when the reader of the output has left, as `head` does, and when it can't be written. */
+  /** `left` is called when the reader closes the output, as `head` does, and when writing fails. */
   constructor(options: CommonOptions, left: () => void) {
     this.isJson = options.json === true
     this.#isQuiet = options.quiet === true
@@ -37,16 +37,16 @@ export class Output {
       if (error.code !== 'EPIPE' && error.code !== 'EIO') this.#failure ??= error
       left()
     })
-    // Words are for people: without a reader they are not missed.
+    // Messages are for people: without a reader they may be lost.
     process.stderr.on('error', () => {})
   }
 
-  /** Whether somebody still reads standard output. */
+  /** Whether standard output still has a reader. */
   get hasReader(): boolean {
     return !this.#isLeft
   }
 
-  /** How many lines were dropped since the reader was too slow. */
+  /** The number of lines dropped because the reader was too slow. */
   get dropped(): number {
     return this.#dropped
   }
@@ -56,25 +56,25 @@ export class Output {
     this.write(`${text}\n`)
   }
 
-  /** Prints a line of data that comes unasked. While too much waits for the reader, the line is dropped and counted. */
+  /** Prints a line of data from the network; drops and counts it while the buffer is full. */
   offer(text: string): void {
     if (process.stdout.writableLength + text.length <= MAX_WAITING_LENGTH) this.line(text)
     else this.#dropped += 1
   }
 
-  /** Writes text to standard output as it is. */
+  /** Writes text to standard output unchanged. */
   write(text: string): void {
     if (!this.#isLeft) process.stdout.write(text)
   }
 
-  /** Says something about the work, unless `--quiet` was given. */
+  /** Prints a message about the work, unless `--quiet` was given. */
   say(text: string): void {
     if (!this.#isQuiet) process.stderr.write(`${printable(text)}\n`)
   }
 
-  /** Says what is wrong. */
+  /** Prints a warning. */
   warn(text: string): void {
-    // A stack has lines.
+    // A stack has several lines.
     const lines = process.env.DEBUG ? text.split('\n') : [text]
     process.stderr.write(`${this.styledWords('yellow', 'rivulet:')} ${lines.map(printable).join('\n')}\n`)
   }
@@ -90,14 +90,14 @@ export class Output {
   }
 
   /**
-   * Resolves when everything written has left this process, or can't: to whether it did, or nobody wanted it. Says why it
-   * did not. Once `signal` aborts, a slow reader has one second more.
+   * Resolves when all output has been written, or can't be: to false, with a warning, if some was not written although it
+   * has a reader. Once `signal` aborts, a slow reader has one more second.
    */
   async finish(signal: AbortSignal): Promise<boolean> {
     const isOut = Promise.all([process.stdout, process.stderr].map(drainedOf)).then(() => true)
     const isLate = until(signal).then(() => delay(LAST_WAIT_MS, false))
     const isDone = await Promise.race([isOut, isLate])
-    // What is wrong with a write is told a turn later.
+    // The error of a write is emitted a turn later.
     await nextTurn()
     if (this.#failure !== undefined) {
       this.warn(`Standard output can't be written any further: ${this.#failure.message}.`)
@@ -108,7 +108,7 @@ export class Output {
   }
 }
 
-/** `--no-color` goes first, then FORCE_COLOR, then NO_COLOR, as Node has it, then whether it is a terminal. */
+/** Precedence as in Node: `--no-color`, then FORCE_COLOR, then NO_COLOR, then whether it is a terminal. */
 function hasColors(stream: NodeJS.WriteStream, color: boolean): boolean {
   const { FORCE_COLOR, NO_COLOR } = process.env
   if (!color) return false

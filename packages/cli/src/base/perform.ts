@@ -5,11 +5,11 @@ import { Interruption, interruptions } from './interruption.ts'
 import { Output } from './output.ts'
 import { stayAlive } from './stay-alive.ts'
 
-/** One run of a command: how it is interrupted, and where its output goes. */
+/** One run of a command: its interruption and its output. */
 export interface Run {
   /**
-   * Aborts at Ctrl-C, at SIGTERM, and when whoever reads the output has left. The command then ends in good order: it
-   * sums up, and resolves to the exit code of its work so far.
+   * Aborts at Ctrl-C, at SIGTERM, and when the reader closes the output. The command then prints its summary, and
+   * resolves to the exit code of its work so far.
    */
   readonly signal: AbortSignal
   readonly output: Output
@@ -22,10 +22,10 @@ export type Performance<Options, Args extends unknown[]> = (
   ...args: Args
 ) => Promise<ExitCode>
 
-/** An interrupted command that takes longer than this says that it is ending. */
+/** An interrupted command that takes longer than this prints that it is ending. */
 const LONG_ENDING_MS = 500
 
-/** Makes an action for commander of what a command does. It ends the process with the exit code. */
+/** Makes an action for commander from a command's work. The action ends the process with the exit code. */
 export function perform<Options, Args extends unknown[]>(
   work: Performance<Options, Args>,
 ): (...given: unknown[]) => Promise<void> {
@@ -33,7 +33,7 @@ export function perform<Options, Args extends unknown[]>(
     const command = given.at(-1) as Command
     const options = command.optsWithGlobals<Options & CommonOptions>()
     const controller = interruptions()
-    const output = new Output(options, () => controller.abort(new Interruption('Nobody reads its output.')))
+    const output = new Output(options, () => controller.abort(new Interruption('Its output has no reader.')))
     const run = { signal: controller.signal, output }
     run.signal.addEventListener('abort', () => setTimeout(() => sayThatItEnds(output), LONG_ENDING_MS))
     stayAlive()
@@ -59,7 +59,7 @@ function failed({ signal, output }: Run, error: unknown): ExitCode {
   return exitCodeOf(error)
 }
 
-/** Says an error in one sentence; with DEBUG in the environment, with its stack and causes. */
+/** Formats an error as one sentence; with DEBUG in the environment, with its stack and causes. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (process.env.DEBUG && error.stack !== undefined) {

@@ -2,15 +2,15 @@ import { SingleBar } from 'cli-progress'
 
 const EVERY_MS = 200
 
-/** A line on the terminal that says how far a command is. */
+/** A progress line on the terminal. */
 export interface Progress {
-  /** Takes the line away. */
+  /** Removes the line. */
   stop(): void
 }
 
 /**
- * Shows a line on standard error while a command works, if that is a terminal. `format` is a text of cli-progress;
- * `state` gives what stands in it, and how much of `total` is done.
+ * Shows a line on standard error while a command works, if that is a terminal. `format` is a format of cli-progress;
+ * `state` returns its values, and how much of `total` is done.
  */
 export function showProgress(
   isQuiet: boolean,

@@ -7,17 +7,17 @@ const BYTES_OF: Readonly<Record<string, number>> = {
 }
 const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i
 
-/** The longest that a timer can be. */
+/** The longest timer. */
 const MAX_MS = 2 ** 31 - 1
 
-/** Reads a duration that a timer is to wait, such as `500ms`, `10s`, `2m`, into milliseconds: at most 2³¹−1. */
+/** Parses the duration of a timer, such as `500ms`, `10s`, `2m`, into milliseconds: at most 2³¹−1. */
 export function durationMs(text: string): number {
   const ms = spanMs(text)
   if (ms > MAX_MS) throw new InvalidArgumentError('It is a duration of at most 24.8 days, such as 24d.')
   return ms
 }
 
-/** Reads a duration of any length into milliseconds. */
+/** Parses a duration of any length into milliseconds. */
 export function spanMs(text: string): number {
   const [, number = '', unit = ''] = NUMBER_AND_UNIT.exec(text) ?? []
   const unitMs = MS_OF[unit.toLowerCase()]
@@ -25,7 +25,7 @@ export function spanMs(text: string): number {
   return Number(number) * unitMs
 }
 
-/** Reads a size of the command line, such as `100`, `4k`, `1MiB`, into bytes. */
+/** Parses a size, such as `100`, `4k`, `1MiB`, into bytes. */
 export function sizeBytes(text: string): number {
   const [, number = '', unit = ''] = NUMBER_AND_UNIT.exec(text) ?? []
   const unitBytes = BYTES_OF[unit.toLowerCase() || 'b']
@@ -34,14 +34,14 @@ export function sizeBytes(text: string): number {
   throw new InvalidArgumentError('It is a size in bytes such as 100, 4k or 1MiB.')
 }
 
-/** Reads a count of the command line: a whole number from 1. */
+/** Parses a count: a whole number from 1. */
 export function countFrom1(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : 0
   if (count >= 1 && Number.isSafeInteger(count)) return count
   throw new InvalidArgumentError('It is a whole number from 1.')
 }
 
-/** Reads a rate of the command line, such as `50` or `50/s` or `30/m`, into a number for each second. */
+/** Parses a rate, such as `50`, `50/s` or `30/m`, into a number per second. */
 export function ratePerSecond(text: string): number {
   const [, number = '', unit = 's'] = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/i.exec(text) ?? []
   const rate = Number(number) / ((MS_OF[unit.toLowerCase()] as number) / 1000)

@@ -1,7 +1,7 @@
-/** The longest that a timer can be. */
+/** The longest timer. */
 const LONG_MS = 2 ** 31 - 1
 
-/** Keeps the process alive until it is ended: timers of a hub do not, and a hub without a broker has no socket. */
+/** Keeps the process alive until it is ended: a hub's timers do not, and a hub without a broker has no socket. */
 export function stayAlive(): void {
   setInterval(() => {}, LONG_MS)
 }

@@ -1,4 +1,4 @@
-/** Resolves when `signal` aborts, or after `forMs` milliseconds where they are given. */
+/** Resolves when `signal` aborts, or after `forMs` milliseconds if given. */
 export async function until(signal: AbortSignal, forMs?: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   await new Promise<void>((resolve) => {

@@ -26,18 +26,20 @@ const KINDS: readonly BareKind[] = [
   { name: '@redis/client', schemes: /^(redis|valkey)s?:$/, connect: redis },
 ]
 
-/** Names the bare client for a broker's URL. Throws when there is none, or when it can't take a parameter of the URL. */
+/** Names the bare client for a broker's URL. Throws without one, and when it can't take a parameter of the URL. */
 export function bareClientName(urls: readonly string[]): string {
   const url = urlOf(urls)
   const { name } = kindOf(url)
-  const told = [...url.searchParams.keys()].filter((key) => key !== 'name' && key !== 'protocol')
-  if (told.length > 0) {
-    throw new CommandError(`The bare client is not told ${told.join(', ')} of the URL; leave --compare out.`)
+  const ignored = [...url.searchParams.keys()].filter((key) => key !== 'name' && key !== 'protocol')
+  if (ignored.length > 0) {
+    throw new CommandError(
+      `The bare client is not told ${ignored.join(', ')} of the URL; leave --compare out.`,
+    )
   }
   return name
 }
 
-/** Connects with the bare client for a broker's URL, which moves the bench's messages as JSON. */
+/** Connects with the bare client for a broker's URL, which sends the bench's messages as JSON. */
 export async function openBareClient({ urls, hub }: BenchPlace): Promise<BenchClient> {
   const url = urlOf(urls)
   const connection = await kindOf(url).connect(url)
@@ -83,7 +85,7 @@ async function nats({ protocol, host, username, password }: URL): Promise<BareCo
   const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)]
   const connection = await connectNats({
     servers: host,
-    // As Rivulet has it: a user without a password is a token.
+    // As in Rivulet: a user without a password is a token.
     ...(user !== '' && (pass === '' ? { token: user } : { user, pass })),
     ...(protocol === 'tls:' && { tls: {} }),
   })
@@ -115,7 +117,7 @@ async function mqtt(url: URL): Promise<BareConnection> {
   }
 }
 
-/** Nothing confirms a publish of QoS 0; the answer to a ping comes after the broker has read what was sent before. */
+/** Resolves at the answer to a ping, by which the broker has read earlier publishes: QoS 0 has no confirmation. */
 function pinged(client: MqttClient): Promise<void> {
   return new Promise((resolve) => {
     const take = ({ cmd }: { readonly cmd: string }) => {
@@ -139,7 +141,7 @@ async function redis(url: URL): Promise<BareConnection> {
       last.catch(() => {})
     },
     subscribe: (topic, listener) => client.subscribe(topic, listener),
-    // Answers come in the order of the commands.
+    // Answers arrive in the order of the commands.
     flush: () => last,
     close: async () => client.destroy(),
   }

@@ -2,19 +2,19 @@ import { sumOf } from '../base/sum.ts'
 import type { Place } from '../connection/place.ts'
 import type { BenchData } from './payload.ts'
 
-/** A connection that the bench publishes and subscribes with: a hub, or a bare client of the same broker. */
+/** A connection of the bench: a hub, or a bare client of the same broker. */
 export interface BenchClient {
-  /** Gives the function that publishes on a stream. */
+  /** Returns the function that publishes on a stream. */
   publisher(stream: string): (data: BenchData) => void
-  /** Resolves when what is published from then on arrives. Rejects when the broker refuses. */
+  /** Resolves when later messages will arrive. Rejects when the broker refuses. */
   subscribe(stream: string, listener: (data: BenchData) => void): Promise<void>
-  /** A barrier: resolves when the broker has everything that was published before. */
+  /** A barrier: resolves when the broker has every message published before. */
   flush(): Promise<void>
-  /** Closes the connection, and resolves to its counts since it was opened. */
+  /** Closes the connection, and resolves to its counts. */
   close(): Promise<ClientCounts>
 }
 
-/** The counts of one client; `undefined` for what it does not count. */
+/** The counts of one client; `undefined` if it does not count them. */
 export interface ClientCounts {
   readonly published: number
   readonly received: number
@@ -26,18 +26,18 @@ export interface ClientCounts {
   readonly dropped?: Counts | undefined
   readonly missed?: number | undefined
   readonly reordered?: number | undefined
-  /** How often the connection was lost. */
+  /** The number of lost connections. */
   readonly disconnected?: number | undefined
-  /** What the broker refused, in words. */
+  /** The messages of the broker's refusals. */
   readonly refusals: readonly string[]
 }
 
-/** Numbers by their reason. */
+/** Numbers by reason. */
 export type Counts = Readonly<Record<string, number>>
 
-/** How to connect. */
+/** A place, and the time to connect to it. */
 export interface BenchPlace extends Place {
-  /** How long to wait for the broker. */
+  /** Time to wait for the broker, in ms. */
   readonly timeoutMs: number | undefined
 }
 
@@ -65,13 +65,13 @@ type GroupName = 'lost' | 'refused' | 'dropped'
 type PlainName = Exclude<keyof ClientCounts, GroupName | 'refusals'>
 
 function added(numbers: readonly (number | undefined)[]): number | undefined {
-  const told = numbers.filter((number) => number !== undefined)
-  return told.length === 0 ? undefined : sumOf(told)
+  const known = numbers.filter((number) => number !== undefined)
+  return known.length === 0 ? undefined : sumOf(known)
 }
 
 function addedGroups(groups: readonly (Counts | undefined)[]): Counts | undefined {
-  const told = groups.filter((group) => group !== undefined)
-  if (told.length === 0) return undefined
-  const reasons = new Set(told.flatMap((group) => Object.keys(group)))
-  return Object.fromEntries([...reasons].map((reason) => [reason, added(told.map((g) => g[reason])) ?? 0]))
+  const known = groups.filter((group) => group !== undefined)
+  if (known.length === 0) return undefined
+  const reasons = new Set(known.flatMap((group) => Object.keys(group)))
+  return Object.fromEntries([...reasons].map((reason) => [reason, added(known.map((g) => g[reason])) ?? 0]))
 }

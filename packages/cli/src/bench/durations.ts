@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
-/** Durations in nanoseconds with how often each came; they pass between processes as they are. */
+/** Durations in nanoseconds, each with its count; sent between processes unchanged. */
 export type CountedDurations = readonly (readonly [durationNs: number, count: number])[]
 
 /** The percentiles of a result, in nanoseconds. */
@@ -13,10 +13,10 @@ export interface Percentiles {
   readonly max: number
 }
 
-/** Bits that are kept of a duration: an error of at most a thousandth. */
+/** Significant bits kept of a duration: an error of at most a thousandth. */
 const KEPT_BITS = 10
 
-/** Counts durations, each rounded down by at most a thousandth of it. */
+/** Counts durations, each rounded down by at most a thousandth. */
 export class Durations {
   readonly #counts = new Map<number, number>()
 
@@ -32,7 +32,7 @@ export class Durations {
   }
 }
 
-/** Computes the percentiles of what several sides have counted; `undefined` when none has counted any. */
+/** Computes the percentiles of the durations of several processes; `undefined` without any. */
 export function percentilesOf(counted: readonly CountedDurations[]): Percentiles | undefined {
   const histogram = createHistogram({ figures: 3 })
   for (const [durationNs, count] of counted.flat()) recordTimes(histogram, durationNs, count)

@@ -1,8 +1,8 @@
-/** Says how many messages may be published now. */
+/** Limits the number of messages to publish now. */
 export interface Flow {
-  /** Tells how many more may be published, when `published` were. */
-  room(published: number): number
-  /** Resolves when there may be room again. */
+  /** Returns how many more messages may be published after `published`. */
+  capacity(published: number): number
+  /** Resolves when there may be capacity again. */
   wait(published: number): Promise<void>
 }
 
@@ -20,7 +20,7 @@ export class ConfirmedFlow implements Flow {
     this.#flush = flush
   }
 
-  room(published: number): number {
+  capacity(published: number): number {
     return this.#confirmed + this.#window - published
   }
 
@@ -34,8 +34,8 @@ export class ConfirmedFlow implements Flow {
 }
 
 /**
- * Lets at most a window of messages be on their way to the slowest receiver. When none comes for five seconds, those on
- * their way are taken for lost, and it goes on.
+ * Lets at most a window of messages be in flight to the slowest receiver. When none arrives for five seconds, those in
+ * flight count as lost, and publishing continues.
  */
 export class ReceivedFlow implements Flow {
   readonly #window: number
@@ -48,13 +48,13 @@ export class ReceivedFlow implements Flow {
     for (const receiver of receivers) this.#received.set(receiver, 0)
   }
 
-  /** Notes how far a receiver has come. */
+  /** Records a receiver's count of messages. */
   acknowledge(receiver: string, count: number): void {
     this.#received.set(receiver, count)
     this.#wake()
   }
 
-  room(published: number): number {
+  capacity(published: number): number {
     return Math.max(this.#released, Math.min(...this.#received.values())) + this.#window - published
   }
 
@@ -65,7 +65,7 @@ export class ReceivedFlow implements Flow {
         resolve()
       }, STALL_MS)
       this.#wake = () => {
-        if (this.room(published) <= 0) return
+        if (this.capacity(published) <= 0) return
         clearTimeout(timer)
         resolve()
       }
@@ -73,5 +73,5 @@ export class ReceivedFlow implements Flow {
   }
 }
 
-/** Lets every message through: the rate is what limits them. */
-export const FREE_FLOW: Flow = { room: () => Infinity, wait: async () => {} }
+/** Lets every message through: the rate limits them. */
+export const FREE_FLOW: Flow = { capacity: () => Infinity, wait: async () => {} }

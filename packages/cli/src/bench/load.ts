@@ -1,34 +1,34 @@
 import { randomBytes } from 'node:crypto'
 import type { BenchPlace } from './bench-client.ts'
-import { type Contender, receiversOf, type SideOrder } from './side-order.ts'
+import { type Contender, type ProcessOrder, receiversOf } from './process-order.ts'
 
-/** What the bench measures. */
+/** The subject of a measurement. */
 export type BenchKind = 'pub' | 'sub' | 'latency' | 'fanout'
 
-/** The load of a bench, as its user wants it. */
+/** The load of a bench, as requested by its user. */
 export interface Load {
   readonly kind: BenchKind
   readonly place: BenchPlace
   /** Publishers, subscribers, or pairs of them. */
   readonly clients: number
-  /** Streams, for each pair where there are pairs. */
+  /** Streams; if there are pairs, for each of them. */
   readonly streams: number
-  /** What the names of the streams begin with. */
+  /** The prefix of the streams' names. */
   readonly streamPrefix: string
   readonly sizeBytes: number
-  /** Messages a second of all publishers together; without it as many as possible. */
+  /** Messages a second of all publishers together; as many as possible if undefined. */
   readonly ratePerSecond: number | undefined
   readonly warmupMs: number
   readonly forMs: number
-  /** Child processes that the clients are in; 0 for none. */
+  /** Child processes of the clients; 0 for none. */
   readonly processes: number
   readonly isRoundTrip: boolean
 }
 
-/** The orders of one run: that of this process, if there is one, and those of child processes. */
+/** The orders of one run: for this process, if any, and for child processes. */
 export interface Orders {
-  readonly here: SideOrder | undefined
-  readonly children: readonly SideOrder[]
+  readonly here: ProcessOrder | undefined
+  readonly children: readonly ProcessOrder[]
 }
 
 /** Splits a load among processes. */
@@ -54,7 +54,7 @@ interface Share {
   readonly name: string
 }
 
-function orderOf(load: Load, { contender, streams, share, name }: Share): SideOrder {
+function orderOf(load: Load, { contender, streams, share, name }: Share): ProcessOrder {
   const { kind, place, clients, sizeBytes, ratePerSecond, warmupMs, forMs, isRoundTrip } = load
   const isPaired = kind === 'latency'
   const publishers = { pub: share, sub: 0, latency: share, fanout: 1 }[kind]
@@ -68,7 +68,7 @@ function orderOf(load: Load, { contender, streams, share, name }: Share): SideOr
   }
 }
 
-/** Names the streams: `bench pub` and `bench sub` share theirs, the other benches take new ones. */
+/** Names the streams: `bench pub` and `bench sub` share theirs, the other benches use new ones. */
 function streamsOf({ kind, streams, streamPrefix }: Load, contender: Contender): string[] {
   const isOpen = kind === 'pub' || kind === 'sub'
   const own = isOpen ? '' : `-${randomBytes(4).toString('hex')}`

@@ -1,23 +1,23 @@
-/** When a message was published: before the measuring, while it lasted, or as the last one of its stream. */
+/** The phase of a message's publish: warm-up, measurement, or the last message of its stream. */
 export const PHASE = Object.freeze({ warm: 0, timed: 1, end: 2 })
 
 /** One of the phases. */
 export type Phase = (typeof PHASE)[keyof typeof PHASE]
 
-/** What a message of the bench carries. */
+/** The data of a message of the bench. */
 export interface BenchData {
   /** Its publisher's number for it, from 0, over all streams of that publisher. */
   readonly n: number
-  /** When it was published: nanoseconds on the clock of the publisher's process. */
+  /** The time of its publish: nanoseconds on the clock of the publisher's process. */
   readonly at: number
   readonly phase: Phase
-  /** Fills it up to the size that is wanted. */
+  /** Pads the message to its size. */
   readonly pad: string
 }
 
-/** The number, the time and their names take that much. */
+/** The bytes of the number, the time and their names. */
 export const SMALLEST_BYTES = 64
-/** The most that a stream may be given. */
+/** The largest `maxBytes` of a stream. */
 export const LARGEST_BYTES = 65_536
 
 const DIGITS_OF_ZEROS = 2
@@ -34,12 +34,12 @@ export function payloads(sizeBytes: number): (n: number, phase: Phase) => BenchD
   }
 }
 
-/** Tells the time of this process: whole nanoseconds since it began. */
+/** Returns the time of this process: whole nanoseconds since its start. */
 export function nowNs(): number {
   return Math.round(performance.now() * NS_PER_MS)
 }
 
-/** Tells whether a message is one of the bench. */
+/** Returns whether a message is one of the bench. */
 export function isBenchData(data: unknown): data is BenchData {
   const { n, at, phase } = data as Partial<BenchData>
   return typeof n === 'number' && typeof at === 'number' && typeof phase === 'number'

@@ -3,14 +3,14 @@ import { Durations } from './durations.ts'
 import type { Flow } from './flow.ts'
 import { type BenchData, nowNs, PHASE, type Phase, payloads } from './payload.ts'
 
-/** How a publisher of the bench publishes. */
+/** Options of a publisher of the bench. */
 export interface PublisherOptions {
   /** One function for each stream; they take turns. */
   readonly publish: readonly ((data: BenchData) => void)[]
   readonly flush: () => Promise<void>
   readonly flow: Flow
   readonly sizeBytes: number
-  /** Messages a second; without it as many as the flow lets through. */
+  /** Messages a second; as many as the flow allows if undefined. */
   readonly ratePerSecond: number | undefined
 }
 
@@ -27,7 +27,7 @@ const TIMED_CALLS = 16
 
 /** Publishes messages of one size, as fast as it may or at a rate. */
 export class Publisher {
-  /** How long calls of publish took. */
+  /** The durations of calls of publish. */
   readonly calls = new Durations()
   readonly #options: PublisherOptions
   readonly #make: ReturnType<typeof payloads>
@@ -38,12 +38,12 @@ export class Publisher {
     this.#make = payloads(options.sizeBytes)
   }
 
-  /** How many it has published, the last ones of the streams included. */
+  /** The number of published messages, the last ones of the streams included. */
   get count(): number {
     return this.#count
   }
 
-  /** Warms up, measures, and publishes one last message on each stream. What is measured ends with a barrier. */
+  /** Warms up, measures, and publishes one last message on each stream. The measured time ends with a barrier. */
   async run(warmupMs: number, forMs: number, signal: AbortSignal): Promise<Published> {
     const { publish, flush } = this.#options
     await this.#publishFor(warmupMs, PHASE.warm, signal)
@@ -65,9 +65,9 @@ export class Publisher {
       if (elapsedMs >= durationMs || signal.aborted) return
       const due =
         ratePerSecond === undefined ? TURN : dueBy(elapsedMs, ratePerSecond) - (this.#count - before)
-      const most = Math.min(due, flow.room(this.#count))
+      const most = Math.min(due, flow.capacity(this.#count))
       for (let sent = 0; sent < most; sent++) this.#publishOne(phase)
-      if (flow.room(this.#count) <= 0) await flow.wait(this.#count)
+      if (flow.capacity(this.#count) <= 0) await flow.wait(this.#count)
       else await (ratePerSecond === undefined ? nextTurn() : delay(1))
     }
   }
@@ -83,7 +83,7 @@ export class Publisher {
   }
 }
 
-/** Counts the first one at once, and each other when its time has come, however late the timers are. */
+/** Returns the number of messages due: the first at once, each other by elapsed time, even if timers are late. */
 function dueBy(elapsedMs: number, ratePerSecond: number): number {
   return 1 + Math.floor((elapsedMs * ratePerSecond) / 1000)
 }

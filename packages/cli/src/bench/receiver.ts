@@ -4,13 +4,13 @@ import { type BenchData, nowNs, PHASE } from './payload.ts'
 /** Messages of a receiver in the measured time. */
 export interface Arrived {
   readonly messages: number
-  /** From the first of them to the last one. */
+  /** Time from the first to the last of them. */
   readonly seconds: number
 }
 
-/** Counts what one subscriber gets. */
+/** Counts the messages of one subscriber. */
 export class Receiver {
-  readonly #ways: Durations | undefined
+  readonly #latencies: Durations | undefined
   readonly #progressEvery: number
   readonly #progress: (count: number) => void
   readonly #first = deferred()
@@ -21,26 +21,26 @@ export class Receiver {
   #lastNs = 0
 
   /**
-   * `ways` takes how long each message was on its way, where the publisher's clock is this process's. `progress` is
-   * called with the publisher's number for a message: for the first one, and each time `progressEvery` more have come.
+   * `latencies` counts each message's latency, if the publisher's clock is this process's. `progress` is called with the
+   * publisher's number of a message: of the first one, and each time `progressEvery` more have arrived.
    */
-  constructor(ways: Durations | undefined, progressEvery: number, progress: (count: number) => void) {
-    this.#ways = ways
+  constructor(latencies: Durations | undefined, progressEvery: number, progress: (count: number) => void) {
+    this.#latencies = latencies
     this.#progressEvery = progressEvery
     this.#progress = progress
   }
 
-  /** How many have come in all. */
+  /** The number of arrived messages. */
   get count(): number {
     return this.#count
   }
 
-  /** How many last messages of a stream have come. */
+  /** The number of arrived last messages of a stream. */
   get ends(): number {
     return this.#ends
   }
 
-  /** Resolves when the first message that is measured has come. */
+  /** Resolves when the first measured message has arrived. */
   get first(): Promise<void> {
     return this.#first.promise
   }
@@ -57,7 +57,7 @@ export class Receiver {
     }
     this.#timed += 1
     this.#lastNs = now
-    this.#ways?.record(now - at)
+    this.#latencies?.record(now - at)
   }
 
   arrived(): Arrived {

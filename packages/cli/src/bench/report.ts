@@ -3,17 +3,17 @@ import type { Output } from '../base/output.ts'
 import type { Load } from './load.ts'
 import { type BenchResult, FIGURES, type FigureName, hasLosses, ratiosOf } from './result.ts'
 
-/** How results are printed. */
+/** The format of printed results. */
 export type Form = 'table' | 'json' | 'csv'
 
 const NAMES = Object.keys(FIGURES) as FigureName[]
-const NOT_TOLD = '–'
+const UNKNOWN = '–'
 /** The significant digits of a figure, at least. */
 const DIGITS = 3
-/** Counts that mean a loss when they are not zero. */
+/** Counts that indicate a loss when they are not zero. */
 const LOSSES: readonly FigureName[] = ['unconfirmed', 'lost', 'refused', 'missed', 'dropped', 'disconnected']
 
-/** Prints what was measured. Of two results the ratio of the first to the second is printed, too. */
+/** Prints results. Of two results it also prints the ratio of the first to the second. */
 export function printResults(output: Output, form: Form, load: Load, results: readonly BenchResult[]): void {
   if (form === 'json') output.line(JSON.stringify(jsonOf(load, results)))
   else if (form === 'csv') for (const line of csvOf(load, results)) output.line(line)
@@ -26,7 +26,7 @@ function jsonOf(load: Load, results: readonly BenchResult[]) {
   return { bench: load.kind, load: settingsOf(load), results, ...(ratios && { ratios }) }
 }
 
-/** The settings of a load, without the URL, which may hold secrets. */
+/** The settings of a load, without the URL, which may contain secrets. */
 function settingsOf({ clients, streams, sizeBytes, ratePerSecond, forMs, warmupMs, processes, place }: Load) {
   const scheme = place.urls[0]?.split(':')[0]
   return {
@@ -50,7 +50,7 @@ function tableOf(output: Output, results: readonly BenchResult[]): string {
   const table = new Table({
     head: ['', ...results.map(({ title }) => title), ...(ratios ? ['ratio'] : [])],
     colAligns: ['left', ...results.map(() => 'right' as const), 'right'],
-    // Without lines between the rows, and without its own colours, whatever was asked for.
+    // Without lines between the rows, and always without the table's own colours.
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
     style: { head: [], border: [] },
   })
@@ -64,7 +64,7 @@ function tableOf(output: Output, results: readonly BenchResult[]): string {
 
 function cellOf(output: Output, { figures, reasons }: BenchResult, name: FigureName): string {
   const figure = figures[name]
-  if (figure === undefined) return NOT_TOLD
+  if (figure === undefined) return UNKNOWN
   const why = Object.entries(reasons[name] ?? {}).filter(([, count]) => count > 0)
   const text = why.length === 0 ? '' : ` (${why.map(([reason, count]) => `${count} ${reason}`).join(', ')})`
   const cell = `${shown(figure)}${text}`
@@ -78,7 +78,7 @@ function shown(figure: number): string {
   return figure.toFixed(Math.min(6, fraction))
 }
 
-/** Says in a sentence that something was lost; empty when nothing was. */
+/** Describes the losses in a sentence; empty without any. */
 export function lossSentenceOf(result: BenchResult): string {
   if (!hasLosses(result)) return ''
   const { expected = 0, arrived = 0 } = result.figures

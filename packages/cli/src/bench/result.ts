@@ -2,25 +2,25 @@ import { sumOf } from '../base/sum.ts'
 import { type ClientCounts, type Counts, sumOfCounts } from './bench-client.ts'
 import { percentilesOf } from './durations.ts'
 import type { Load } from './load.ts'
+import type { Contender, ProcessReport } from './process-order.ts'
 import type { Published } from './publisher.ts'
-import type { Contender, SideReport } from './side-order.ts'
 
-/** Numbers of a result by their names, which say their units; `undefined` for what was not measured or is not told. */
+/** Numbers of a result by their names, which contain the units; `undefined` if not measured or unknown. */
 export type Figures = Readonly<Record<FigureName, number | undefined>>
 
-/** The result of one contender under the load. */
+/** The result of one contender under a load. */
 export interface BenchResult {
   readonly contender: Contender
-  /** How it is called in a table. */
+  /** Its title in a table. */
   readonly title: string
   readonly figures: Figures
-  /** What was lost, refused and dropped, by reason. */
+  /** The counts of lost, refused and dropped messages, by reason. */
   readonly reasons: Readonly<Partial<Record<FigureName, Counts>>>
-  /** What the broker refused, in words. */
+  /** The messages of the broker's refusals. */
   readonly refusals: readonly string[]
 }
 
-/** Every figure with its words for a table, in the table's order. */
+/** Every figure with its title in a table, in the table's order. */
 export const FIGURES = Object.freeze({
   publishedPerSecond: 'published a second',
   arrivedPerSecond: 'arrived a second',
@@ -50,7 +50,7 @@ export const FIGURES = Object.freeze({
 /** The name of a figure. */
 export type FigureName = keyof typeof FIGURES
 
-/** The figures that are compared; the others are counts. */
+/** The compared figures; the others are counts. */
 const COMPARED: readonly FigureName[] = [
   ...(['publishedPerSecond', 'arrivedPerSecond', 'megabytesPerSecond'] as const),
   ...(['p50Ms', 'p90Ms', 'p99Ms', 'p999Ms', 'maxMs', 'callP50Us', 'callP99Us'] as const),
@@ -65,7 +65,7 @@ export function resultOf(
   load: Load,
   contender: Contender,
   title: string,
-  reports: readonly SideReport[],
+  reports: readonly ProcessReport[],
 ): BenchResult {
   const counts = sumOfCounts(reports.map((report) => report.counts))
   const rates = ratesOf(load, reports)
@@ -84,11 +84,11 @@ export function resultOf(
 
 type RateName = 'publishedPerSecond' | 'arrivedPerSecond' | 'megabytesPerSecond'
 
-function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pick<Figures, RateName> {
+function ratesOf({ kind, sizeBytes }: Load, reports: readonly ProcessReport[]): Pick<Figures, RateName> {
   const publishedPerSecond = rateOf(reports.flatMap(({ published }) => published))
   const arrivedPerSecond = rateOf(reports.flatMap(({ arrived }) => arrived))
   const moved = kind === 'pub' ? publishedPerSecond : arrivedPerSecond
-  // Publishers elsewhere have sizes of their own.
+  // Publishers elsewhere may have another size.
   const isSized = kind !== 'sub' && moved !== undefined
   return {
     publishedPerSecond,
@@ -97,7 +97,7 @@ function ratesOf({ kind, sizeBytes }: Load, reports: readonly SideReport[]): Pic
   }
 }
 
-/** Adds all rates; one without a message or a duration has none. */
+/** Adds all rates; skips those without a message or a duration. */
 function rateOf(done: readonly Published[]): number | undefined {
   const measured = done.filter(({ messages, seconds }) => messages > 0 && seconds > 0)
   if (measured.length === 0) return undefined
@@ -106,24 +106,24 @@ function rateOf(done: readonly Published[]): number | undefined {
 
 type DurationName = 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms' | 'maxMs' | 'callP50Us' | 'callP99Us'
 
-function durationsOf(reports: readonly SideReport[]): Pick<Figures, DurationName> {
-  const ways = percentilesOf(reports.map((report) => report.ways))
+function durationsOf(reports: readonly ProcessReport[]): Pick<Figures, DurationName> {
+  const latencies = percentilesOf(reports.map((report) => report.latencies))
   const calls = percentilesOf(reports.map((report) => report.calls))
   return {
-    p50Ms: ways && ways.p50 / NS_PER_MS,
-    p90Ms: ways && ways.p90 / NS_PER_MS,
-    p99Ms: ways && ways.p99 / NS_PER_MS,
-    p999Ms: ways && ways.p999 / NS_PER_MS,
-    maxMs: ways && ways.max / NS_PER_MS,
+    p50Ms: latencies && latencies.p50 / NS_PER_MS,
+    p90Ms: latencies && latencies.p90 / NS_PER_MS,
+    p99Ms: latencies && latencies.p99 / NS_PER_MS,
+    p999Ms: latencies && latencies.p999 / NS_PER_MS,
+    maxMs: latencies && latencies.max / NS_PER_MS,
     callP50Us: calls && calls.p50 / NS_PER_US,
     callP99Us: calls && calls.p99 / NS_PER_US,
   }
 }
 
-/** Where the messages ended, those of the warm-up included. */
+/** Counts the outcomes of all messages, those of the warm-up included. */
 function endsOf(
   { kind, clients }: Load,
-  reports: readonly SideReport[],
+  reports: readonly ProcessReport[],
   counts: ClientCounts,
 ): Omit<Figures, RateName | DurationName> {
   const published = sumOf(reports.map(({ publishedInAll }) => publishedInAll))
@@ -145,14 +145,14 @@ function endsOf(
   }
 }
 
-/** Tells whether a result has messages that did not get where they should. */
+/** Returns whether a result has losses. */
 export function hasLosses({ figures }: BenchResult): boolean {
   const { unconfirmed = 0, lost = 0, refused = 0, missed = 0, dropped = 0, disconnected = 0 } = figures
   const { expected = 0, arrived = 0 } = figures
   return unconfirmed + lost + refused + missed + dropped + disconnected > 0 || arrived < expected
 }
 
-/** Divides the figures that are compared, the first by the second. */
+/** Divides the compared figures of the first by those of the second. */
 export function ratiosOf(first: Figures, second: Figures): Partial<Record<FigureName, number>> {
   const ratios = COMPARED.map((name) => [name, (first[name] ?? Number.NaN) / (second[name] ?? Number.NaN)])
   return Object.fromEntries(ratios.filter(([, ratio]) => Number.isFinite(ratio)))

@@ -24,7 +24,7 @@ function clientOf(hub: Hub): BenchClient {
   return {
     publisher(name) {
       const stream = hub.stream(name)
-      // A refusal is counted by the ledger.
+      // The ledger counts a refusal.
       return (data) => void stream.tryPublish(data)
     },
     async subscribe(name, listener) {
@@ -33,7 +33,7 @@ function clientOf(hub: Hub): BenchClient {
       })
       await subscription.ready
     },
-    flush: () => hub.flush(),
+    flush: async () => void (await hub.flush()),
     async close() {
       const ledger = await hub.close()
       return { ...ledger, published: ledger.accepted, disconnected, refusals: [...refusals] }

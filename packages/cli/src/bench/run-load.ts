@@ -1,26 +1,26 @@
-import { ChildSide } from './child-side.ts'
+import { ChildBenchProcess } from './child-process.ts'
 import { type Load, ordersOf } from './load.ts'
-import { LocalSide } from './local-side.ts'
-import type { Contender, Side, SideReport } from './side-order.ts'
+import { LocalBenchProcess } from './local-process.ts'
+import type { BenchProcess, Contender, ProcessReport } from './process-order.ts'
 
 /** Events of a run. */
 export interface RunEvents {
-  /** All are connected. */
+  /** All clients are connected. */
   readonly started: () => void
-  /** A message has come, the first one. */
+  /** The first message has arrived. */
   readonly heard: () => void
 }
 
 /**
- * Runs a load once, and resolves to the report of each process. When `signal` aborts, it ends early and resolves to
- * the reports so far. Rejects when the broker is away or refuses.
+ * Runs a load once, and resolves to the report of each process. Ends early when `signal` aborts, with the reports so
+ * far. Rejects when the broker is unavailable or refuses.
  */
 export async function runLoad(
   load: Load,
   contender: Contender,
   signal: AbortSignal,
   { started, heard }: RunEvents,
-): Promise<SideReport[]> {
+): Promise<ProcessReport[]> {
   const { here, children } = ordersOf(load, contender)
   let isHeard = false
   const progress = (receiver: string, count: number) => {
@@ -28,24 +28,24 @@ export async function runLoad(
     if (!isHeard) heard()
     isHeard = true
   }
-  const local: Side | undefined = here && new LocalSide(here, signal, progress)
-  const others = children.map((order) => new ChildSide(order, progress))
+  const local: BenchProcess | undefined = here && new LocalBenchProcess(here, signal, progress)
+  const others = children.map((order) => new ChildBenchProcess(order, progress))
   const interrupt = () => {
     for (const other of others) other.interrupt()
   }
   signal.addEventListener('abort', interrupt)
-  const sides: Side[] = [...others, ...(local ? [local] : [])]
+  const processes: BenchProcess[] = [...others, ...(local ? [local] : [])]
   try {
-    for (const side of sides) {
+    for (const part of processes) {
       signal.throwIfAborted()
-      await side.open()
+      await part.open()
     }
     started()
-    // Where one process publishes for all, the others only listen.
+    // If one process publishes for all, the others only receive.
     await (local ? local.run() : Promise.all(others.map((other) => other.run())))
-    return await Promise.all(sides.map((side) => side.finish()))
+    return await Promise.all(processes.map((part) => part.finish()))
   } finally {
     signal.removeEventListener('abort', interrupt)
-    for (const side of sides) side.stop()
+    for (const part of processes) part.stop()
   }
 }

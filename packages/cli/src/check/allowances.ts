@@ -1,8 +1,8 @@
 import type { Topic } from 'rivulet'
-import { leftOut, ok, type Point, warning } from './point.ts'
 import type { Probe } from './probe.ts'
+import { type CheckResult, leftOut, ok, warning } from './result.ts'
 
-/** A message of the largest default size, with what a frame adds to it. */
+/** A message of the largest default size, with the overhead of a frame. */
 const MESSAGE_FRAME_BYTES = 4096 + 128
 
 const REACH = Object.freeze({
@@ -11,8 +11,8 @@ const REACH = Object.freeze({
   network: 'over the network',
 })
 
-/** Tells what the broker and its protocol allow, as the transport knows it. */
-export function allowancePoints({ transport }: Probe, topic: Topic, urls: readonly string[]): Point[] {
+/** Reports the limits of the broker and its protocol, as known to the transport. */
+export function allowanceResults({ transport }: Probe, topic: Topic, urls: readonly string[]): CheckResult[] {
   const { scope, echoes, ordered } = transport.capabilities
   const isMqtt = urls[0]?.startsWith('mqtt') === true
   return [
@@ -33,7 +33,7 @@ export function allowancePoints({ transport }: Probe, topic: Topic, urls: readon
   ]
 }
 
-function frameSize(maxBytes: number): Point {
+function frameSize(maxBytes: number): CheckResult {
   if (maxBytes === Infinity) return ok('largest frame', 'the broker names no limit')
   const text = `${maxBytes.toLocaleString('en')} bytes`
   if (maxBytes >= MESSAGE_FRAME_BYTES) return ok('largest frame', text)

@@ -2,20 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { hostname } from 'node:os'
 import type { Hub } from 'rivulet'
 import { until } from '../base/until.ts'
-import { leftOut, ok, type Point, warning } from './point.ts'
+import { type CheckResult, leftOut, ok, warning } from './result.ts'
 
-/** The stream on which "rivulet check --answer" answers, unless it is told another one. */
+/** The default stream of "rivulet check --answer". */
 export const CLOCK_STREAM = 'rivulet-check-clock'
 
-/** The command that answers, as a child process of this one. */
+/** The arguments of the answering child process. */
 const ANSWER_ARGS = ['check', '--answer', '--quiet', '--stream'] as const
 
 const SAMPLES = 20
-/** A child process has to start first. */
+/** Time for the first answer; a child process has to start first. */
 const FIRST_ANSWER_MS = Object.freeze({ child: 20_000, peer: 5000 })
 const ANSWER_MS = 2000
 const ASK_AGAIN_MS = 200
-/** From this difference on the point is a warning. */
+/** The difference from which the result is a warning. */
 const APART_MS = 1000
 
 interface Question {
@@ -30,7 +30,7 @@ interface Answer {
   readonly machine: string
 }
 
-/** Answers what the time is here, until `signal` aborts; calls `ready` when it can. Resolves to the number of answers. */
+/** Answers with the local time until `signal` aborts; calls `ready` once subscribed. Resolves to the number of answers. */
 export async function answerClocks(
   hub: Hub,
   stream: string,
@@ -51,46 +51,46 @@ export async function answerClocks(
   return answered
 }
 
-/** Where the other clock is, and how it is asked. */
+/** Access to the other clock. */
 export interface ClockScene {
   readonly hub: Hub
   readonly urls: readonly string[]
-  /** Whether another machine answers; else a process of its own on this one. */
+  /** Whether another machine answers; otherwise a child process on this one. */
   readonly isPeer: boolean
   readonly signal: AbortSignal
 }
 
-/** Estimates how far another process's clock is from this one's. */
-export async function clockPoint(scene: ClockScene): Promise<Point> {
+/** Estimates the difference of another process's clock. */
+export async function clockResult(scene: ClockScene): Promise<CheckResult> {
   const { hub, urls, isPeer } = scene
   const stream = isPeer ? CLOCK_STREAM : `${CLOCK_STREAM}-${crypto.randomUUID()}`
   const child = isPeer ? undefined : startAnswering(stream, hub.name, urls)
   try {
-    return await measuredPoint(scene, stream)
+    return await measuredResult(scene, stream)
   } finally {
     child?.disconnect()
   }
 }
 
-/** URLs may have secrets in them, so they are not among its arguments. */
+/** Starts a child that answers. URLs may contain secrets, so they are not among its arguments. */
 function startAnswering(stream: string, hub: string, urls: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, [process.argv[1] as string, ...ANSWER_ARGS, stream], {
     env: { ...process.env, RIVULET_URL: urls.join(' '), RIVULET_HUB: hub, RIVULET_CONTEXT: undefined },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
-  // Then nobody answers, which the point says.
+  // Then there is no answer, which the result reports.
   child.on('error', () => {})
   return child
 }
 
 interface Sample {
   readonly offsetMs: number
-  /** The other clock was read at any moment of the round trip. */
+  /** Half of the round trip, during which the other clock was read at an unknown time. */
   readonly errorMs: number
   readonly machine: string
 }
 
-async function measuredPoint({ hub, isPeer, signal }: ClockScene, stream: string): Promise<Point> {
+async function measuredResult({ hub, isPeer, signal }: ClockScene, stream: string): Promise<CheckResult> {
   const asker = crypto.randomUUID()
   const clock = hub.stream(stream, { limit: false })
   const samples: Sample[] = []
@@ -118,14 +118,14 @@ async function measuredPoint({ hub, isPeer, signal }: ClockScene, stream: string
     if (samples.length > before) deadlineMs = performance.now() + ANSWER_MS
   }
   subscription.unsubscribe()
-  return pointOf(samples, isPeer)
+  return resultOf(samples, isPeer)
 }
 
-function pointOf(samples: readonly Sample[], isPeer: boolean): Point {
+function resultOf(samples: readonly Sample[], isPeer: boolean): CheckResult {
   const [best] = [...samples].sort((one, other) => one.errorMs - other.errorMs)
   if (best === undefined) {
     if (!isPeer) return leftOut('clock', 'a process of its own on this machine did not answer')
-    return warning('clock', 'nobody answered', 'Run "rivulet check --answer" with the same hub elsewhere.')
+    return warning('clock', 'no answer', 'Run "rivulet check --answer" with the same hub elsewhere.')
   }
   const { offsetMs, errorMs, machine } = best
   const where = isPeer ? `the clock of ${machine}` : 'the clock of another process, on this machine,'

@@ -1,15 +1,15 @@
+import { loadTransport } from 'rivulet'
 import { testTransport } from 'rivulet/testing'
-import { loadTransport } from 'rivulet/transport'
-import { failed, leftOut, ok, type Point, wordsOf } from './point.ts'
+import { type CheckResult, failed, leftOut, ok, wordsOf } from './result.ts'
 import { withinHub } from './within-hub.ts'
 
-/** A check takes the broker away, or sends from another machine. */
+/** Thrown when a check would stop the broker, or send from another machine. */
 class NeedsTheBroker extends Error {}
 
-/** How long one step of a check may take: machines are busy, and networks slow. */
+/** Time limit of one step of a check: machines may be busy, and networks slow. */
 const WAIT_MS = 10_000
 
-/** What the contract suite is run against. */
+/** The subject of the contract suite. */
 export interface ContractScene {
   readonly urls: readonly string[]
   readonly hub: string
@@ -18,12 +18,12 @@ export interface ContractScene {
 }
 
 /**
- * Runs those checks of the transports' contract that need no control over the broker, on streams of the hub whose
- * names nobody else has.
+ * Runs those checks of the transports' contract that need no control over the broker, on streams of the hub with unique
+ * names.
  */
-export async function contractPoints(scene: ContractScene): Promise<Point[]> {
+export async function contractResults(scene: ContractScene): Promise<CheckResult[]> {
   const checks = await checksOf(scene)
-  const points: Point[] = []
+  const results: CheckResult[] = []
   let [passed, left] = [0, 0]
   for (const { name, run } of checks) {
     scene.signal.throwIfAborted()
@@ -37,9 +37,9 @@ export async function contractPoints(scene: ContractScene): Promise<Point[]> {
     )
     if (error === undefined) passed += 1
     else if (error instanceof NeedsTheBroker) left += 1
-    else points.push(failureOf(name, error))
+    else results.push(failureOf(name, error))
   }
-  return [summaryOf(passed, left, points.length), ...points]
+  return [summaryOf(passed, left, results.length), ...results]
 }
 
 interface ContractCheck {
@@ -52,7 +52,7 @@ async function checksOf({ urls, hub }: ContractScene): Promise<ContractCheck[]> 
   const needs = async () => {
     throw new NeedsTheBroker()
   }
-  // Transports are made at once where they are asked for, and a package is loaded later: so one is loaded before each.
+  // The suite makes transports synchronously, but loading one is async: so a spare one is loaded before each check.
   const spare: Awaited<ReturnType<typeof loadTransport>>[] = []
   testTransport({
     test: (name, run) => checks.push({ name, run }),
@@ -75,19 +75,19 @@ async function checksOf({ urls, hub }: ContractScene): Promise<ContractCheck[]> 
   return checks
 }
 
-/** A transport that is not open costs nothing. */
+/** The transports loaded for a check; an unopened one costs nothing. */
 const MOST_TRANSPORTS = 16
 
-function failureOf(name: string, error: unknown): Point {
+function failureOf(name: string, error: unknown): CheckResult {
   const [text = ''] = wordsOf(error).split('\n', 1)
   return failed(
     'contract',
     `it breaks "${name}": ${text}`,
-    'Look whether the broker limits or changes what passes; else report it.',
+    'Check whether the broker limits or changes what passes; else report it.',
   )
 }
 
-function summaryOf(passed: number, left: number, broken: number): Point {
+function summaryOf(passed: number, left: number, broken: number): CheckResult {
   const out = left === 0 ? '' : `; ${left} left out, since they need control over the broker or a watch`
   const text = `${passed} of ${passed + broken} checks of the transports' contract hold${out}`
   if (broken > 0) return failed('contract', text, 'See below.')

@@ -1,11 +1,11 @@
 import type { Topic } from 'rivulet'
-import { failed, leftOut, ok, type Point, refused, warning, wordsOf } from './point.ts'
 import type { Probe } from './probe.ts'
+import { type CheckResult, failed, leftOut, ok, refused, warning, wordsOf } from './result.ts'
 
-/** What a subscriber of that stream gets, should there be one. */
+/** The frame that a subscriber of that stream would receive. */
 const FRAME = '{"data":{"check":true}}'
 
-/** Two connections, and a stream that they may use. */
+/** Two connections, and a stream for them. */
 export interface PermissionScene {
   readonly sender: Probe
   readonly receiver: Probe
@@ -13,11 +13,11 @@ export interface PermissionScene {
   readonly topic: Topic
 }
 
-/** Tries whether the broker lets this user subscribe, publish, and hear the whole hub. */
-export async function permissionPoints(scene: PermissionScene): Promise<Point[]> {
-  const watch = await watchPoint(scene)
-  const subscribe = await subscribePoint(scene)
-  const publish = await publishPoint(scene, subscribe.state === 'ok', watch.state === 'ok')
+/** Checks whether the broker lets this user subscribe, publish, and watch the whole hub. */
+export async function permissionResults(scene: PermissionScene): Promise<CheckResult[]> {
+  const watch = await watchResult(scene)
+  const subscribe = await subscribeResult(scene)
+  const publish = await publishResult(scene, subscribe.state === 'ok', watch.state === 'ok')
   const { receiver, topic } = scene
   if (publish.state !== 'ok' || watch.state !== 'ok' || receiver.watched.includes(topic)) {
     return [subscribe, publish, watch]
@@ -26,7 +26,7 @@ export async function permissionPoints(scene: PermissionScene): Promise<Point[]>
   return [subscribe, publish, silent]
 }
 
-async function subscribePoint({ receiver, topic, hub }: PermissionScene): Promise<Point> {
+async function subscribeResult({ receiver, topic, hub }: PermissionScene): Promise<CheckResult> {
   try {
     await receiver.transport.join(topic, receiver.step())
     return ok('subscribe', `on ${topic}`)
@@ -39,7 +39,11 @@ async function subscribePoint({ receiver, topic, hub }: PermissionScene): Promis
   }
 }
 
-async function publishPoint(scene: PermissionScene, isJoined: boolean, isWatched: boolean): Promise<Point> {
+async function publishResult(
+  scene: PermissionScene,
+  isJoined: boolean,
+  isWatched: boolean,
+): Promise<CheckResult> {
   const { sender, receiver, topic, hub } = scene
   const advice = `Let this user publish to rivulet/${hub}/#, in the broker's own form.`
   const sent = sender.transport.send(topic, FRAME)
@@ -63,12 +67,12 @@ async function publishPoint(scene: PermissionScene, isJoined: boolean, isWatched
   )
 }
 
-async function watchPoint({ receiver, hub }: PermissionScene): Promise<Point> {
+async function watchResult({ receiver, hub }: PermissionScene): Promise<CheckResult> {
   if (!receiver.transport.capabilities.watch) {
     return leftOut('watch', 'this transport cannot hear every stream of a hub')
   }
   try {
-    // It lasts until the connection is closed.
+    // The watch lasts until the connection is closed.
     await receiver.transport.watch(hub, new AbortController().signal)
     return ok('watch', `on every stream of ${hub}`)
   } catch (error) {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import type { Topic, Transport, TransportHost } from 'rivulet'
-import { loadTransport, readTopic } from 'rivulet/transport'
+import { loadTransport, type Topic, type Transport, type TransportHost } from 'rivulet'
+import { readTopic } from 'rivulet/adapter'
 import { CommandError } from '../base/exit-code.ts'
 
-/** How long the broker may take for one step. The core gives it less. */
+/** Time limit of the broker for one step. The core's is shorter. */
 const STEP_MS = 5000
 
 /** A transport without a hub, with a record of its calls to the host. */
@@ -12,13 +12,13 @@ export class Probe {
   readonly #hub: string
   readonly #signal: AbortSignal
   readonly #events = new EventTarget()
-  /** Topics of the frames that have come, by joins and by the watch. */
+  /** Topics of the frames received, by joins and by the watch. */
   readonly received: string[] = []
   readonly watched: string[] = []
-  /** Why the broker refused something, or ended the connection. */
+  /** The broker's refusals, and its reason for ending the connection. */
   readonly errors: Error[] = []
 
-  /** `signal` ends every step. */
+  /** `signal` aborts every step. */
   constructor(transport: Transport, hub: string, signal: AbortSignal) {
     this.transport = transport
     this.#hub = hub
@@ -37,7 +37,7 @@ export class Probe {
     return AbortSignal.any([this.#signal, AbortSignal.timeout(STEP_MS)])
   }
 
-  /** Waits until something holds, at most for a step, and tells whether it does. */
+  /** Waits until a condition is met, at most for a step; resolves to whether it is. */
   async until(isMet: () => boolean): Promise<boolean> {
     const signal = this.step()
     while (!isMet() && !signal.aborted) await eventOf(this.#events, signal)
@@ -70,7 +70,7 @@ async function eventOf(events: EventTarget, signal: AbortSignal): Promise<void> 
 
 const BARE = /[.!~*'()]/g
 
-/** Makes the topic of a stream. Throws when the name is none for a stream. */
+/** Makes the topic of a stream. Throws when the name is invalid. */
 export function topicOf(hub: string, stream: string): Topic {
   const encoded = encodeURIComponent(stream).replace(BARE, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase()}`

@@ -1,15 +1,15 @@
 import { createHistogram } from 'node:perf_hooks'
-import { ok, type Point, warning } from './point.ts'
 import type { Probe } from './probe.ts'
+import { type CheckResult, ok, warning } from './result.ts'
 
 const BARRIERS = 50
 const WARM_UP = 5
 const NS_PER_MS = 1e6
-/** A hub takes a connection for lost after two barriers of two seconds. */
+/** A hub considers a connection lost after two barriers of two seconds. */
 const SLOW_MS = 1000
 
-/** Measures how long the broker takes to answer a barrier. */
-export async function roundTripPoint(probe: Probe): Promise<Point> {
+/** Measures the time that the broker takes to answer a barrier. */
+export async function roundTripResult(probe: Probe): Promise<CheckResult> {
   const histogram = createHistogram()
   for (let barrier = -WARM_UP; barrier < BARRIERS; barrier++) {
     const startMs = performance.now()

@@ -1,11 +1,11 @@
 import type { Capabilities, Topic, Transport, TransportHost } from 'rivulet'
-import { hubNameOf, readTopic } from 'rivulet/transport'
+import { hubNameOf, readTopic } from 'rivulet/adapter'
 
 const SEPARATOR = '%2F'
 
 /**
- * Puts every hub that is used on a transport into one hub: its streams become streams of that one, with the name of
- * their hub in front. So whoever may use one hub only can use any number of hubs in it.
+ * Maps all hubs on a transport into one hub: their streams become streams of that one, prefixed with the name of their
+ * hub. So a user with access to one hub only can use any number of hubs.
  */
 export function withinHub(hub: string, inner: Transport): Transport {
   const prefix = `rivulet/${hub}/`
@@ -46,7 +46,7 @@ function hostWithin(prefix: string, hub: string, host: TransportHost): Transport
     },
     watched(topic, frame) {
       const mine = outerOf(topic)
-      // The hub has streams of others, too.
+      // The hub has streams of other programs too.
       if (mine !== undefined && hubNameOf(mine) === host.hub) host.watched(mine, frame)
     },
     down: (cause) => host.down(cause),

@@ -5,27 +5,27 @@ import { perform, type Run } from '../base/perform.ts'
 import { type Progress, showProgress } from '../base/progress.ts'
 import { countFrom1, durationMs, ratePerSecond, sizeBytes } from '../base/quantity.ts'
 import { bareClientName } from '../bench/bare-clients.ts'
-import { SIDE_COMMAND } from '../bench/child-side.ts'
+import { CHILD_COMMAND } from '../bench/child-process.ts'
 import type { BenchKind, Load } from '../bench/load.ts'
 import { LARGEST_BYTES, SMALLEST_BYTES } from '../bench/payload.ts'
+import type { Contender } from '../bench/process-order.ts'
 import { type Form, lossSentenceOf, printResults } from '../bench/report.ts'
 import { type BenchResult, hasLosses, resultOf } from '../bench/result.ts'
+import { runChild } from '../bench/run-child.ts'
 import { runLoad } from '../bench/run-load.ts'
-import type { Contender } from '../bench/side-order.ts'
-import { runSide } from '../bench/side-process.ts'
 import { brokerPlaceOf } from '../connection/place.ts'
 
 const EXAMPLES = `
-pub       clients publish; nobody needs to listen.
-sub       clients listen to what "rivulet bench pub" publishes in another terminal, or on another machine. The time
-          begins with the first message.
-latency   each client is a publisher and a subscriber in one process, so that one clock tells how long a message was
-          on its way through the broker: one way, or there and back with --round-trip.
+pub       clients publish; no subscriber is needed.
+sub       clients subscribe to "rivulet bench pub" in another terminal, or on another machine. The time begins with the
+          first message.
+latency   each client is a publisher and a subscriber in one process, so that one clock measures the latency of a message
+          through the broker: one way, or there and back with --round-trip.
 fanout    one client publishes, and all clients subscribe to it.
 
 Streams are opened with { limit: false, maxBytes: ${LARGEST_BYTES} }, so that the transport is measured and not the limit
 of 30 messages a second. Without --rate, publishers are as fast as confirmations (pub) or subscribers (fanout) let them
-be. Rates, sizes and durations are of what is measured; counts of losses have the warm-up in them.
+be. Rates, sizes and durations exclude the warm-up; counts of losses include it.
 
 Examples:
   rivulet bench latency --url nats://127.0.0.1:4222
@@ -55,7 +55,7 @@ interface BenchOptions extends CommonOptions {
   readonly csv?: true
 }
 
-/** Adds `rivulet bench`, and what its child processes run. */
+/** Adds `rivulet bench`, and the command of its child processes. */
 export function addBench(program: Command): void {
   const bench = program
     .command('bench')
@@ -75,7 +75,7 @@ export function addBench(program: Command): void {
     .option('--csv', 'print the result as CSV')
     .addHelpText('after', EXAMPLES)
   bench.action(perform<BenchOptions, [BenchKind]>(measure))
-  program.command(SIDE_COMMAND, { hidden: true }).action(runSide)
+  program.command(CHILD_COMMAND, { hidden: true }).action(runChild)
 }
 
 async function measure(run: Run, options: BenchOptions, kind: BenchKind): Promise<ExitCode> {
@@ -107,7 +107,7 @@ async function measure(run: Run, options: BenchOptions, kind: BenchKind): Promis
   return exitCodeOf(run, results)
 }
 
-/** Shows how much of the time of one run is over. */
+/** Shows the progress of one run. */
 function showTime(title: string, { warmupMs, forMs }: Load, { quiet }: CommonOptions): Progress {
   const startMs = performance.now()
   return showProgress(quiet === true, `${title} {bar} {percentage} %`, warmupMs + forMs, () => ({
@@ -175,6 +175,6 @@ function formOf({ json, csv }: BenchOptions): Form {
 }
 
 function wayOf({ isRoundTrip }: Load): string {
-  const way = isRoundTrip ? 'there and back (the counts have both ways)' : 'one way'
+  const way = isRoundTrip ? 'there and back (the counts have both latencies)' : 'one way'
   return `Latency is ${way}, through the broker, between two connections of one process.`
 }

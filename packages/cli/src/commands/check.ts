@@ -4,16 +4,16 @@ import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Output, Style } from '../base/output.ts'
 import { perform, type Run } from '../base/perform.ts'
 import { printable } from '../base/printable.ts'
+import { checkBroker, placeWords } from '../check/check-broker.ts'
 import { answerClocks, CLOCK_STREAM } from '../check/clock.ts'
-import { lookAtBroker, placeWords } from '../check/look.ts'
-import type { Point, PointState } from '../check/point.ts'
+import type { CheckResult, CheckState } from '../check/result.ts'
 import { withHub } from '../connection/hub-of.ts'
 import { brokerPlaceOf } from '../connection/place.ts'
 
 const EXAMPLES = `
-It looks at: the connection; the round trip; what the broker allows; whether this user may subscribe, publish and hear
+It checks: the connection; the round trip; the limits of the broker; whether this user may subscribe, publish and watch
 the whole hub; another process's clock; and the checks of the transports' contract that need no control over the
-broker. It uses streams of the hub whose names nobody else has, and sends a few thousand small frames and some large ones.
+broker. It uses streams of the hub with unique names, and sends a few thousand small frames and some large ones.
 
 Examples:
   rivulet check nats://127.0.0.1:4222
@@ -27,7 +27,7 @@ interface CheckOptions extends CommonOptions {
   readonly stream?: string
   readonly peer?: true
   readonly answer?: true
-  /** Commander has true here when `--no-contract` was not given. */
+  /** True unless `--no-contract` was given. */
   readonly contract: boolean
 }
 
@@ -35,9 +35,9 @@ interface CheckOptions extends CommonOptions {
 export function addCheck(program: Command): void {
   program
     .command('check')
-    .summary('look whether a broker does all that Rivulet needs')
+    .summary('check whether a broker does all that Rivulet needs')
     .description(
-      'Look whether a broker can be reached and does all that Rivulet needs, and what this user may do.',
+      'Check whether a broker can be reached and does all that Rivulet needs, and the permissions of this user.',
     )
     .argument('[url]', "the broker's URL (else as for every command)")
     .option('--stream <name>', 'the stream to publish one message on (default: a new name)')
@@ -50,14 +50,14 @@ export function addCheck(program: Command): void {
 
 function check(run: Run, given: CheckOptions, url: string | undefined): Promise<ExitCode> {
   const options = url === undefined ? given : { ...given, url: [url] }
-  return options.answer ? answer(run, options) : lookAt(run, options)
+  return options.answer ? answer(run, options) : checkAndPrint(run, options)
 }
 
 function answer(run: Run, options: CheckOptions): Promise<ExitCode> {
-  // A stream that somebody removed would not be heard any more.
+  // A removed stream would receive nothing any more.
   return withHub(run, options, { acceptRemoval: false }, async (hub) => {
     const ending = new AbortController()
-    // As a child process it ends with its parent.
+    // A child process ends with its parent.
     process.on('disconnect', () => ending.abort())
     const ready = () =>
       run.output.say('Answering; run "rivulet check --peer" with the same hub on another machine.')
@@ -68,24 +68,24 @@ function answer(run: Run, options: CheckOptions): Promise<ExitCode> {
   })
 }
 
-async function lookAt(run: Run, options: CheckOptions): Promise<ExitCode> {
+async function checkAndPrint(run: Run, options: CheckOptions): Promise<ExitCode> {
   const { output, signal } = run
   const place = brokerPlaceOf(options)
-  const points: Point[] = []
-  const add = (point: Point) => {
-    points.push(point)
-    if (!output.isJson) printPoint(output, point)
+  const results: CheckResult[] = []
+  const add = (result: CheckResult) => {
+    results.push(result)
+    if (!output.isJson) printResult(output, result)
   }
-  const exitCode = await lookAtBroker(
+  const exitCode = await checkBroker(
     { place, stream: options.stream, isPeer: options.peer === true, hasContract: options.contract },
     { timeoutMs: options.wait, signal },
     add,
   )
-  if (output.isJson) output.line(JSON.stringify({ broker: placeWords(place.urls), points }))
+  if (output.isJson) output.line(JSON.stringify({ broker: placeWords(place.urls), points: results }))
   return exitCode
 }
 
-const STYLES: Readonly<Record<PointState, Style>> = {
+const STYLES: Readonly<Record<CheckState, Style>> = {
   ok: 'green',
   warning: 'yellow',
   failed: 'red',
@@ -94,9 +94,9 @@ const STYLES: Readonly<Record<PointState, Style>> = {
 const STATE_WIDTH = 9
 const NAME_WIDTH = 14
 
-function printPoint(output: Output, { state, name, text, advice }: Point): void {
+function printResult(output: Output, { state, name, text, advice }: CheckResult): void {
   const mark = output.styled(STYLES[state], state.padEnd(STATE_WIDTH))
-  // What the broker said may end with a full stop of its own.
+  // The broker's message may end with a full stop.
   const words = advice === undefined ? text : `${text.replace(/\.+$/, '')}. ${advice}`
   output.line(`${mark} ${name.padEnd(NAME_WIDTH)} ${printable(words)}`)
 }

@@ -70,7 +70,7 @@ async function add(
     checkNoSecret(each)
   }
   await checkTaken(urls)
-  // A hub that reaches nothing: it throws for a name that no hub may have.
+  // A hub without a transport: it throws for an invalid name.
   if (hub !== undefined) await createHub({ name: hub }).close()
   const { current, contexts } = readContexts()
   const context = { urls, ...(hub !== undefined && { hub }) }

@@ -61,7 +61,7 @@ async function publish(
   text: string | undefined,
 ): Promise<ExitCode> {
   const { signal, output } = run
-  // What is wrong with it is said before anything is opened.
+  // Reports unusable standard input before opening anything.
   if (text === undefined) standardInput()
   else templateOf(text)
   return withHub(run, options, { mayBeLocal: true }, async (hub, { urls }) => {
@@ -75,7 +75,7 @@ async function publish(
       for await (const next of texts) await publisher.publish(next, signal)
     } catch (error) {
       if (!signal.aborted) {
-        // What was published before has ended somewhere, too.
+        // The summary includes the messages published before the error.
         await summed(run, hub, name, publisher)
         throw error
       }
@@ -84,7 +84,7 @@ async function publish(
   })
 }
 
-/** Waits until the broker has everything, and says where the messages ended. */
+/** Waits until the broker has every message, and prints their outcomes. */
 async function summed(
   { signal, output }: Run,
   hub: Hub,

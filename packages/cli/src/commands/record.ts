@@ -52,7 +52,7 @@ export function addRecord(program: Command): void {
 }
 
 async function record(run: Run, options: RecordOptions, file: string): Promise<ExitCode> {
-  // Said before anything is opened; opening checks it again.
+  // Checked before connecting; opening the file checks it again.
   if (file !== '-' && options.force !== true && existsSync(file)) {
     throw new CommandError(`${file} is there already; give another name, or --force to replace it.`)
   }

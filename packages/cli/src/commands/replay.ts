@@ -63,7 +63,7 @@ async function replay(run: Run, options: ReplayCommandOptions, file: string): Pr
     to,
     skipBad,
   })
-  // What is wrong with the file is said before anything is opened.
+  // Reports an unusable file before connecting.
   const sizeBytes = await playback.size()
   const warn = warnFirst(run.output, 'bad lines')
   const tell = ({ message }: RivuletError) => warn(message)
@@ -78,7 +78,7 @@ async function replay(run: Run, options: ReplayCommandOptions, file: string): Pr
       await hub.flush()
       sumUp(run.output, hub, playback)
     }
-    // What was refused was left out on purpose, or has ended the playback.
+    // Refused messages were skipped on request, or have ended the playback.
     return exitCodeOf({ unreadable: 0, ledger: hub.ledger() }, run.signal.aborted) === EXIT.failed
       ? EXIT.failed
       : EXIT.fine

@@ -5,10 +5,10 @@ import { Output } from '../base/output.ts'
 import { sentenceOf } from '../base/perform.ts'
 import { placeOf } from '../connection/place.ts'
 
-/** Options of the gateway that say where its hubs are. */
+/** Options of the gateway for the location of its hubs. */
 const PLACES = ['--transport', '--config']
 
-/** Adds `rivulet serve`: the gateway's own command line. Its options are read there, and its help is from there. */
+/** Adds `rivulet serve`: the gateway's own command line, which parses its options and prints its help. */
 export function addServe(program: Command): void {
   program
     .command('serve')
@@ -19,7 +19,7 @@ export function addServe(program: Command): void {
     .addHelpText('after', '\nAll options of the gateway, with examples: rivulet serve --help')
     .action(async (args: string[], _: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
-      // The gateway has its own way to end at signals, and takes over those of the process.
+      // The gateway handles the signals of the process itself.
       await serve(args, options).catch((error) => {
         new Output(options, () => {}).warn(sentenceOf(error))
         process.exit(exitCodeOf(error))
@@ -39,7 +39,7 @@ async function serve(args: readonly string[], options: CommonOptions): Promise<v
   const name = hub === undefined || isGiven('--name') ? [] : ['--name', hub]
   const environment = {
     ...process.env,
-    // In the environment and not in the arguments: there is no list of processes that shows it.
+    // In the environment instead of the arguments, which every list of processes shows.
     ...(urls.length > 0 && { RIVULET_GATEWAY_TRANSPORT: urls.join(' ') }),
   }
   return runCommandLine([...args, ...name], { ...given, environment })

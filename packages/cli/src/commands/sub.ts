@@ -8,13 +8,16 @@ import { withHub } from '../connection/hub-of.ts'
 import { schemaOf } from '../sub/json-schema.ts'
 import { type FormatOptions, formatOf } from '../sub/message-format.ts'
 import { Subscriber } from '../sub/subscriber.ts'
-import { exitCodeOf, sentenceOf } from '../sub/summary.ts'
+import { exitCodeOf, gapSentenceOf, sentenceOf } from '../sub/summary.ts'
 
 const STATS_EVERY_MS = 1000
 
 const EXAMPLES = `
 On a terminal a message is a line for people, on a pipe a record of NDJSON (on a terminal with --json):
   {"data":{"truck":7},"receivedAt":"2026-01-31T12:00:00.000Z","sid":"…","stream":"positions"}
+
+After an interruption of the connection standard error says since when messages may be missing, and how many are once
+that shows; with --json as {"gap":{"missed":3,"since":"2026-01-31T12:00:00.000Z"},"stream":"positions"}.
 
 Placeholders of --format: {{stream}} {{sid}} {{receivedAt}} {{data}}, and {{data.a.b}} for what is inside.
 
@@ -66,6 +69,7 @@ async function subscribe(run: Run, options: SubOptions, names: string[]): Promis
       await subscriber.run(signal, {
         subscribed: (confirmed) => output.say(`subscribed to ${confirmed.join(', ')} of hub ${hub.name}`),
         removed: (name) => output.say(`The stream ${name} was removed; subscribing again …`),
+        gap: (gap) => output.say(gapSentenceOf(gap, output.isJson)),
         take: (record) => output.offer(format(record)),
       })
     } finally {

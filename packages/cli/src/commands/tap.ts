@@ -72,17 +72,17 @@ async function showTable(hub: Hub, tap: Tap, { signal, output }: Run, options: T
 async function printLines(tap: Tap, { signal, output }: Run, options: TapOptions): Promise<void> {
   const activity = new Activity(tap, globOf(options.only), performance.now())
   const timer = setInterval(() => {
-    // A reader that is slow gets fewer looks, and no old ones.
-    if (!process.stdout.writableNeedDrain) printLook(activity, output)
+    // A slow reader gets fewer samples, and no outdated ones.
+    if (!process.stdout.writableNeedDrain) printSample(activity, output)
   }, everyMsOf(options))
   await until(signal, options.for)
   clearInterval(timer)
-  printLook(activity, output)
+  printSample(activity, output)
 }
 
-function printLook(activity: Activity, output: Output): void {
+function printSample(activity: Activity, output: Output): void {
   const at = new Date().toISOString()
-  const lines = activity.look(performance.now()).map((stream) => `${JSON.stringify({ at, ...stream })}\n`)
+  const lines = activity.sample(performance.now()).map((stream) => `${JSON.stringify({ at, ...stream })}\n`)
   output.write(lines.join(''))
 }
 
@@ -90,7 +90,7 @@ function everyMsOf({ every = EVERY_MS }: TapOptions): number {
   return Math.max(1, every)
 }
 
-/** Says what was heard. `only` is the glob of the wanted streams. */
+/** Summarizes the received messages. `only` is the glob of the selected streams. */
 export function summaryOf(
   tap: Pick<Tap, 'streams'>,
   { missed, reordered, dropped }: Intake,

@@ -3,7 +3,7 @@ import type { CompletionPlace, Word } from './words.ts'
 /** Writes the script of a shell. */
 export type ScriptWriter = (places: readonly CompletionPlace[]) => string
 
-/** The shells that there are scripts for. */
+/** The supported shells. */
 export const SCRIPTS: Readonly<Record<string, ScriptWriter>> = { bash, zsh, fish }
 
 const COMMANDS_BEFORE = (places: readonly CompletionPlace[]) =>

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 
-/** A word that may be completed. */
+/** A word to complete. */
 export interface Word {
   readonly text: string
   readonly description: string
 }
 
-/** What may follow a command: the place in the tree of commands. */
+/** The possible words after a command: a node in the tree of commands. */
 export interface CompletionPlace {
   /** The commands up to here, such as `context add`; empty for the program itself. */
   readonly path: string
@@ -16,7 +16,7 @@ export interface CompletionPlace {
   readonly options: readonly Word[]
 }
 
-/** Lists every command of a program with what may follow it. */
+/** Lists every command of a program with its possible next words. */
 export function placesOf(program: Command): CompletionPlace[] {
   return under(program, '', [])
 }

@@ -6,26 +6,26 @@ import { brokerPlaceOf, type Place, placeOf } from './place.ts'
 
 /** Options of a command's hub. */
 export interface HubNeeds extends Omit<HubConfigObject, 'transport' | 'name'> {
-  /** Whether a hub without a broker is of use. @default false */
+  /** Whether a hub without a broker is allowed. @default false */
   readonly mayBeLocal?: boolean
-  /** Tells whether the command itself reports the hub's errors at the moment. @default it does not */
-  readonly tellsItself?: () => boolean
+  /** Returns whether the command itself reports the hub's errors now. @default false */
+  readonly reportsErrors?: () => boolean
 }
 
 /**
- * Opens the hub that the options, the environment or the context name, gives it to `work`, and closes it afterwards,
- * whatever happens. Errors of the hub, and the loss of its connection, are told to the user. Rejects when the broker is
- * away or refuses, and with the signal's reason.
+ * Opens the hub of the options, the environment or the context, passes it to `work`, and always closes it afterwards.
+ * Warns the user of the hub's errors and of the loss of its connection. Rejects when the broker is unavailable or
+ * refuses, and with the signal's reason.
  */
 export async function withHub<Result>(
   run: Run,
   options: CommonOptions,
-  { mayBeLocal = false, tellsItself = () => false, ...needs }: HubNeeds,
+  { mayBeLocal = false, reportsErrors = () => false, ...needs }: HubNeeds,
   work: (hub: Hub, place: Place) => Promise<Result>,
 ): Promise<Result> {
   const place = mayBeLocal ? placeOf(options) : brokerPlaceOf(options)
   const hub = await openIn(place, run, options, needs)
-  tellOf(run, hub, tellsItself)
+  warnOfErrors(run, hub, reportsErrors)
   try {
     return await work(hub, place)
   } finally {
@@ -33,25 +33,25 @@ export async function withHub<Result>(
   }
 }
 
-/** Without a URL the hub is one of this process. */
+/** Opens the hub; without a URL a hub of this process. */
 async function openIn(
   place: Place,
   { signal }: Run,
   { wait }: CommonOptions,
-  needs: Omit<HubNeeds, 'mayBeLocal' | 'tellsItself'>,
+  needs: Omit<HubNeeds, 'mayBeLocal' | 'reportsErrors'>,
 ): Promise<Hub> {
   const { urls, hub: name } = place
   if (urls.length > 0) return openAt(place, { timeoutMs: wait, signal }, needs)
   return createHub(name === undefined ? needs : { ...needs, name })
 }
 
-/** Says each error once: a broker that is away gives the same one at each try. */
-function tellOf({ output }: Run, hub: Hub, tellsItself: () => boolean): void {
-  const told = new Set<string>()
+/** Warns of each error once: an unavailable broker causes the same one at each attempt. */
+function warnOfErrors({ output }: Run, hub: Hub, reportsErrors: () => boolean): void {
+  const warned = new Set<string>()
   let isUp = true
   hub.on('error', ({ message }) => {
-    if (told.has(message) || tellsItself()) return
-    told.add(message)
+    if (warned.has(message) || reportsErrors()) return
+    warned.add(message)
     output.warn(message)
   })
   hub.on('status', (status) => {

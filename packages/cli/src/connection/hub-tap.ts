@@ -1,4 +1,5 @@
 import { type Hub, type Ledger, RivuletError, type Tap, type TapListener } from 'rivulet'
+import { tapHub } from 'rivulet/tap'
 import type { CommonOptions } from '../base/common-options.ts'
 import { CommandError, EXIT, type ExitCode } from '../base/exit-code.ts'
 import type { Run } from '../base/perform.ts'
@@ -6,11 +7,11 @@ import { until } from '../base/until.ts'
 import { withHub } from './hub-of.ts'
 
 /** The counts of a ledger that show whether everything arrived. */
-export type Intake = Pick<Ledger, 'missed' | 'reordered' | 'dropped'>
+export type Intake = Pick<Ledger, 'missed' | 'reordered' | 'dropped'> & Partial<Pick<Ledger, 'missedAway'>>
 
 /**
- * Opens a hub as `withHub` does, hears every stream of it, and gives both to `work` once the broker has confirmed it, or
- * the run was interrupted. Rejects when the broker denies it or the transport can't.
+ * Opens a hub as `withHub` does, taps all of its streams, and passes both to `work` once the broker has confirmed the
+ * tap, or the run was interrupted. Rejects when the broker denies it or the transport can't watch.
  */
 export function withTap<Result>(
   run: Run,
@@ -19,8 +20,8 @@ export function withTap<Result>(
   work: (hub: Hub, tap: Tap) => Promise<Result>,
 ): Promise<Result> {
   let isReady = false
-  return withHub(run, options, { tellsItself: () => !isReady }, async (hub) => {
-    const tap = hub.tap(listener)
+  return withHub(run, options, { reportsErrors: () => !isReady }, async (hub) => {
+    const tap = tapHub(hub, listener)
     await Promise.race([tap.ready, until(run.signal)]).catch((error) => {
       throw denied(hub, error)
     })
@@ -29,7 +30,7 @@ export function withTap<Result>(
   })
 }
 
-/** The core would try again; a command says why, and ends. */
+/** Makes the error of a denied watch. The core would try again; a command reports the reason and ends. */
 function denied({ name }: Hub, error: unknown): unknown {
   if (!RivuletError.is(error) || error.code === 'HUB_CLOSED') return error
   const reason = error.cause instanceof Error ? error.cause.message : error.message
@@ -37,8 +38,8 @@ function denied({ name }: Hub, error: unknown): unknown {
 }
 
 /**
- * Sums the counts of the wanted streams. Without `isWanted`: of the whole tap, frames of no stream included. `notJoined`
- * is always that of the whole tap: the names of streams that it did not follow are not known.
+ * Sums the counts of the selected streams. Without `isWanted`: of the whole tap, including frames of no stream.
+ * `notJoined` is always that of the whole tap, since the names of streams that it did not follow are not known.
  */
 export function intakeOf(
   tap: Pick<Tap, 'ledger' | 'streams'>,
@@ -56,7 +57,7 @@ export function intakeOf(
   return { ...sum, dropped: { ...sum.dropped, notJoined: dropped.notJoined } }
 }
 
-/** Gives 1 when frames were dropped because the tap did not follow their streams, else 0. */
+/** Returns 1 when frames were dropped because the tap did not follow their streams, else 0. */
 export function exitCodeOfTap({ dropped }: Intake): ExitCode {
   return dropped.notJoined > 0 ? EXIT.failed : EXIT.fine
 }

@@ -3,17 +3,17 @@ import { CommandError } from '../base/exit-code.ts'
 import { type Context, contextOf, readContexts } from '../contexts/context-file.ts'
 import { resolveReferences } from '../contexts/secret-reference.ts'
 
-/** Where a hub is. */
+/** The location of a hub. */
 export interface Place {
   /** URLs of the servers; none for a hub of this process only. */
   readonly urls: readonly string[]
-  /** The hub's name; `undefined` for that in the URL, else `default`. */
+  /** The hub's name; if undefined, the name in the URL, else `default`. */
   readonly hub: string | undefined
 }
 
 /**
- * Finds where the hub is. The URL is from `--url`, else `--context`, else RIVULET_URL, else RIVULET_CONTEXT, else the
- * current context. The hub's name is from `--hub`, else `--context`, else RIVULET_HUB, else the context of the URL.
+ * Determines the hub's location. The URL is from `--url`, else `--context`, else RIVULET_URL, else RIVULET_CONTEXT, else
+ * the current context. The hub's name is from `--hub`, else `--context`, else RIVULET_HUB, else the context of the URL.
  */
 export function placeOf({ url, hub, context: name }: CommonOptions): Place {
   if (url !== undefined && name !== undefined) throw new CommandError('Give --url or --context, not both.')
@@ -27,7 +27,7 @@ export function placeOf({ url, hub, context: name }: CommonOptions): Place {
   }
 }
 
-/** Finds where the hub is, as `placeOf` does. Throws when no URL says so. */
+/** Determines the hub's location as `placeOf` does. Throws without a URL. */
 export function brokerPlaceOf(options: CommonOptions): Place {
   const place = placeOf(options)
   if (place.urls.length > 0) return place

@@ -3,16 +3,16 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 
-/** A named place of a hub. */
+/** A named location of a hub. */
 export interface Context {
-  /** URLs of the servers, with references in the place of secrets. */
+  /** URLs of the servers, with references instead of secrets. */
   readonly urls: readonly string[]
   readonly hub?: string
 }
 
 /** All contexts of a user. */
 export interface Contexts {
-  /** The name of the context for commands that name none. */
+  /** The name of the default context. */
   readonly current?: string
   readonly contexts: Readonly<Record<string, Context>>
 }
@@ -21,13 +21,13 @@ const NOBODY_ELSE_READS = 0o600
 const NOBODY_ELSE_ENTERS = 0o700
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
-/** Where the contexts are: in the user's folder of configurations. */
+/** Returns the path of the contexts, in the user's configuration folder. */
 function contextFile(): string {
   const { XDG_CONFIG_HOME } = process.env
   return join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'rivulet', 'contexts.json')
 }
 
-/** Reads the contexts; none when there is no file yet. */
+/** Reads the contexts; none without a file. */
 export function readContexts(): Contexts {
   const file = contextFile()
   let read: unknown
@@ -41,7 +41,7 @@ export function readContexts(): Contexts {
   return read
 }
 
-/** Replaces the file in one step: a reader finds the old contexts or the new ones. */
+/** Replaces the file atomically: a reader finds the old contexts or the new ones. */
 export function writeContexts(contexts: Contexts): void {
   const file = contextFile()
   mkdirSync(dirname(file), { recursive: true, mode: NOBODY_ELSE_ENTERS })
@@ -50,7 +50,7 @@ export function writeContexts(contexts: Contexts): void {
   renameSync(next, file)
 }
 
-/** Gives a context by its name. */
+/** Returns a context by its name. */
 export function contextOf({ contexts }: Contexts, name: string): Context {
   const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined
   if (context !== undefined) return context

@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs'
-import { loadTransport } from 'rivulet/transport'
+import { loadTransport } from 'rivulet'
 import { CommandError } from '../base/exit-code.ts'
 
 /** `${NAME}` is a variable of the environment, `${file:PATH}` the content of a file. */
 const REFERENCE = /\$\{(file:)?([^}]*)\}/g
-/** The scheme, the authority, and what stands behind it. */
+/** The scheme, the authority, and the rest of a URL. */
 const PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is
-/** Names of parameters whose values are secrets, wherever it stands in them: `access_token`, `apiKey`. */
+/** Parts of the names of secret parameters, at any position: `access_token`, `apiKey`. */
 const SECRET_NAME = /token|pass|pwd|secret|key|cred|auth|jwt|seed/i
-/** Schemes of URLs with a name or a path in place of a host: they go to no server, so there is nothing secret in them. */
+/** Schemes of URLs with a name or a path instead of a host: without a server they contain no secret. */
 const WITHOUT_HOST = /^(?:memory|replay|threads):/i
 /** A reference in a parameter. */
 const PARAMETER_REFERENCE = /\?.*\$\{/s
-/** Schemes in whose URLs a user without a password is a token. */
+/** Schemes with a token as the user of a URL without a password. */
 const WITH_TOKENS: readonly string[] = ['nats', 'tls']
-/** Stands for a reference, whose own characters would be taken for those of the URL. */
+/** Replaces a reference, whose characters would be parsed as part of the URL. */
 const MASK = '$'
 
-/** Throws when a URL that is to be kept has a secret in it, or may have one. */
+/** Throws when a URL to store contains a secret, or may contain one. */
 export function checkNoSecret(url: string): void {
   const masked = url.replaceAll(REFERENCE, MASK)
   if (WITHOUT_HOST.test(masked)) return
@@ -35,9 +35,9 @@ export function checkNoSecret(url: string): void {
   )
 }
 
-/** Rejects when the transport of URLs does not take them. Nothing is connected. */
+/** Rejects when the transport of URLs does not accept them. Does not connect. */
 export async function checkTaken(urls: readonly string[]): Promise<void> {
-  // The value of a reference is not known yet. A number may be a host, a port, a user or a password, and no parameter.
+  // The value of a reference is not known yet. A number can replace a host, a port, a user or a password, no parameter.
   if (urls.some((url) => PARAMETER_REFERENCE.test(url))) return
   await loadTransport(urls.map((url) => url.replaceAll(REFERENCE, '1')))
 }
@@ -58,7 +58,7 @@ function secretOf(scheme: string, authority: string): string {
   return WITH_TOKENS.includes(scheme.toLowerCase()) ? credentials : ''
 }
 
-/** Gives the values of secret parameters, be they in the query, the fragment or the path. */
+/** Returns the values of secret parameters in the query, the fragment and the path. */
 function secretsIn(rest: string): string[] {
   return rest
     .split(/[/?#&;]/)

@@ -5,9 +5,9 @@ import { templateOf } from './template.ts'
 
 /** Options of the source of messages. */
 export interface SourceOptions {
-  /** The message's text with placeholders; without it, lines of standard input. */
+  /** The message's text with placeholders; if undefined, lines of standard input. */
   readonly text: string | undefined
-  /** How many; without it one of a text, and all of an input. With `everyMs` a text has no end. */
+  /** The number of messages; by default one of a text, and all of an input. With `everyMs` a text is repeated forever. */
   readonly count: number | undefined
   /** Milliseconds from one message to the next. */
   readonly everyMs: number | undefined
@@ -20,7 +20,7 @@ export interface SourceText {
   readonly place: string
 }
 
-/** Gives the texts of messages as they are due. Ends when `signal` aborts. */
+/** Yields the texts of messages when they are due. Ends when `signal` aborts. */
 export async function* messageTexts(
   options: SourceOptions,
   signal: AbortSignal,
@@ -47,7 +47,7 @@ function* templateTexts(text: string, isOne: boolean): Generator<SourceText, voi
   for (let n = 1; ; n++) yield { text: template(n), place: isOne ? '' : `message ${n}` }
 }
 
-/** Waits before each but the first. A late one moves those after it: nothing is sent in a burst to catch up. */
+/** Waits before each message but the first. A late message delays later ones: there is no burst to catch up. */
 async function* paced(
   texts: AsyncIterable<SourceText> | Iterable<SourceText>,
   everyMs: number | undefined,
@@ -58,7 +58,7 @@ async function* paced(
     const nowMs = performance.now()
     if (everyMs !== undefined) {
       dueMs = Math.max(nowMs, dueMs ?? nowMs)
-      // It rejects when it is aborted; the caller sees the signal.
+      // Rejects on abort; the caller checks the signal.
       if (dueMs > nowMs) await delay(dueMs - nowMs, undefined, { signal }).catch(() => {})
       dueMs += everyMs
     }

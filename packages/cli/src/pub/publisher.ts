@@ -5,31 +5,31 @@ import type { Output } from '../base/output.ts'
 import { warnFirst } from '../base/warn-first.ts'
 import type { SourceText } from './message-source.ts'
 
-/** How messages are published. */
+/** Options of publishing. */
 export interface PublisherOptions {
-  /** Messages a second, in place of the stream's own limit. */
+  /** Messages a second, instead of the stream's own limit. */
   readonly ratePerSecond: number | undefined
-  /** The member by which only the newest message is kept while there is no room. */
+  /** The member by whose value only the newest message is kept while there is no capacity. */
   readonly latestBy: string | undefined
 }
 
-/** Publishes texts on a stream, one after the other, and tells what is refused. */
+/** Publishes texts on a stream, one after the other, and warns of refusals. */
 export class Publisher {
   readonly #stream: Stream
-  readonly #tell: (text: string) => void
+  readonly #warn: (text: string) => void
   readonly #latestBy: string | undefined
-  /** Texts that were no JSON, which the ledger does not know. */
+  /** The number of texts that were no JSON, which the ledger does not count. */
   unreadable = 0
 
   constructor(hub: Hub, name: string, output: Output, { ratePerSecond, latestBy }: PublisherOptions) {
-    this.#tell = warnFirst(output, 'refusals')
+    this.#warn = warnFirst(output, 'refusals')
     this.#latestBy = latestBy
     this.#stream = hub.stream(name, {
       ...(ratePerSecond !== undefined && { limit: limitOf(ratePerSecond) }),
     })
   }
 
-  /** Publishes a text as soon as there is room for it. Rejects with the signal's reason when it aborts. */
+  /** Publishes a text as soon as there is capacity. Rejects with the signal's reason when it aborts. */
   async publish({ text, place }: SourceText, signal: AbortSignal): Promise<void> {
     try {
       const data = parse(text)
@@ -38,24 +38,24 @@ export class Publisher {
     } catch (error) {
       if (!RivuletError.is(error) && !(error instanceof CommandError)) throw error
       if (error instanceof CommandError) this.unreadable += 1
-      this.#tell(place === '' ? error.message : `${place}: ${error.message}`)
+      this.#warn(place === '' ? error.message : `${place}: ${error.message}`)
     }
   }
 
-  /** Waits until what waits for room has been published, and resolves to the ledger. An abort gives up what waits. */
+  /** Waits until queued messages are published, and resolves to the ledger. An abort refuses queued messages. */
   async finish(hub: Hub, signal: AbortSignal): Promise<Ledger> {
     while (this.#stream.ledger().waiting > 0 && !signal.aborted) {
       const { retryAfterMs } = this.#stream.budget()
       await delay(Math.max(1, retryAfterMs), undefined, { signal }).catch(() => {})
     }
-    // It refuses the attempts that still wait; accepted messages go out.
+    // Refuses the queued attempts; accepted messages are sent.
     this.#stream.close()
     await hub.flush()
     return this.#stream.ledger()
   }
 }
 
-/** Room for a tenth of a second, so that messages go out evenly and a busy machine still keeps the rate. */
+/** Returns a limit with capacity for 0.1 s, so that messages are spread evenly and a busy machine keeps the rate. */
 export function limitOf(ratePerSecond: number): LimitOptions {
   return { ratePerSecond, burst: Math.max(1, Math.ceil(ratePerSecond / 10)) }
 }
@@ -70,6 +70,6 @@ function parse(text: string): Record<string, unknown> {
 
 function keyOf(data: Record<string, unknown>, name: string): unknown {
   const key = data?.[name]
-  // Objects would be keys by identity, and so never equal.
+  // Objects would be compared by identity, and so never be equal.
   return typeof key === 'object' ? JSON.stringify(key) : key
 }

@@ -2,14 +2,14 @@ import type { Ledger } from 'rivulet'
 import { EXIT, type ExitCode } from '../base/exit-code.ts'
 import { sumOf } from '../base/sum.ts'
 
-/** Where all messages ended that a command was to publish. */
+/** The outcomes of all messages of a command. */
 export interface PubOutcome {
-  /** Texts that were not JSON. */
+  /** The number of texts that were not JSON. */
   readonly unreadable: number
   readonly ledger: Ledger
 }
 
-/** Says it in one line: `published 3: 2 confirmed, 1 lost (offline)`. */
+/** Summarizes the outcomes in one line: `published 3: 2 confirmed, 1 lost (offline)`. */
 export function sentenceOf({ unreadable, ledger }: PubOutcome): string {
   const { accepted, confirmed, local, unconfirmed, lost, refused, conflated } = ledger
   const parts = [
@@ -23,11 +23,11 @@ export function sentenceOf({ unreadable, ledger }: PubOutcome): string {
   return `published ${accepted}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`
 }
 
-/** Gives 1 when something was lost or is not known to have arrived, else 2 when something was refused. */
+/** Returns 1 when a message was lost or unconfirmed, else 2 when one was refused, else 0. */
 export function exitCodeOf({ unreadable, ledger }: PubOutcome, isInterrupted: boolean): ExitCode {
   if (ledger.confirmed + ledger.local !== ledger.accepted) return EXIT.failed
   const { aborted, closed, ...refused } = ledger.refused
-  // An interruption gives up what waits for room, and that is no refusal.
+  // An interruption cancels queued messages, which is no refusal.
   const givenUp = isInterrupted ? 0 : aborted + closed
   return sumOf(Object.values(refused)) + givenUp + unreadable > 0 ? EXIT.refused : EXIT.fine
 }

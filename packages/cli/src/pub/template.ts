@@ -6,11 +6,11 @@ import { partsOf } from '../base/placeholders.ts'
 export type Template = (n: number) => string
 
 const KNOWN = '{{n}}, {{now}}, {{uuid}} and {{random a b}}'
-/** Digits behind the point of a random number whose bounds have a point. */
+/** Decimals of a random number with decimal bounds. */
 const DECIMALS = 6
 
 /**
- * Reads a text with placeholders: `{{n}}` is the message's number, `{{now}}` milliseconds since 1970, `{{uuid}}` a
+ * Parses a text with placeholders: `{{n}}` is the message's number, `{{now}}` milliseconds since 1970, `{{uuid}}` a
  * random UUID, `{{random a b}}` a number from a to b: a whole one, unless a or b has a decimal point.
  */
 export function templateOf(text: string): Template {

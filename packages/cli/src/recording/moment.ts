@@ -3,7 +3,7 @@ import { spanMs } from '../base/quantity.ts'
 
 const DATE = /^\d{4}-\d\d-\d\d/
 
-/** Reads a moment of a recording: a duration from its first message, such as `90s`, or an ISO date. */
+/** Parses a time of a recording: a duration from its first message, such as `90s`, or an ISO date. */
 export function momentOf(text: string): number | Date {
   if (!DATE.test(text)) return spanMs(text)
   const date = new Date(text)
@@ -11,12 +11,12 @@ export function momentOf(text: string): number | Date {
   throw new InvalidArgumentError('It is a duration such as 90s, or a date such as 2026-01-31T12:00:00Z.')
 }
 
-/** A day behind the end of a month would be read as one of the next month. */
+/** Returns whether a day exists; `Date` would read a day past the end of a month as one of the next month. */
 function isInCalendar(day: string): boolean {
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
 }
 
-/** Reads a speed: a number from 0.001 to 1000, or `max`. */
+/** Parses a speed: a number from 0.001 to 1000, or `max`. */
 export function speedOf(text: string): number | 'max' {
   if (text === 'max') return text
   const speed = /^\d*\.?\d+$/.test(text) ? Number(text) : 0

@@ -3,8 +3,8 @@ import { MAX_WAITING_LENGTH } from '../base/output.ts'
 import type { Sink } from './sink.ts'
 
 /**
- * Writes records, whole lines only. What comes while too much waits for the disk is dropped and counted: a hub can't be
- * made to wait.
+ * Writes records, whole lines only. Drops and counts records while the buffer for the disk is full, since a hub can't
+ * wait.
  */
 export class Recorder {
   readonly #sink: Sink
@@ -19,49 +19,49 @@ export class Recorder {
   #bytes = 0
   #dropped = 0
 
-  /** `most`: after so many messages it takes no more. `failed` is called when the disk does not take any more. */
+  /** `most`: the number of messages to accept. `failed` is called when writing fails. */
   constructor(sink: Sink, most: number, failed: () => void) {
     this.#sink = sink
     this.#most = most
     this.#failed = failed
   }
 
-  /** Why the disk does not take any more; `undefined` while it does. */
+  /** The error of a failed write; `undefined` without one. */
   failure: unknown
 
-  /** Messages that were taken, those included that wait for the disk. */
+  /** The number of accepted messages, buffered ones included. */
   get messages(): number {
     return this.#messages
   }
 
-  /** Bytes that the disk has taken. */
+  /** The number of bytes written. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Messages that were not recorded since the disk was too slow. */
+  /** The number of messages not recorded because the disk was too slow. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** How many streams were recorded. */
+  /** The number of recorded streams. */
   get streams(): number {
     return this.#streams.size
   }
 
-  /** Whether as many were taken as were asked for. */
+  /** Whether the requested number of messages was accepted. */
   get isFull(): boolean {
     return this.#messages >= this.#most
   }
 
-  /** Opens the sink; what was taken before waits. Rejects when that fails. */
+  /** Opens the sink; records accepted before are buffered. Rejects when that fails. */
   async open(): Promise<void> {
     await this.#sink.open()
     this.#isOpen = true
     this.#write()
   }
 
-  /** Takes a record. */
+  /** Accepts a record. */
   take(record: MessageRecord): void {
     if (this.isFull || this.failure !== undefined) return
     const line = `${writeRecord(record)}\n`
@@ -76,7 +76,7 @@ export class Recorder {
     this.#write()
   }
 
-  /** Resolves when all that was taken is written, and closes the sink. */
+  /** Writes all accepted records, and closes the sink. */
   async finish(): Promise<void> {
     await this.#writing
     await this.#sink.close()

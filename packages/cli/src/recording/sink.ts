@@ -1,16 +1,16 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 
-/** Where a recording goes. */
+/** The destination of a recording. */
 export interface Sink {
-  /** Opens it. Rejects when the file is there already, or can't be written. */
+  /** Opens it. Rejects when the file exists already, or can't be written. */
   open(): Promise<void>
-  /** Writes text behind all that was written. Resolves when it was taken. */
+  /** Appends text. Resolves when it is written. */
   write(text: string): Promise<void>
   close(): Promise<void>
 }
 
-/** Makes the sink of a file, or of standard output for `-`. A file that is there is replaced only with `isForced`. */
+/** Makes the sink of a file, or of standard output for `-`. An existing file is replaced only with `isForced`. */
 export function sinkOf(file: string, isForced: boolean): Sink {
   return file === '-' ? new StandardOutput() : new RecordingFile(file, isForced)
 }
@@ -39,13 +39,13 @@ class RecordingFile implements Sink {
     }
   }
 
-  /** Appends a text. Where the disk fails midway, the written part is cut off again. */
+  /** Appends a text. When the disk fails midway, truncates the written part. */
   async write(text: string): Promise<void> {
     try {
       await this.#handle?.writeFile(text)
       this.#bytes += Buffer.byteLength(text)
     } catch (error) {
-      // A pipe can't be cut.
+      // A pipe can't be truncated.
       await this.#handle?.truncate(this.#bytes).catch(() => {})
       throw error
     }
@@ -61,7 +61,7 @@ class StandardOutput implements Sink {
 
   write(text: string): Promise<void> {
     return new Promise((resolve) => {
-      // The reader has left; the command notices that by itself.
+      // The reader has closed the output, which the command notices itself.
       if (process.stdout.destroyed) resolve()
       else process.stdout.write(text, () => resolve())
     })

@@ -6,10 +6,10 @@ import formats from 'ajv-formats'
 import type { StreamOptions } from 'rivulet'
 import { CommandError, EXIT } from '../base/exit-code.ts'
 
-/** A validator as streams take it. */
+/** A validator in the form that streams accept. */
 export type Schema = NonNullable<StreamOptions['schema']>
 
-/** Makes a validator of a file with a JSON Schema: draft 7, 2019-09 or 2020-12, as its `$schema` says, else draft 7. */
+/** Makes a validator from a JSON Schema file: draft 7, 2019-09 or 2020-12 by its `$schema`, else draft 7. */
 export function schemaOf(file: string): Schema {
   const validate = compile(file)
   return {
@@ -24,7 +24,7 @@ export function schemaOf(file: string): Schema {
 
 function compile(file: string) {
   const schema = read(file)
-  // A validator of such a schema gives a promise, even of a message that does not fit.
+  // A validator of such a schema returns a promise, even for an invalid message.
   if (schema?.$async)
     throw new CommandError(`The schema ${file} has $async, which is not JSON Schema; leave it out.`)
   try {
@@ -53,7 +53,7 @@ function validatorOf({ $schema = '' }: AnySchemaObject): Ajv {
     : String($schema).includes('2019-09')
       ? new Ajv2019(options)
       : new Ajv(options)
-  // Its types name the function a namespace when it is imported from an ES module.
+  // Its types declare the function as a namespace when imported from an ES module.
   return (formats as unknown as typeof formats.default)(ajv)
 }
 

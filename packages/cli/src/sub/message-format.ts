@@ -4,24 +4,24 @@ import type { Output } from '../base/output.ts'
 import { partsOf } from '../base/placeholders.ts'
 import { printable } from '../base/printable.ts'
 
-/** Makes the line that is printed for a message. */
+/** Formats a message as one line. */
 export type MessageFormat = (record: MessageRecord) => string
 
-/** How messages are printed. */
+/** Options of the format. */
 export interface FormatOptions {
-  /** Only the data. */
+  /** Whether to print only the data. */
   readonly raw?: true
   /** A text with placeholders. */
   readonly format?: string
 }
 
-/** Picks the format: what the options say, else for people on a terminal, else one record of NDJSON for each message. */
+/** Picks the format: by the options, else for people on a terminal, else one record of NDJSON for each message. */
 export function formatOf({ raw, format }: FormatOptions, output: Output): MessageFormat {
   if (raw === true && format !== undefined) throw new CommandError('Give --raw or --format, not both.')
   if (format !== undefined) return formatted(format)
   if (raw !== true && output.isTerminal && !output.isJson) return forPeople(output)
   const write: MessageFormat = raw === true ? ({ data }) => JSON.stringify(data) : writeRecord
-  // In JSON only strings have such characters, and an escape is the same string.
+  // In JSON only strings contain such characters, and an escape means the same string.
   return output.isTerminal ? (record) => printable(write(record)) : write
 }
 

@@ -2,41 +2,44 @@ import type { MessageRecord } from '@rivulet/replay'
 import type { Hub, Ledger, Message, StreamOptions, Subscription } from 'rivulet'
 import { until } from '../base/until.ts'
 import type { Schema } from './json-schema.ts'
+import type { Gap } from './summary.ts'
 
-/** When a subscriber ends. */
+/** Conditions for the end of a subscriber. */
 export interface Bounds {
-  /** After so many messages. */
+  /** The number of messages. */
   readonly count: number | undefined
-  /** So long after it has subscribed. */
+  /** Time since the subscription, in ms. */
   readonly forMs: number | undefined
-  /** When so long no message has come. */
+  /** Time without a message, in ms. */
   readonly idleMs: number | undefined
 }
 
-/** What a subscriber calls. */
+/** Callbacks of a subscriber. */
 export interface SubscriberEvents {
-  /** The broker has confirmed the subscription to these streams: at the beginning, and after a removal. */
+  /** The broker has confirmed the subscription to these streams, at first or after a removal. */
   subscribed(names: readonly string[]): void
   /** A stream was removed. The subscriber subscribes to it again. */
   removed(name: string): void
-  /** A message came. */
+  /** The connection was interrupted, or messages since then are missing. */
+  gap(gap: Gap): void
+  /** A message has arrived. */
   take(record: MessageRecord): void
 }
 
-/** Lets every message through: size and limit are its publisher's affair. */
+/** Accepts every message: the publisher enforces size and limit. */
 const WITHOUT_LIMITS: StreamOptions = { limit: false, maxBytes: 65_536 }
 
-/** Subscribes to streams of a hub and hands their messages on until it has enough. */
+/** Subscribes to streams of a hub and passes their messages on until a bound is reached. */
 export class Subscriber {
   readonly #hub: Hub
   readonly #names: readonly string[]
   readonly #options: StreamOptions
   readonly #bounds: Bounds
   readonly #enough = new AbortController()
-  /** By the names of their streams. */
+  /** Keyed by the names of their streams. */
   readonly #subscriptions = new Map<string, Subscription>()
   #idle: NodeJS.Timeout | undefined
-  /** Messages that were handed on. */
+  /** The number of messages passed on. */
   received = 0
 
   constructor(hub: Hub, names: readonly string[], schema: Schema | undefined, bounds: Bounds) {
@@ -47,14 +50,14 @@ export class Subscriber {
     for (const name of this.#names) hub.stream(name, this.#options)
   }
 
-  /** Whether as many messages came as were asked for, or none were. */
+  /** Whether the requested number of messages has arrived, if any was requested. */
   get isComplete(): boolean {
     return this.received >= (this.#bounds.count ?? 0)
   }
 
   /**
-   * Subscribes, and again to each stream that is removed. Resolves when it has enough or `signal` aborts. Rejects when the
-   * broker refuses at the beginning.
+   * Subscribes, and again to each stream that is removed. Resolves when a bound is reached or `signal` aborts. Rejects when
+   * the broker refuses the first subscription.
    */
   async run(signal: AbortSignal, events: SubscriberEvents): Promise<void> {
     let limit: NodeJS.Timeout | undefined
@@ -76,13 +79,15 @@ export class Subscriber {
     }
   }
 
-  /** Returns where all received messages ended. */
+  /** Returns the outcomes of all received messages. */
   ledger(): Ledger {
     return this.#hub.ledger()
   }
 
   #subscribe(name: string, events: SubscriberEvents): void {
-    const subscription = this.#hub.stream(name, this.#options).subscribe((message) => {
+    const stream = this.#hub.stream(name, this.#options)
+    stream.on('gap', ({ missed, sinceMs }) => events.gap({ stream: name, missed, sinceMs }))
+    const subscription = stream.subscribe((message) => {
       if (this.#enough.signal.aborted) return
       this.#idle?.refresh()
       this.#take(name, message, events)
@@ -90,19 +95,19 @@ export class Subscriber {
     this.#subscriptions.set(name, subscription)
   }
 
-  /** A removal ends the stream. The next publish anywhere opens it again. */
+  /** Subscribes again after a removal, which has ended the stream. */
   #removed(name: string, events: SubscriberEvents): void {
     if (this.#enough.signal.aborted) return
     events.removed(name)
     this.#subscribe(name, events)
-    // When the broker refuses, the hub tells it as an error and tries again.
+    // When the broker refuses, the hub emits an error and tries again.
     this.#confirmed(name).then(
       () => events.subscribed([name]),
       () => {},
     )
   }
 
-  /** Resolves when the subscription to a stream is confirmed, or the one that follows it after a removal. */
+  /** Resolves when the subscription to a stream, or its successor after a removal, is confirmed. */
   async #confirmed(name: string): Promise<void> {
     const subscription = this.#subscriptions.get(name)
     try {

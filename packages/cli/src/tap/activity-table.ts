@@ -8,8 +8,8 @@ import { cutToWidth } from './cut-to-width.ts'
 const MIN_NAME_WIDTH = 8
 const GAP = '  '
 
-// Nothing but room between the columns: a row is a line.
-const LOOK = {
+// Only padding between the columns: a row is a line.
+const STYLE = {
   style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   chars: {
     ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
@@ -19,8 +19,8 @@ const LOOK = {
 }
 
 /**
- * Draws the table, a line for its heads and one for each stream. What is wider than `width` is cut, and so are the streams
- * that do not fit into `height` lines: the last line then says how many.
+ * Draws the table, a line for its heads and one for each stream. Cuts lines wider than `width`, and omits the streams
+ * that do not fit into `height` lines: the last line then has their number.
  */
 export function activityLines(
   activities: readonly StreamActivity[],
@@ -43,12 +43,12 @@ function tableLines(activities: readonly StreamActivity[], width: number): reado
   const taken = sumOf(widths.map((width) => width + GAP.length))
   const nameWidth = Math.max(MIN_NAME_WIDTH, width - taken)
   const table = new Table({
-    ...LOOK,
+    ...STYLE,
     head: [NAME.title, ...NUMBERS.map(({ title }) => title)],
     colWidths: [nameWidth, ...widths],
     colAligns: ['left', ...NUMBERS.map(() => 'right' as const)],
   })
-  // The table would cut by units of UTF-16.
+  // The table itself would cut by UTF-16 units.
   for (const [index, activity] of activities.entries()) {
     table.push([cutToWidth(NAME.text(activity), nameWidth), ...(cells[index] as string[])])
   }

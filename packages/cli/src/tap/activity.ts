@@ -1,23 +1,23 @@
 import type { Tap } from 'rivulet'
 import { sumOf } from '../base/sum.ts'
 
-/** What one stream of a hub does, as a tap hears it. */
+/** The activity of one stream, as received by a tap. */
 export interface StreamActivity {
   /** The stream's name. */
   readonly stream: string
-  /** Messages a second since the last look. */
+  /** Messages a second since the last sample. */
   readonly messagesPerSecond: number
-  /** Bytes of frames a second since the last look. */
+  /** Bytes of frames a second since the last sample. */
   readonly bytesPerSecond: number
-  /** Publishers that are known. */
+  /** Known publishers. */
   readonly publishers: number
   /** Messages so far. */
   readonly messages: number
-  /** Messages that were published and did not come, as the gaps in their numbers tell. */
+  /** Messages that did not arrive, by the gaps in their numbers. */
   readonly missed: number
-  /** Messages that came behind later ones. */
+  /** Messages that arrived after later ones. */
   readonly reordered: number
-  /** Messages that were dropped, whatever the reason. */
+  /** Messages dropped for any reason. */
   readonly dropped: number
 }
 
@@ -28,7 +28,7 @@ interface Count {
 
 const NOTHING: Count = { messages: 0, bytes: 0 }
 
-/** Looks at a tap from time to time, and tells what each stream has done since the last look. */
+/** Samples a tap, and reports the activity of each stream since the last sample. */
 export class Activity {
   readonly #tap: Tap
   readonly #isWanted: (name: string) => boolean
@@ -41,8 +41,8 @@ export class Activity {
     this.#lastMs = nowMs
   }
 
-  /** Looks. The busiest stream comes first; those that are equally busy are in the order of their names. */
-  look(nowMs: number): StreamActivity[] {
+  /** Takes a sample. The busiest stream is first; equally busy ones are sorted by name. */
+  sample(nowMs: number): StreamActivity[] {
     const seconds = Math.max(1, nowMs - this.#lastMs) / 1000
     const counts = new Map<string, Count>()
     const activities: StreamActivity[] = []
@@ -65,7 +65,7 @@ export class Activity {
   }
 }
 
-/** More than a tenth would claim what a clock does not know. */
+/** Rounds a rate to a tenth: more digits would exceed the precision of the clock. */
 function rounded(rate: number): number {
   return Math.round(rate * 10) / 10
 }

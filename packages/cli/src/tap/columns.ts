@@ -2,13 +2,13 @@ import { printable } from '../base/printable.ts'
 import { sizeText } from '../base/size-text.ts'
 import type { StreamActivity } from './activity.ts'
 
-/** A column of the table: its title, and how it shows a stream. */
+/** A column of the table: its title, and its text for a stream. */
 export interface Column {
   readonly title: string
   readonly text: (activity: StreamActivity) => string
 }
 
-/** The name's column; it takes the room that the others leave. */
+/** The name's column; it takes the remaining width. */
 export const NAME: Column = { title: 'stream', text: ({ stream }) => printable(stream) }
 
 /** The columns of numbers, in their order. */
@@ -22,7 +22,7 @@ export const NUMBERS: readonly Column[] = [
   count('dropped'),
 ]
 
-/** Says a rate: with a decimal where a whole number would be 0 or little. */
+/** Formats a rate: small ones with a decimal. */
 export function rateText(perSecond: number): string {
   return perSecond >= 10 || Number.isInteger(perSecond) ? perSecond.toFixed(0) : perSecond.toFixed(1)
 }

@@ -3,7 +3,7 @@ import stringWidth from 'string-width'
 const CUT = '…'
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** Cuts a text to as many columns of a terminal as `width` says. The sign `…` then stands at its end. */
+/** Cuts a text to `width` columns of a terminal. A cut text ends in `…`. */
 export function cutToWidth(text: string, width: number): string {
   if (stringWidth(text) <= width) return text
   let [cut, taken] = ['', stringWidth(CUT)]

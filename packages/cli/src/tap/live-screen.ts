@@ -3,13 +3,12 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const CLEAR_LINE = '\x1b[2K'
 const CLEAR_BELOW = '\x1b[J'
-/** Of a terminal that does not say its size. */
+/** Assumed width of a terminal of unknown size. */
 const USUAL_WIDTH = 80
 const USUAL_HEIGHT = 24
 
 /**
- * A screen of its own on a terminal, without a cursor: what stood there before is there again afterwards, however the
- * process ends.
+ * The alternate screen of a terminal, without a cursor: the previous content is restored however the process ends.
  */
 export class LiveScreen {
   readonly #terminal: NodeJS.WriteStream
@@ -18,7 +17,7 @@ export class LiveScreen {
     if (!this.#terminal.destroyed) this.#terminal.write(LEAVE)
   }
 
-  /** `drawAgain` is called when the terminal has another size. */
+  /** `drawAgain` is called when the terminal is resized. */
   constructor(terminal: NodeJS.WriteStream, drawAgain: () => void) {
     this.#terminal = terminal
     this.#drawAgain = drawAgain
@@ -35,10 +34,10 @@ export class LiveScreen {
     return this.#terminal.rows || USUAL_HEIGHT
   }
 
-  /** Shows these lines, from the top. They are no wider than the screen. */
+  /** Shows lines from the top. They must not be wider than the screen. */
   draw(lines: readonly string[]): void {
     const shown = lines.slice(0, this.height)
-    // Before the text: behind a line that is as wide as the screen it would take the last character.
+    // Before the text: after a line of full width it would erase the last character.
     const text = shown.map((line) => `${CLEAR_LINE}${line}`).join('\n')
     this.#terminal.write(`${HOME}${text}${shown.length < this.height ? `\n${CLEAR_BELOW}` : ''}`)
   }

@@ -8,37 +8,37 @@ import { rateText } from './columns.ts'
 import { cutToWidth } from './cut-to-width.ts'
 import { LiveScreen } from './live-screen.ts'
 
-/** Where a table of streams is shown, and how. */
+/** Options of a table of streams. */
 export interface LiveTableOptions {
-  /** Tells whether a stream of that name is shown. @default all */
+  /** Returns whether to show a stream of that name. @default all */
   readonly isWanted?: ((name: string) => boolean) | undefined
-  /** Milliseconds from one look to the next. @default 1000 */
+  /** Milliseconds between samples. @default 1000 */
   readonly everyMs?: number | undefined
-  /** The terminal. On anything else nothing is shown before the end. @default standard output */
+  /** The terminal. On another output nothing is shown before the end. @default standard output */
   readonly terminal?: NodeJS.WriteStream | undefined
 }
 
-/** A table that shows what the streams of a hub do. */
+/** A table of the activity of a hub's streams. */
 export interface LiveTable {
-  /** Takes the table away, and returns it as lines of text: as it is now, as wide as the terminal, with every stream. */
+  /** Removes the table, and returns its current lines: as wide as the terminal, with every stream. */
   stop(): readonly string[]
 }
 
 const EVERY_MS = 1000
-/** Where there is no terminal. */
+/** Assumed width without a terminal. */
 const USUAL_WIDTH = 100
 const HEAD_LINES = 2
 
-/** Shows what a tap hears, on a screen of its own, until it is stopped. The tap stays. */
+/** Shows a tap's activity on the alternate screen until stopped. Does not close the tap. */
 export function showLiveTable(hub: Hub, tap: Tap, options: LiveTableOptions = {}): LiveTable {
   const { isWanted = () => true, everyMs = EVERY_MS, terminal = process.stdout } = options
   const activity = new Activity(tap, isWanted, performance.now())
   const beganMs = performance.now()
-  let activities = activity.look(beganMs)
+  let activities = activity.sample(beganMs)
   const draw = () => screen?.draw(screenLines(hub, activities, screen))
   const screen = terminal.isTTY === true ? new LiveScreen(terminal, draw) : undefined
   const timer = setInterval(() => {
-    activities = activity.look(performance.now())
+    activities = activity.sample(performance.now())
     draw()
   }, everyMs)
   draw()
@@ -46,8 +46,8 @@ export function showLiveTable(hub: Hub, tap: Tap, options: LiveTableOptions = {}
     stop() {
       clearInterval(timer)
       screen?.close()
-      // At the end the rates are those of the whole time.
-      const whole = new Activity(tap, isWanted, beganMs).look(performance.now())
+      // At the end the rates are averages over the whole time.
+      const whole = new Activity(tap, isWanted, beganMs).sample(performance.now())
       return activityLines(whole, terminal.columns || USUAL_WIDTH, Infinity)
     },
   }

@@ -6,29 +6,29 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { bundleProgram } from '../../../../test/support/bundle-program.ts'
 
-/** The command as one file, made once a test file. */
+/** The command as one file, built once per test file. */
 const command = bundleProgram(join(import.meta.dirname, '../../src/command.ts'))
 
-/** How to run the command. */
+/** Options of a run of the command. */
 export interface CliOptions {
-  /** Added to an environment without what would change the command's ways: its own variables, and those of colours. */
+  /** Added to an environment without the command's own variables and those of colours. */
   readonly env?: Readonly<Record<string, string>>
-  /** What it reads; `'open'` keeps its standard input open, for `type`. @default nothing */
+  /** Its input; `'open'` keeps its standard input open, for `type`. @default none */
   readonly input?: string
-  /** A file, or a folder, in place of `input`. */
+  /** A file or a folder instead of `input`. */
   readonly stdin?: string
   /** A file that it writes its standard output to. @default a pipe that the test reads */
   readonly stdout?: string
 }
 
-/** How the command ended. */
+/** The end of the command. */
 export interface CliEnding {
   readonly exitCode: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** The command `rivulet` in a process of its own, on pipes. It ends with the test. */
+/** The command `rivulet` in its own process, on pipes. It ends with the test. */
 export class CliProcess {
   readonly #child: ChildProcess
   readonly #closed: Promise<unknown>
@@ -71,7 +71,7 @@ export class CliProcess {
       .map((line) => JSON.parse(line))
   }
 
-  /** Writes to its standard input. Resolves when the pipe has taken it; so long as the pipe is full, it does not. */
+  /** Writes to its standard input. Resolves when the pipe has accepted it, so not while the pipe is full. */
   type(text: string): Promise<void> {
     return new Promise((resolve) => this.#child.stdin?.write(text, () => resolve()))
   }
@@ -155,7 +155,7 @@ export class CliTerminal {
   constructor(args: readonly string[], { env = {} }: CliOptions = {}, { columns, rows }: Size = SIZE) {
     const folder = mkdtempSync(join(tmpdir(), 'rivulet-terminal-'))
     const line = [process.execPath, command, ...args].map(QUOTE).join(' ')
-    // `script` of util-linux makes the terminal; `tty` says which one it is, for `resize`.
+    // `script` of util-linux makes the terminal; `tty` prints its name, for `resize`.
     const shell = `stty cols ${columns} rows ${rows}; echo "<$(tty)>"; exec ${line}`
     this.#child = spawn('script', ['-qefc', shell, join(folder, 'typescript')], {
       env: { ...environment(), TERM: 'xterm-256color', SHELL: '/bin/sh', ...env },
@@ -168,14 +168,14 @@ export class CliTerminal {
     this.#device = this.shows(/<(\S+)>\r?\n/).then(([, device = '']) => device)
     this.#device.catch(() => {})
     onTestFinished(async () => {
-      // The end of the terminal ends what runs in it.
+      // The end of the terminal ends its programs.
       this.#child.kill('SIGKILL')
       await this.#closed
       rmSync(folder, { recursive: true, force: true })
     })
   }
 
-  /** Everything that was written to the terminal, escape sequences included. */
+  /** All output to the terminal, escape sequences included. */
   get screen(): string {
     return this.#screen.replace(/^<\S+>\r?\n/, '')
   }
@@ -185,7 +185,7 @@ export class CliTerminal {
     this.#child.stdin?.write(text)
   }
 
-  /** Changes the size of the window; what runs in it gets SIGWINCH. */
+  /** Changes the size of the window; its program gets SIGWINCH. */
   async resize({ columns, rows }: Size): Promise<void> {
     const stty = spawn('stty', ['-F', await this.#device, 'cols', String(columns), 'rows', String(rows)])
     const [code] = await once(stty, 'close')
@@ -229,7 +229,7 @@ function contains(all: string, text: string | RegExp): boolean {
   return typeof text === 'string' ? all.includes(text) : text.test(all)
 }
 
-// `undefined` leaves a variable out. Node looks for CI, too, when it decides whether a terminal has colours.
+// `undefined` removes a variable. Node also reads CI to decide whether a terminal has colours.
 function environment(): NodeJS.ProcessEnv {
   const own = { RIVULET_URL: undefined, RIVULET_HUB: undefined, RIVULET_CONTEXT: undefined }
   const colors = {
@@ -238,7 +238,7 @@ function environment(): NodeJS.ProcessEnv {
     NODE_DISABLE_COLORS: undefined,
     CI: undefined,
   }
-  // What the user of this machine has configured is none of the tests' business.
+  // Independent of the configuration of this machine's user.
   const home = { XDG_CONFIG_HOME: join(tmpdir(), 'rivulet-no-such-folder') }
   return { ...process.env, ...own, ...colors, ...home, DEBUG: undefined }
 }

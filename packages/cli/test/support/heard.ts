@@ -1,7 +1,7 @@
 import { openHub } from 'rivulet'
 import { onTestFinished } from 'vitest'
 
-/** What a hub of the test hears on a stream. */
+/** The messages that a hub of the test receives on a stream. */
 export interface Heard {
   /** Resolves to the data of all messages so far, once there are so many. */
   take(count: number): Promise<readonly unknown[]>
@@ -11,7 +11,7 @@ export interface Heard {
 /** Subscribes with a hub of this process. Resolves when the subscription is confirmed; the hub closes with the test. */
 export async function heardOn(url: string, stream: string, name = 'default'): Promise<Heard> {
   const hub = await openHub({ transport: url, name })
-  // Tests that stop the broker mean to.
+  // Some tests stop the broker on purpose.
   hub.on('error', () => {})
   const data: unknown[] = []
   let came = () => {}

@@ -18,21 +18,21 @@ export function recordingOf(count: number, { streams = 2, stepMs = 1 } = {}): st
   return fileOf(lines)
 }
 
-/** Writes lines to a file that is gone when the test ends. */
+/** Writes lines to a file that is removed when the test ends. */
 export function fileOf(lines: readonly string[]): string {
   const file = join(temporaryFolder(), 'recording.ndjson')
   writeFileSync(file, lines.map((line) => `${line}\n`).join(''))
   return file
 }
 
-/** Reads the records of a file. Throws when a line is none, or the last one is not whole. */
+/** Reads the records of a file. Throws when a line is no record, or the last one is incomplete. */
 export function recordsIn(file: string): MessageRecord[] {
   const lines = readFileSync(file, 'utf8').split('\n')
   if (lines.pop() !== '') throw new Error('The last line is not whole.')
   return lines.map(readRecord)
 }
 
-/** What is the same in every replay: streams and data, in their order. */
+/** Returns the part that is the same in every replay: streams and data, in order. */
 export function saidIn(file: string): (readonly [stream: string, data: unknown])[] {
   return recordsIn(file).map(({ stream, data }) => [stream, data] as const)
 }

@@ -1,5 +1,5 @@
 import type { GatewayLog } from '../base/gateway-log.ts'
-import { ApiError } from '../base/problem.ts'
+import { ApiError, PROBLEMS } from '../base/problem.ts'
 import { type Caller, OPEN_CALLER } from './caller.ts'
 import type { FailedLogins } from './failed-logins.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -54,11 +54,12 @@ export function basicCaller(authorization: string, access: Access, head: Request
     ? decodeBasic(authorization.slice('basic '.length))
     : undefined
   if (credentials === undefined) throw unauthenticated(head)
-  if (isCrossSite(head, access)) throw new ApiError('crossSite')
+  if (isCrossSite(head, access)) throw new ApiError(PROBLEMS.crossSite)
   const { sid, secret } = credentials
   const attempt = { clientAddress: addressOf(head, access), sid }
   const waitMs = failedLogins.waitMs(attempt, nowMs)
-  if (waitMs > 0) throw new ApiError('tooManyFailures', { 'retry-after': String(Math.ceil(waitMs / 1000)) })
+  if (waitMs > 0)
+    throw new ApiError(PROBLEMS.tooManyFailures, { 'retry-after': String(Math.ceil(waitMs / 1000)) })
   const key = keys.verify(sid, secret)
   if (key !== undefined) return key.caller
   failedLogins.add(attempt, keys.has(sid) ? sid : undefined, nowMs)
@@ -73,7 +74,7 @@ function addressOf({ clientAddress, header }: RequestHead, { publicUrl }: Access
 
 async function tokenCaller(token: string, access: Access, nowMs: number): Promise<Caller> {
   const result = await callerOfToken(token, access, nowMs)
-  if (!result.ok) throw new ApiError('unauthenticated', WRONG_TOKEN)
+  if (!result.ok) throw new ApiError(PROBLEMS.unauthenticated, WRONG_TOKEN)
   return result.caller.identity === undefined ? result.caller : withoutManaging(result.caller)
 }
 
@@ -100,7 +101,7 @@ function withoutManaging(caller: Caller): Caller {
 
 /** A browser that was asked for a password would keep it, and send it for pages of any site. */
 function unauthenticated(head: RequestHead): ApiError {
-  return new ApiError('unauthenticated', isFromBrowser(head) ? BEARER : BASIC)
+  return new ApiError(PROBLEMS.unauthenticated, isFromBrowser(head) ? BEARER : BASIC)
 }
 
 /** Tells whether a page of another site had the request sent. Without its origin it can't be a listed one. */

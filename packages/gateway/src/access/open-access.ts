@@ -1,5 +1,5 @@
 import type { GatewayLog } from '../base/gateway-log.ts'
-import { ApiError } from '../base/problem.ts'
+import { ApiError, PROBLEMS } from '../base/problem.ts'
 
 const OWN_NAMES = ['localhost', '127.0.0.1', '[::1]']
 const HARMLESS_SITES = ['same-origin', 'none']
@@ -15,15 +15,15 @@ export function openAccess(
 ): (request: Pick<Request, 'url' | 'headers'>) => void {
   const hosts = new Set([...OWN_NAMES, ...allowedHosts.map((host) => host.toLowerCase())])
   return (request) => {
-    if (isForwarded(request.headers)) throw new ApiError('forwarded')
+    if (isForwarded(request.headers)) throw new ApiError(PROBLEMS.forwarded)
     const { hostname, origin: own } = new URL(request.url)
     const origin = request.headers.get('origin')
     const site = request.headers.get('sec-fetch-site')
     const isListed = origin !== null && corsOrigins.includes(origin)
     const isForeign = origin !== null && origin !== own
     const isCrossSite = site !== null && !HARMLESS_SITES.includes(site)
-    if (!hosts.has(hostname)) throw new ApiError('foreignSite')
-    if (!isListed && (isForeign || isCrossSite)) throw new ApiError('foreignSite')
+    if (!hosts.has(hostname)) throw new ApiError(PROBLEMS.foreignSite)
+    if (!isListed && (isForeign || isCrossSite)) throw new ApiError(PROBLEMS.foreignSite)
   }
 }
 

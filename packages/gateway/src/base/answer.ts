@@ -1,6 +1,6 @@
 import { RivuletError } from 'rivulet'
 import type { GatewayLog } from './gateway-log.ts'
-import { ApiError, PROBLEMS, type ProblemName, problemBody } from './problem.ts'
+import { ApiError, PROBLEMS, type Problem, type WriteProblem, writeProblem } from './problem.ts'
 
 /** An answer to a request, before a server writes it. */
 export interface Answer {
@@ -39,20 +39,14 @@ export function otherAnswer(body: Answer['body'], headers: Headers): Answer {
 }
 
 /** Answers a request that failed. */
-export function problemAnswer(problem: ProblemName, headers?: Headers): Answer {
-  const { status } = PROBLEMS[problem]
+export function problemAnswer(problem: Problem, headers?: Headers, write = writeProblem): Answer {
   const all = headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }
-  return { status, headers: all, body: problemBody(problem) }
+  return { status: problem.status, headers: all, body: write(problem) }
 }
 
-/** Answers while the gateway or its broker is away. */
-export function unavailableAnswer(): Answer {
-  return problemAnswer('unavailable', { 'retry-after': '2' })
-}
-
-/** Gives the answer to an error that a handler threw, or `undefined` for one that is not about the request. */
-function answerToError(error: unknown): Answer | undefined {
-  return error instanceof ApiError ? problemAnswer(error.problem, error.headers) : undefined
+/** Makes the error of a gateway that is away, or whose broker is. */
+export function unavailable(): ApiError {
+  return new ApiError(PROBLEMS.unavailable, { 'retry-after': '2' })
 }
 
 /** Makes a web response of an answer. */
@@ -62,37 +56,41 @@ export function responseOf({ status, headers, body }: Answer): Response {
 
 /** The fields of the log's line about a request. */
 export interface LogLine {
+  /** The name of the route. */
   readonly route: string
+  /** The method of the request. */
   readonly method: string
   /** The sid of the key, once it is known. */
-  key?: string
+  key?: string | undefined
   /** The identity in an access token, once it is known. */
   identity?: string | undefined
   /** The status of the answer, at the end. */
-  status?: number
+  status?: number | undefined
 }
 
-/** Runs a handler, turns a thrown error into an answer, and logs one line. */
+/** Runs a handler, turns a thrown error into an answer, and logs one line. `write` writes the body of an error. */
 export function answerWith(
   log: GatewayLog,
   line: LogLine,
   handle: () => Answer | Promise<Answer>,
+  write: WriteProblem = writeProblem,
 ): Answer | Promise<Answer> {
   try {
     const answer = handle()
     if (!(answer instanceof Promise)) return logged(log, line, answer)
     return answer.then(
       (given) => logged(log, line, given),
-      (error) => failed(log, line, error),
+      (error) => failed(log, line, error, write),
     )
   } catch (error) {
-    return failed(log, line, error)
+    return failed(log, line, error, write)
   }
 }
 
 /** Answers a request whose handler has thrown, and logs its line. */
-export function failed(log: GatewayLog, line: LogLine, error: unknown): Answer {
-  return logged(log, line, answerToError(error) ?? answerToFailure(error, log, line.route))
+export function failed(log: GatewayLog, line: LogLine, error: unknown, write = writeProblem): Answer {
+  const { problem, headers } = ApiError.is(error) ? error : errorOfFailure(error, log, line.route)
+  return logged(log, line, problemAnswer(problem, headers, write))
 }
 
 /** No path, query or header: there may be a token in each. */
@@ -102,15 +100,15 @@ function logged(log: GatewayLog, line: LogLine, answer: Answer): Answer {
   return answer
 }
 
-function answerToFailure(error: unknown, log: GatewayLog, route: string): Answer {
+function errorOfFailure(error: unknown, log: GatewayLog, route: string): ApiError {
   const code = codeOf(error)
   if (code === 'HUB_CLOSED' || code === 'TRANSPORT_UNAVAILABLE') {
     log.warn({ route, code }, 'unavailable')
-    return unavailableAnswer()
+    return unavailable()
   }
   // Neither the message nor the stack: they may hold a part of the request.
   log.error({ route, code }, 'failed')
-  return problemAnswer('internal')
+  return new ApiError(PROBLEMS.internal)
 }
 
 /** Names an error by its code or class; its message may hold anything. */

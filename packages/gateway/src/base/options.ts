@@ -2,15 +2,18 @@ import { invalid } from './invalid.ts'
 
 /** What an option may be. */
 export interface Form {
+  /** Returns whether a value may stand there. */
   readonly fits: (value: unknown) => boolean
   /** In words, after "is". */
   readonly what: string
 }
 
-/** The longest time that a timer takes. */
-const MAX_NUMBER = 2 ** 31 - 1
+/** The greatest number of an option: the longest time that a timer takes. */
+export const MAX_NUMBER = 2 ** 31 - 1
 
+/** The form of a text. */
 export const TEXT: Form = { fits: (value) => typeof value === 'string', what: 'a text' }
+/** The form of a port. */
 export const PORT: Form = numberFrom(0, 65_535)
 
 /** Makes the form of a number. */
@@ -43,4 +46,10 @@ export function checkOptions<Options extends object>(
 /** Tells whether a value is an object with members, and no list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Gives a switch, which is off by default. A value that is neither may come from a file: "false" must not open a gateway. */
+export function switchOf(name: string, value: unknown = false): boolean {
+  if (typeof value !== 'boolean') throw invalid(`${name} is true or false.`)
+  return value
 }

@@ -1,11 +1,14 @@
-/** One of Twilio's error codes, with the HTTP status and the sentence that belong to it. */
+/** The HTTP status of an error, its code, and a sentence for people. */
 export interface Problem {
+  /** The code in the body; programs compare it. */
   readonly code: number
+  /** The status of HTTP. */
   readonly status: number
+  /** A fixed sentence. */
   readonly message: string
 }
 
-/** What can go wrong with a request. Messages are fixed: nothing of a request is repeated in them. */
+/** The problems of serving. Messages are fixed: nothing of a request is repeated in them. */
 export const PROBLEMS = {
   unauthenticated: { code: 20003, status: 401, message: 'Authenticate' },
   methodNotAllowed: {
@@ -13,18 +16,7 @@ export const PROBLEMS = {
     status: 405,
     message: 'Method not allowed',
   },
-  listenBySse: {
-    code: 20004,
-    status: 405,
-    message:
-      'Messages are not stored and cannot be read back. Listen with the header "Accept: text/event-stream", or publish with POST.',
-  },
   badRequest: { code: 20001, status: 400, message: 'The request cannot be read' },
-  badPage: {
-    code: 20001,
-    status: 400,
-    message: 'Invalid page. PageSize is an integer from 1 to 100; use the page URLs as they are given.',
-  },
   headersTooLarge: { code: 20001, status: 431, message: 'The URL or the headers are too large' },
   timedOut: { code: 20001, status: 408, message: 'The request took too long' },
   badExpectation: {
@@ -73,21 +65,6 @@ export const PROBLEMS = {
     status: 429,
     message: 'A connection has one event stream at a time; open another connection',
   },
-  tooManyStreams: {
-    code: 20429,
-    status: 429,
-    message: 'The service has as many streams as it may have; remove some, or see maxStreamsPerService',
-  },
-  tooManyCreations: {
-    code: 54009,
-    status: 429,
-    message: 'Rate limit exceeded: too many streams are created; see creationsPerSecond',
-  },
-  notAForm: {
-    code: 20001,
-    status: 415,
-    message: 'The body must be a form: application/x-www-form-urlencoded',
-  },
   tooManyFailures: {
     code: 20429,
     status: 429,
@@ -100,57 +77,47 @@ export const PROBLEMS = {
   },
   internal: { code: 20500, status: 500, message: 'Internal server error' },
   unavailable: { code: 20503, status: 503, message: 'Service unavailable; try again later' },
-  tooLarge: { code: 54006, status: 413, message: 'Request entity too large' },
-  badJson: { code: 54008, status: 400, message: 'Invalid JSON. Data is the JSON text of an object.' },
-  wrongSchema: { code: 54008, status: 400, message: 'Invalid JSON. Data does not match the stream.' },
-  rateLimited: { code: 54009, status: 429, message: 'Rate limit exceeded' },
-  noParameters: { code: 54010, status: 400, message: 'Ttl is missing; there is nothing else to update' },
-  badTtl: {
-    code: 54011,
-    status: 400,
-    message: 'Invalid TTL. It must either be empty or an integer between 0 and 31 536 000',
-  },
-  noData: {
-    code: 54251,
-    status: 400,
-    message: 'Data is missing. It is a field of a form (application/x-www-form-urlencoded).',
-  },
-  nameTaken: { code: 54301, status: 409, message: 'Unique name already exists' },
-  badName: {
-    code: 54302,
-    status: 400,
-    message:
-      'Invalid unique name. Expected a string with length 1-320 not matching the SID pattern [A-Z]{2}[a-f0-9]{32}',
-  },
 } as const satisfies Record<string, Problem>
 
-/** The name of a problem. */
-export type ProblemName = keyof typeof PROBLEMS
+// By a symbol that all builds share: of a package in CommonJS each entry has a class of its own.
+const IS_API_ERROR = Symbol.for('rivulet.gateway.ApiError')
 
 /** Thrown by a handler: the request is answered with that problem. */
 export class ApiError extends Error {
-  readonly problem: ProblemName
+  readonly [IS_API_ERROR] = true
+  /** The problem to answer with. */
+  readonly problem: Problem
+  /** Headers of the answer beside those of every answer, in lower case. */
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(problem: ProblemName, headers: Readonly<Record<string, string>> = {}) {
-    super(PROBLEMS[problem].message)
+  constructor(problem: Problem, headers: Readonly<Record<string, string>> = {}) {
+    super(problem.message)
     this.problem = problem
     this.headers = headers
   }
+
+  /** Returns whether a value is one, also of another build of this package. */
+  static is(value: unknown): value is ApiError {
+    return typeof value === 'object' && value !== null && IS_API_ERROR in value
+  }
 }
 
-/** Each body is written once: a flood of refusals makes no texts. */
-const BODIES: ReadonlyMap<string, string> = new Map(
-  Object.entries(PROBLEMS).map(([name, problem]) => [name, writeProblem(problem)]),
+/** Writes the body of the response to a request that failed. */
+export type WriteProblem = (problem: Problem) => string
+
+/** Writes a problem as JSON, each once: a flood of refusals makes no texts. */
+export const writeProblem: WriteProblem = writtenOnce(({ code, status, message }) =>
+  JSON.stringify({ code, message, status }),
 )
 
-/** Gives the body that Twilio answers an error with. */
-export function problemBody(problem: ProblemName): string {
-  return BODIES.get(problem) as string
-}
-
-/** Writes the body that Twilio answers an error with. */
-export function writeProblem({ code, status, message }: Problem): string {
-  const more_info = `https://www.twilio.com/docs/errors/${code}`
-  return JSON.stringify({ code, message, more_info, status })
+/** Keeps the text that a function has written for each problem. */
+export function writtenOnce(write: WriteProblem): WriteProblem {
+  const texts = new WeakMap<Problem, string>()
+  return (problem) => {
+    const known = texts.get(problem)
+    if (known !== undefined) return known
+    const text = write(problem)
+    texts.set(problem, text)
+    return text
+  }
 }

@@ -1,8 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander'
-import { LIMIT_DEFAULTS, type LimitName } from '../gateway/gateway-options.ts'
-import type { CommandOptions } from './settings.ts'
+import { LIMIT_BOUNDS } from '@rivulet/twilio'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_TOKEN_LIFE_SECONDS } from '../access/token.ts'
+import { FORMER_LIMITS, limitDefaults } from '../gateway/limits.ts'
+import type { CommandLimits, CommandOptions } from './settings.ts'
 
 const NAME = 'rivulet-gateway'
+const LIMIT_DEFAULTS = limitDefaults(LIMIT_BOUNDS)
 const EXAMPLES = `
 Examples:
   rivulet-gateway --open --playground
@@ -19,42 +22,6 @@ Signals:
                     changed; everything else stays (with --open it ends the command)
   SIGTERM, SIGINT   with --drain-seconds says that it is not ready, and goes on for so long; then tells the listeners,
                     answers what has begun, and ends; a second one ends it at once, with 130`
-
-const LIMITS: readonly [name: LimitName, flag: string, what: string][] = [
-  ['maxListenersPerKey', 'max-listeners-per-key', 'listeners that each key may have, and pages'],
-  ['maxListenersPerHolder', 'max-listeners-per-holder', 'listeners that each token or identity may have'],
-  ['maxStreamsPerService', 'max-streams-per-service', 'streams that each service may have'],
-  ['creationsPerSecond', 'creations-per-second', 'streams that may be created a second in each service'],
-  [
-    'maxConnectionsPerIdentity',
-    'max-connections-per-identity',
-    'connections of client SDKs for each identity, and pages',
-  ],
-  [
-    'maxSubscriptionsPerConnection',
-    'max-subscriptions-per-connection',
-    'streams that each connection of a client SDK, and each page, may be subscribed to',
-  ],
-  [
-    'maxPageSubscriptionsPerIdentity',
-    'max-page-subscriptions-per-identity',
-    'streams that all pages of an identity may be subscribed to',
-  ],
-  [
-    'maxConnectionWaitingBytes',
-    'max-connection-waiting-bytes',
-    'bytes that may wait for a client SDK or a page that reads slowly',
-  ],
-  ['pageRatePerSecond', 'page-rate-per-second', 'messages a second of each page on each stream'],
-  ['pageBurst', 'page-burst', 'of those messages, how many at once'],
-  ['pageMaxBytes', 'page-max-bytes', "bytes that the data of a page's message may have"],
-  [
-    'maxPageMessagesPerSecond',
-    'max-page-messages-per-second',
-    'messages a second of each page on all streams',
-  ],
-  ['maxTokenLifeSeconds', 'max-token-life-seconds', 'seconds that a token may live, up to 86400'],
-]
 
 /** Describes the command line. `name` is what it is called by. */
 export function commandLine(run: (options: CommandOptions) => Promise<void>, name = NAME): Command {
@@ -90,10 +57,51 @@ export function commandLine(run: (options: CommandOptions) => Promise<void>, nam
       '--config <file>',
       'a JSON file with services, keys and their grants, and options by their names in camelCase',
     )
-  for (const [limit, flag, what] of LIMITS) {
-    command.option(`--${flag} <number>`, `${what} (default: ${LIMIT_DEFAULTS[limit]})`, limitOf)
+  return withOperation(withMetrics(withLimits(command)))
+    .addHelpText('after', `${EXAMPLES.replaceAll(NAME, name)}\n\n${limitsHelp()}`)
+    .action(run)
+}
+
+function withLimits(command: Command): Command {
+  command
+    .option(
+      '--limit <name=number>',
+      'a limit, like pages.burst=60; repeatable; their names and defaults are listed below',
+      limitFrom,
+    )
+    .option(
+      '--max-token-life-seconds <number>',
+      `seconds that a token may live, up to 86400 (default: ${DEFAULT_TOKEN_LIFE_SECONDS})`,
+      limitOf,
+    )
+  // Hidden: a limit by its former flag is refused with its name of today.
+  for (const [former, paths] of Object.entries(FORMER_LIMITS)) {
+    const flag = former.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    command.addOption(new Option(`--${flag} <number>`).hideHelp().argParser(refuse(paths)))
   }
-  return withOperation(withMetrics(command)).addHelpText('after', EXAMPLES.replaceAll(NAME, name)).action(run)
+  return command
+}
+
+/** Refuses a former flag, and says what to write in its place. */
+function refuse(paths: readonly string[]): (value: string) => never {
+  return (value) => {
+    throw new InvalidArgumentError(`It is now ${paths.map((path) => `--limit ${path}=${value}`).join(' ')}.`)
+  }
+}
+
+function limitsHelp(): string {
+  const lines = [...LIMIT_DEFAULTS].map(([path, usual]) => `  ${path}=${usual}`)
+  return `Limits, with their defaults:\n${lines.join('\n')}`
+}
+
+/** Reads `pages.burst=60` into the limits that were read before. */
+function limitFrom(value: string, before: CommandLimits = {}): CommandLimits {
+  const [path = '', text = '', ...more] = value.split('=')
+  if (!LIMIT_DEFAULTS.has(path) || more.length > 0) {
+    throw new InvalidArgumentError('It is like pages.burst=60; --help lists the limits.')
+  }
+  const [group = '', name = ''] = path.split('.')
+  return { ...before, [group]: { ...before[group], [name]: limitOf(text) } }
 }
 
 function withMetrics(command: Command): Command {

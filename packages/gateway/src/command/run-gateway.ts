@@ -1,17 +1,21 @@
-import { type Relay, relay } from '@rivulet/websocket/relay'
+import { createGateway, memoryRegistry, type StreamRegistry } from '@rivulet/twilio'
+import { type NatsRegistryOptions, openNatsRegistry } from '@rivulet/twilio/registry-nats'
 import { pino } from 'pino'
-import { createHub, type Hub, type HubConfig, type HubOptions, openHub, RivuletError } from 'rivulet'
-import { loadTransport } from 'rivulet/transport'
+import {
+  createHub,
+  type Hub,
+  type HubConfig,
+  type HubOptions,
+  loadTransport,
+  openHub,
+  RivuletError,
+} from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
 import { decodeSegment } from '../base/segment.ts'
-import { createGateway, type Gateway } from '../gateway/gateway.ts'
-import { LIMIT_NAMES } from '../gateway/gateway-options.ts'
-import { memoryRegistry } from '../registry/memory-registry.ts'
-import type { NatsRegistryOptions } from '../registry/nats-bucket.ts'
-import { openNatsRegistry } from '../registry/nats-registry.ts'
-import type { StreamRegistry } from '../registry/registry.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { type Relay, relay } from '../pages/relay/relay.ts'
 import { serve } from '../server/serve.ts'
 import { type MetricsServer, serveMetrics } from '../server/serve-metrics.ts'
 import { nameOf, type ServiceSettings } from './service-settings.ts'
@@ -176,7 +180,7 @@ function reloadKeys(gateway: Gateway, log: GatewayLog, read: () => readonly ApiK
 
 function optionsOf(settings: Settings) {
   const { keys, open, allowedHosts, playground, cors } = settings
-  const names = ['accountSid', 'publicUrl', 'twilsock', ...LIMIT_NAMES] as const
+  const names = ['accountSid', 'publicUrl', 'twilsock', 'limits', 'maxTokenLifeSeconds'] as const
   const given = names.map((name) => [name, settings[name]]).filter(([, value]) => value !== undefined)
   return { keys, open, allowedHosts, playground, corsOrigins: cors, ...Object.fromEntries(given) }
 }

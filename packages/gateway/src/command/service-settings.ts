@@ -11,6 +11,8 @@ export type ServicesSettings = Readonly<Record<string, ServiceSettings>>
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   ...{ 'nats:': 4222, 'tls:': 4222, 'mqtt:': 1883, 'mqtts:': 8883, 'mqtt+ws:': 80, 'mqtt+wss:': 443 },
   ...{ 'redis:': 6379, 'rediss:': 6379, 'valkey:': 6379, 'valkeys:': 6379 },
+  ...{ 'redis-sentinel:': 26379, 'rediss-sentinel:': 26379 },
+  ...{ 'valkey-sentinel:': 26379, 'valkeys-sentinel:': 26379 },
 }
 
 /**
@@ -65,14 +67,13 @@ export function nameOf(service: ServiceSettings): string | undefined {
 /** Servers of one cluster share everything, and so do all users of one. */
 function addressesOf(service: ServiceSettings): string[] {
   return urlsOf(service).map((url) => {
-    const { protocol, host, port, pathname } = URL.canParse(url) ? new URL(url) : EMPTY
+    // Several Sentinels in one URL; of others, opening the hub says what is wrong with them.
+    if (!URL.canParse(url)) return url
+    const { protocol, host, port, pathname } = new URL(url)
     if (host === '') return `${protocol}${pathname}`
     return `${host.toLowerCase()}${port === '' ? `:${DEFAULT_PORTS[protocol]}` : ''}`
   })
 }
-
-// Opening the hub says what is wrong with such a URL.
-const EMPTY = { protocol: '', host: '', port: '', pathname: '' }
 
 function urlsOf({ transport }: ServiceSettings): string[] {
   return [transport].flat().filter((url) => typeof url === 'string')

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { LIMIT_BOUNDS } from '@rivulet/twilio'
 import type { LimitOptions } from 'rivulet'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
 import { type Form, isObject, numberFrom, PORT } from '../base/options.ts'
-import { LIMIT_NAMES, type LimitName } from '../gateway/gateway-options.ts'
+import { limitsOf, refuseFormerLimits } from '../gateway/limits.ts'
 import { DEFAULT_SERVICE_SID } from '../gateway/services.ts'
 import { readKeys } from './key-settings.ts'
 import {
@@ -14,11 +15,11 @@ import {
   type ServicesSettings,
 } from './service-settings.ts'
 
-/** The limits that were given. */
-type Limits = { readonly [name in LimitName]?: number }
+/** The given limits by group and name. */
+export type CommandLimits = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** What the command was told, by options, environment and files together. */
-export interface Settings extends Limits {
+export interface Settings {
   readonly port: number
   readonly host: string
   readonly services: ServicesSettings
@@ -43,10 +44,12 @@ export interface Settings extends Limits {
   readonly accountSid?: string
   readonly publicUrl?: string
   readonly twilsock?: boolean
+  readonly limits: CommandLimits
+  readonly maxTokenLifeSeconds?: number
 }
 
 /** The options of the command line, as commander gives them; those that were not given are absent. */
-export interface CommandOptions extends Limits {
+export interface CommandOptions {
   readonly port?: number
   readonly host?: string
   readonly transport?: readonly string[]
@@ -72,6 +75,8 @@ export interface CommandOptions extends Limits {
   readonly logLevel?: string
   readonly metricsPort?: number
   readonly metricsHost?: string
+  readonly limit?: CommandLimits
+  readonly maxTokenLifeSeconds?: number
   readonly config?: string
 }
 
@@ -93,7 +98,8 @@ const CONFIG_FIELDS = [
     'drainSeconds',
     'ratePerSecond',
     'burst',
-    ...LIMIT_NAMES,
+    'limits',
+    'maxTokenLifeSeconds',
   ],
 ]
 
@@ -150,7 +156,7 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     publicUrl: options.publicUrl,
     twilsock: options.twilsock === false ? false : undefined,
     pages: options.pages === false ? false : undefined,
-    ...Object.fromEntries(LIMIT_NAMES.map((name) => [name, options[name]])),
+    maxTokenLifeSeconds: options.maxTokenLifeSeconds,
   }
   const defaults = {
     ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
@@ -160,6 +166,7 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     ...defaults,
     ...config,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    limits: mergedLimits(config.limits as CommandLimits | undefined, options.limit),
     services: limitedBy(limitOf(options, config), servicesOf(options, config, environment)),
     keys: readKeys({
       lines: [...(options.key ?? []), ...(environment.RIVULET_GATEWAY_KEYS ?? '').split(/\s+/)],
@@ -178,6 +185,7 @@ function readConfig(file: string): Config {
     throw invalid(`The file ${file} can't be read as JSON.`)
   }
   if (!isObject(config)) throw invalid(`The file ${file} holds no JSON object.`)
+  refuseFormerLimits(config)
   const stray = Object.keys(config).find((field) => !CONFIG_FIELDS.includes(field))
   if (stray !== undefined) {
     throw invalid(`The file ${file} has an unknown field; there are ${CONFIG_FIELDS.join(', ')}.`)
@@ -185,7 +193,14 @@ function readConfig(file: string): Config {
   for (const [field, { fits, what }] of Object.entries(CONFIG_FORMS)) {
     if (config[field] !== undefined && !fits(config[field])) throw invalid(`In ${file}, ${field} is ${what}.`)
   }
+  limitsOf(config.limits, LIMIT_BOUNDS)
   return config
+}
+
+/** Puts the limits of the command line over those of the file. */
+function mergedLimits(file: CommandLimits = {}, given: CommandLimits = {}): CommandLimits {
+  const groups = Object.entries(given).map(([group, limits]) => [group, { ...file[group], ...limits }])
+  return { ...file, ...Object.fromEntries(groups) }
 }
 
 /** Gives the limit of streams, as far as an option or the file tells it. */

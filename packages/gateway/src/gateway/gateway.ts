@@ -1,21 +1,19 @@
-import type { PageHandler, PageSocket } from '@rivulet/websocket/relay'
+import { MAX_MESSAGE_BYTES } from '@rivulet/websocket/protocol'
 import type { Hub, RivuletError } from 'rivulet'
+import { basicCaller } from '../access/authentication.ts'
 import type { ApiKey } from '../access/key-ring.ts'
 import { type NoteForwarding, warnOfForwarding } from '../access/open-access.ts'
-import { type Answer, unavailableAnswer } from '../base/answer.ts'
+import { MAX_TOKEN_LENGTH, TOO_LONG, type TokenResult, verifyAccessToken } from '../access/token.ts'
+import { type Answer, problemAnswer, unavailable } from '../base/answer.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
-import { Listening, type ListeningCounts } from '../http/listening.ts'
-import { type DirectPublish, makeDirectPublish } from '../http/publishing.ts'
+import type { DirectPublish } from '../http/direct-publish.ts'
+import type { Protocol, ProtocolCounts, ProtocolHost } from '../http/protocol.ts'
 import { HEALTH_PATHS, makeRouter, PAGE_PATH } from '../http/router.ts'
-import { ServicesApi } from '../http/services-api.ts'
-import { StreamsApi } from '../http/streams-api.ts'
+import type { SocketEndpoint } from '../http/socket-endpoint.ts'
 import { PageGate } from '../pages/page-gate.ts'
 import { type PageRequest, pageCheck } from '../pages/page-request.ts'
-import { LiveStreams } from '../streams/live-streams.ts'
-import { StreamService } from '../streams/stream-service.ts'
-import { type ConnectionCounts, Connections } from '../twilsock/connections.ts'
-import type { TwilsockHandler, TwilsockSocket } from '../twilsock/socket.ts'
+import type { PageHandler, PageSocket } from '../pages/session.ts'
 import {
   type GatewayOptions,
   type ResolvedGatewayOptions,
@@ -23,8 +21,8 @@ import {
   warnOfShortSecrets,
 } from './gateway-options.ts'
 
-/** How many listen, and what became of the messages to listeners and client SDKs and of the frames to pages. */
-export interface GatewayCounts extends ListeningCounts, ConnectionCounts {
+/** The number of clients, of the messages to listeners and client SDKs, and of the frames to pages. */
+export interface GatewayCounts extends ProtocolCounts {
   /** How many pages there are. */
   readonly pages: number
   /** How many streams they are subscribed to, in all. */
@@ -65,13 +63,8 @@ export interface Gateway {
   setKeys(keys: readonly ApiKey[]): void
   /** The paths that tell whether it is up, for servers that let load balancers ask for them without a `Host`. */
   readonly healthPaths: readonly string[]
-  /** The path at which servers take the WebSockets of client SDKs, or `undefined` when they are not served. */
-  readonly twilsockPath: string | undefined
-  /**
-   * Takes over a WebSocket that a server has accepted at `twilsockPath`, without a subprotocol and for messages of
-   * at most 1 MiB. The server tells what comes of it by the methods given. Its first message carries the token.
-   */
-  acceptTwilsock(socket: TwilsockSocket): TwilsockHandler
+  /** The paths at which servers take WebSockets: that of pages, and those of the protocol. */
+  readonly sockets: readonly SocketEndpoint[]
   /** The path at which servers take the WebSockets of pages, or `undefined` without a relay. */
   readonly pagePath: string | undefined
   /**
@@ -95,22 +88,28 @@ export interface Gateway {
 }
 
 /**
- * Puts hubs behind Twilio Sync's HTTP API, as a web-standard handler: mount `gateway.fetch` in a server, or give
- * the gateway to `serve`. Throws `INVALID_OPTIONS`.
+ * Puts hubs behind HTTP and WebSockets: pages where there is a relay, and a protocol where one is given. Mount
+ * `gateway.fetch` in a server, or give the gateway to `serve`. Throws `INVALID_OPTIONS`.
  */
 export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(resolveOptions(options))
 }
 
+const NO_PROTOCOL: ProtocolCounts = Object.freeze({
+  listeners: 0,
+  connections: 0,
+  subscriptions: 0,
+  sent: 0,
+  dropped: 0,
+})
 const NO_PAGES = Object.freeze({ pages: 0, joins: 0, received: 0, sent: 0, dropped: 0, refused: 0 })
 
+/** Pages, and one protocol beside them. */
 class HttpGateway implements Gateway {
   readonly fetch: Gateway['fetch']
   readonly publish: DirectPublish
   readonly #options: ResolvedGatewayOptions
-  readonly #live: LiveStreams
-  readonly #listening: Listening
-  readonly #connections: Connections
+  readonly #protocol: Protocol | undefined
   /** Only with a relay: where there is none, a worker may not draw the chance that pages need. */
   readonly #pages: PageGate | undefined
   readonly #checkPage: ReturnType<typeof pageCheck>
@@ -121,23 +120,17 @@ class HttpGateway implements Gateway {
   #isClosed = false
 
   constructor(options: ResolvedGatewayOptions) {
-    const { registry, services, accountSid, log } = options
+    const { services, log } = options
     this.#options = options
-    this.#live = new LiveStreams(services, registry)
-    const service = new StreamService(registry, this.#live, options)
-    this.#listening = new Listening(service, options)
     const isClosed = () => this.#isClosed
     const noteForwarding = options.publicUrl === undefined ? warnOfForwarding(log) : () => {}
     this.#noteForwarding = noteForwarding
-    this.publish = makeDirectPublish(options, service, isClosed, noteForwarding)
-    this.#connections = new Connections(service, { ...options, epoch: () => registry.epoch })
+    this.#protocol = options.protocol?.(hostOf(options, isClosed, noteForwarding))
+    this.publish = this.#protocol?.publish ?? (() => undefined)
     this.#pages = options.relays.size > 0 ? new PageGate(options) : undefined
     this.#checkPage = pageCheck(options)
     this.#router = makeRouter(options, {
-      service,
-      streams: new StreamsApi(service, registry, accountSid),
-      services: new ServicesApi(options),
-      listening: this.#listening,
+      protocol: this.#protocol,
       pages: this.pagePath === undefined ? undefined : this,
       isClosed,
       isDraining: () => this.#isDraining,
@@ -156,13 +149,13 @@ class HttpGateway implements Gateway {
   }
 
   get counts(): GatewayCounts {
-    const listening = this.#listening.counts
-    const connections = this.#connections.snapshot
+    const protocol = this.#protocol?.counts ?? NO_PROTOCOL
     const pages = this.#pages?.counts ?? NO_PAGES
     return {
-      ...{ ...connections, ...pages, listeners: listening.listeners },
-      sent: listening.sent + connections.sent + pages.sent,
-      dropped: listening.dropped + connections.dropped + pages.dropped,
+      ...protocol,
+      ...pages,
+      sent: protocol.sent + pages.sent,
+      dropped: protocol.dropped + pages.dropped,
     }
   }
 
@@ -170,12 +163,17 @@ class HttpGateway implements Gateway {
     return HEALTH_PATHS.map((path) => `${this.#options.basePath}${path}`)
   }
 
-  get twilsockPath(): string | undefined {
-    return this.#options.twilsock ? `${this.#options.basePath}/v3/wsconnect` : undefined
-  }
-
-  acceptTwilsock(socket: TwilsockSocket): TwilsockHandler {
-    return this.#connections.accept(socket)
+  get sockets(): readonly SocketEndpoint[] {
+    const { basePath } = this.#options
+    const own = (this.#protocol?.sockets ?? []).map((endpoint) => below(basePath, endpoint))
+    if (this.pagePath === undefined) return own
+    const pages: SocketEndpoint = {
+      path: this.pagePath,
+      maxMessageBytes: MAX_MESSAGE_BYTES,
+      check: (request) => this.checkPage(request),
+      accept: (socket) => this.acceptPage(socket),
+    }
+    return [...own, pages]
   }
 
   get pagePath(): string | undefined {
@@ -183,7 +181,7 @@ class HttpGateway implements Gateway {
   }
 
   checkPage(request: PageRequest): Answer | undefined {
-    if (this.#isClosed) return unavailableAnswer()
+    if (this.#isClosed) return answerUnavailable()
     this.#noteForwarding((name) => request.headers.get(name) ?? undefined)
     return this.#checkPage(request)
   }
@@ -199,8 +197,7 @@ class HttpGateway implements Gateway {
     if (keys.length === 0) throw invalid('There are no keys; give at least one.')
     const sids = this.#options.keys.replace(keys)
     warnOfShortSecrets(this.#options.keys, this.#options.log)
-    this.#listening.endOf(sids)
-    this.#connections.endOf(sids)
+    this.#protocol?.endOf(sids)
     this.#pages?.endOf(sids)
   }
 
@@ -211,12 +208,55 @@ class HttpGateway implements Gateway {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#connections.close()
+    const closed = this.#protocol?.close()
     this.#pages?.close()
-    this.#live.close()
     for (const unwatch of this.#unwatch) unwatch()
-    await this.#options.registry.close()
+    await closed
   }
+}
+
+function below(basePath: string, endpoint: SocketEndpoint): SocketEndpoint {
+  return {
+    path: `${basePath}${endpoint.path}`,
+    maxMessageBytes: endpoint.maxMessageBytes,
+    ...(endpoint.check !== undefined && { check: (request) => endpoint.check?.(request) }),
+    accept: (socket) => endpoint.accept(socket),
+  }
+}
+
+/** Gives a protocol its view of the gateway. */
+function hostOf(
+  options: ResolvedGatewayOptions,
+  isClosed: () => boolean,
+  noteForwarding: NoteForwarding,
+): ProtocolHost {
+  const { services, accountSid, basePath, isOpen, log } = options
+  return {
+    services,
+    accountSid,
+    basePath,
+    isOpen,
+    log,
+    isClosed,
+    noteForwarding,
+    basicCaller: (authorization, head) => basicCaller(authorization, options, head, Date.now()),
+    verifyAccessToken: (token) => verifyToken(token, options),
+  }
+}
+
+async function verifyToken(token: unknown, options: ResolvedGatewayOptions): Promise<TokenResult> {
+  const { keys, services, maxTokenLifeSeconds, log } = options
+  if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return { ok: false, reason: 'invalid' }
+  const { accountSid } = keys
+  const nowMs = Date.now()
+  const result = await verifyAccessToken(token, keys, services, accountSid, nowMs, maxTokenLifeSeconds)
+  if (!result.ok && result.reason === 'tooLong') log.warn({ maxTokenLifeSeconds }, TOO_LONG)
+  return result
+}
+
+function answerUnavailable(): Answer {
+  const { problem, headers } = unavailable()
+  return problemAnswer(problem, headers)
 }
 
 /**

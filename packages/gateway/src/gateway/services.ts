@@ -1,6 +1,6 @@
-import type { Relay } from '@rivulet/websocket/relay'
 import type { Hub } from 'rivulet'
 import { invalid } from '../base/invalid.ts'
+import type { Relay } from '../pages/relay/relay.ts'
 
 /** The options that say which hubs there are, and which of them pages may join. */
 export interface ServicesOptions {

@@ -1,4 +1,5 @@
 import { type Answer, otherAnswer, problemAnswer } from '../base/answer.ts'
+import { PROBLEMS } from '../base/problem.ts'
 
 // Nothing but the page's own script and style, and the gateway itself.
 const POLICY =
@@ -20,7 +21,7 @@ export const PLAYGROUND_PATHS: readonly string[] = Object.keys(FILES)
 export async function playgroundFile(path: string, hubName: string): Promise<Answer> {
   const [file, type] = FILES[path] ?? []
   const content = file === undefined ? undefined : await read(file)
-  if (content === undefined || type === undefined) return problemAnswer('notFound')
+  if (content === undefined || type === undefined) return problemAnswer(PROBLEMS.notFound)
   const body = path === PAGE ? content.replace('data-hub="default"', `data-hub="${hubName}"`) : content
   return otherAnswer(body, {
     'content-type': type,

@@ -1,21 +1,36 @@
-import type { PageHello, PageRefusal, PageSession, Relay } from '@rivulet/websocket/relay'
 import type { Hub } from 'rivulet'
 import { type Access, callerOfToken } from '../access/authentication.ts'
 import { type Caller, OPEN_CALLER } from '../access/caller.ts'
 import type { Action } from '../access/grant.ts'
 import { MAX_TOKEN_LENGTH } from '../access/token.ts'
-import { NameCounts } from '../base/name-counts.ts'
+import { MAX_NUMBER } from '../base/options.ts'
+import { Quota } from '../sessions/quota.ts'
+import type { Relay } from './relay/relay.ts'
+import type { PageHello, PageRefusal, PageSession } from './session.ts'
 
-/** What is needed to let pages in. */
+/** The settings that let pages in. */
 export interface PageAccessOptions extends Access {
   readonly services: ReadonlyMap<string, Hub>
   /** The relay of each service that pages may join, by the service's sid. */
   readonly relays: ReadonlyMap<string, Relay>
-  readonly maxListenersPerKey: number
-  readonly maxConnectionsPerIdentity: number
+  readonly limits: { readonly pages: PageAccessLimits }
 }
 
-/** What a page may do, with the key behind it. */
+/** How many pages there may be. */
+export interface PageAccessLimits {
+  /** How many pages each key may have at once. @default 2000 */
+  readonly maxPerKey: number
+  /** How many pages each identity may have at once. @default 20 */
+  readonly maxPerIdentity: number
+}
+
+/** Least value, default and greatest value of each limit. */
+export const PAGE_ACCESS_BOUNDS = {
+  maxPerKey: [1, 2_000, MAX_NUMBER],
+  maxPerIdentity: [1, 20, MAX_NUMBER],
+} as const
+
+/** A session of a page, with the key behind its token. */
 export interface KeyedSession extends PageSession {
   readonly keySid: string
 }
@@ -27,17 +42,19 @@ const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
 /** Without keys everybody may do everything, so there is nothing to protect. */
 const OPEN_KEY = new TextEncoder().encode('open')
 
-/** Finds out who a page is and what it may do, and counts the pages of each key and identity. */
+/** Authenticates pages, and counts those of each key and identity. */
 export class PageAccess {
   readonly #options: PageAccessOptions
   /** The sid of the service of each hub that pages may join. */
   readonly #sids: ReadonlyMap<string, string>
   readonly #prefixKeys = new WeakMap<Uint8Array, Promise<Uint8Array>>()
-  readonly #perKey = new NameCounts()
-  readonly #perIdentity = new NameCounts()
+  readonly #perKey: Quota
+  readonly #perIdentity: Quota
 
   constructor(options: PageAccessOptions) {
     this.#options = options
+    this.#perKey = new Quota(options.limits.pages.maxPerKey)
+    this.#perIdentity = new Quota(options.limits.pages.maxPerIdentity)
     const { services, relays } = options
     this.#sids = new Map([...relays.keys()].map((sid) => [(services.get(sid) as Hub).name, sid]))
   }
@@ -50,7 +67,7 @@ export class PageAccess {
     const found = this.#options.isOpen ? OPEN_CALLER : await this.#callerOf(token)
     if ('refused' in found) return found
     const sid = this.#sids.get(hub)
-    // Nobody learns the names of hubs by trying.
+    // One answer for both, so that the names of hubs cannot be found by trying.
     if (sid === undefined || !mayPublishOrListen(found, sid)) {
       return refused('There is no such hub here, or the token allows nothing on it')
     }
@@ -58,7 +75,7 @@ export class PageAccess {
     // The key may have been replaced meanwhile, when this page was none yet that could be ended.
     if (!mayPublishOrListen(found, sid)) return { refused: 'The key has changed', isFinal: false }
     const identity = identityOf(found, current as KeyedSession | undefined)
-    if (!this.#hasRoom(found, identity, current as KeyedSession | undefined)) {
+    if (!this.#hasCapacity(found, identity, current as KeyedSession | undefined)) {
       return { refused: 'This token, identity or key has as many pages as it may have', isFinal: false }
     }
     return this.#sessionOf(found, sid, identity, prefixKey)
@@ -86,12 +103,10 @@ export class PageAccess {
     return prefixKey
   }
 
-  #hasRoom({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
-    const { maxListenersPerKey, maxConnectionsPerIdentity } = this.#options
-    // The page counts already; what it was makes room as soon as it is replaced.
+  #hasCapacity({ keySid }: Caller, identity: string, current: KeyedSession | undefined): boolean {
+    // The page counts already; its session so far ends as soon as it is replaced.
     if (current?.identity === identity && current.keySid === keySid) return true
-    if (this.#perKey.of(keySid) >= maxListenersPerKey) return false
-    return this.#perIdentity.of(identity) < maxConnectionsPerIdentity
+    return !this.#perKey.isUsedUp(keySid) && !this.#perIdentity.isUsedUp(identity)
   }
 
   #sessionOf(caller: Caller, sid: string, identity: string, prefixKey: Uint8Array): KeyedSession {
@@ -132,6 +147,6 @@ function identityOf(caller: Caller, current: KeyedSession | undefined): string {
   const user = caller.identity ?? caller.subject
   if (user !== undefined) return `${caller.keySid}/${user}`
   if (current?.keySid === caller.keySid) return current.identity
-  // Without keys nobody is known: each page is somebody else.
+  // Without keys no page is known, so each has an identity of its own.
   return caller === OPEN_CALLER ? crypto.randomUUID() : caller.holder
 }

@@ -1,23 +1,19 @@
-import {
-  type PageCounts,
-  type PageHandler,
-  type PageSocket,
-  type Pages,
-  servePages,
-} from '@rivulet/websocket/relay'
 import type { GatewayLog } from '../base/gateway-log.ts'
-import { type KeyedSession, PageAccess, type PageAccessOptions } from './page-access.ts'
+import {
+  type KeyedSession,
+  PageAccess,
+  type PageAccessLimits,
+  type PageAccessOptions,
+} from './page-access.ts'
+import type { PageCounts } from './page-counts.ts'
+import { type Pages, servePages } from './pages.ts'
+import type { PageLimits } from './pages-options.ts'
+import type { PageHandler, PageSocket } from './session.ts'
 
-/** How many pages there may be, and how they behave. */
+/** The settings of the pages of a gateway. */
 interface PageGateOptions extends PageAccessOptions {
   readonly log: GatewayLog
-  readonly pageRatePerSecond: number
-  readonly pageBurst: number
-  readonly pageMaxBytes: number
-  readonly maxPageMessagesPerSecond: number
-  readonly maxSubscriptionsPerConnection: number
-  readonly maxPageSubscriptionsPerIdentity: number
-  readonly maxConnectionWaitingBytes: number
+  readonly limits: { readonly pages: PageAccessLimits & PageLimits }
 }
 
 /** All pages of a gateway. */
@@ -26,15 +22,10 @@ export class PageGate {
 
   constructor(options: PageGateOptions) {
     const access = new PageAccess(options)
+    const { maxPerKey, maxPerIdentity, ...limits } = options.limits.pages
     this.#pages = servePages({
       authenticate: (hello, current) => access.authenticate(hello, current),
-      ratePerSecond: options.pageRatePerSecond,
-      burst: options.pageBurst,
-      maxBytes: options.pageMaxBytes,
-      maxMessagesPerSecond: options.maxPageMessagesPerSecond,
-      maxJoinsPerPage: options.maxSubscriptionsPerConnection,
-      maxJoinsPerIdentity: options.maxPageSubscriptionsPerIdentity,
-      maxWaitingBytes: options.maxConnectionWaitingBytes,
+      ...limits,
       log: options.log,
     })
   }
@@ -43,7 +34,7 @@ export class PageGate {
     return this.#pages.counts
   }
 
-  /** Takes a socket over. When too many pages have not said yet who they are, the oldest of them gives way. */
+  /** Takes a socket over. When there are too many pending connections, the oldest of them is evicted. */
   accept(socket: PageSocket): PageHandler {
     return this.#pages.accept(socket)
   }

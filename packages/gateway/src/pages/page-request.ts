@@ -1,12 +1,12 @@
 import { type Access, headOf, isCrossSite } from '../access/authentication.ts'
 import { openAccess } from '../access/open-access.ts'
 import { type Answer, problemAnswer } from '../base/answer.ts'
-import { ApiError, type ProblemName } from '../base/problem.ts'
+import { ApiError, PROBLEMS, type Problem } from '../base/problem.ts'
 
 /** The parts of a request for a WebSocket that are looked at before it becomes one. A web `Request` fits. */
 export type PageRequest = Pick<Request, 'url' | 'headers'>
 
-/** What decides which pages may ask. */
+/** The settings that decide which pages may connect. */
 interface PageRequestOptions extends Access {
   readonly allowedHosts: readonly string[]
 }
@@ -27,14 +27,14 @@ function problemOf(
   request: PageRequest,
   options: PageRequestOptions,
   checkOpen: ReturnType<typeof openAccess> | undefined,
-): ProblemName | undefined {
-  if (!URL.canParse(request.url)) return 'badRequest'
+): Problem | undefined {
+  if (!URL.canParse(request.url)) return PROBLEMS.badRequest
   if (checkOpen === undefined)
-    return isCrossSite(headOf(request, undefined), options) ? 'otherOrigin' : undefined
+    return isCrossSite(headOf(request, undefined), options) ? PROBLEMS.otherOrigin : undefined
   try {
     checkOpen(request)
     return undefined
   } catch (error) {
-    return error instanceof ApiError ? error.problem : 'internal'
+    return ApiError.is(error) ? error.problem : PROBLEMS.internal
   }
 }

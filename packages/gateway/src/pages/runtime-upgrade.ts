@@ -1,10 +1,12 @@
-import { MAX_MESSAGE_BYTES, type PageHandler, type PageSocket } from '@rivulet/websocket/relay'
+import { MAX_MESSAGE_BYTES } from '@rivulet/websocket/protocol'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
+import { PROBLEMS } from '../base/problem.ts'
+import type { PageHandler, PageSocket } from './session.ts'
 
 /** Takes a page's socket over. */
 export type AcceptPage = (socket: PageSocket) => PageHandler
 
-/** What Bun hands to `fetch` as its second argument. */
+/** The second argument that Bun passes to `fetch`. */
 interface BunServer {
   upgrade(request: Request, options: { readonly data: BunPage }): boolean
 }
@@ -29,8 +31,8 @@ type DenoUpgrade = (request: Request) => { readonly socket: WebSocket; readonly 
 /**
  * Takes over a request for a page's WebSocket where `fetch` itself can: in Deno and in Bun. On Node the server does
  * it, and other runtimes are answered 426. Deno bounds no message, and shows none before it is whole. The code is the
- * gateway's own: hono's adapters for this are deprecated and do not tell how many bytes wait in a socket; crossws
- * neither tells that in Deno nor can end a socket there.
+ * gateway's own: hono's adapters for this are deprecated and do not give the number of bytes that wait in a socket; crossws
+ * neither gives that in Deno nor can end a socket there.
  */
 export function upgradeRequest(request: Request, bindings: object, accept: AcceptPage): Response {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return responseOf(upgradeFirst())
@@ -43,7 +45,7 @@ export function upgradeRequest(request: Request, bindings: object, accept: Accep
 }
 
 function upgradeFirst(): Answer {
-  return problemAnswer('upgradeRequired', { upgrade: 'websocket' })
+  return problemAnswer(PROBLEMS.upgradeRequired, { upgrade: 'websocket' })
 }
 
 function upgradeInDeno(request: Request, upgrade: DenoUpgrade, accept: AcceptPage): Response {
@@ -63,7 +65,7 @@ function upgradeInDeno(request: Request, upgrade: DenoUpgrade, accept: AcceptPag
   }
   socket.onmessage = ({ data }) => handler?.receive(typeof data === 'string' ? data : new Uint8Array(data))
   socket.onclose = () => handler?.closed()
-  // It is closed then, and tells of that, too.
+  // It is closed then, too, and reports that.
   socket.onerror = () => {}
   return response
 }
@@ -72,7 +74,7 @@ function isBunServer(bindings: object): bindings is BunServer {
   return typeof (bindings as Partial<BunServer>).upgrade === 'function'
 }
 
-/** What Bun calls for each WebSocket: `Bun.serve({ fetch: gateway.fetch, websocket: bunWebSocket })`. */
+/** The handlers that Bun calls for each WebSocket: `Bun.serve({ fetch: gateway.fetch, websocket: bunWebSocket })`. */
 export const bunWebSocket = Object.freeze({
   /** Longer than the time in which a page that is silent is ended. */
   idleTimeout: 30,

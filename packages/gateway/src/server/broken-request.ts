@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Answer, problemAnswer } from '../base/answer.ts'
-import type { ProblemName } from '../base/problem.ts'
+import { PROBLEMS, type Problem } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { ClientSockets } from './client-sockets.ts'
 
@@ -16,11 +16,11 @@ export const MAX_HEADERS = 100
 export function answerBrokenRequests(server: Server, refuse: Refuse): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(socket, problemOf(error.code)))
   // A tunnel is not what this is for; without a listener Node would just hang up.
-  server.on('connect', (_request, socket) => refuse(socket, 'methodNotAllowed'))
+  server.on('connect', (_request, socket) => refuse(socket, PROBLEMS.methodNotAllowed))
 }
 
 /** Answers a connection with a problem or another answer, and ends it. */
-export type Refuse = (socket: Duplex, refusal: ProblemName | Answer) => void
+export type Refuse = (socket: Duplex, refusal: Problem | Answer) => void
 
 /**
  * Makes what refuses. A client that would take the refusal for another answer is hung up on without one. The names of
@@ -28,24 +28,24 @@ export type Refuse = (socket: Duplex, refusal: ProblemName | Answer) => void
  */
 export function refuseBy(statusNames: StatusNames, sockets: ClientSockets): Refuse {
   return (socket, refusal) => {
-    const answer = typeof refusal === 'string' ? problemAnswer(refusal) : refusal
+    const answer = 'headers' in refusal ? refusal : problemAnswer(refusal)
     if (sockets.isAnswering(socket as Socket)) socket.destroy()
     else end(socket, answer, statusNames)
   }
 }
 
 /** Answers a request with a problem, and ends its connection. */
-export function refuseRequest(outgoing: ServerResponse, problem: ProblemName): void {
+export function refuseRequest(outgoing: ServerResponse, problem: Problem): void {
   const { status, headers, body } = problemAnswer(problem)
   outgoing.writeHead(status, closing(headers, body)).end(body)
 }
 
 type StatusNames = Readonly<Record<number, string | undefined>>
 
-function problemOf(code: string | undefined): ProblemName {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'headersTooLarge'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timedOut'
-  return 'badRequest'
+function problemOf(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') return PROBLEMS.headersTooLarge
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return PROBLEMS.timedOut
+  return PROBLEMS.badRequest
 }
 
 function end(socket: Duplex, { status, headers, body }: Answer, statusNames: StatusNames): void {

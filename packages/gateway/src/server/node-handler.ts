@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { runOutside } from 'rivulet/transport'
+import { runOutside } from 'rivulet/adapter'
 import { type Answer, problemAnswer, responseOf } from '../base/answer.ts'
+import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { isOfOldProxy, isPlainHealthCheck } from './broken-request.ts'
 
@@ -21,11 +22,12 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
   }
   return (incoming, outgoing) => {
     // It would be waited for until the client gives up.
-    if (incoming.readableEnded) return write(problemAnswer('bodyTaken'), outgoing)
+    if (incoming.readableEnded) return write(problemAnswer(PROBLEMS.bodyTaken), outgoing)
     restoreUrl(incoming)
     // What has no host is answered by a name of this machine, from which it comes.
     if (isPlainHealthCheck(incoming, gateway)) incoming.headers.host = 'localhost'
-    else if (gateway.isOpen && isOfOldProxy(incoming)) return write(problemAnswer('forwarded'), outgoing)
+    else if (gateway.isOpen && isOfOldProxy(incoming))
+      return write(problemAnswer(PROBLEMS.forwarded), outgoing)
     const take = beginPublish(incoming, gateway)
     if (take === undefined) void answerByFetch(incoming, outgoing)
     else if (typeof take === 'object') write(take, outgoing)
@@ -40,7 +42,7 @@ export function toNodeHandler(gateway: Gateway): NodeHandler {
 async function fetchListenerOf(gateway: Gateway): Promise<Listener> {
   const { getRequestListener } = await import('@hono/node-server')
   return getRequestListener((request, bindings) => gateway.fetch(request, bindings), {
-    errorHandler: () => responseOf(problemAnswer('badRequest')),
+    errorHandler: () => responseOf(problemAnswer(PROBLEMS.badRequest)),
   })
 }
 

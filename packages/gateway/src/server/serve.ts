@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import { invalid } from '../base/invalid.ts'
 import { checkOptions, type Form, numberFrom, PORT, TEXT } from '../base/options.ts'
+import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import {
   answerBrokenRequests,
@@ -120,8 +121,7 @@ async function serverOf(gateway: Gateway, options: ServeOptions): Promise<NodeSe
   const refuse = refuseBy(STATUS_CODES, sockets)
   answerBrokenRequests(server, refuse)
   // Without a listener for upgrades Node answers those requests as if they asked for none.
-  if (gateway.twilsockPath === undefined && gateway.pagePath === undefined)
-    return { server, terminateAll: () => {} }
+  if (gateway.sockets.length === 0) return { server, terminateAll: () => {} }
   return { server, terminateAll: await takeUpgrades(server, gateway, { refuse, sockets }) }
 }
 
@@ -129,14 +129,14 @@ function answerRequests(server: Server, sockets: ClientSockets, gateway: Gateway
   const handle = toNodeHandler(gateway)
   server.on('request', (incoming, outgoing) => {
     sockets.answer(incoming, outgoing, () => {
-      if (hasManyHeaders(incoming)) refuseRequest(outgoing, 'headersTooLarge')
+      if (hasManyHeaders(incoming)) refuseRequest(outgoing, PROBLEMS.headersTooLarge)
       else if (isClear(incoming) || isPlainHealthCheck(incoming, gateway)) handle(incoming, outgoing)
-      else refuseRequest(outgoing, 'badRequest')
+      else refuseRequest(outgoing, PROBLEMS.badRequest)
     })
   })
   // Of any expectation but 100-continue.
   server.on('checkExpectation', (incoming, outgoing) => {
-    sockets.answer(incoming, outgoing, () => refuseRequest(outgoing, 'badExpectation'))
+    sockets.answer(incoming, outgoing, () => refuseRequest(outgoing, PROBLEMS.badExpectation))
   })
 }
 

@@ -1,11 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { MAX_MESSAGE_BYTES, MAX_STRANGER_BYTES } from '@rivulet/websocket/relay'
+import { MAX_PENDING_BYTES } from '@rivulet/websocket/protocol'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { type Answer, problemAnswer } from '../base/answer.ts'
 import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import type { SocketEndpoint, SocketHandler } from '../http/socket-endpoint.ts'
 import { hasManyHeaders, isClear, isOfOldProxy, type Refuse } from './broken-request.ts'
 import type { ClientSockets } from './client-sockets.ts'
 import { handBack, hasAllHeaders, isAnswering, isForWebSocket } from './hand-back.ts'
@@ -17,34 +18,17 @@ const MAX_CHUNKS = 2048
 // Until then what waits for a client stays in memory, though the connection does not count any more.
 const CLOSE_TIMEOUT_MS = 5000
 
-/** A WebSocket as the gateway's handlers need it. */
-interface ServedSocket {
-  send(bytes: Uint8Array): void
-  close(code: number, reason?: string): void
-  terminate(): void
-  ping(): void
-  readonly bufferedBytes: number
-}
-
-/** What handles the events of a WebSocket. */
-interface SocketHandler {
-  readonly isKnown: boolean
-  receive(message: Uint8Array | string): void
-  closed(): void
-  pong?(): void
-}
-
 /** A path whose WebSockets the gateway takes. */
 interface Endpoint {
   readonly webSockets: WebSocketServer
   /** Gives the answer to a request that is refused. */
   check(request: IncomingMessage): Answer | undefined
-  accept(socket: ServedSocket): SocketHandler
+  readonly accept: SocketEndpoint['accept']
 }
 
 /**
- * Takes the WebSockets of client SDKs and of pages at the gateway's paths for them; others are refused. Gives the
- * function that ends all that are still open.
+ * Takes WebSockets at the gateway's paths for them; others are refused. Gives the function that ends all that are
+ * still open.
  */
 export async function takeUpgrades(
   server: Server,
@@ -54,18 +38,18 @@ export async function takeUpgrades(
   const sockets = new Set<WebSocket>()
   const endpoints = await endpointsOf(gateway)
   for (const { webSockets } of endpoints.values()) {
-    webSockets.on('wsClientError', (_error, socket) => refuse(socket, 'badRequest'))
+    webSockets.on('wsClientError', (_error, socket) => refuse(socket, PROBLEMS.badRequest))
   }
   server.on('upgrade', (request, socket, head) => {
     // What is written now would come before the answers to earlier requests.
     if (clients.isAnswering(socket as Socket)) return socket.destroy()
     // Node has left out what is beyond its limit, which is this server's own: a length, or a second host.
-    if (hasManyHeaders(request)) return refuse(socket, 'headersTooLarge')
+    if (hasManyHeaders(request)) return refuse(socket, PROBLEMS.headersTooLarge)
     if (!isForWebSocket(request)) return handBack(server, request, socket, head)
-    if (!isClear(request)) return refuse(socket, 'badRequest')
+    if (!isClear(request)) return refuse(socket, PROBLEMS.badRequest)
     const endpoint = endpoints.get(pathOf(request))
-    const refusal = endpoint === undefined ? 'notFound' : endpoint.check(request)
-    if (endpoint === undefined || refusal !== undefined) return refuse(socket, refusal ?? 'notFound')
+    const refusal = endpoint === undefined ? PROBLEMS.notFound : endpoint.check(request)
+    if (endpoint === undefined || refusal !== undefined) return refuse(socket, refusal ?? PROBLEMS.notFound)
     endpoint.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       sockets.add(webSocket)
       webSocket.on('close', () => sockets.delete(webSocket))
@@ -78,7 +62,7 @@ export async function takeUpgrades(
 }
 
 /**
- * Takes the WebSockets of pages and of Twilio's client SDKs on a server of your own, beside `toNodeHandler`. Those for
+ * Takes the WebSockets of pages and of the gateway's protocol on a server of your own, beside `toNodeHandler`. Those for
  * other paths are left to other listeners of `upgrade`; where there are none they are ended, and requests that ask for
  * another protocol, as `h2c`, are answered as if they had not. A server of the package `ws` beside it needs
  * `noServer`: with a path it would refuse these.
@@ -121,28 +105,23 @@ function refuseWith(status: number, socket: Duplex): void {
 
 async function endpointsOf(gateway: Gateway): Promise<ReadonlyMap<string, Endpoint>> {
   const endpoints = new Map<string, Endpoint>()
-  const { twilsockPath, pagePath } = gateway
-  if (twilsockPath !== undefined) {
-    endpoints.set(twilsockPath, {
-      // The SDK's own frames have 13 kB at the most; publishes are as large as applications make them.
-      webSockets: await webSocketServer(1_048_576),
-      check: () => undefined,
-      accept: (socket) => gateway.acceptTwilsock(socket),
-    })
-  }
-  if (pagePath !== undefined) {
-    endpoints.set(pagePath, {
-      webSockets: await webSocketServer(MAX_MESSAGE_BYTES),
-      check: (request) => checkPage(request, gateway),
-      accept: (socket) => gateway.acceptPage(socket),
+  for (const { path, maxMessageBytes, check, accept } of gateway.sockets) {
+    endpoints.set(path, {
+      webSockets: await webSocketServer(maxMessageBytes),
+      check: (request) => check && checkBy(check, request, gateway),
+      accept,
     })
   }
   return endpoints
 }
 
-function checkPage(request: IncomingMessage, gateway: Gateway): Answer | undefined {
-  if (gateway.isOpen && isOfOldProxy(request)) return problemAnswer('forwarded')
-  return gateway.checkPage({ url: urlOf(request), headers: headersOf(request) })
+function checkBy(
+  check: NonNullable<SocketEndpoint['check']>,
+  request: IncomingMessage,
+  gateway: Gateway,
+): Answer | undefined {
+  if (gateway.isOpen && isOfOldProxy(request)) return problemAnswer(PROBLEMS.forwarded)
+  return check({ url: urlOf(request), headers: headersOf(request) })
 }
 
 async function webSocketServer(maxPayload: number): Promise<WebSocketServer> {
@@ -169,19 +148,19 @@ function bind(webSocket: WebSocket, socket: Duplex, endpoint: Endpoint): void {
   webSocket.on('close', () => handler.closed())
   // A frame that is too large, or no frame: `ws` closes the socket, and tells of that too.
   webSocket.on('error', () => {})
-  limitStrangers(webSocket, socket, handler)
+  limitPending(webSocket, socket, handler)
 }
 
 /**
- * Ends a socket that sends too much before its client has said who it is: `ws` gathers a message until it is whole,
- * whoever sends it. The bound is that of pages; client SDKs send less.
+ * Ends the socket of a pending connection that sends too much: `ws` buffers a message until it is whole, before any
+ * token is checked. The limit is that of pages; Twilio's client SDKs send less.
  */
-function limitStrangers(webSocket: WebSocket, socket: Duplex, handler: SocketHandler): void {
+function limitPending(webSocket: WebSocket, socket: Duplex, handler: SocketHandler): void {
   let bytes = 0
   const count = (chunk: Buffer) => {
     bytes += chunk.length
     if (handler.isKnown) socket.off('data', count)
-    else if (bytes > MAX_STRANGER_BYTES) webSocket.terminate()
+    else if (bytes > MAX_PENDING_BYTES) webSocket.terminate()
   }
   socket.on('data', count)
 }

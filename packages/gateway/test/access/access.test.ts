@@ -1,7 +1,7 @@
+import { createGateway, type Grant, serve } from '@rivulet/twilio'
 import { SignJWT } from 'jose'
 import { createHub } from 'rivulet'
 import { describe, expect, test } from 'vitest'
-import { createGateway, type Grant, serve } from '../../src/index.ts'
 import { ApiClient, BASIC, basic } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY, SERVICE, served, TOKEN } from '../support/served-gateway.ts'
 import { listenAt } from '../support/sse-client.ts'

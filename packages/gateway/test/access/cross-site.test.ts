@@ -1,6 +1,6 @@
+import { createGateway, type Gateway, type GatewayOptions } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createGateway, type Gateway, type GatewayOptions } from '../../src/index.ts'
 import { BASIC, basic } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY } from '../support/served-gateway.ts'
 

@@ -1,6 +1,6 @@
+import { createGateway } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createGateway } from '../../src/index.ts'
 import { ApiClient, basic } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY, served, TOKEN } from '../support/served-gateway.ts'
 

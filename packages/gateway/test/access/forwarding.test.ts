@@ -1,15 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { attachWebSockets, createGateway, type GatewayOptions, relay, toNodeHandler } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import {
-  attachWebSockets,
-  createGateway,
-  type GatewayOptions,
-  relay,
-  toNodeHandler,
-} from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { ACCOUNT_KEY, served, servedGateway } from '../support/served-gateway.ts'

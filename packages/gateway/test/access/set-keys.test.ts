@@ -1,12 +1,6 @@
+import { type ApiKey, createGateway, type Grant, memoryRegistry, type StreamRegistry } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import {
-  type ApiKey,
-  createGateway,
-  type Grant,
-  memoryRegistry,
-  type StreamRegistry,
-} from '../../src/index.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
 import { ApiClient, BASIC, basic } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY, served } from '../support/served-gateway.ts'

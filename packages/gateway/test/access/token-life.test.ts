@@ -1,12 +1,12 @@
+import { createGateway, type GatewayOptions } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createGateway, type GatewayOptions } from '../../src/index.ts'
+import { RawSdk } from '../../../twilio/test/support/raw-sdk.ts'
+import { KEYS, servedSync } from '../../../twilio/test/support/sync-client.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
 import { ApiClient } from '../support/api-client.ts'
-import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT_KEY, served } from '../support/served-gateway.ts'
 import { browserToken, pageHub, servedPages } from '../support/served-pages.ts'
-import { KEYS, servedSync } from '../support/sync-client.ts'
 
 const DAY_SECONDS = 86_400
 const TOO_LONG = [{ maxTokenLifeSeconds: 3600 }, expect.stringContaining('it lives too long')]

@@ -105,7 +105,9 @@ test('the command says in one sentence why it does not start', async () => {
     [['--port', '0', '--open', '--cors', 'app.example'], /An origin is like "https:\/\/app.example"/],
     [['--port', '0', '--open', '--registry', 'x'], /The registry is memory, nats/],
     [['--port', '0', '--open', '--registry', 'nats://ann:the-secret%@h'], /The registry is memory, nats/],
-    [['--port', '0', '--open', '--creations-per-second', '0'], /whole number from 1/],
+    [['--port', '0', '--open', '--limit', 'pages.burst=0'], /whole number from 1/],
+    [['--port', '0', '--open', '--limit', 'pages.brust=5'], /like pages.burst=60/],
+    [['--port', '0', '--open', '--page-burst', '60'], /now --limit pages.burst=60/],
   ]
   await Promise.all(
     refusals.map(async ([args, sentence]) => {
@@ -139,8 +141,8 @@ test.each<[config: object, sentence: RegExp]>([
   [{ twilsock: true }, /twilsock needs keys/],
   [{ pages: 'no' }, /pages is true or false/],
   [{ pages: false, playground: true }, /The playground needs a relay/],
-  [{ maxStreamsPerService: 0 }, /maxStreamsPerService is a whole number from 1/],
-  [{ creationsPerSecond: '20' }, /creationsPerSecond is a whole number from 1/],
+  [{ limits: { streams: { maxPerService: 0 } } }, /limits.streams.maxPerService is a whole number from 1/],
+  [{ creationsPerSecond: 20 }, /The option creationsPerSecond is now limits.streams.creationsPerSecond/],
   [{ maxListenersPerholder: 5 }, /unknown field/],
   [{ open: false, keys: [{ sid: ACCOUNT, secret: 'x', grant: [] }] }, /unknown field; there are sid/],
 ])('a file with %j is not taken for something else', async (given, sentence) => {
@@ -184,25 +186,17 @@ test('the command shows what it can be told', async () => {
     '--no-pages',
   ]
   const limits = [
-    ['--max-listeners-per-key', 2000],
-    ['--max-listeners-per-holder', 100],
-    ['--max-streams-per-service', 50_000],
-    ['--creations-per-second', 20],
-    ['--max-connections-per-identity', 20],
-    ['--max-subscriptions-per-connection', 1000],
-    ['--max-page-subscriptions-per-identity', 10_000],
-    ['--max-connection-waiting-bytes', 1_048_576],
-    ['--page-rate-per-second', 30],
-    ['--page-burst', 30],
-    ['--page-max-bytes', 4096],
-    ['--max-page-messages-per-second', 300],
     ['--max-token-life-seconds', 3600],
     ['--registry-replicas', 1],
     ['--drain-seconds', 0],
     ['--rate-per-second', 30],
     ['--burst', 30],
   ]
-  for (const option of known) expect(running.output).toContain(option)
+  for (const option of [...known, '--limit <name=number>']) expect(running.output).toContain(option)
+  for (const limit of ['pages.burst=30', 'listeners.maxPerKey=2000', 'sdk.maxSubscriptions=1000']) {
+    expect(running.output).toContain(limit)
+  }
+  expect(running.output).not.toContain('--page-burst')
   const shown = running.output.replaceAll(/\s+/g, ' ')
   for (const [flag, most] of limits) {
     expect(shown).toMatch(new RegExp(`${flag} <number> [^<]*\\(default: ${most}\\)`))

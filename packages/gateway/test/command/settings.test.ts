@@ -1,7 +1,7 @@
+import { DEFAULT_SERVICE_SID } from '@rivulet/twilio'
 import { expect, test } from 'vitest'
 import { commandLine } from '../../src/command/command-line.ts'
 import { type Settings, settingsOf } from '../../src/command/settings.ts'
-import { DEFAULT_SERVICE_SID } from '../../src/index.ts'
 import { SERVICE } from '../support/served-gateway.ts'
 import { fileWith } from '../support/temporary-file.ts'
 
@@ -20,14 +20,18 @@ async function settings(args: string[], config?: object): Promise<Settings> {
 }
 
 test('limits are told by options and by the file, where options count more', async () => {
-  const given = await settings(['--creations-per-second', '7', '--max-streams-per-service', '8'], {
-    ...{ maxStreamsPerService: 9, maxConnectionWaitingBytes: 10, maxListenersPerHolder: 11 },
+  const flags = ['--limit', 'streams.creationsPerSecond=7', '--limit', 'streams.maxPerService=8']
+  const limits = {
+    streams: { maxPerService: 9 },
+    sdk: { maxWaitingBytes: 10 },
+    listeners: { maxPerHolder: 11 },
+  }
+  expect((await settings(flags, { limits })).limits).toEqual({
+    streams: { creationsPerSecond: 7, maxPerService: 8 },
+    sdk: { maxWaitingBytes: 10 },
+    listeners: { maxPerHolder: 11 },
   })
-  expect(given).toMatchObject({
-    ...{ creationsPerSecond: 7, maxStreamsPerService: 8 },
-    ...{ maxConnectionWaitingBytes: 10, maxListenersPerHolder: 11 },
-  })
-  expect(given).not.toHaveProperty('maxConnectionsPerIdentity')
+  expect((await settings([])).limits).toEqual({})
 })
 
 test('messages on a stream have the limit that options or the file give, unless their service has its own', async () => {

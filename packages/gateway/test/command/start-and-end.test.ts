@@ -1,7 +1,7 @@
 import { Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { expect, onTestFinished, test } from 'vitest'
-import { startNats, startNatsCluster } from '../../../../test/support/brokers.ts'
+import { haveLeader, startNats, startNatsCluster } from '../../../../test/support/brokers.ts'
 import { startProxy } from '../../../../test/support/fault-proxy.ts'
 import { waitFor } from '../../../../test/support/wait-for.ts'
 import { ApiClient } from '../support/api-client.ts'
@@ -49,6 +49,7 @@ test('a bucket on three servers outlives one of them, for running gateways and f
   expect(streamInfo.config.num_replicas).toBe(3)
   const leader = cluster.find(({ url }) => streamInfo.cluster?.leader === `rivulet-${new URL(url).port}`)
   await leader?.kill()
+  await haveLeader(cluster.filter((broker) => broker !== leader))
 
   await waitFor(async () => expect((await api.create({ UniqueName: 'b' })).status).toBe(201), 60_000)
   const later = new ApiClient(await new GatewayProcess([...ARGS, ...servers, ...registry], KEYS).url())

@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { attachWebSockets, createGateway, relay, toNodeHandler } from '@rivulet/gateway'
 import { memoryBus } from '@rivulet/memory'
+import { attachWebSockets, createGateway, relay, toNodeHandler } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { WebSocket } from 'ws'
 import { namesOfKept, type RequestStore } from '../../../../test/support/kept-stores.ts'
@@ -19,7 +19,13 @@ const stores: WeakRef<RequestStore>[] = []
 
 const bridge = relay(memoryBus().transport())
 const hub = createHub({ transport: bridge })
-const gateway = createGateway({ hub, keys: [KEY], relay: bridge, heartbeatMs: 10, basePath: '/sync' })
+const gateway = createGateway({
+  hub,
+  keys: [KEY],
+  relay: bridge,
+  limits: { listeners: { heartbeatMs: 10 } },
+  basePath: '/sync',
+})
 const server = createServer(toNodeHandler(gateway))
 await attachWebSockets(server, gateway)
 inRequests()

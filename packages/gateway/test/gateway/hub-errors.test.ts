@@ -1,6 +1,6 @@
+import { createGateway, type GatewayOptions } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createGateway, type GatewayOptions } from '../../src/index.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 
 /** Has a subscriber of the service throw at the hub of a gateway. Gives what the console was told. */

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type Gateway, toNodeHandler } from '@rivulet/twilio'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { waitFor } from '../../../../test/support/wait-for.ts'
-import { type Gateway, toNodeHandler } from '../../src/index.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
@@ -16,7 +16,7 @@ async function servedTwice() {
   let answered = 0
   const log = { debug: () => answered++, info() {}, warn() {}, error() {} }
   // A plain server may have stopped reading: only by what it sends does it find out that a client is gone.
-  const context = await served({ log, heartbeatMs: 50 })
+  const context = await served({ log, limits: { listeners: { heartbeatMs: 50 } } })
   const api = new ApiClient(context.url)
   await api.create({ UniqueName: 'a' })
   const before = answered

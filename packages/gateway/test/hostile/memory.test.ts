@@ -65,7 +65,7 @@ describe('memory', () => {
 
   test('is shared by listeners that read slowly, and what they get and lose is counted', async () => {
     // More than the kernel takes at once, so that a copy for each would stay in this process's memory.
-    const gateway = await MeasuredGateway.start({ maxWaitingBytes: 4_194_304 })
+    const gateway = await MeasuredGateway.start({ limits: { listeners: { maxWaitingBytes: 4_194_304 } } })
     const api = new ApiClient(gateway.url)
     await api.create({ UniqueName: 'a' })
     const headers = { ...BASIC, Accept: 'text/event-stream' }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { KEYS } from '../../../twilio/test/support/sync-client.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { allAnswers, type RawAnswer, sendRaw } from '../support/raw-http.ts'
 import { SERVICE, served } from '../support/served-gateway.ts'
-import { KEYS } from '../support/sync-client.ts'
 
 const MESSAGES = `/v1/Services/${SERVICE}/Streams/a/Messages`
 const AUTHORIZATION = `Authorization: ${BASIC.authorization}`

@@ -29,7 +29,10 @@ test('a client that never takes its answers is hung up on, and delays nobody', a
 
 test('a listener that takes some of what waits for it, now and then, is not hung up on', async () => {
   const writeStallMs = 500
-  const { url, hub, server, gateway } = await served({ maxWaitingMessages: 4 }, { writeStallMs })
+  const { url, hub, server, gateway } = await served(
+    { limits: { listeners: { maxWaitingMessages: 4 } } },
+    { writeStallMs },
+  )
   hub.stream('a', { limit: false, maxBytes: 65_536 })
   await new ApiClient(url).create({ UniqueName: 'a' })
   const client = await RawClient.connect(server.port)

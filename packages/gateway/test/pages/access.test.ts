@@ -1,9 +1,9 @@
+import type { Grant } from '@rivulet/twilio'
 import type { Hub } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
-import type { Grant } from '../../src/index.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
-import { openRawPage } from '../support/raw-page.ts'
+import { openRawPage } from '../support/let-in-page.ts'
 import { ACCOUNT_KEY, SERVICE } from '../support/served-gateway.ts'
 import { browserToken, pageHub, readyPage, servedPages } from '../support/served-pages.ts'
 
@@ -175,7 +175,7 @@ describe('the pages of an identity', () => {
     ['that a token of Twilio’s form names', () => accessToken({ identity: 'alice' })],
     ['that a token with grants names', () => browserToken({ sub: 'alice' })],
   ])('%s are limited in number', async (_what, token) => {
-    const { url, gateway } = await servedPages({ maxConnectionsPerIdentity: 2 })
+    const { url, gateway } = await servedPages({ limits: { pages: { maxPerIdentity: 2 } } })
     const [first] = [await readyPage(url, { token }), await readyPage(url, { token })]
     const third = pageHub(url, { token })
     const errors = errorsOf(third)
@@ -188,7 +188,7 @@ describe('the pages of an identity', () => {
   })
 
   test('count for their key, too', async () => {
-    const { url } = await servedPages({ maxListenersPerKey: 1 })
+    const { url } = await servedPages({ limits: { pages: { maxPerKey: 1 } } })
     await readyPage(url, { token: () => browserToken({ sub: 'alice' }) })
     const other = pageHub(url, { token: () => browserToken({ sub: 'bob' }) })
     const errors = errorsOf(other)
@@ -196,7 +196,7 @@ describe('the pages of an identity', () => {
   })
 
   test('count no more once they are gone, however soon', async () => {
-    const { url, gateway } = await servedPages({ maxConnectionsPerIdentity: 3 })
+    const { url, gateway } = await servedPages({ limits: { pages: { maxPerIdentity: 3 } } })
     for (let n = 0; n < 10; n++) {
       const page = pageHub(url, { token: () => browserToken({ sub: 'alice' }) })
       if (n % 2 === 0) await page.ready()
@@ -215,7 +215,7 @@ test('a service that pages may not join is not there for them', async () => {
   await expect(page.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
 })
 
-test('the oldest stranger gives way when there are very many of them', async () => {
+test('the oldest pending connection is evicted when there are very many', async () => {
   const { gateway, url } = await servedPages()
   const codes: (number | undefined)[] = []
   const handlers = Array.from({ length: 2001 }, (_, index) =>

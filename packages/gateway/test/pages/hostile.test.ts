@@ -1,13 +1,13 @@
+import { encodeNumbered, encodeText, KIND } from '@rivulet/websocket/protocol'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { eventually } from '../../../../test/support/live.ts'
-import { encodeNumbered, encodeText, KIND } from '../../../websocket/src/base/protocol.ts'
-import { frameOf, topicOf as topicIn } from '../../../websocket/test/support/frames.ts'
-import type { RawPage } from '../../../websocket/test/support/raw-page.ts'
 import { accessToken, SIGNER } from '../support/access-token.ts'
+import { frameOf, topicOf as topicIn } from '../support/frames.ts'
+import { type LetInPage, openRawPage, rawPageLetIn } from '../support/let-in-page.ts'
 import { MeasuredGateway } from '../support/measured-gateway.ts'
 import { RawClient, requestText } from '../support/raw-client.ts'
-import { type LetInPage, openRawPage, rawPageLetIn } from '../support/raw-page.ts'
+import type { RawPage } from '../support/raw-page.ts'
 import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
 
@@ -95,7 +95,7 @@ describe('a page that breaks the rules', () => {
   })
 
   test('joins no more streams than it may', async () => {
-    const { url, gateway } = await servedPages({ maxSubscriptionsPerConnection: 10 })
+    const { url, gateway } = await servedPages({ limits: { pages: { maxJoinsPerPage: 10 } } })
     const page = await rawPageLetIn(url, accessToken())
     for (let id = 1; id <= 15; id++) ask(page, id, `s${id}`)
     await page.barrier()
@@ -104,7 +104,7 @@ describe('a page that breaks the rules', () => {
   })
 
   test('joins no more streams than all pages of its identity may', async () => {
-    const { url, gateway } = await servedPages({ maxPageSubscriptionsPerIdentity: 10 })
+    const { url, gateway } = await servedPages({ limits: { pages: { maxJoinsPerIdentity: 10 } } })
     const pages = [await rawPageLetIn(url, accessToken()), await rawPageLetIn(url, accessToken())]
     for (const page of pages) {
       for (let id = 1; id <= 8; id++) ask(page, id, `s${id}`)
@@ -119,7 +119,7 @@ describe('a page that breaks the rules', () => {
   })
 
   test('is an identity of its own where there are no keys', async () => {
-    const { url, gateway } = await servedPages({ open: true, maxPageSubscriptionsPerIdentity: 8 })
+    const { url, gateway } = await servedPages({ open: true, limits: { pages: { maxJoinsPerIdentity: 8 } } })
     const pages = [await rawPageLetIn(url, ''), await rawPageLetIn(url, '')]
     for (const page of pages) for (let id = 1; id <= 9; id++) ask(page, id, `s${id}`)
     for (const page of pages) await page.barrier()
@@ -127,7 +127,7 @@ describe('a page that breaks the rules', () => {
   })
 
   test('is heard no oftener than it may publish, whatever it sends', async () => {
-    const { url, hub, gateway } = await servedPages({ pageRatePerSecond: 5, pageBurst: 5 })
+    const { url, hub, gateway } = await servedPages({ limits: { pages: { ratePerSecond: 5, burst: 5 } } })
     const other = await readyPage(url, { token: () => browserToken() })
     let heard = 0
     await other.stream('a').subscribe(() => heard++).ready
@@ -193,8 +193,7 @@ describe('memory', { timeout: 120_000 }, () => {
   test('is not taken by pages that never read, and what they lose is counted', async () => {
     const gateway = await MeasuredGateway.start({
       keys: KEYS,
-      pageRatePerSecond: 100_000,
-      pageBurst: 100_000,
+      limits: { pages: { ratePerSecond: 100_000, burst: 100_000 } },
     })
     const pages = await letInAll(gateway.url)
     for (const page of pages) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/support/live.ts'
-import { hubNameOf } from '../../src/registry/stream-record.ts'
+import { hubNameOf } from '../../../twilio/src/registry/stream-record.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { browserToken, pageHub, readyPage, servedPages } from '../support/served-pages.ts'
 import { listenAt } from '../support/sse-client.ts'
@@ -50,6 +50,21 @@ describe('a page', () => {
       { event: 'messagePublished', id: sid, data: { from: 'page' } },
       { event: 'messagePublished', id: published.body.sid, data: { from: 'REST' } },
     ])
+  })
+
+  test('hears every publisher of a stream when all sides know how many there are', async () => {
+    const { url, gateway } = await servedPages({ limits: { pages: { publishers: 6 } } })
+    const limit = { publishers: 6 }
+    const page = await readyPage(url, { token })
+    const heard: unknown[] = []
+    await page.stream('a', { limit }).subscribe(({ data }) => heard.push(data)).ready
+    const publishers = await Promise.all(Array.from({ length: 6 }, () => readyPage(url, { token })))
+    // Each at its own limit: 30 at once.
+    for (const publisher of publishers) {
+      for (let n = 0; n < 30; n++) publisher.stream('a', { limit }).publish({ n })
+    }
+    await eventually(() => heard.length).toBe(180)
+    expect(gateway.counts).toMatchObject({ dropped: 0, refused: 0 })
   })
 
   test('joins an anonymous stream by the name that it has in the hub', async () => {

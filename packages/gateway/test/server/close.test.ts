@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { wsUrlOf } from '../../../twilio/test/support/sync-client.ts'
 import { accessToken } from '../support/access-token.ts'
-import { rawPageLetIn } from '../support/raw-page.ts'
+import { rawPageLetIn } from '../support/let-in-page.ts'
 import { servedPages } from '../support/served-pages.ts'
-import { wsUrlOf } from '../support/sync-client.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())

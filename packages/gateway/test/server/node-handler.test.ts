@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { attachWebSockets, createGateway, type GatewayOptions, toNodeHandler } from '@rivulet/twilio'
 import express from 'express'
 import fastify from 'fastify'
 import twilio from 'twilio'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createHub } from '../../../../src/index.ts'
-import { attachWebSockets, createGateway, type GatewayOptions, toNodeHandler } from '../../src/index.ts'
+import { RawSdk } from '../../../twilio/test/support/raw-sdk.ts'
+import { KEYS } from '../../../twilio/test/support/sync-client.ts'
 import { ApiClient, BASIC } from '../support/api-client.ts'
 import { sendRaw } from '../support/raw-http.ts'
-import { RawSdk } from '../support/raw-sdk.ts'
 import { ACCOUNT, ACCOUNT_KEY, SERVICE, served, TOKEN } from '../support/served-gateway.ts'
 import { listenAt } from '../support/sse-client.ts'
-import { KEYS } from '../support/sync-client.ts'
 
 function gatewayWith(options: Partial<GatewayOptions> = {}) {
   const hub = createHub()

@@ -1,5 +1,5 @@
+import { createGateway, relay, serve } from '@rivulet/twilio'
 import { createHub } from 'rivulet'
-import { createGateway, relay, serve } from '../../src/index.ts'
 
 /** What the parent tells this process to do. */
 export type Order =

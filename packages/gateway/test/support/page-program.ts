@@ -58,7 +58,7 @@ globalThis.rivulet = {
     }
     next(0)
   },
-  flush: () => hub.flush(),
+  flush: async () => void (await hub.flush()),
   heard: (stream) => heard.get(stream) ?? [],
   statuses: () => statuses,
   errors: () => errors,

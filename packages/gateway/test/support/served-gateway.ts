@@ -1,13 +1,13 @@
-import { createHub, type Hub } from 'rivulet'
-import { onTestFinished } from 'vitest'
 import {
   createGateway,
-  type Gateway,
   type GatewayOptions,
   type GatewayServer,
   type ServeOptions,
   serve,
-} from '../../src/index.ts'
+  type TwilioGateway,
+} from '@rivulet/twilio'
+import { createHub, type Hub } from 'rivulet'
+import { onTestFinished } from 'vitest'
 
 export const ACCOUNT = `AC${'1'.repeat(32)}`
 export const TOKEN = 'the-auth-token-of-the-account'
@@ -16,7 +16,7 @@ export const ACCOUNT_KEY = { sid: ACCOUNT, secret: TOKEN }
 
 export interface Served {
   readonly hub: Hub
-  readonly gateway: Gateway
+  readonly gateway: TwilioGateway
   readonly server: GatewayServer
   readonly url: string
 }
@@ -35,7 +35,10 @@ export async function served(
 }
 
 /** Serves a gateway on a free loopback port until the test ends. */
-export async function servedGateway(gateway: Gateway, serving: ServeOptions = {}): Promise<GatewayServer> {
+export async function servedGateway(
+  gateway: TwilioGateway,
+  serving: ServeOptions = {},
+): Promise<GatewayServer> {
   const server = await serve(gateway, { port: 0, ...serving })
   onTestFinished(() => server.close({ timeoutMs: 500 }))
   return server

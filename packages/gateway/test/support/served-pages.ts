@@ -1,10 +1,10 @@
+import { createGateway, type GatewayOptions, type Grant, relay, type ServeOptions } from '@rivulet/twilio'
 import { type WebSocketConstructor, websocket } from '@rivulet/websocket'
 import { SignJWT } from 'jose'
 import type { Hub, Transport } from 'rivulet'
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { makeLive } from '../../../../test/support/live.ts'
-import { createGateway, type GatewayOptions, type Grant, relay, type ServeOptions } from '../../src/index.ts'
 import { SIGNER } from './access-token.ts'
 import { ACCOUNT_KEY, SERVICE, type Served, servedGateway } from './served-gateway.ts'
 

@@ -1,4 +1,4 @@
-// Prints how many messages a recording has.
+// Prints the number of messages of a recording.
 import { Playback } from '../../src/index.ts'
 
 const [file = ''] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// Prints how many messages of a recording came, and leaves everything open.
+// Prints the number of messages received from a recording, and leaves everything open.
 import { createHub } from 'rivulet'
 import { replay } from '../../src/index.ts'
 

@@ -5,10 +5,10 @@ import { gzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
 import { type MessageRecord, writeRecord } from '../../src/index.ts'
 
-/** When the recordings of the tests begin. */
+/** The time of the first record in the recordings of the tests. */
 export const BEGINNING = Date.parse('2026-01-31T12:00:00.000Z')
 
-/** A message of a recording: its stream, its data, and when it came. */
+/** A message of a recording: its stream, its data, and its time of arrival. */
 export type Spoken = readonly [stream: string, data: unknown, afterMs?: number]
 
 /** Makes the record of the n-th message. */
@@ -17,7 +17,7 @@ export function recordOf([stream, data, afterMs = 0]: Spoken, n = 1): MessageRec
   return { stream, sid, data, receivedAt: new Date(BEGINNING + afterMs).toISOString() }
 }
 
-/** Writes a recording to a file that is gone when the test ends. Texts are lines as they are. */
+/** Writes a recording to a file that is removed when the test ends. Strings are written as lines unchanged. */
 export function recordingFile(lines: readonly (Spoken | string)[], name = 'recording.ndjson'): string {
   const folder = mkdtempSync(join(tmpdir(), 'rivulet-replay-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,17 +1,20 @@
 /** The version of the protocol that both ends speak; the README has it byte by byte. */
 export const PROTOCOL_VERSION = 1
-/** The server pings so often. An end that has heard nothing for so long gives the connection up. */
+/** The time between two pings of the server. */
 export const PING_EVERY_MS = 2_000
+/** An end that has received nothing for so long closes the connection. */
 export const SILENCE_MS = 6_000
 /** The largest frame that a page sends: as much as the core makes. */
 export const MAX_PAGE_FRAME_BYTES = 256 * 1024
 /** The largest message of a page, in bytes: a frame as large as the core takes one, and the longest topic. */
 export const MAX_MESSAGE_BYTES = 323 * 1024
-/** How much a page sends at the most, in bytes, before it is let in. */
-export const MAX_STRANGER_BYTES = 12 * 1024
-/** A prefix of sids' origins, and how many of them a page gets. */
+/** The most that a pending connection, whose token is not checked yet, may send in all, in bytes. */
+export const MAX_PENDING_BYTES = 12 * 1024
+/** The form of a prefix of sids' origins. */
 export const PREFIX = /^[0-9a-f]{12}$/
+/** The hex digits of a prefix. */
 export const PREFIX_LENGTH = 12
+/** The number of prefixes that a page gets. */
 export const PREFIXES_PER_PAGE = 4
 /** A secret of a page: 16 random bytes. */
 export const PAGE_SECRET = /^[0-9a-f]{32}$/
@@ -31,6 +34,7 @@ export const KIND = {
   left: 20,
   renewed: 21,
   fault: 22,
+  progress: 23,
   ping: 24,
 } as const
 
@@ -57,32 +61,43 @@ export function isFinalCode(code: number): boolean {
   return code >= FIRST_FINAL_CODE && code <= LAST_FINAL_CODE
 }
 
-/** What a page says first, as JSON. */
+/** The first message of a page, as JSON. */
 export interface HelloMessage {
+  /** The version of the protocol that the page speaks. */
   readonly version: number
+  /** The name of the page's hub. */
   readonly hub: string
-  /** 32 hex digits of the page's choice, which it tells nobody else: the same ones get the same prefixes. */
+  /** 32 hex digits of the page's choice, known to the page and the server only: equal ones get equal prefixes. */
   readonly secret: string
+  /** The page's token, if it has one. */
   readonly token?: string | undefined
+  /** Whether the page takes messages of the kind `progress`. */
+  readonly progress?: boolean | undefined
 }
 
-/** What the server answers, as JSON. */
+/** The server's response to a hello, as JSON. */
 export interface WelcomeMessage {
+  /** The version of the protocol that the server speaks. */
   readonly version: number
+  /** The largest frame that the page may send, in bytes. */
   readonly maxFrameBytes: number
+  /** Whether the frames of a publisher arrive in order. */
   readonly ordered: boolean
   /** The origins of the page's sids begin with these. */
   readonly prefixes: readonly string[]
-  /** Absent when the session never ends. */
+  /** Milliseconds until the session ends; absent when it never does. */
   readonly expiresInMs?: number | undefined
 }
 
 /** A message that was read. Parts that its kind does not have are 0 or empty. */
 export interface ProtocolMessage {
+  /** The first byte. */
   readonly kind: Kind
+  /** The number of a join or a barrier. */
   readonly id: number
+  /** The topic of a frame, a leave or a fault. */
   readonly topic: string
-  /** What follows: text, JSON or a frame. A view of the bytes that were read. */
+  /** The bytes behind: text, JSON or a frame. A view of the bytes that were read. */
   readonly rest: Uint8Array
 }
 
@@ -114,8 +129,8 @@ export function encodeTopical(kind: Kind, topic: string, rest: Uint8Array | stri
   return encode(kind, head, typeof rest === 'string' ? encoder.encode(rest) : rest)
 }
 
-/** Bytes that a socket takes. */
-type Bytes = Uint8Array<ArrayBuffer>
+/** Bytes that a socket takes, in the words of every TypeScript: before 5.7 `Uint8Array` has no parameter. */
+type Bytes = ReturnType<Uint8ArrayConstructor['from']>
 
 function encode(kind: Kind, head: Uint8Array, rest: Uint8Array): Bytes {
   const bytes = new Uint8Array(1 + head.length + rest.length)

@@ -78,7 +78,13 @@ export class Connection {
     try {
       const token = await untilAborted(this.#renewal.firstToken(), this.#life.signal)
       this.#life.signal.throwIfAborted() // it may end in just this moment
-      const hello: HelloMessage = { version: PROTOCOL_VERSION, hub: this.#host.hub, secret, token }
+      const hello: HelloMessage = {
+        version: PROTOCOL_VERSION,
+        hub: this.#host.hub,
+        secret,
+        token,
+        progress: true,
+      }
       await untilAborted(this.#dial(encodeText(KIND.hello, JSON.stringify(hello))), this.#life.signal)
     } catch (cause) {
       this.#end(cause)
@@ -185,6 +191,7 @@ export class Connection {
     } else if (kind === KIND.refused) this.#answers.refuse(id, new Error(text()))
     else if (kind === KIND.left) this.#left(topic as Topic, text())
     else if (kind === KIND.renewed) this.#renewal.schedule(objectOf(rest).expiresInMs)
+    else if (kind === KIND.progress) this.#progress(objectOf(rest).congested === true)
     else if (kind === KIND.fault) this.#report(topic as Topic, text())
     else return false
     return true
@@ -214,6 +221,10 @@ export class Connection {
 
   #left(topic: Topic, reason: string): void {
     if (this.#joined.delete(topic) && this.#state === 'up') this.#host.left(topic, new Error(reason))
+  }
+
+  #progress(isCongested: boolean): void {
+    if (this.#state === 'up') this.#host.progress?.(isCongested)
   }
 
   #report(topic: Topic | undefined, what: string, cause?: unknown): void {

@@ -1,17 +1,27 @@
-import { invalidOptions } from '../base/invalid-options.ts'
+import {
+  checkOptions,
+  functionForm,
+  invalidOptions,
+  type Rules,
+  textForm,
+  visible,
+  wholeNumberForm,
+} from 'rivulet/adapter'
 
-/** Where to connect to, and as whom. */
+/** The server to connect to, and the token for it. */
 export interface WebSocketOptions {
   /** The server: `ws://` or `wss://`. No credentials and no token in it: URLs end up in logs. */
   readonly url: string
   /**
    * Gives the token that the server asks for. Called at each open, and again 30 seconds before the token expires;
-   * what it gives then replaces the token of the connection that stands. When it throws, or gives an empty text, the next
-   * attempt asks again; a token that the server refuses is for good at five in a row. So check that an answer is `ok`.
+   * what it gives then replaces the token of the connection that stands. When it throws, or gives an empty text or no text,
+   * the next attempt asks again; a token that the server refuses is for good at five in a row. So check that an answer is
+   * `ok`. For good at once is a `RivuletError` with the code `TRANSPORT_FAILED` that it throws.
    */
   readonly token?: (() => string | Promise<string>) | undefined
   /**
-   * The constructor of WebSockets, for a runtime without a global one, such as Node 20.
+   * The constructor of WebSockets, for a runtime without a global one, such as Node 20. Called at each dial, after `token`
+   * has answered: so one of your own may pass headers and certificates that change.
    *
    * @default globalThis.WebSocket
    */
@@ -31,7 +41,7 @@ type Bytes = ReturnType<Uint8ArrayConstructor['from']>
 /** Makes a WebSocket, as browsers and the package `ws` have it. */
 export type WebSocketConstructor = new (url: string) => WebSocketLike
 
-/** What the transport uses of a WebSocket. */
+/** The members of a WebSocket that the transport uses. */
 export interface WebSocketLike {
   /** Set to `arraybuffer`. */
   binaryType: string
@@ -57,7 +67,7 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void
 }
 
-/** Options that were checked, with what they leave open filled in. */
+/** Options that were checked, with the defaults filled in. */
 export interface ResolvedOptions {
   /** Tried one after the other, one at each open. */
   readonly urls: readonly string[]
@@ -67,35 +77,27 @@ export interface ResolvedOptions {
 }
 
 const DEFAULT_MAX_BUFFERED_BYTES = 1_048_576
-const NAMES = ['url', 'token', 'WebSocket', 'maxBufferedBytes']
-// What people put into a URL for want of a header; a URL ends up in logs, so it goes into `token`.
+const RULES: Rules<WebSocketOptions> = {
+  url: textForm,
+  token: (value) => functionForm(value) && 'a function that returns the token',
+  WebSocket: (value) => functionForm(value) && 'a constructor of WebSockets',
+  maxBufferedBytes: visible(wholeNumberForm(1024, 2 ** 31 - 1)),
+}
+// Names of secrets that people put into a URL for want of a header; a URL ends up in logs, so it goes into `token`.
 const SECRET_PARAMETER =
   /token|secret|passw|jwt|credential|signature|auth(?!or$)|api.?key|\b(access|key|sig)\b|access.?key/i
 
-/** Checks options, each read once. Throws `INVALID_OPTIONS`; what is wrong is not repeated, since it may be a secret. */
+/** Checks the options. Throws `INVALID_OPTIONS`, which shows no value that may be a secret. */
 export function resolveOptions(given: WebSocketOptions, urls?: readonly string[]): ResolvedOptions {
-  if (typeof given !== 'object' || given === null) {
-    throw invalidOptions(`WebSocket options are an object { ${NAMES.join(', ')} }; for a URL use openHub.`)
-  }
-  const stray = Object.keys(given).find((name) => !NAMES.includes(name))
-  if (stray !== undefined) {
-    throw invalidOptions(`There is no WebSocket option "${stray}"; there are ${NAMES.join(', ')}.`)
-  }
-  const { url, token, WebSocket = globalThis.WebSocket, maxBufferedBytes: most } = given
-  const maxBufferedBytes = most ?? DEFAULT_MAX_BUFFERED_BYTES
-  if (token !== undefined && typeof token !== 'function') {
-    throw invalidOptions('The WebSocket option "token" is a function that returns the token.')
-  }
-  if (typeof WebSocket !== 'function') {
+  const options = checkOptions('WebSocket', given, RULES)
+  const { url, token, maxBufferedBytes = DEFAULT_MAX_BUFFERED_BYTES } = options
+  const { WebSocket = globalThis.WebSocket } = options
+  if (WebSocket === undefined) {
     throw invalidOptions(
       'This runtime has no WebSocket (Node has from 22 on); pass one as { WebSocket } (package ws).',
     )
   }
-  if (!Number.isInteger(maxBufferedBytes) || maxBufferedBytes < 1024 || maxBufferedBytes >= 2 ** 31) {
-    throw invalidOptions('The WebSocket option "maxBufferedBytes" is an integer from 1024 to 2147483647.')
-  }
-  const checked = (urls ?? [url]).map(checkUrl)
-  return Object.freeze({ urls: checked, token, WebSocket, maxBufferedBytes })
+  return Object.freeze({ urls: (urls ?? [url]).map(checkUrl), token, WebSocket, maxBufferedBytes })
 }
 
 function checkUrl(text: unknown): string {

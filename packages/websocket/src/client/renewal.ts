@@ -71,7 +71,10 @@ export class Renewal {
 // What a page reads of a proxy whose server is starting again; the next attempt may find the server.
 const EMPTY = 'it was empty; does the option check that the answer is `ok`?'
 
-/** Asks for a token. Rejects `TRANSPORT_UNAVAILABLE` when there is none to be had now. */
+/**
+ * Asks for a token. Rejects `TRANSPORT_UNAVAILABLE` when there is none to be had now, and with a `RivuletError` that the
+ * option throws.
+ */
 export async function askToken(
   token: (() => string | Promise<string>) | undefined,
 ): Promise<string | undefined> {
@@ -79,11 +82,18 @@ export async function askToken(
   try {
     const text: unknown = await token()
     if (text === '') throw new Error(EMPTY)
-    if (typeof text === 'string') return text
+    // As of a login whose answer has no token this time.
+    if (typeof text !== 'string') throw new Error(`it is a string, not ${kindOf(text)}`)
+    return text
   } catch (cause) {
     if (RivuletError.is(cause)) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new RivuletError('TRANSPORT_UNAVAILABLE', `The option "token" gave no token: ${reason}`, { cause })
   }
-  throw new RivuletError('TRANSPORT_FAILED', 'The option "token" must return a string that is not empty.')
+}
+
+/** Shows nothing of a value: it may hold a secret. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

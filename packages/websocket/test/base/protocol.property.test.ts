@@ -10,8 +10,6 @@ import {
   objectOf,
   textOf,
 } from '../../src/base/protocol.ts'
-import { checkFrame } from '../../src/pages/frame-check.ts'
-import { readHello } from '../../src/pages/hello.ts'
 
 const kinds = (...names: (keyof typeof KIND)[]) => fc.constantFrom(...names.map((name) => KIND[name]))
 const text = fc.string({ unit: 'binary' }).filter((value) => !/\p{Surrogate}/u.test(value))
@@ -61,8 +59,6 @@ test('throws at no bytes, and gives what it reads a known kind', () => {
       if (message === undefined) return
       expect(known.has(message.kind)).toBe(true)
       objectOf(message.rest)
-      expect(['string', 'object']).toContain(typeof readHello(message.rest))
-      expect(['string', 'object']).toContain(typeof checkFrame(message.rest, 4_096))
     }),
     { numRuns: 2_000 },
   )
@@ -88,33 +84,3 @@ test('reads an object as JSON, and one without members otherwise', () => {
     ...Array(6).fill(undefined),
   ])
 })
-
-test('throws at no hello, whatever JSON it is', () => {
-  const hello = fc.record(
-    { version: fc.constantFrom(1, 2, '1'), hub: fc.anything(), token: fc.anything(), secret: fc.anything() },
-    { requiredKeys: [] },
-  )
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        hello,
-        fc.json().map((json) => JSON.parse(json)),
-      ),
-      (value) => {
-        const json = safeJson(value)
-        const read = readHello(new TextEncoder().encode(json))
-        expect(['string', 'object']).toContain(typeof read)
-      },
-    ),
-    { numRuns: 1_000 },
-  )
-})
-
-/** JSON of anything; what has none is left out. */
-function safeJson(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? ''
-  } catch {
-    return ''
-  }
-}

@@ -5,10 +5,10 @@ import { createHub } from 'rivulet'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { eventually, makeLive } from '../../../../test/support/live.ts'
+import { topicOf } from '../../../gateway/test/support/frames.ts'
+import { HUB, serve } from '../../../gateway/test/support/scene.ts'
 import { encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { transportFromUrls, websocket } from '../../src/index.ts'
-import { topicOf } from '../support/frames.ts'
-import { HUB, serve } from '../support/scene.ts'
 
 const TOPIC = topicOf('positions') as never
 const PREFIXES = ['0123456789ab', 'ba9876543210']
@@ -88,7 +88,7 @@ test('sends hello with its token, in a message and not in the URL', async () => 
   await transport.open(host(), AbortSignal.timeout(20_000))
   await eventually(() => received.length).toBe(1)
   expect(JSON.parse(String(received[0]?.subarray(1)))).toEqual({
-    ...{ version: 1, hub: HUB, token: 'the token' },
+    ...{ version: 1, hub: HUB, token: 'the token', progress: true },
     secret: expect.stringMatching(/^[0-9a-f]{32}$/),
   })
   expect(paths).toEqual(['/'])

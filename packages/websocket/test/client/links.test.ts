@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startProxy } from '../../../../test/support/fault-proxy.ts'
 import { eventually, makeLive } from '../../../../test/support/live.ts'
+import { HUB, serve } from '../../../gateway/test/support/scene.ts'
 import { websocket } from '../../src/index.ts'
-import { HUB, serve } from '../support/scene.ts'
 
 /** A page whose link a test can break, and one on a good link. */
 async function pair() {

@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { RivuletError } from 'rivulet'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { topicOf } from '../../../gateway/test/support/frames.ts'
+import { HUB } from '../../../gateway/test/support/scene.ts'
 import { CLOSE, encodeNumbered, encodeText, encodeTopical, KIND } from '../../src/base/protocol.ts'
 import { transportFromUrls, type WebSocketOptions, websocket } from '../../src/index.ts'
-import { topicOf } from '../support/frames.ts'
-import { HUB } from '../support/scene.ts'
 import { type ScriptedSocket, scriptedSockets } from '../support/scripted-socket.ts'
 
 const TOPIC = topicOf('positions') as never
@@ -59,6 +59,20 @@ async function joined({ transport, socket }: Awaited<ReturnType<typeof opened>>,
   await joining
   socket.sent.length = 0
 }
+
+test('progress of a server is told to a host that takes it, while the connection is up', async () => {
+  const { transport, socket, told } = await opened()
+  const hears = (text: string) => socket.hears(encodeText(KIND.progress, text))
+  hears('{"congested":true}')
+  const progress = vi.fn()
+  Object.assign(told, { progress })
+  for (const text of ['{"congested":true}', '{"congested":false}', 'nonsense']) hears(text)
+  const closing = transport.close(AbortSignal.abort())
+  hears('{"congested":true}')
+  await closing
+  expect(progress.mock.calls).toEqual([[true], [false], [false]])
+  expect(told.down).not.toHaveBeenCalled()
+})
 
 describe('a welcome', () => {
   test.each([
@@ -159,21 +173,17 @@ describe('before it is open', () => {
   )
 
   test.each([
-    ['a number', () => 7 as never, 'TRANSPORT_FAILED'],
-    ['nothing', async () => undefined as never, 'TRANSPORT_FAILED'],
-  ])('%s in the place of a token dials nothing', async (_, token, code) => {
-    const { transport, sockets, told } = scripted({ token })
-    const message = 'The option "token" must return a string that is not empty.'
-    await expect(transport.open(told, NEVER)).rejects.toMatchObject({ code, message })
-    expect(sockets).toEqual([])
-  })
-
-  test('an empty token is no refusal for good: the next one may be better', async () => {
-    const tokens = ['', 'the token']
-    const { transport, sockets, told } = scripted({ token: () => tokens.shift() as string })
+    ['an empty token', '', 'it was empty; does the option check that the answer is `ok`?'],
+    ['a number', 4711, 'it is a string, not a number'],
+    ['nothing', undefined, 'it is a string, not undefined'],
+    ['null', null, 'it is a string, not null'],
+    ['an object', { token: 4711 }, 'it is a string, not an object'],
+  ])('%s dials nothing and is no refusal for good: the next may be better', async (_, first, reason) => {
+    const tokens = [first, 'the token']
+    const { transport, sockets, told } = scripted({ token: async () => tokens.shift() as string })
     await expect(transport.open(told, NEVER)).rejects.toMatchObject({
       code: 'TRANSPORT_UNAVAILABLE',
-      message: expect.stringContaining('it was empty'),
+      message: `The option "token" gave no token: ${reason}`,
     })
     expect(sockets).toEqual([])
     void transport.open(told, NEVER).catch(() => {})

@@ -1,4 +1,5 @@
 import rivulet = require('rivulet')
+import adapter = require('rivulet/adapter')
 import testing = require('rivulet/testing')
 import transport = require('rivulet/transport')
 
@@ -6,4 +7,4 @@ export const hub: rivulet.Hub = rivulet.createHub()
 export function takeHub(_hub: rivulet.Hub): void {}
 export function takeError(_error: rivulet.RivuletError): void {}
 export function takeTransport(_transport: rivulet.Transport): void {}
-export const others = { testing, transport }
+export const others = { adapter, testing, transport }

@@ -1,10 +1,10 @@
 import { memoryBus } from '@rivulet/memory'
 import { threads } from '@rivulet/threads'
 import { websocket } from '@rivulet/websocket'
-import { servePages } from '@rivulet/websocket/relay'
+import { PROTOCOL_VERSION } from '@rivulet/websocket/protocol'
 import { createHub, type Hub, RivuletError, type StandardSchemaV1, type Transport } from 'rivulet'
+import { makeTransport } from 'rivulet/adapter'
 import { testTransport } from 'rivulet/testing'
-import { makeTransport } from 'rivulet/transport'
 
 type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 type ReadonlyJson =
@@ -48,4 +48,4 @@ export const transports: Transport[] = [
 ]
 declare function hubCapabilities(): Transport['capabilities']
 
-export const others = { servePages, testTransport }
+export const others = { PROTOCOL_VERSION, testTransport }

@@ -1,11 +1,14 @@
 import { createGateway, serve } from '@rivulet/gateway'
 import { runCommandLine } from '@rivulet/gateway/command-line'
+import { servePages } from '@rivulet/gateway/relay'
 import { mqtt } from '@rivulet/mqtt'
 import { nats } from '@rivulet/nats'
 import { observe } from '@rivulet/otel'
 import { register } from '@rivulet/otel/prometheus'
 import { redis } from '@rivulet/redis'
 import { replay } from '@rivulet/replay'
+import { createGateway as createTwilioGateway, twilio } from '@rivulet/twilio'
+import { openNatsRegistry } from '@rivulet/twilio/registry-nats'
 import { createHub } from 'rivulet'
 
 const { USER, PASSWORD, PORT } = process.env
@@ -19,4 +22,8 @@ export const hubs = [
 const hub = createHub()
 const gateway = createGateway({ hub, open: true, publicUrl: process.env.PUBLIC_URL })
 serve(gateway, { port: PORT === undefined ? undefined : Number(PORT), hostname: process.env.HOST })
-export const others = { observe, register, runCommandLine }
+export const gateways = [
+  createGateway({ hub, open: true, protocol: twilio({ registry: undefined }) }),
+  createTwilioGateway({ hub, open: true, publicUrl: process.env.PUBLIC_URL }),
+]
+export const others = { observe, openNatsRegistry, register, runCommandLine, servePages }
