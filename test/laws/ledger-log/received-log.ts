@@ -13,6 +13,8 @@ export interface Options {
   readonly maxAgeMs: number
 }
 
+const NO_GAPS = { missed: 0, missedAway: 0, reordered: 0 }
+
 /** What came of one publisher on one topic: every number, in lists. */
 class Publisher {
   readonly numbers: number[] = []
@@ -22,6 +24,15 @@ class Publisher {
   /** The numbers of each join from its first one ahead on. */
   readonly joins = new Map<number, number[]>()
   reordered = 0
+  /** For each join: between which numbers messages were missed while away before it, and how many of those came late. */
+  readonly #away: { after: number; before: number; came: number }[] = []
+
+  get missedAway(): number {
+    return this.#away.reduce(
+      (sum, { after, before, came }) => sum + Math.max(0, before - after - 1) - came,
+      0,
+    )
+  }
 
   get missed(): number {
     let missed = 0
@@ -38,12 +49,19 @@ class Publisher {
     return false
   }
 
-  accept(sequence: number, join: number): void {
+  /** Numbers of joins from `comparableFrom` on can be compared: the program has not left since. */
+  accept(sequence: number, join: number, comparableFrom: number): void {
     const isBehind = this.numbers.some((number) => number > sequence)
     const numbers = this.joins.get(join)
     if (isBehind) this.reordered++
-    if (!isBehind && numbers === undefined) this.joins.set(join, [sequence])
-    else if (numbers !== undefined && sequence > (numbers[0] as number)) numbers.push(sequence)
+    const isComparable = ([...this.joins.keys()].at(-1) ?? -1) >= comparableFrom
+    const range = isComparable ? this.#away.at(-1) : undefined
+    if (!isBehind && numbers === undefined) {
+      const after = isComparable ? Math.max(...this.numbers) : sequence
+      this.#away.push({ after, before: sequence, came: 0 })
+      this.joins.set(join, [sequence])
+    } else if (numbers !== undefined && sequence > (numbers[0] as number)) numbers.push(sequence)
+    else if (range !== undefined && sequence > range.after && sequence < range.before) range.came++
     this.numbers.push(sequence)
   }
 }
@@ -51,12 +69,13 @@ class Publisher {
 /** Tells from lists of all that came on one topic where each message of the next frame has to end. */
 export class ReceivedLog {
   join = 0
+  #comparableFrom = 0
   /** Since the stream began. */
   room: number
   readonly #options: Options
   readonly #publishers = new Map<number, Publisher>()
   #garbage = { proven: 0, others: 0 }
-  #before = { missed: 0, reordered: 0 }
+  #before = NO_GAPS
 
   constructor(options: Options) {
     this.#options = options
@@ -65,17 +84,23 @@ export class ReceivedLog {
 
   /** A new stream takes the topic over: what is known of the publishers stays. */
   begin(): void {
-    this.#before = { missed: 0, reordered: 0 }
+    this.#before = NO_GAPS
     this.#before = this.gaps()
     this.room = this.#options.room
     this.#garbage = { proven: 0, others: 0 }
   }
 
   /** Since the stream began. */
-  gaps(): { missed: number; reordered: number } {
+  gaps(): typeof NO_GAPS {
     const [before, all] = [this.#before, [...this.#publishers.values()]]
-    const sum = (name: 'missed' | 'reordered') => all.reduce((sum, one) => sum + one[name], -before[name])
-    return { missed: sum('missed'), reordered: sum('reordered') }
+    const sum = (name: keyof typeof NO_GAPS) => all.reduce((sum, one) => sum + one[name], -before[name])
+    return { missed: sum('missed'), missedAway: sum('missedAway'), reordered: sum('reordered') }
+  }
+
+  /** The program leaves the topic. */
+  leave(): void {
+    this.join++
+    this.#comparableFrom = this.join
   }
 
   /** Takes a frame, garbage when it has no entries, and returns what becomes of it. */
@@ -101,7 +126,7 @@ export class ReceivedLog {
     this.#publishers.set(by, publisher)
     if (publisher.numbers.includes(sequence)) return 'duplicate'
     const isStale = publisher.isStale(delayMs, this.#options.maxAgeMs, isOverdue)
-    publisher.accept(sequence, this.join)
+    publisher.accept(sequence, this.join, this.#comparableFrom)
     if (isStale) return 'stale'
     publisher.isHeard = true
     if (flaw === 'large') return 'tooLarge'
