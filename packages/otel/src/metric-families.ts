@@ -19,13 +19,15 @@ export const FAMILIES: readonly Family[] = [
   {
     name: 'rivulet_published_total',
     help: 'Attempts to publish by how they ended. With rivulet_in_flight and rivulet_waiting the sum is all attempts.',
-    ...{ type: 'counter', label: 'outcome' },
+    type: 'counter',
+    label: 'outcome',
     read: ({ ledger }) => publishedOutcomes(ledger),
   },
   {
     name: 'rivulet_received_total',
     help: 'Messages from other processes by how they ended. The sum is all that were received.',
-    ...{ type: 'counter', label: 'outcome' },
+    type: 'counter',
+    label: 'outcome',
     read: ({ ledger }) => receivedOutcomes(ledger),
   },
   counter(

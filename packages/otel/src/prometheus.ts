@@ -58,7 +58,10 @@ function hubsOf(registry: Registry, family: Family): Set<ScrapedHub> {
   const labelNames = label === undefined ? ['hub'] : ['hub', label]
   const Metric = type === 'counter' ? Counter : Gauge
   const metric = new Metric({
-    ...{ name, help, labelNames, registers: [registry] },
+    name,
+    help,
+    labelNames,
+    registers: [registry],
     collect() {
       this.reset()
       for (const hub of hubs) {

@@ -141,7 +141,8 @@ class ChannelTracing implements MessageTracing {
     const attributes = {
       ...operation,
       ...options.attributes,
-      ...{ [HUB_NAME]: hub, [DESTINATION_NAME]: stream },
+      [HUB_NAME]: hub,
+      [DESTINATION_NAME]: stream,
       ...templateAttributes(template),
     }
     const verb = String(operation[OPERATION_NAME])

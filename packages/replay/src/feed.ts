@@ -5,7 +5,10 @@ export function feedTransport(take: (topic: Topic, frame: Uint8Array | string) =
   return {
     name: 'recording',
     capabilities: {
-      ...{ scope: 'process', echoes: false, ordered: true, watch: false },
+      scope: 'process',
+      echoes: false,
+      ordered: true,
+      watch: false,
       maxFrameBytes: () => Infinity,
     },
     open: async () => {},

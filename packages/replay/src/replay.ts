@@ -14,7 +14,10 @@ export function replay(options: ReplayOptions): Transport {
   return makeTransport<Connection>({
     name: 'replay',
     capabilities: () => ({
-      ...{ scope: 'process', echoes: false, ordered: true, watch: true },
+      scope: 'process',
+      echoes: false,
+      ordered: true,
+      watch: true,
       maxFrameBytes: () => Infinity,
     }),
     async connect(host, signal) {

@@ -20,8 +20,14 @@ export function showProgress(
 ): Progress {
   if (isQuiet || process.stderr.isTTY !== true) return { stop() {} }
   const bar = new SingleBar({
-    ...{ format, stream: process.stderr, clearOnComplete: true, gracefulExit: false, hideCursor: false },
-    ...{ barsize: 30, barCompleteChar: '█', barIncompleteChar: '░' },
+    format,
+    stream: process.stderr,
+    clearOnComplete: true,
+    gracefulExit: false,
+    hideCursor: false,
+    barsize: 30,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
   })
   const update = () => {
     const { done, ...payload } = state()

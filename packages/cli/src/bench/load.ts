@@ -61,8 +61,18 @@ function orderOf(load: Load, { contender, streams, share, name }: Share): Proces
   const subscribers = kind === 'pub' ? 0 : share
   const publishersInAll = kind === 'fanout' ? 1 : clients
   return {
-    ...{ contender, place, name, publishers, subscribers, isPaired, isRoundTrip, streams, sizeBytes },
-    ...{ warmupMs, forMs, isTimed: kind === 'latency' || kind === 'fanout' },
+    contender,
+    place,
+    name,
+    publishers,
+    subscribers,
+    isPaired,
+    isRoundTrip,
+    streams,
+    sizeBytes,
+    warmupMs,
+    forMs,
+    isTimed: kind === 'latency' || kind === 'fanout',
     ratePerSecond: ratePerSecond === undefined ? undefined : ratePerSecond / publishersInAll,
     receivers: kind === 'fanout' ? receiversOf({ name, subscribers }) : [],
   }

@@ -30,8 +30,14 @@ function jsonOf(load: Load, results: readonly BenchResult[]) {
 function settingsOf({ clients, streams, sizeBytes, ratePerSecond, forMs, warmupMs, processes, place }: Load) {
   const scheme = place.urls[0]?.split(':')[0]
   return {
-    ...{ scheme, clients, streams, sizeBytes },
-    ...{ ratePerSecond: ratePerSecond ?? null, forMs, warmupMs, processes },
+    scheme,
+    clients,
+    streams,
+    sizeBytes,
+    ratePerSecond: ratePerSecond ?? null,
+    forMs,
+    warmupMs,
+    processes,
   }
 }
 

@@ -146,9 +146,15 @@ function loadOf(options: BenchOptions, kind: BenchKind): Load {
     throw new CommandError('memory: stays in one process; leave --processes out.')
   }
   return {
-    ...{ kind, clients: options.clients, streams: options.streams, processes, streamPrefix: stream },
+    kind,
+    clients: options.clients,
+    streams: options.streams,
+    processes,
+    streamPrefix: stream,
     place: { ...place, timeoutMs: options.wait },
-    ...{ sizeBytes: size, warmupMs: options.warmup, forMs: options.for },
+    sizeBytes: size,
+    warmupMs: options.warmup,
+    forMs: options.for,
     ratePerSecond: rate ?? (kind === 'latency' ? DEFAULT_LATENCY_RATE : undefined),
     isRoundTrip: roundTrip === true,
   }

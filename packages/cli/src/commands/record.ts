@@ -69,7 +69,9 @@ async function record(run: Run, options: RecordOptions, file: string): Promise<E
     await recorder.open()
     if (!run.signal.aborted) run.output.say(`recording hub ${hub.name}`)
     const progress = showProgress(options.quiet === true, '{messages} messages, {size}', 0, () => ({
-      ...{ done: 0, messages: recorder.messages, size: sizeText(recorder.bytes) },
+      done: 0,
+      messages: recorder.messages,
+      size: sizeText(recorder.bytes),
     }))
     await until(AbortSignal.any([run.signal, enough.signal]), options.for)
     tap.unsubscribe()

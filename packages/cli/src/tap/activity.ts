@@ -55,7 +55,10 @@ export class Activity {
         stream: name,
         messagesPerSecond: rounded((messages - last.messages) / seconds),
         bytesPerSecond: rounded((bytes - last.bytes) / seconds),
-        ...{ publishers, messages, missed, reordered },
+        publishers,
+        messages,
+        missed,
+        reordered,
         dropped: sumOf(Object.values(ledger.dropped)),
       })
     }
