@@ -52,7 +52,7 @@ const WRONG: [name: string, options: unknown, ...said: string[]][] = [
     'no authority',
     { url: SECURE, tls: { ca: '' } },
     'The MQTT TLS option "ca" is a string with PEM text',
-    'not a string',
+    'not an empty string',
   ],
   ['a query beside MQTT', { url: `${PLAIN}?clientId=x` }, 'has no path and no query here'],
   ['a scheme that ends like one', { url: 'xmqtt://127.0.0.1' }, 'begins with xmqtt:; use one of mqtt:'],

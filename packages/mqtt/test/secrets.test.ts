@@ -203,5 +203,5 @@ test('an unreadable key of a function is reported as an outage', async () => {
   expect(broken.code).toBe('TRANSPORT_UNAVAILABLE')
   expect(shownBy(broken)).not.toContain(SECRET)
   const empty = await rejection(open({ url, tls: { ca: () => '' } }))
-  expect(empty.message).toContain('"tls.ca" gave no value: it is a string with PEM text, not a string')
+  expect(empty.message).toContain('"tls.ca" gave no value: it is a string with PEM text, not an empty string')
 })
