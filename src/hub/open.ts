@@ -116,12 +116,7 @@ async function transportOf(
   const { transportFromUrls } = await load(first.from)
   const parsed = [first, ...others]
   const name = parsed.find(({ name }) => name !== undefined)?.name
-  try {
-    return { transport: transportFromUrls(parsed.map(({ url }) => url)), name }
-  } catch (cause) {
-    if (RivuletError.is(cause)) throw cause
-    throw new RivuletError('INVALID_OPTIONS', `The transport refuses its URL: ${messageOf(cause)}`, { cause })
-  }
+  return { transport: transportFromUrls(parsed.map(({ url }) => url)), name }
 }
 
 interface TransportUrl {
