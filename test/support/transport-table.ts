@@ -45,7 +45,7 @@ export const SCHEMES = {
   '@rivulet/websocket': ['ws:', 'wss:'],
 } as const
 
-const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | whole hub heard | largest frame |
+const HEADER = `| package | URL | reaches | own frames come back | ordered per publisher | taps a hub | largest frame |
 |---|---|---|---|---|---|---|
 | none | none | this process | no | yes | no | none |`
 
