@@ -7,7 +7,7 @@ import {
   writtenOnce,
 } from '@rivulet/gateway/protocol'
 
-/** Those of the gateway, and Twilio's own. Messages are fixed: nothing of a request is repeated in them. */
+/** The problems of the gateway, and Twilio's own. Messages are fixed: they repeat nothing of a request. */
 export const PROBLEMS = {
   ...SERVING,
   listenBySse: {
@@ -61,12 +61,12 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, Problem>
 
-/** Writes the body that Twilio answers an error with. */
+/** Writes the body of Twilio's response to an error. */
 export const writeProblem: WriteProblem = writtenOnce(({ code, status, message }) =>
   JSON.stringify({ code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status }),
 )
 
-/** Answers a request that failed, as Twilio does. */
+/** Returns the response to a request that failed, as Twilio sends it. */
 export function problemAnswer(problem: Problem, headers?: Readonly<Record<string, string>>): Answer {
   return answerBy(problem, headers, writeProblem)
 }

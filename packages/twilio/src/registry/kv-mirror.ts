@@ -4,38 +4,41 @@ import { RecordIndex } from './record-index.ts'
 import type { PageQuery, RecordPage, RemovalListener } from './registry.ts'
 import { isExpired, isSidOfName, type StreamRecord } from './stream-record.ts'
 
-/** What the bucket holds under a key. */
+/** The last known value of a key in the bucket. */
 interface Known {
   readonly revision: number
-  /** Absent where the key was deleted here, until the watch says so too. */
+  /** `undefined` for a deletion here that the watch has not reported yet, or when its sid belongs to another key. */
   readonly record: StreamRecord | undefined
 }
 
 /**
- * This process's copy of the bucket, so that publishing asks nobody. The watch keeps it current; what this process
- * writes is put in at once. Of two values of a key the one with the higher revision counts, in whichever order.
+ * This process's copy of the bucket, so that publishing needs no request. The watch keeps it current; this process's
+ * own writes are put in at once. Of two values of a key the one with the higher revision counts, in either order.
  */
 export class KvMirror {
   readonly #nowMs: () => number
   readonly #known = new Map<string, Known>()
   readonly #index: RecordIndex
-  readonly #tell: RemovalListener
+  readonly #notify: RemovalListener
   readonly #expired: (key: string, revision: number) => void
-  /** Up to here the running watch has brought everything. */
   #revision = 0
-  /** The keys that a load has brought so far, while one goes on. */
+  /** The keys that the running load has delivered so far. */
   #loaded: Set<string> | undefined
   readonly #waiting = new Set<() => void>()
 
-  /** `expired` is called for a key whose record's time is over; `tell` for every record that left. */
-  constructor(nowMs: () => number, tell: RemovalListener, expired: (key: string, revision: number) => void) {
+  /** `expired` is called for the key of each expired record; `notify` for every record that left. */
+  constructor(
+    nowMs: () => number,
+    notify: RemovalListener,
+    expired: (key: string, revision: number) => void,
+  ) {
     this.#nowMs = nowMs
-    this.#tell = tell
+    this.#notify = notify
     this.#expired = expired
     this.#index = new RecordIndex(nowMs, (record) => this.#expire(record))
   }
 
-  /** Up to which revision the running watch has brought everything. */
+  /** The revision up to which the running watch has delivered everything. */
   get revision(): number {
     return this.#revision
   }
@@ -52,7 +55,7 @@ export class KvMirror {
     return this.#index.count(serviceSid)
   }
 
-  /** A watch begins to bring the whole bucket. Revisions of another bucket than before tell nothing about this one's. */
+  /** Begins a load of the whole bucket by a watch. Revisions of the bucket before say nothing about another one's. */
   beginLoad(isOtherBucket: boolean): void {
     this.#loaded = new Set()
     this.#revision = 0
@@ -60,7 +63,7 @@ export class KvMirror {
     for (const [key, { record }] of this.#known) this.#known.set(key, { revision: 0, record })
   }
 
-  /** The watch has brought the bucket as of a revision: what it did not bring was deleted without a trace. */
+  /** Ends a load of the bucket as of a revision: keys that it did not deliver were deleted without a marker. */
   endLoad(revision: number): void {
     const loaded = this.#loaded
     this.#loaded = undefined
@@ -70,12 +73,12 @@ export class KvMirror {
     this.#reached(revision)
   }
 
-  /** The bucket holds nothing older than a revision any more. */
+  /** Forgets the keys older than a revision, which the bucket no longer holds. */
   begins(revision: number): void {
     for (const [key, known] of this.#known) if (known.revision < revision) this.#forget(key, revision)
   }
 
-  /** Takes what the watch brings. */
+  /** Applies an entry that the watch delivers. */
   watched(entry: KvWatchEntry): void {
     const { key, revision } = entry
     this.#loaded?.add(key)
@@ -89,8 +92,8 @@ export class KvMirror {
   }
 
   /**
-   * Puts in what a key was seen to hold since a revision; `undefined` when that, and what was before, is gone. Tells
-   * whether it took that: the watch may have brought the end of the key before.
+   * Puts in the value that a key has had since a revision; `undefined` when its values up to that revision are deleted.
+   * Returns whether it was put in: the watch may have reported the key's deletion before.
    */
   put(key: string, record: StreamRecord | undefined, revision: number): boolean {
     if (!this.#known.has(key)) {
@@ -101,7 +104,7 @@ export class KvMirror {
     return true
   }
 
-  /** Resolves when the watch has brought everything up to a revision, to false if not within `limitMs`. */
+  /** Resolves when the watch has delivered everything up to a revision, to `false` if not within `limitMs`. */
   until(revision: number, limitMs: number): Promise<boolean> {
     if (this.#revision >= revision) return Promise.resolve(true)
     return new Promise((resolve) => {
@@ -139,8 +142,9 @@ export class KvMirror {
   }
 
   /**
-   * A sid belongs to the first key that has it, since nobody can guess one before its stream is there. While a load brings
-   * both keys, in whichever order, the sid itself tells. So nobody takes another's stream.
+   * Returns whether a record's sid belongs to its key, so that no forged record takes over a stream. The first key with a
+   * sid owns it, since a sid can't be guessed before its stream exists. While a load delivers both keys, in either order,
+   * the kind of stream that the sid was made for decides.
    */
   #isOwnSid({ serviceSid, uniqueName, sid }: StreamRecord, key: string): boolean {
     const holder = this.#index.ofSid(serviceSid, sid)
@@ -154,7 +158,7 @@ export class KvMirror {
 
   #leave(record: StreamRecord): void {
     if (!this.#index.delete(record)) return
-    this.#tell(record, isExpired(record, this.#nowMs()) ? 'expired' : 'removed')
+    this.#notify(record, isExpired(record, this.#nowMs()) ? 'expired' : 'removed')
   }
 
   #reached(revision: number): void {
@@ -165,7 +169,7 @@ export class KvMirror {
   #expire(record: StreamRecord): void {
     const key = keyOf(record)
     const known = this.#known.get(key)
-    this.#tell(record, 'expired')
+    this.#notify(record, 'expired')
     if (known !== undefined) this.#expired(key, known.revision)
   }
 }

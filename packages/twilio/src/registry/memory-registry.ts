@@ -26,11 +26,11 @@ class MemoryRegistry implements StreamRegistry {
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
-    this.#index = new RecordIndex(nowMs, (record) => this.#tell(record, 'expired'))
+    this.#index = new RecordIndex(nowMs, (record) => this.#notify(record, 'expired'))
   }
 
   get epoch(): string {
-    // Not in the constructor: a worker draws no chance while its module is loaded.
+    // Not in the constructor: a worker can't draw random values while its module is loaded.
     this.#epoch ??= crypto.randomUUID()
     return this.#epoch
   }
@@ -58,7 +58,7 @@ class MemoryRegistry implements StreamRegistry {
 
   async remove(record: StreamRecord) {
     const isRemoved = this.#index.delete(record)
-    if (isRemoved) this.#tell(record, 'removed')
+    if (isRemoved) this.#notify(record, 'removed')
     return isRemoved
   }
 
@@ -79,7 +79,7 @@ class MemoryRegistry implements StreamRegistry {
     this.#listeners.clear()
   }
 
-  #tell(record: StreamRecord, reason: RemovalReason): void {
+  #notify(record: StreamRecord, reason: RemovalReason): void {
     for (const listener of this.#listeners) listener(record, reason)
   }
 }

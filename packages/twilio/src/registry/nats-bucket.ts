@@ -7,8 +7,8 @@ import { NatsCredentials } from './nats-credentials.ts'
 import { readRecord, type StreamRecord } from './stream-record.ts'
 
 /**
- * The place of a shared registry. A function is asked at each attempt to connect; an answer that comes only after the server
- * has greeted is for the next attempt. When it fails, what it gave before is used.
+ * The server and the bucket of a shared registry. A function is called at each attempt to connect; a value that comes
+ * after the server's greeting is for the next attempt. When the function fails, its last value is used.
  */
 export interface NatsRegistryOptions {
   /** The servers of one cluster, each `host:port`, `nats://host:port` or `tls://host:port`. */
@@ -21,7 +21,7 @@ export interface NatsRegistryOptions {
   readonly token?: Given<string> | undefined
   /** The bucket. Gateways that name the same one share their streams. @default 'rivulet-streams' */
   readonly bucket?: string | undefined
-  /** How many servers of a cluster keep the bucket. 1 to 5; counts when it is made. @default 1 */
+  /** The number of a cluster's servers that store the bucket, 1 to 5; used when it is created. @default 1 */
   readonly replicas?: number | undefined
 }
 
@@ -42,8 +42,8 @@ const REQUEST_TIMEOUT_MS = 2000
 const DEFAULT_BUCKET = 'rivulet-streams'
 
 /**
- * Connects; the connection comes back by itself whenever it is lost. Rejects `INVALID_OPTIONS`, and
- * `TRANSPORT_UNAVAILABLE` when the server cannot be reached, or a function gives no text.
+ * Connects; a lost connection is made again automatically. Rejects `INVALID_OPTIONS`, and
+ * `TRANSPORT_UNAVAILABLE` when the server cannot be reached, or a function returns no text.
  */
 export async function connectNats(options: NatsRegistryOptions): Promise<NatsConnection> {
   checkOptions(options, FORMS)
@@ -59,7 +59,7 @@ export async function connectNats(options: NatsRegistryOptions): Promise<NatsCon
     reconnectTimeWait: 250,
     timeout: REQUEST_TIMEOUT_MS,
     authenticator: credentials.authenticator,
-    // The client would close for good at the second refusal in a row, which the next answer may end.
+    // The client would close for good at the second refusal in a row, although the next credentials may be valid.
     ignoreAuthErrorAbort: true,
     ...(secure && { tls: {} }),
   }
@@ -80,7 +80,7 @@ async function connected(options: ConnectionOptions): Promise<NatsConnection> {
   }
 }
 
-/** Opens the bucket, or makes it. */
+/** Opens the bucket; creates it when there is none. */
 export async function openBucket(connection: NatsConnection, options: NatsRegistryOptions): Promise<KV> {
   const { Kvm } = await loaded('@nats-io/kv', () => import('@nats-io/kv'))
   return new Kvm(connection).create(options.bucket ?? DEFAULT_BUCKET, {
@@ -93,7 +93,7 @@ export async function openBucket(connection: NatsConnection, options: NatsRegist
   })
 }
 
-/** Gives the key of a stream in the bucket: the name decides, so that creating one is atomic. */
+/** Returns the key of a stream in the bucket. It is made from the name, so that creation is atomic. */
 export function keyOf({
   serviceSid,
   uniqueName,
@@ -104,8 +104,8 @@ export function keyOf({
 }
 
 /**
- * Reads an entry; `undefined` for none, for a deleted one, and for a value that no gateway wrote under that key. Whoever
- * may write one key must not reach the stream of another one.
+ * Reads an entry; `undefined` for none, for a deleted one, and for a value that no gateway wrote under that key. Write
+ * access to one key must not reach the stream of another.
  */
 export function recordOf(entry: KvEntry | KvWatchEntry | null): StreamRecord | undefined {
   if (entry?.operation !== 'PUT') return undefined

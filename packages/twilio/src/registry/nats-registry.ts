@@ -15,10 +15,10 @@ import {
   withTtl,
 } from './stream-record.ts'
 
-// How long a sid that is not known here may take to come from another gateway.
+// The time that a sid not known here may take to arrive from another gateway.
 const LONGEST_CATCH_UP_MS = 1000
 const MAX_ATTEMPTS = 5
-// What JetStream says when a key has another revision than expected.
+// JetStream's error code for a key that has another revision than expected.
 const WRONG_LAST_SEQUENCE = 10_071
 
 /**
@@ -41,13 +41,13 @@ export async function openNatsRegistry(options: NatsRegistryOptions): Promise<St
 
 class NatsRegistry implements StreamRegistry {
   readonly #connection: NatsConnection
-  /** Goes by its name, so it stays the same when the bucket is made anew. */
+  /** Refers to the bucket by name, so it stays valid when the bucket is created again. */
   readonly #bucket: KV
   readonly #listeners = new Set<RemovalListener>()
   readonly #mirror = new KvMirror(
     Date.now,
-    (record, reason) => this.#tell(record, reason),
-    // Whichever gateway is first; a record that got more time meanwhile has another revision.
+    (record, reason) => this.#notify(record, reason),
+    // Each gateway tries it, and the first succeeds; a record that got more time meanwhile has another revision.
     (key, revision) => void this.#bucket.purge(key, { previousSeq: revision }).catch(() => {}),
   )
   readonly #watch: NatsWatch
@@ -127,13 +127,13 @@ class NatsRegistry implements StreamRegistry {
     await this.#connection.close()
   }
 
-  /** A listener that throws must not keep the others from hearing of it. */
-  #tell(record: StreamRecord, reason: RemovalReason): void {
+  /** Notifies all listeners, even when one throws. */
+  #notify(record: StreamRecord, reason: RemovalReason): void {
     for (const listener of this.#listeners) {
       try {
         listener(record, reason)
       } catch {
-        // There is nobody to tell.
+        // Nothing receives the error of a listener.
       }
     }
   }
@@ -152,7 +152,7 @@ class NatsRegistry implements StreamRegistry {
     }
   }
 
-  /** A name may be kept by a stream whose time was over while no gateway ran, or by a value that is no stream. */
+  /** Replaces a stream that expired while no gateway ran, or a value that is no stream; both keep a name in use. */
   async #replaceUnusable(key: string, record: StreamRecord): Promise<number | undefined> {
     const entry = await this.#bucket.get(key)
     const held = recordOf(entry)
@@ -172,14 +172,14 @@ class NatsRegistry implements StreamRegistry {
       const record = recordOf(entry)
       if (entry !== null && record !== undefined) this.#put(key, record, entry.revision)
     }
-    // Which key a sid belongs to, only the watch tells.
+    // Only the watch shows which key a sid belongs to.
     if (isStreamSid(id)) await this.#catchUp()
     return this.#mirror.find(serviceSid, id)
   }
 
   /**
-   * Waits until what the bucket holds now is known here. All who ask while one request runs share the next: what was
-   * written meanwhile, the running one need not know.
+   * Waits until the bucket's present content is known here. All calls during a running request share the next one: the
+   * running one may miss the latest writes.
    */
   #catchUp(): Promise<void> {
     if (this.#nextCatchUp !== undefined) return this.#nextCatchUp
@@ -201,7 +201,7 @@ class NatsRegistry implements StreamRegistry {
     if (!isCurrent) this.#watch.check()
   }
 
-  /** Changes what the bucket holds of a stream, unless it is gone. Another gateway may change it meanwhile. */
+  /** Changes a stream in the bucket, unless it is gone. Tries again when another gateway changes it meanwhile. */
   #changing(
     record: StreamRecord,
     change: (key: string, current: StreamRecord, revision: number) => Promise<StreamRecord>,

@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { KvMirror } from './kv-mirror.ts'
 
 const LONGEST_LOAD_MS = 10_000
-// How long a watch that ended without a word can stay unnoticed: nothing in the client tells.
+// The client does not report that a watch ended silently, so the watch is checked this often.
 const CHECK_EVERY_MS = 2000
 const LONGEST_SILENCE_MS = 1000
 const SHORTEST_PAUSE_MS = 100
@@ -21,15 +21,15 @@ interface Run {
 }
 
 /**
- * Keeps a mirror current. Starts the bucket's watch again, with a full load, when it ends or falls silent, when the
- * connection comes back, and when the bucket was made anew; makes the bucket anew when it is gone.
+ * Keeps a mirror current. Restarts the bucket's watch, with a full load, when it ends or falls silent, when the
+ * connection comes back, and when the bucket was created again; creates the bucket again when it is gone.
  */
 export class NatsWatch {
   readonly #connection: NatsConnection
   readonly #open: () => Promise<KV>
   readonly #mirror: KvMirror
   #epoch = ''
-  /** Over as soon as the connection is away. */
+  /** Over as soon as the connection is lost. */
   #run: Run | undefined
   #isConnected = true
   #isClosed = false
@@ -43,7 +43,7 @@ export class NatsWatch {
     this.#mirror = mirror
   }
 
-  /** When the bucket was made: one that is made anew has another time. */
+  /** The time of the bucket's creation, which is another one when it is created again. */
   get epoch(): string {
     return this.#epoch
   }
@@ -59,14 +59,14 @@ export class NatsWatch {
       this.#loaded = resolve
     })
     const first = await this.#begin()
-    // What is not here by then is looked up in the bucket when somebody asks for it.
+    // A stream that is not here by then is looked up in the bucket when it is asked for.
     const timer = setTimeout(this.#loaded, LONGEST_LOAD_MS)
     void this.#keep(first)
     await loaded
     clearTimeout(timer)
   }
 
-  /** Looks now whether the watch still brings everything. */
+  /** Checks now whether the watch still delivers everything. */
   check(): void {
     if (this.#run !== undefined) this.#endPause()
   }
@@ -84,7 +84,7 @@ export class NatsWatch {
         if (this.#isConnected) run ??= await this.#begin()
         if (run !== undefined) await this.#untilOver(run)
       } catch {
-        // The server may be away, or be without JetStream for now; the status tells.
+        // The server may be away, or be without JetStream for now; the status shows it.
       }
       failures = run?.isLoaded ? 0 : failures + 1
       this.#end(run)
@@ -120,13 +120,13 @@ export class NatsWatch {
         try {
           this.#mirror.watched(entry)
         } catch {
-          // One entry must not cost the others.
+          // An unreadable entry must not stop the others.
         }
         // Not at the last revision from before: a key may have been written anew since, and come after it.
         if (entry.delta === 0 && !run.isLoaded) this.#endLoad(run)
       }
     } catch {
-      // Begun again, as after any other end.
+      // Restarted, as after any other end.
     } finally {
       this.#end(run)
     }
@@ -146,7 +146,7 @@ export class NatsWatch {
     return Promise.race([over, this.#supervise(run)])
   }
 
-  /** Resolves when the watch has to begin again. Rejects when the bucket can't be asked. */
+  /** Resolves when the watch has to be restarted. Rejects when the bucket can't be asked. */
   async #supervise(run: Run): Promise<void> {
     for (let firstRevision = 0; ; ) {
       await this.#pause(CHECK_EVERY_MS)
@@ -156,7 +156,7 @@ export class NatsWatch {
       const before = this.#mirror.revision
       const isCurrent = await this.#mirror.until(state.last_seq, LONGEST_SILENCE_MS)
       if (run.isOver || (!isCurrent && this.#mirror.revision === before)) return
-      // Whoever empties the bucket leaves no marker for each key.
+      // Emptying the bucket leaves no marker for each key.
       if (isCurrent && state.first_seq !== firstRevision) this.#mirror.begins(state.first_seq)
       firstRevision = state.first_seq
     }
@@ -176,7 +176,7 @@ export class NatsWatch {
     for await (const { type } of this.#connection.status()) {
       if (type !== 'disconnect' && type !== 'reconnect') continue
       this.#isConnected = type === 'reconnect'
-      // A connection that was away may have missed anything.
+      // Any entry may have been missed while the connection was lost.
       this.#end(this.#run)
       this.#endPause()
     }

@@ -14,14 +14,14 @@ interface ServiceRecords {
   readonly byAge: StreamRecord[]
 }
 
-/** Holds records by name, by sid and by age, and tells when one expires. */
+/** Indexes records by name, by sid and by age, and reports those that expire. */
 export class RecordIndex {
   readonly #services = new Map<string, ServiceRecords>()
   readonly #timers = new Map<StreamRecord, ReturnType<typeof setTimeout>>()
   readonly #nowMs: () => number
   readonly #expire: (record: StreamRecord) => void
 
-  /** `expire` is called once for each record whose time is over, after it has left the index. */
+  /** `expire` is called once for each expired record, after it has left the index. */
   constructor(nowMs: () => number, expire: (record: StreamRecord) => void) {
     this.#nowMs = nowMs
     this.#expire = expire
@@ -33,7 +33,7 @@ export class RecordIndex {
     return record === undefined || isExpired(record, this.#nowMs()) ? undefined : record
   }
 
-  /** Gives the record of a sid, even if its time is over. */
+  /** Returns the record of a sid, even if it has expired. */
   ofSid(serviceSid: string, sid: string): StreamRecord | undefined {
     // Sids are found in either case; the gateway makes them in lower case.
     return isStreamSid(sid)
@@ -41,7 +41,7 @@ export class RecordIndex {
       : undefined
   }
 
-  /** Adds a record, or replaces the one of its sid. Another one that has its name is over, and expires now. */
+  /** Adds a record, or replaces the one of its sid. Another one with its name expires now. */
   put(record: StreamRecord): void {
     const { serviceSid, uniqueName, sid } = record
     const namesake = uniqueName === null ? undefined : this.#services.get(serviceSid)?.byName.get(uniqueName)
@@ -55,14 +55,14 @@ export class RecordIndex {
     this.#schedule(record)
   }
 
-  /** Takes the record of a sid out; tells whether it was there. */
+  /** Removes the record of a sid; returns whether it was there. */
   delete({ serviceSid, sid }: StreamRecord): boolean {
     const records = this.#services.get(serviceSid)
     const record = records?.bySid.get(sid)
     if (records === undefined || record === undefined) return false
     records.bySid.delete(sid)
     if (record.uniqueName !== null) records.byName.delete(record.uniqueName)
-    // Moves what is younger: a few microseconds among 20 000, so no tree.
+    // Moves the younger records: a few microseconds among 20 000, so no tree.
     records.byAge.splice(placeOf(records.byAge, record), 1)
     if (records.bySid.size === 0) this.#services.delete(serviceSid)
     clearTimeout(this.#timers.get(record))
@@ -70,7 +70,7 @@ export class RecordIndex {
     return true
   }
 
-  /** Cuts a page out of a service's records. */
+  /** Returns a page of a service's records. */
   page(serviceSid: string, { size, from, accepts }: PageQuery): RecordPage {
     const order = this.#services.get(serviceSid)?.byAge ?? []
     const nowMs = this.#nowMs()
@@ -123,7 +123,7 @@ function insert(order: StreamRecord[], record: StreamRecord): void {
   else order.splice(placeOf(order, record), 0, record)
 }
 
-/** Gives the index of the first record that is not older. */
+/** Returns the index of the first record that is not older. */
 function placeOf(order: readonly StreamRecord[], age: Age): number {
   let low = 0
   let high = order.length

@@ -1,4 +1,4 @@
-/** What the registry knows of one stream. Frozen. Times are milliseconds since 1970. */
+/** The registry's record of one stream. Frozen. Times are milliseconds since 1970. */
 export interface StreamRecord {
   /** `TO` and 32 hex digits. */
   readonly sid: string
@@ -6,11 +6,11 @@ export interface StreamRecord {
   readonly serviceSid: string
   /** The name it was created with, or `null`. */
   readonly uniqueName: string | null
-  /** When it was created. */
+  /** The time of its creation. */
   readonly createdMs: number
-  /** When its time to live was last set. */
+  /** The time at which its time to live was last set. */
   readonly updatedMs: number
-  /** When it expires, or `null` for never. */
+  /** The time at which it expires, or `null` for never. */
   readonly expiresMs: number | null
   /** The identity of the access token that it was created with, or `system` for a key. */
   readonly createdBy: string
@@ -22,7 +22,7 @@ export type Age = Pick<StreamRecord, 'createdMs' | 'sid'>
 // Twilio keeps this form for its own identifiers, and the core refuses it as a stream's name.
 const SID_FORM = /^[A-Z]{2}[a-f0-9]{32}$/
 const STREAM_SID = /^TO[0-9a-fA-F]{32}$/
-// As the gateway makes them. A second spelling of a sid would make two streams answer to it.
+// As the gateway makes them. With a second spelling of a sid, two streams could have it.
 const OWN_STREAM_SID = /^TO[0-9a-f]{32}$/
 const SERVICE_SID = /^IS[0-9a-fA-F]{32}$/
 const ANONYMOUS_NAME = /^anonymous\/[0-9a-f]{32}$/
@@ -52,8 +52,8 @@ export function newRecord(
 }
 
 /**
- * Reads a stored record that anybody may have written; `undefined` for one that no gateway would write. Records of
- * the first edition have no `createdBy`: keys created them all.
+ * Reads a stored record of unknown origin; `undefined` for one that no gateway would write. Records of the
+ * first edition have no `createdBy`: keys created them all.
  */
 export function readRecord(value: unknown): StreamRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
@@ -72,22 +72,22 @@ export function readRecord(value: unknown): StreamRecord | undefined {
   return Object.freeze({ sid, serviceSid, uniqueName, createdMs, updatedMs, expiresMs, createdBy })
 }
 
-/** Gives the record with its time to live counted anew from now. */
+/** Returns the record with its time to live restarted from now. */
 export function withTtl(record: StreamRecord, ttlSeconds: number, nowMs: number): StreamRecord {
   return Object.freeze({ ...record, updatedMs: nowMs, expiresMs: expiryOf(ttlSeconds, nowMs) })
 }
 
-/** Tells whether a stream's time is over. */
+/** Returns whether a stream has expired. */
 export function isExpired(record: StreamRecord, nowMs: number): boolean {
   return record.expiresMs !== null && record.expiresMs <= nowMs
 }
 
-/** Gives the name of a record's stream in its hub: the unique name verbatim, or `anonymous/<hex>`. */
+/** Returns the name of a record's stream in its hub: the unique name verbatim, or `anonymous/<hex>`. */
 export function hubNameOf(record: StreamRecord): string {
   return record.uniqueName ?? `anonymous/${record.sid.slice(2).toLowerCase()}`
 }
 
-/** Tells whether a name may be given to a stream. Names of anonymous streams are kept free for them. */
+/** Returns whether a stream may have a name. The names of anonymous streams are reserved for them. */
 export function isUniqueName(name: string): boolean {
   if (name.length < 1 || name.length > MAX_NAME_LENGTH) return false
   // A sid is found in either case.
@@ -95,12 +95,12 @@ export function isUniqueName(name: string): boolean {
   return !SID_FORM.test(name) && !ANONYMOUS_NAME.test(name) && !LONE_SURROGATE.test(name)
 }
 
-/** Tells whether an identifier has the form of a stream's sid. */
+/** Returns whether an identifier has the form of a stream's sid. */
 export function isStreamSid(id: string): boolean {
   return STREAM_SID.test(id)
 }
 
-/** Tells whether a sid was made for a stream with a name. Those of gateways before 0.2 do not tell. */
+/** Returns whether a sid was made for a stream with a name. Sids of gateways before 0.2 do not show it. */
 export function isSidOfName(sid: string): boolean {
   return sid.charAt(2) < '8'
 }
@@ -118,7 +118,7 @@ function expiryOf(ttlSeconds: number, nowMs: number): number | null {
   return ttlSeconds === 0 ? null : nowMs + ttlSeconds * 1000
 }
 
-/** Its first bit is set for an anonymous stream, so that a forged record can't take the sid of a stream of the other kind. */
+/** Makes a sid. Its first bit is set for an anonymous stream: a forged record can't take a sid of the other kind. */
 function newSid(isNamed: boolean): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   const [first = 0] = bytes

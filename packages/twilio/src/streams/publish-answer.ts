@@ -6,7 +6,7 @@ const PROBLEM_OF: Readonly<Record<Refusal['code'], Problem>> = {
   INVALID_DATA: PROBLEMS.badJson,
   PAYLOAD_TOO_LARGE: PROBLEMS.tooLarge,
   RATE_LIMITED: PROBLEMS.rateLimited,
-  WAITING_LINE_FULL: PROBLEMS.rateLimited,
+  QUEUE_FULL: PROBLEMS.rateLimited,
   SCHEMA_MISMATCH: PROBLEMS.wrongSchema,
   INVALID_OPTIONS: PROBLEMS.internal,
   STREAM_CLOSED: PROBLEMS.notFound,
