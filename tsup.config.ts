@@ -5,16 +5,12 @@ import { defineConfig } from 'tsup'
 
 // One configuration for every package: each builds the entries that its folder has.
 const isCore = process.cwd() === import.meta.dirname
-const entries = isCore
-  ? [
-      'src/index.ts',
-      'src/index-web.ts',
-      'src/tap.ts',
-      'src/adapter/index.ts',
-      'src/adapter/transport.ts',
-      'src/testing/index.ts',
-    ]
+const publicEntries = isCore
+  ? ['src/index.ts', 'src/tap.ts', 'src/adapter/index.ts', 'src/adapter/transport.ts', 'src/testing/index.ts']
   : ['src/index.ts']
+// The `imports` of package.json pick one of these where the core runs.
+const TRANSPORT_PACKAGES = '#transport-packages'
+const pickedEntries = isCore ? ['src/hub/transport-packages.ts', 'src/hub/transport-packages-web.ts'] : []
 
 const PATHS = {
   rivulet: ['./src/index.ts'],
@@ -34,13 +30,14 @@ const GATEWAY_PATHS = Object.fromEntries(
 const isGateway = process.cwd() === join(import.meta.dirname, 'packages/gateway')
 
 export default defineConfig({
-  entry: entries,
+  entry: [...publicEntries, ...pickedEntries],
   // The CommonJS of the core is made of its ES modules: see `writeCommonJs`.
   format: isCore ? ['esm'] : ['esm', 'cjs'],
   target: 'es2022',
   // `rivulet/testing` imports the core by its name, as the packages do: its classes exist once.
-  external: ['rivulet'],
+  external: ['rivulet', TRANSPORT_PACKAGES],
   dts: {
+    ...(isCore && { entry: publicEntries }),
     // `Symbol.dispose` in the declarations, for consumers whose `lib` is older.
     banner: '/// <reference lib="esnext.disposable" />',
     // `npm run check:types` checks. TypeScript writes no declarations for a file that it came to through a package, so
@@ -79,6 +76,7 @@ async function writeCommonJs(): Promise<void> {
     platform: 'node',
     target: 'es2022',
     packages: 'external',
+    external: [TRANSPORT_PACKAGES],
     plugins: [SIBLINGS_APART],
     sourcemap: true,
     logLevel: 'warning',

@@ -7,8 +7,13 @@ export { type ErrorCode, type ErrorDetails, RivuletError } from './errors/errors
 export type { RefusalCode, RefusedPublish as Refusal } from './errors/refusal.ts'
 export type { HubEvents, HubStatus, StatusDetail } from './hub/events.ts'
 export { createHub, Hub } from './hub/hub.ts'
-export type { HubConfig, HubConfigObject, OpenOptions } from './hub/open.ts'
-export { loadTransport, openHub } from './hub/open-node.ts'
+export {
+  type HubConfig,
+  type HubConfigObject,
+  loadTransport,
+  type OpenOptions,
+  openHub,
+} from './hub/open.ts'
 export type { HubOptions } from './hub/options.ts'
 export type { Flushed } from './hub/wiring.ts'
 export { Message } from './message/message.ts'

@@ -1,3 +1,4 @@
+import { TRANSPORT_PACKAGES } from '#transport-packages'
 import { runOutside } from '../base/async-context.ts'
 import { Overdue, withDeadline } from '../base/deadline.ts'
 import { realEnvironment } from '../base/environment.ts'
@@ -8,6 +9,7 @@ import { isRecord } from '../message/snapshot.ts'
 import { type Checks, checkBoolean, checkNumber, checkOptions, checkSignal } from '../state/options.ts'
 import { createHub, type Hub } from './hub.ts'
 import type { HubOptions } from './options.ts'
+import type { TransportPackage } from './transport-package.ts'
 
 /**
  * The configuration of `openHub`: a URL, URLs of several servers of one scheme, or an object with these and the hub's
@@ -31,13 +33,6 @@ export interface OpenOptions {
   readonly wait?: boolean | undefined
 }
 
-/** A package with a transport: the schemes of its URLs, and how it is loaded. */
-export interface TransportPackage {
-  readonly name: string
-  readonly schemes: readonly string[]
-  readonly load: () => Promise<unknown>
-}
-
 const DEFAULTS = { signal: undefined as AbortSignal | undefined, timeoutMs: 10_000, wait: true }
 const CHECKS: Checks<typeof DEFAULTS> = {
   signal: checkSignal,
@@ -45,7 +40,29 @@ const CHECKS: Checks<typeof DEFAULTS> = {
   wait: (value) => checkBoolean('wait', value),
 }
 
-/** Opens a hub with one of the packages that an entry knows; see its `openHub`. */
+/**
+ * Opens a hub by configuration and resolves when it is ready. The scheme of the URL picks the package, which must be
+ * installed: `memory:` @rivulet/memory; `mqtt:` `mqtts:` `mqtt+ws:` `mqtt+wss:` @rivulet/mqtt; `nats:` `tls:`
+ * @rivulet/nats; `redis:` `rediss:` `valkey:` `valkeys:` and, with Sentinels, `redis-sentinel:` `rediss-sentinel:`
+ * `valkey-sentinel:` `valkeys-sentinel:` @rivulet/redis; `replay:` @rivulet/replay, a recording; `threads:`
+ * @rivulet/threads; `ws:` `wss:` @rivulet/websocket. `?name=` in a URL is the hub's name. With `{ wait: false }` it
+ * resolves as soon as the package is loaded, and the hub keeps trying to connect. Rejects `INVALID_OPTIONS`;
+ * `TRANSPORT_MISSING` when the package is not installed; `TRANSPORT_UNAVAILABLE` past `timeoutMs` with the last cause;
+ * `TRANSPORT_FAILED` when the broker refuses for good; or with `signal.reason`. The hub is closed then.
+ */
+export function openHub(config: HubConfig, options?: OpenOptions): Promise<Hub> {
+  return openHubWith(TRANSPORT_PACKAGES, config, options)
+}
+
+/**
+ * Makes the transport of a URL, or of several of one scheme, as `openHub` does, without a hub: to put another transport
+ * around it. `?name=` has no meaning here. Rejects `INVALID_OPTIONS`, `TRANSPORT_MISSING`.
+ */
+export function loadTransport(urls: string | readonly string[]): Promise<Transport> {
+  return loadTransportWith(TRANSPORT_PACKAGES, urls)
+}
+
+/** Opens a hub with one of these packages; see {@link openHub}. */
 export async function openHubWith(
   packages: readonly TransportPackage[],
   config: HubConfig,
@@ -60,8 +77,8 @@ export async function openHubWith(
   return hub
 }
 
-/** Makes the transport of one of the packages that an entry knows; see its `loadTransport`. */
-export async function loadTransportOf(
+/** Makes the transport of one of these packages; see {@link loadTransport}. */
+export async function loadTransportWith(
   packages: readonly TransportPackage[],
   given: string | readonly string[],
 ): Promise<Transport> {

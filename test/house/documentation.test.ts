@@ -22,7 +22,6 @@ import { packageFolders, ROOT } from '../support/source-files.ts'
 
 const entries = [
   'src/index.ts',
-  'src/index-web.ts',
   'src/tap.ts',
   'src/adapter/index.ts',
   'src/adapter/transport.ts',

@@ -106,7 +106,7 @@ const PARTS: Readonly<Record<string, string>> = {
   HubPart: 'src/hub',
   HubPublishPart: 'src/publish',
 }
-const ENTRIES = ['src/index.ts', 'src/index-web.ts', 'src/tap.ts']
+const ENTRIES = ['src/index.ts', 'src/tap.ts']
 /** The one file that may read a clock, start a timer and draw chance. */
 const ENVIRONMENT = 'src/base/environment.ts'
 /** The entries of other packages that the gateway may import: it serves pages and metrics by them. */

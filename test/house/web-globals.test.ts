@@ -15,7 +15,7 @@ async function bundle(program: string): Promise<string> {
     target: 'es2022',
     conditions: ['@rivulet/source'],
     alias: {
-      rivulet: join(ROOT, 'src/index-web.ts'),
+      rivulet: join(ROOT, 'src/index.ts'),
       'rivulet/adapter': join(ROOT, 'src/adapter/index.ts'),
     },
     logLevel: 'silent',

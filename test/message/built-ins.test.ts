@@ -180,9 +180,8 @@ describe('where Object.prototype is frozen', () => {
 
   test('a key that it has passes', async () => {
     const tsx = pathToFileURL(`${ROOT}/node_modules/tsx/dist/esm/index.mjs`).href
-    const { stdout } = await execa('node', ['--import', tsx, '--input-type=module', '-e', SCRIPT], {
-      cwd: ROOT,
-    })
+    const source = ['--conditions=@rivulet/source', '--import', tsx]
+    const { stdout } = await execa('node', [...source, '--input-type=module', '-e', SCRIPT], { cwd: ROOT })
     expect(JSON.parse(stdout)).toEqual([
       { toString: 'a', valueOf: 1, hasOwnProperty: { b: [true] }, constructor: 'c' },
       true,
