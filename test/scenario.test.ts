@@ -120,7 +120,7 @@ const NOTHING_REFUSED = {
   tooLarge: 0,
   schema: 0,
   rateLimited: 0,
-  waitingLineFull: 0,
+  queueFull: 0,
   aborted: 0,
   closed: 0,
 }

@@ -1,7 +1,7 @@
 export { runOutside } from '../base/async-context.ts'
 export type { Environment } from '../base/environment.ts'
 export { type JoinChange, type JoinEvents, Joins, keepJoins } from '../connection/joins.ts'
-export { type AnsweredBarrier, LinkRate } from '../connection/link-rate.ts'
+export { type ConfirmedBarrier, LinkRate } from '../connection/link-rate.ts'
 export { invalid as invalidOptions } from '../errors/errors.ts'
 export {
   type DecodedFrame,
@@ -49,11 +49,11 @@ export {
   visible,
 } from './options.ts'
 export {
-  type Answered,
   type DialTime,
   type Given,
   given,
   Refusals,
+  type Resolved,
 } from './secrets.ts'
 export {
   isTlsOn,

@@ -9,7 +9,7 @@ import type { Topic } from '../message/topic.ts'
  */
 export type TransportConnection = Pick<
   Transport,
-  'send' | 'join' | 'leave' | 'watch' | 'flush' | 'heldBytes' | 'close'
+  'send' | 'join' | 'leave' | 'watch' | 'flush' | 'bufferedBytes' | 'close'
 >
 
 /** The part of a transport that each adapter writes: connecting, and the capabilities of its connections. */
@@ -79,8 +79,8 @@ class ConnectingTransport<Connection extends TransportConnection> implements Tra
     return this.#last?.flush(signal) ?? Promise.reject(notOpen())
   }
 
-  heldBytes(): number {
-    return this.#last?.heldBytes?.() ?? 0
+  bufferedBytes(): number {
+    return this.#last?.bufferedBytes?.() ?? 0
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ import { kindOf, type Rule, ruleOf } from './options.ts'
 export type Given<Value> = Value | (() => Value | Promise<Value>)
 
 /** Options whose functions were called. */
-export type Answered<Options> = {
+export type Resolved<Options> = {
   readonly [Name in keyof Options]: Options[Name] extends infer Option
     ? Option extends () => infer Value
       ? Awaited<Value>
@@ -38,9 +38,9 @@ export async function given<Options extends object>(
   options: Options,
   rules: { readonly [Name in keyof Options]?: FormOf | Rule | undefined },
   { dialMs, signal }: DialTime,
-): Promise<Answered<Options>> {
+): Promise<Resolved<Options>> {
   const asked = Object.entries(options).filter(([, option]) => typeof option === 'function')
-  if (asked.length === 0) return options as Answered<Options>
+  if (asked.length === 0) return options as Resolved<Options>
   signal.throwIfAborted()
   const ruleFor = rules as Readonly<Record<string, FormOf | Rule | undefined>>
   const values = runOutside(() =>
@@ -51,7 +51,7 @@ export async function given<Options extends object>(
   const inTime = await withDeadline(realEnvironment, names, dialMs, signal, all).catch((cause) => {
     throw cause instanceof Overdue ? noValue(names, `no answer within ${dialMs} ms`) : cause
   })
-  return { ...options, ...Object.fromEntries(inTime) } as Answered<Options>
+  return { ...options, ...Object.fromEntries(inTime) } as Resolved<Options>
 }
 
 /** Counts the refusals of secrets in a row, to distinguish a secret that is about to change from a wrong one. */

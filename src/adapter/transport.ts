@@ -1,10 +1,9 @@
 // The entry `rivulet/transport`, which stays for one release: `rivulet/adapter` exports all of it, and `rivulet`
 // exports `loadTransport`.
-export { loadTransport } from '../hub/open-node.ts'
+export { loadTransport } from '../hub/open.ts'
 export {
   type Adapter,
-  type Answered,
-  type AnsweredBarrier,
+  type ConfirmedBarrier,
   DEFAULT_TIMEOUTS,
   type DecodedFrame,
   type DialTime,
@@ -28,6 +27,7 @@ export {
   makeTransport,
   Refusals,
   type Removal,
+  type Resolved,
   readTopic,
   runOutside,
   type Sid,

@@ -319,9 +319,9 @@ export class Confirmations {
       this.#cancelDeadline = this.#hub.environment.setTimer(act, halfMs, true)
     }
     after(halfMs, () => {
-      const buffered = this.#bufferedBytes()
+      const buffered = this.#readBufferedBytes()
       const left = this.#sent - buffered
-      const isDraining = () => buffered > 0 && this.#sent - this.#bufferedBytes() > left
+      const isDraining = () => buffered > 0 && this.#sent - this.#readBufferedBytes() > left
       after(2 * halfMs, () => (isDraining() ? this.#setDeadline() : this.#expire()))
     })
   }
@@ -338,9 +338,9 @@ export class Confirmations {
   }
 
   /** Returns the bytes that the client buffers, as far as the transport knows. */
-  #bufferedBytes(): number {
+  #readBufferedBytes(): number {
     try {
-      return this.#transport.heldBytes?.() ?? 0
+      return this.#transport.bufferedBytes?.() ?? 0
     } catch {
       return 0
     }

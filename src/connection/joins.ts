@@ -76,7 +76,7 @@ class Join {
   /** `queued` waits for its turn, `joining` for the broker. */
   state: 'out' | 'queued' | 'joining' | 'in' = 'out'
   /** Whether the broker has responded on this connection, or the response is overdue. */
-  isAnswered = false
+  isSettled = false
   answered: Deferred | undefined
   abort = new AbortController()
   cancelRetry: (() => void) | undefined
@@ -181,7 +181,7 @@ export class Joins {
       // Only a join that caused the loss waits beyond the next connection.
       if (!join.isInDoubt) join.stopRetry()
       answer(join) // `answered` checks its connection then
-      join.isAnswered = false
+      join.isSettled = false
       if (join.stop() === 'in') this.#events.joinChanged(join.topic, 'left')
     }
     if (cause === undefined) return
@@ -207,7 +207,7 @@ export class Joins {
   /** Resolves when every wanted join has its response or is overdue, or when the connection is lost. */
   async answered(connection: PlatformSignal): Promise<void> {
     for (const join of [...this.#byTopic.values()]) {
-      while (join.isWanted && !join.isAnswered && !connection.aborted) {
+      while (join.isWanted && !join.isSettled && !connection.aborted) {
         join.answered ??= deferred()
         await join.answered.promise
       }
@@ -304,7 +304,7 @@ function isUnavailable(cause: unknown): boolean {
 }
 
 function answer(join: Join): void {
-  join.isAnswered = true
+  join.isSettled = true
   join.answered?.resolve()
   join.answered = undefined
 }

@@ -14,7 +14,7 @@ const LEAST_SPAN_MS = 200
 const RELIEF_MS = 10_000
 
 /** A confirmed barrier: its start, and the number of bytes sent on the connection before it. */
-export interface AnsweredBarrier {
+export interface ConfirmedBarrier {
   /** Its start, on the clock that measures the responses, in milliseconds. */
   readonly startMs: number
   /** The number of bytes sent on the connection before it. */
@@ -70,7 +70,7 @@ export class LinkRate {
   }
 
   /** Updates the rate from a response. */
-  answered({ startMs, position }: AnsweredBarrier, nowMs: number): void {
+  answered({ startMs, position }: ConfirmedBarrier, nowMs: number): void {
     const latencyMs = nowMs - startMs
     this.#leastLatencyMs = Math.min(this.#leastLatencyMs, latencyMs)
     const isLate = latencyMs - this.#leastLatencyMs > QUEUED_MS

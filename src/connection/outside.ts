@@ -20,7 +20,7 @@ export function outsideTransport(transport: Transport): Transport {
     leave: (topic) => runOutside(() => transport.leave(topic)),
     watch: (hub, signal) => runOutside(() => transport.watch(hub, signal)),
     flush: (signal) => runOutside(() => transport.flush(signal)),
-    heldBytes: () => transport.heldBytes?.() ?? 0,
+    bufferedBytes: () => transport.bufferedBytes?.() ?? 0,
     close: (signal) => runOutside(() => transport.close(signal)),
   }
 }

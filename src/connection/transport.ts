@@ -82,7 +82,7 @@ export interface Transport {
    * Optional: returns the bytes of frames that the client buffers, as far as it knows. While these decrease the core
    * considers the connection alive although no `flush` resolves. Never throws.
    */
-  heldBytes?(): number
+  bufferedBytes?(): number
 
   /**
    * Optional, of a transport that reaches no other process: returns the number of other hubs of this process that it

@@ -9,7 +9,7 @@ export type ErrorCode =
   | 'STREAM_OPTIONS_CONFLICT'
   | 'STREAM_CLOSED'
   | 'HUB_CLOSED'
-  | 'WAITING_LINE_FULL'
+  | 'QUEUE_FULL'
   | 'LOST'
   | 'UNCONFIRMED'
   | 'LISTENER_FAILED'
@@ -35,7 +35,7 @@ export interface ErrorDetails {
   readonly path?: string | undefined
   /** `RATE_LIMITED`: whole milliseconds until a message is admitted, if no other one is meanwhile. */
   readonly retryAfterMs?: number | undefined
-  /** `WAITING_LINE_FULL`: the most messages in the queue. */
+  /** `QUEUE_FULL`: the most messages in the queue. */
   readonly maxWaiting?: number | undefined
   /** `SCHEMA_MISMATCH`: the validator's own issues. */
   readonly issues?: readonly unknown[] | undefined

@@ -16,7 +16,7 @@ const DESCRIBE = {
     'The schema validates asynchronously; give the stream one that validates synchronously.',
   STREAM_CLOSED: () => 'The stream is closed; open it again with hub.stream(name).',
   HUB_CLOSED: () => 'The hub is closed; create another one.',
-  WAITING_LINE_FULL: ({ maxWaiting }) =>
+  QUEUE_FULL: ({ maxWaiting }) =>
     `${maxWaiting} messages are waiting already; publish less, or raise maxWaiting.`,
 } satisfies Record<string, (details: ErrorDetails) => string>
 

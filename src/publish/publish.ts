@@ -140,7 +140,7 @@ function whyNotNow(state: StreamState, nowMs: number): Refusal | undefined {
   if (state.isClosed) return closedRefusal(state)
   if (isQueueFull(state)) return queueFull(state)
   const { bucket } = state
-  if (bucket === undefined || (queueSize(state) === 0 && bucket.hasRoom(nowMs))) return undefined
+  if (bucket === undefined || (queueSize(state) === 0 && bucket.hasCapacity(nowMs))) return undefined
   return rateLimited(state, bucket, nowMs)
 }
 
@@ -203,7 +203,8 @@ function whyNoPlace(state: StreamState, nowMs: number): Refusal | undefined {
   if (isQueueFull(state)) return queueFull(state)
   // First: a peek at the bucket takes unused capacity that is due from the messages of the queue.
   if (waitingSize(state) < state.options.maxWaiting) return undefined
-  const hasCapacity = queueSize(state) === 0 && (state.bucket === undefined || state.bucket.hasRoom(nowMs))
+  const hasCapacity =
+    queueSize(state) === 0 && (state.bucket === undefined || state.bucket.hasCapacity(nowMs))
   return hasCapacity ? undefined : queueFull(state)
 }
 
@@ -247,7 +248,7 @@ function unconfirmed(
 }
 
 function queueFull(state: StreamState): Refusal {
-  return new Refusal('WAITING_LINE_FULL', state, { maxWaiting: state.options.maxWaiting })
+  return new Refusal('QUEUE_FULL', state, { maxWaiting: state.options.maxWaiting })
 }
 
 function abortedBy(state: StreamState, signal: AbortSignal): unknown {

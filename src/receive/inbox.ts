@@ -93,12 +93,12 @@ export class Inbox {
     if (sid !== undefined && publisher?.isRepeat(sid, state, nowMs)) return drop(state, 'duplicate')
     const isRemovalFrame = isRemoval(bytes)
     const bucket = isRemovalFrame ? this.#removals : state.receiving
-    if (bucket?.hasRoom(nowMs) === false) {
+    if (bucket?.hasCapacity(nowMs) === false) {
       return isRemovalFrame ? drop(state, 'rateLimited') : dropByOption(state, 'rateLimited', publishers.size)
     }
     const garbage = this.#garbage?.[publisher?.isProven ? 'proven' : 'others']
     if (isRemovalFrame) this.#removals.take(nowMs)
-    else if (garbage?.hasRoom(nowMs) === false) return drop(state, 'rateLimited')
+    else if (garbage?.hasCapacity(nowMs) === false) return drop(state, 'rateLimited')
     if (!this.#takeDecoded(decodeFrame(bytes, publishers.last?.origin), nowMs)) garbage?.take(nowMs)
   }
 

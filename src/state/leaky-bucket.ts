@@ -20,14 +20,14 @@ export class LeakyBucket {
   }
 
   /** Returns whether one more message fits. */
-  hasRoom(nowMs: number): boolean {
+  hasCapacity(nowMs: number): boolean {
     this.#leak(nowMs)
     return this.#level + 1 <= this.#capacity + EPSILON
   }
 
   /** Adds a message if it fits, and returns whether it did. */
   take(nowMs: number): boolean {
-    if (!this.hasRoom(nowMs)) return false
+    if (!this.hasCapacity(nowMs)) return false
     this.#level += 1
     return true
   }

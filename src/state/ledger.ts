@@ -7,7 +7,7 @@ const REFUSED = {
   SCHEMA_MISMATCH: 'schema',
   INVALID_OPTIONS: 'schema',
   RATE_LIMITED: 'rateLimited',
-  WAITING_LINE_FULL: 'waitingLineFull',
+  QUEUE_FULL: 'queueFull',
   ABORTED: 'aborted',
   STREAM_CLOSED: 'closed',
   HUB_CLOSED: 'closed',

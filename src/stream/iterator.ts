@@ -40,18 +40,18 @@ export interface StreamIterator<Data = unknown> extends AsyncIterator<Message<Da
   [Symbol.asyncIterator](): this
 }
 
-type Resolved<Data> = Required<Omit<IterateOptions<Data>, 'signal'>> & {
+type IterateSettings<Data> = Required<Omit<IterateOptions<Data>, 'signal'>> & {
   readonly signal: AbortSignal | undefined
 }
 type Result<Data> = IteratorResult<Message<Data>, undefined>
 
-const DEFAULTS: Resolved<unknown> = {
+const DEFAULTS: IterateSettings<unknown> = {
   buffer: 256,
   overflow: 'dropOldest',
   key: () => undefined,
   signal: undefined,
 }
-const CHECKS: Checks<Resolved<unknown>> = {
+const CHECKS: Checks<IterateSettings<unknown>> = {
   buffer: (value) => checkNumber('buffer', value, 1),
   overflow: (value) => checkChoice('overflow', value, ['dropOldest', 'dropNewest', 'latest']),
   key: (value) => checkFunction('key', value),
@@ -78,8 +78,8 @@ export class MessageIterator<Data = unknown> implements StreamIterator<Data> {
     const { buffer, overflow, key, signal } = checkOptions(
       'iterate',
       options,
-      DEFAULTS as Resolved<Data>,
-      CHECKS as Checks<Resolved<Data>>,
+      DEFAULTS as IterateSettings<Data>,
+      CHECKS as Checks<IterateSettings<Data>>,
     )
     this.#state = state
     this.#capacity = buffer

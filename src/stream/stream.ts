@@ -104,7 +104,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
    * Publishes data whose JSON is an object, synchronously: subscribers in this process have been called when it
    * returns, the transport has the message at the end of the tick. Throws a `RivuletError` when refused:
    * `INVALID_DATA`, `PAYLOAD_TOO_LARGE`, `RATE_LIMITED`, `SCHEMA_MISMATCH`, `INVALID_OPTIONS`,
-   * `WAITING_LINE_FULL`, `STREAM_CLOSED`, `HUB_CLOSED`. Use `tryPublish` where refusals are ordinary.
+   * `QUEUE_FULL`, `STREAM_CLOSED`, `HUB_CLOSED`. Use `tryPublish` where refusals are ordinary.
    */
   publish(data: In): Message<Out> {
     const outcome = publish(this.#inside, data)
@@ -121,7 +121,7 @@ export class Stream<In extends object = any, Out = Snapshot<In>> {
   /**
    * Publishes as soon as the rate limit has capacity, first come first served, and not before the hub is up for the
    * first time; later it waits for no connection. The data is checked and copied at the call. Rejects with a
-   * `RivuletError` (`WAITING_LINE_FULL` past `maxWaiting`), or with `signal.reason`. A rejection without a handler is
+   * `RivuletError` (`QUEUE_FULL` past `maxWaiting`), or with `signal.reason`. A rejection without a handler is
    * not reported as unhandled: the ledger counts it.
    */
   publishWhenReady(data: In, options?: SignalOption): Promise<Message<Out>> {

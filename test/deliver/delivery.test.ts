@@ -165,7 +165,7 @@ describe('a publish inside a subscriber', () => {
     })
     stream.publish({ n: 0 })
     expect(seen).toEqual([0, 1, 2, 3])
-    expect(codes).toEqual(['WAITING_LINE_FULL', 'WAITING_LINE_FULL'])
+    expect(codes).toEqual(['QUEUE_FULL', 'QUEUE_FULL'])
     expect(stream.tryPublish({ n: 9 }).ok).toBe(true)
     expectLaws(stream.ledger())
   })
@@ -197,8 +197,8 @@ describe('a publish inside a subscriber', () => {
     })
     stream.publish({ n: 0 })
     await tick()
-    expect(codes).toMatchObject(Array(3).fill({ code: 'WAITING_LINE_FULL' }))
-    expect(stream.ledger()).toMatchObject({ accepted: 1, refused: { waitingLineFull: 3 }, listenerErrors: 0 })
+    expect(codes).toMatchObject(Array(3).fill({ code: 'QUEUE_FULL' }))
+    expect(stream.ledger()).toMatchObject({ accepted: 1, refused: { queueFull: 3 }, listenerErrors: 0 })
   })
 
   test('of another stream is delivered at once, since that stream runs no fan-out', () => {
@@ -250,16 +250,16 @@ describe('two streams that echo each other', () => {
     })
   })
 
-  test('without a limiter end at WAITING_LINE_FULL, never in the stack', () => {
+  test('without a limiter end at QUEUE_FULL, never in the stack', () => {
     expect(echo({ limit: false, maxWaiting: 5000 })).toMatchObject({
-      codes: ['WAITING_LINE_FULL'],
+      codes: ['QUEUE_FULL'],
       errors: 0,
     })
   })
 
-  test('without a limiter end at WAITING_LINE_FULL when each answers twice, never in the heap', () => {
+  test('without a limiter end at QUEUE_FULL when each answers twice, never in the heap', () => {
     const { codes, accepted, errors } = echo({ limit: false, maxWaiting: 100 }, 2)
-    expect({ codes, errors }).toEqual({ codes: ['WAITING_LINE_FULL'], errors: 0 })
+    expect({ codes, errors }).toEqual({ codes: ['QUEUE_FULL'], errors: 0 })
     expect(accepted).toBeLessThan(100_000)
   })
 
@@ -272,7 +272,7 @@ describe('two streams that echo each other', () => {
     })
     stream.publish({ n: 0 })
     expect(count).toBe(51)
-    expect(stream.ledger().refused.waitingLineFull).toBe(1)
+    expect(stream.ledger().refused.queueFull).toBe(1)
   })
 })
 

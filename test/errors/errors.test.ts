@@ -195,7 +195,7 @@ const cases: Record<Exclude<ErrorCode, 'TRANSPORT_MISSING'>, Case> = {
     message: 'The hub is closed; create another one. (hub "default")',
     fields: { hub: 'default' },
   },
-  WAITING_LINE_FULL: {
+  QUEUE_FULL: {
     fails: () => full({ maxWaiting: 0 }).publishWhenReady({}),
     message:
       '0 messages are waiting already; publish less, or raise maxWaiting. (stream "errors" of hub "default")',

@@ -72,7 +72,7 @@ test('always admits after retryAfterMs, whatever came before', () => {
         takeMany(bucket, nowMs, ask)
       }
       const waitMs = bucket.retryAfterMs(nowMs)
-      expect(waitMs === 0).toBe(bucket.hasRoom(nowMs))
+      expect(waitMs === 0).toBe(bucket.hasCapacity(nowMs))
       if (waitMs === Infinity) {
         expect(rate).toBe(0)
         return

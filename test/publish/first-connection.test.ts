@@ -78,7 +78,7 @@ describe('publishWhenReady on a hub that was never up', () => {
   test('is refused past maxWaiting', async () => {
     const { stream } = opening({ maxWaiting: 2 })
     for (const n of [1, 2]) void stream.publishWhenReady({ n })
-    await expect(stream.publishWhenReady({ n: 3 })).rejects.toMatchObject({ code: 'WAITING_LINE_FULL' })
+    await expect(stream.publishWhenReady({ n: 3 })).rejects.toMatchObject({ code: 'QUEUE_FULL' })
   })
 
   test('goes on waiting for room once the hub is up', async () => {

@@ -61,7 +61,7 @@ describe('the order of checks', () => {
       ask()
     })
     stream.publish({})
-    expect(codes).toEqual(['WAITING_LINE_FULL', 'STREAM_CLOSED'])
+    expect(codes).toEqual(['QUEUE_FULL', 'STREAM_CLOSED'])
   })
 
   test('looks at the room before the data: a flood that is refused reads nothing', () => {

@@ -98,12 +98,12 @@ describe('publishLatest', () => {
     stream.publish({ n: 0 })
     stream.publishLatest({ n: 1 }, { key: 'a' })
     expect(() => stream.publishLatest({ n: 2 }, { key: 'b' })).toThrow(
-      expect.objectContaining({ code: 'WAITING_LINE_FULL', maxWaiting: 1 }),
+      expect.objectContaining({ code: 'QUEUE_FULL', maxWaiting: 1 }),
     )
     expect(stream.publishLatest({ n: 3 }, { key: 'a' })).toBeUndefined()
     expect(stream.ledger()).toMatchObject({
       attempts: 4,
-      refused: { waitingLineFull: 1 },
+      refused: { queueFull: 1 },
       conflated: 1,
       waiting: 1,
     })

@@ -177,11 +177,11 @@ describe('publishWhenReady', () => {
     stream.publish({ n: 0 })
     const waiting = [1, 2].map((n) => stream.publishWhenReady({ n }))
     const refusal = await stream.publishWhenReady({ n: 3 }).catch((error) => error)
-    expect(refusal).toMatchObject({ code: 'WAITING_LINE_FULL', maxWaiting: 2 })
+    expect(refusal).toMatchObject({ code: 'QUEUE_FULL', maxWaiting: 2 })
     expect(refusal.message).toContain('2 messages are waiting already; publish less, or raise maxWaiting.')
     await pass(200)
     await Promise.all(waiting)
-    expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 3, refused: { waitingLineFull: 1 } })
+    expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 3, refused: { queueFull: 1 } })
   })
 
   test('is refused past maxWaiting when there is room again and the line has not moved yet', async () => {
@@ -193,10 +193,10 @@ describe('publishWhenReady', () => {
     stream.publish({ n: 0 })
     const waiting = stream.publishWhenReady({ n: 1 })
     clock.nowMs = 10_000 // the timer has not fired yet
-    await expect(stream.publishWhenReady({ n: 2 })).rejects.toMatchObject({ code: 'WAITING_LINE_FULL' })
+    await expect(stream.publishWhenReady({ n: 2 })).rejects.toMatchObject({ code: 'QUEUE_FULL' })
     await pass(100)
     await waiting
-    expect(stream.ledger()).toMatchObject({ accepted: 2, waiting: 0, refused: { waitingLineFull: 1 } })
+    expect(stream.ledger()).toMatchObject({ accepted: 2, waiting: 0, refused: { queueFull: 1 } })
   })
 
   test('is refused once maxWaiting messages wait for a running fan-out, whatever the limit', async () => {
@@ -211,7 +211,7 @@ describe('publishWhenReady', () => {
     stream.publish({ n: 0 })
     await tick()
     expect(seen).toEqual([0, 1, 2])
-    expect(codes).toEqual(['WAITING_LINE_FULL3'])
+    expect(codes).toEqual(['QUEUE_FULL3'])
   })
 
   test('publishes with limit false and maxWaiting 0: nobody has to wait', async () => {
@@ -229,7 +229,7 @@ describe('publishWhenReady', () => {
         throw new Error('read')
       },
     }
-    await expect(stream.publishWhenReady(data)).rejects.toMatchObject({ code: 'WAITING_LINE_FULL' })
+    await expect(stream.publishWhenReady(data)).rejects.toMatchObject({ code: 'QUEUE_FULL' })
     await pass(100)
     await stream.publishWhenReady({ n: 1 })
   })
@@ -244,7 +244,7 @@ describe('publishWhenReady', () => {
         return { n: 2 }
       },
     }
-    await expect(stream.publishWhenReady(data as never)).rejects.toMatchObject({ code: 'WAITING_LINE_FULL' })
+    await expect(stream.publishWhenReady(data as never)).rejects.toMatchObject({ code: 'QUEUE_FULL' })
     expect(stream.ledger().waiting).toBe(1)
   })
 

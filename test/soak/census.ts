@@ -38,7 +38,7 @@ export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census
     healedAfterMs ??= performance.now() - startMs
     const calm = new Calm(crowd)
     try {
-      await hasRoom(crowd)
+      await hasCapacity(crowd)
       const arrived = await publishEverywhere(crowd)
       if (await arrives(crowd, calm)) return { healedAfterMs, arrived, repeats }
       if (!calm.isDisturbed) {
@@ -53,7 +53,7 @@ export async function takeCensus(crowd: Crowd, witness: Witness): Promise<Census
 }
 
 /** Waits until the limits have room, and a barrier of each hub was answered: nothing is taken to be late then. */
-async function hasRoom(crowd: Crowd): Promise<void> {
+async function hasCapacity(crowd: Crowd): Promise<void> {
   await delay(ROOM_MS)
   for (const site of crowd.sites) {
     const place = crowd.places.flat().find((each) => each.site === site && !crowd.rests(each.index))

@@ -164,9 +164,9 @@ describe('the bucket', () => {
 
   test('takes nothing by looking', () => {
     const bucket = new LeakyBucket(1, 1)
-    for (let look = 0; look < 100; look++) expect(bucket.hasRoom(0)).toBe(true)
+    for (let look = 0; look < 100; look++) expect(bucket.hasCapacity(0)).toBe(true)
     expect(bucket.take(0)).toBe(true)
-    expect(bucket.hasRoom(0)).toBe(false)
+    expect(bucket.hasCapacity(0)).toBe(false)
   })
 
   test('tells how many would fit now', () => {
@@ -250,6 +250,6 @@ describe('the bucket', () => {
     const bucket = new LeakyBucket(0, 4)
     for (let nth = 0; nth < 4; nth++) bucket.take(0)
     bucket.fill(0, 3)
-    expect(bucket.hasRoom(0)).toBe(false)
+    expect(bucket.hasCapacity(0)).toBe(false)
   })
 })

@@ -48,7 +48,7 @@ describe('the ledger of attempts', () => {
       [() => stream.publishLatest({}), 'waiting'],
       [() => stream.publishLatest({}), 'conflated'],
       [() => void stream.publishWhenReady({}).catch(() => {}), 'waiting'],
-      [() => void stream.publishWhenReady({}).catch(() => {}), 'refused.waitingLineFull'],
+      [() => void stream.publishWhenReady({}).catch(() => {}), 'refused.queueFull'],
       [
         () => void stream.publishWhenReady({}, { signal: AbortSignal.abort() }).catch(() => {}),
         'refused.aborted',

@@ -50,8 +50,8 @@ describe('the events of a stream', () => {
       'INVALID_DATA',
       'RATE_LIMITED',
       'RATE_LIMITED',
-      'WAITING_LINE_FULL',
-      'WAITING_LINE_FULL',
+      'QUEUE_FULL',
+      'QUEUE_FULL',
       'RATE_LIMITED',
     ])
   })

@@ -14,7 +14,7 @@ export async function buildPlayground(folder = join(HERE, '../dist/playground'))
     ...{ format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'error' },
     // From the source, since these packages may be built later; the core as browsers have it.
     alias: {
-      rivulet: join(ROOT, 'src/index-web.ts'),
+      rivulet: join(ROOT, 'src/index.ts'),
       'rivulet/adapter': join(ROOT, 'src/adapter/index.ts'),
       '@rivulet/websocket': join(ROOT, 'packages/websocket/src/index.ts'),
     },

@@ -97,7 +97,7 @@ export class Connection {
     await this.#ending.race(() => new Promise<void>((done) => this.#ping(done)), signal)
   }
 
-  heldBytes(): number {
+  bufferedBytes(): number {
     return this.#socket.writableLength
   }
 

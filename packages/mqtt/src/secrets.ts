@@ -1,11 +1,11 @@
-import { type Answered, type DialTime, given, textForm } from 'rivulet/adapter'
+import { type DialTime, given, type Resolved, textForm } from 'rivulet/adapter'
 import { type MqttTlsOptions, type Settings, TLS_RULES } from './options.ts'
 
 /** Settings with their functions called. */
 export interface Known extends Omit<Settings, 'username' | 'password' | 'tls'> {
   readonly username: string | undefined
   readonly password: string | undefined
-  readonly tls: Answered<MqttTlsOptions>
+  readonly tls: Resolved<MqttTlsOptions>
 }
 
 /** The rules by the secrets' names in errors. */

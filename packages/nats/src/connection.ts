@@ -123,9 +123,9 @@ export class Connection implements TransportConnection {
     await this.#link.flush(signal)
   }
 
-  heldBytes(): number {
+  bufferedBytes(): number {
     const buffered = this.#buffered?.reduce((bytes, { frame }) => bytes + frame.length, 0) ?? 0
-    return buffered + this.#link.heldBytes()
+    return buffered + this.#link.bufferedBytes()
   }
 
   /** Flushes until `signal` aborts, then drops the connection. Call again to hasten it. */

@@ -122,7 +122,7 @@ export class Link {
     await new Promise(setImmediate)
   }
 
-  heldBytes(): number {
+  bufferedBytes(): number {
     return this.#socket?.writableLength ?? 0
   }
 

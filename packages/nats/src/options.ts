@@ -1,6 +1,5 @@
 import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node'
 import {
-  type Answered,
   checkOptions,
   flagForm,
   type Given,
@@ -10,6 +9,7 @@ import {
   parseServers,
   patternForm,
   pemForm,
+  type Resolved,
   type Rules,
   type ServerAddress,
   type ServerKind,
@@ -143,7 +143,7 @@ export function resolveOptions(given: NatsOptions) {
 
 /** Turns secrets into options of the client. Throws `INVALID_OPTIONS`, without any secret. */
 export function clientSecrets(
-  secrets: Answered<Secrets>,
+  secrets: Resolved<Secrets>,
   servers: readonly ServerAddress[],
 ): ConnectionOptions {
   const { user, password: pass, token, tls } = secrets
@@ -158,7 +158,7 @@ function checkKinds({ user, password, token, nkey, credentials }: Secrets): void
 }
 
 /** Returns the authenticator that signs the server's challenge, if any. */
-function signerOf({ nkey, credentials }: Answered<Secrets>) {
+function signerOf({ nkey, credentials }: Resolved<Secrets>) {
   if (nkey === undefined && credentials === undefined) return undefined
   const seed = new TextEncoder().encode(nkey?.trim() ?? credentials)
   const sign = nkey === undefined ? credsAuthenticator(seed) : nkeyAuthenticator(seed)
@@ -172,7 +172,7 @@ function signerOf({ nkey, credentials }: Answered<Secrets>) {
   }
 }
 
-function tlsOf(tls: Answered<Secrets>['tls'], servers: readonly ServerAddress[]): NatsTlsOptions | undefined {
+function tlsOf(tls: Resolved<Secrets>['tls'], servers: readonly ServerAddress[]): NatsTlsOptions | undefined {
   if (typeof tls === 'object') return checkOptions('NATS TLS', tls, TLS_RULES)
   return isTlsOn(tls, servers, 'NATS') ? {} : undefined
 }

@@ -8,7 +8,7 @@ const REFUSAL_CODES: Readonly<Record<keyof Ledger['refused'], string>> = {
   tooLarge: 'PAYLOAD_TOO_LARGE',
   schema: 'SCHEMA_MISMATCH',
   rateLimited: 'RATE_LIMITED',
-  waitingLineFull: 'WAITING_LINE_FULL',
+  queueFull: 'QUEUE_FULL',
   aborted: 'ABORTED',
   closed: 'STREAM_CLOSED',
 }

@@ -41,7 +41,7 @@ test('has every outcome of a hub, also those that did not happen', async () => {
     ...{ local: 0, confirmed: 2, unconfirmed: 0, conflated: 0 },
     ...{ 'lost.offline': 0, 'lost.congested': 0, 'lost.failed': 0 },
     ...{ 'refused.invalidData': 1, 'refused.tooLarge': 0, 'refused.schema': 0, 'refused.rateLimited': 1 },
-    ...{ 'refused.waitingLineFull': 0, 'refused.aborted': 0, 'refused.closed': 0 },
+    ...{ 'refused.queueFull': 0, 'refused.aborted': 0, 'refused.closed': 0 },
   })
   expect(valuesOf(scraped, 'rivulet_received_total', 'far')).toEqual({
     ...{ delivered: 2, 'dropped.malformed': 0, 'dropped.tooLarge': 0, 'dropped.echo': 0 },

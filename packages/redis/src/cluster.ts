@@ -118,9 +118,9 @@ export class Cluster {
     if (!this.#isLive) throw new Error(GONE)
   }
 
-  heldBytes(): number {
+  bufferedBytes(): number {
     let bytes = 0
-    for (const connection of this.#connections()) bytes += connection.heldBytes()
+    for (const connection of this.#connections()) bytes += connection.bufferedBytes()
     return bytes
   }
 

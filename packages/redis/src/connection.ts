@@ -38,7 +38,7 @@ export class Connection {
   // The client never settles a command given after its connection has ended; `Ending` settles it.
   readonly #ending = new Ending()
   /** Bytes of frames not answered by the server. */
-  #heldBytes = 0
+  #bufferedBytes = 0
   /** Number of unanswered frames of each topic; only in a cluster with sharded channels. */
   readonly #unanswered = new Map<Topic, number>()
   /** The number of answers that the server owes, and the time since it owes any. */
@@ -76,7 +76,7 @@ export class Connection {
       typeof frame === 'string' ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
     const command = this.#isSharded ? 'SPUBLISH' : 'PUBLISH'
     const { length } = frame
-    this.#heldBytes += length
+    this.#bufferedBytes += length
     if (this.#isSharded) this.#unanswered.set(topic, (this.#unanswered.get(topic) ?? 0) + 1)
     this.#owe()
     this.#client.sendCommand([command, topic, bytes]).then(
@@ -110,8 +110,8 @@ export class Connection {
   }
 
   /** Returns the bytes that have not arrived: the server answers each frame. */
-  heldBytes(): number {
-    return this.#heldBytes
+  bufferedBytes(): number {
+    return this.#bufferedBytes
   }
 
   /** Returns the topics with unanswered frames. */
@@ -252,7 +252,7 @@ export class Connection {
   }
 
   #frameAnswered(topic: Topic, bytes: number): void {
-    this.#heldBytes -= bytes
+    this.#bufferedBytes -= bytes
     this.#answered()
     if (!this.#isSharded) return
     const frames = this.#unanswered.get(topic) ?? 0

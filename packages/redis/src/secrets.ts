@@ -1,4 +1,4 @@
-import { type Answered, type DialTime, type FormOf, filledForm, given, type Rule } from 'rivulet/adapter'
+import { type DialTime, type FormOf, filledForm, given, type Resolved, type Rule } from 'rivulet/adapter'
 import { type RedisTlsOptions, type SentinelSettings, type Settings, TLS_RULES } from './options.ts'
 
 /** The login at a server, of Redis or a Sentinel. */
@@ -8,7 +8,7 @@ type Login = Pick<Settings, 'username' | 'password' | 'tls'>
 export interface KnownLogin {
   readonly username: string | undefined
   readonly password: string | undefined
-  readonly tls: Answered<RedisTlsOptions> | undefined
+  readonly tls: Resolved<RedisTlsOptions> | undefined
 }
 
 /** Settings with their functions called. */
@@ -57,5 +57,5 @@ function known(prefix: string, { tls }: Login, answers: Readonly<Record<string, 
   if (tls === undefined) return { username, password, tls }
   const material = Object.entries({ ca: answer('tls.ca'), cert: answer('tls.cert'), key: answer('tls.key') })
   const filled = Object.fromEntries(material.filter(([, value]) => value !== undefined))
-  return { username, password, tls: { ...(tls as Answered<RedisTlsOptions>), ...filled } }
+  return { username, password, tls: { ...(tls as Resolved<RedisTlsOptions>), ...filled } }
 }

@@ -46,7 +46,7 @@ async function bundle(): Promise<string> {
     entryPoints: [join(import.meta.dirname, 'chromium-program.ts')],
     ...{ bundle: true, write: false, format: 'iife', platform: 'browser', target: 'es2022' },
     conditions: ['@rivulet/source'],
-    alias: { rivulet: join(ROOT, 'src/index-web.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
+    alias: { rivulet: join(ROOT, 'src/index.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
   })
   return outputFiles[0]?.text ?? ''
 }

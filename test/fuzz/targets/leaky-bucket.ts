@@ -37,7 +37,7 @@ function check(act: number, bucket: LeakyBucket, model: Gcra, nowMs: number): vo
     assert.ok(available <= Math.max(0, Math.floor(room + ROUNDED)), `${available} of ${room} are available`)
     return
   }
-  const isTaken = act === HAS_ROOM ? bucket.hasRoom(nowMs) : bucket.take(nowMs)
+  const isTaken = act === HAS_ROOM ? bucket.hasCapacity(nowMs) : bucket.take(nowMs)
   if (isTaken) assert.ok(room >= 1 - ROUNDED, `there is room for ${room} only`)
   else assert.ok(room < 1, `there is room for ${room}`)
   if (isTaken && act === TAKE) model.add()

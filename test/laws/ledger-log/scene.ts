@@ -23,7 +23,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   PAYLOAD_TOO_LARGE: 'tooLarge',
   SCHEMA_MISMATCH: 'schema',
   RATE_LIMITED: 'rateLimited',
-  WAITING_LINE_FULL: 'waitingLineFull',
+  QUEUE_FULL: 'queueFull',
   STREAM_CLOSED: 'closed',
 }
 

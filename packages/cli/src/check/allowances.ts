@@ -1,6 +1,6 @@
 import type { Topic } from 'rivulet'
 import type { Probe } from './probe.ts'
-import { type CheckResult, leftOut, ok, warning } from './result.ts'
+import { type CheckResult, ok, skipped, warning } from './result.ts'
 
 /** A message of the largest default size, with the overhead of a frame. */
 const MESSAGE_FRAME_BYTES = 4096 + 128
@@ -29,7 +29,7 @@ export function allowanceResults({ transport }: Probe, topic: Topic, urls: reado
           "a publisher's messages may change their order",
           'Count on `reordered` in the ledger.',
         ),
-    ...(isMqtt ? [leftOut('retained', 'the transport does not tell whether the broker keeps messages')] : []),
+    ...(isMqtt ? [skipped('retained', 'the transport does not tell whether the broker keeps messages')] : []),
   ]
 }
 

@@ -8,7 +8,7 @@ import { clockResult } from './clock.ts'
 import { contractResults } from './contract-smoke.ts'
 import { permissionResults } from './permissions.ts'
 import { Probe, topicOf } from './probe.ts'
-import { type CheckResult, failed, leftOut, ok, refused, wordsOf } from './result.ts'
+import { type CheckResult, failed, ok, refused, skipped, wordsOf } from './result.ts'
 import { roundTripResult } from './round-trip.ts'
 
 /** Options of a check. */
@@ -91,11 +91,11 @@ async function checkInHub(
   const isAllowed = (name: string) => permissions.find((result) => result.name === name)?.state === 'ok'
   const mayTalk = isAllowed('subscribe') && isAllowed('publish')
   const isAlone = sender.transport.capabilities.scope === 'process'
-  if (!mayTalk) add(leftOut('clock', 'it needs to publish and to subscribe'))
-  else if (isAlone) add(leftOut('clock', 'frames stay in this process, so there is one clock'))
+  if (!mayTalk) add(skipped('clock', 'it needs to publish and to subscribe'))
+  else if (isAlone) add(skipped('clock', 'frames stay in this process, so there is one clock'))
   else add(await clockResult({ hub, urls, isPeer, signal }))
   if (!hasContract) return
-  if (!mayTalk) return add(leftOut('contract', 'it needs to publish and to subscribe'))
+  if (!mayTalk) return add(skipped('contract', 'it needs to publish and to subscribe'))
   const scene = { urls, hub: hub.name, canWatch: isAllowed('watch'), signal }
   for (const result of await contractResults(scene)) add(result)
 }

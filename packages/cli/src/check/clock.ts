@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { hostname } from 'node:os'
 import type { Hub } from 'rivulet'
 import { until } from '../base/until.ts'
-import { type CheckResult, leftOut, ok, warning } from './result.ts'
+import { type CheckResult, ok, skipped, warning } from './result.ts'
 
 /** The default stream of "rivulet check --answer". */
 export const CLOCK_STREAM = 'rivulet-check-clock'
@@ -124,7 +124,7 @@ async function measuredResult({ hub, isPeer, signal }: ClockScene, stream: strin
 function resultOf(samples: readonly Sample[], isPeer: boolean): CheckResult {
   const [best] = [...samples].sort((one, other) => one.errorMs - other.errorMs)
   if (best === undefined) {
-    if (!isPeer) return leftOut('clock', 'a process of its own on this machine did not answer')
+    if (!isPeer) return skipped('clock', 'a process of its own on this machine did not answer')
     return warning('clock', 'no answer', 'Run "rivulet check --answer" with the same hub elsewhere.')
   }
   const { offsetMs, errorMs, machine } = best

@@ -1,6 +1,6 @@
 import type { Topic } from 'rivulet'
 import type { Probe } from './probe.ts'
-import { type CheckResult, failed, leftOut, ok, refused, warning, wordsOf } from './result.ts'
+import { type CheckResult, failed, ok, refused, skipped, warning, wordsOf } from './result.ts'
 
 /** The frame that a subscriber of that stream would receive. */
 const FRAME = '{"data":{"check":true}}'
@@ -69,7 +69,7 @@ async function publishResult(
 
 async function watchResult({ receiver, hub }: PermissionScene): Promise<CheckResult> {
   if (!receiver.transport.capabilities.watch) {
-    return leftOut('watch', 'this transport cannot hear every stream of a hub')
+    return skipped('watch', 'this transport cannot hear every stream of a hub')
   }
   try {
     // The watch lasts until the connection is closed.

@@ -1,5 +1,5 @@
-/** The state of a result. `left out`: could not be checked, which is no fault. */
-export type CheckState = 'ok' | 'warning' | 'failed' | 'left out'
+/** The state of a result. `skipped`: could not be checked, which is no fault. */
+export type CheckState = 'ok' | 'warning' | 'failed' | 'skipped'
 
 /** The result of one check of a broker. */
 export interface CheckResult {
@@ -34,8 +34,8 @@ export function refused(name: string, text: string, advice: string): CheckResult
 }
 
 /** Makes the result of a check that could not be run. */
-export function leftOut(name: string, text: string): CheckResult {
-  return { name, state: 'left out', text }
+export function skipped(name: string, text: string): CheckResult {
+  return { name, state: 'skipped', text }
 }
 
 /** Returns the message of an error. */

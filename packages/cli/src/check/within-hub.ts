@@ -25,7 +25,7 @@ export function withinHub(hub: string, inner: Transport): Transport {
     leave: (topic) => inner.leave(innerOf(topic)),
     watch: (_, signal) => inner.watch(hub, signal),
     flush: (signal) => inner.flush(signal),
-    heldBytes: () => inner.heldBytes?.() ?? 0,
+    bufferedBytes: () => inner.bufferedBytes?.() ?? 0,
     close: (signal) => inner.close(signal),
   }
 }

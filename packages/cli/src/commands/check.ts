@@ -81,7 +81,7 @@ async function checkAndPrint(run: Run, options: CheckOptions): Promise<ExitCode>
     { timeoutMs: options.wait, signal },
     add,
   )
-  if (output.isJson) output.line(JSON.stringify({ broker: placeWords(place.urls), points: results }))
+  if (output.isJson) output.line(JSON.stringify({ broker: placeWords(place.urls), checks: results }))
   return exitCode
 }
 
@@ -89,9 +89,9 @@ const STYLES: Readonly<Record<CheckState, Style>> = {
   ok: 'green',
   warning: 'yellow',
   failed: 'red',
-  'left out': 'gray',
+  skipped: 'gray',
 }
-const STATE_WIDTH = 9
+const STATE_WIDTH = 8
 const NAME_WIDTH = 14
 
 function printResult(output: Output, { state, name, text, advice }: CheckResult): void {

@@ -83,7 +83,7 @@ export class PageFrames {
     const { maxBytes, maxMessagesPerSecond, ratePerSecond } = this.#limits
     const { messages: all, removals } = this.#buckets
     // Before the frame is looked into, so that a flood costs little. A refused frame is charged by its size, too.
-    if (!all.hasRoom(nowMs)) return `more than ${maxMessagesPerSecond} messages a second`
+    if (!all.hasCapacity(nowMs)) return `more than ${maxMessagesPerSecond} messages a second`
     const charged = Math.max(1, messagesOfSize(frame, maxBytes))
     fill(all, charged, nowMs)
     const checked = checkFrame(frame, maxBytes)

@@ -41,7 +41,7 @@ export class RateGate {
   admits(frame: Uint8Array, nowMs: number): boolean {
     if (frame.length > MAX_INCOMING_BYTES) return false
     if (isRemoval(frame)) return this.#removals.take(nowMs)
-    if (!this.#messages.hasRoom(nowMs) || !this.#garbage.hasRoom(nowMs)) return false
+    if (!this.#messages.hasCapacity(nowMs) || !this.#garbage.hasCapacity(nowMs)) return false
     const messages = messagesIn(frame)
     if (messages === 0) this.#garbage.fill(nowMs)
     // All of it passes or nothing; the excess is missing from the capacity of the next ones.

@@ -8,7 +8,7 @@ export async function pageScript(): Promise<string> {
   const { outputFiles } = await build({
     ...{ entryPoints: [join(import.meta.dirname, 'page-program.ts')], bundle: true, write: false },
     ...{ platform: 'browser', format: 'iife', logLevel: 'error' },
-    alias: { rivulet: join(ROOT, 'src/index-web.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
+    alias: { rivulet: join(ROOT, 'src/index.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
     conditions: ['@rivulet/source'],
   })
   // What stands in a script element ends at the first of these.

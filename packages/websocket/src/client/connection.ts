@@ -124,7 +124,7 @@ export class Connection {
     return this.#barrier(signal)
   }
 
-  heldBytes(): number {
+  bufferedBytes(): number {
     return this.#socket?.bufferedAmount ?? 0
   }
 

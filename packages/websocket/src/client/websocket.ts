@@ -90,8 +90,8 @@ class WebSocketTransport implements Transport {
     return this.#connection?.flush(signal) ?? Promise.reject(new Error('not connected'))
   }
 
-  heldBytes(): number {
-    return this.#connection?.heldBytes() ?? 0
+  bufferedBytes(): number {
+    return this.#connection?.bufferedBytes() ?? 0
   }
 
   async close(signal: AbortSignal): Promise<void> {

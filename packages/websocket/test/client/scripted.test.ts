@@ -537,11 +537,11 @@ describe('a close', () => {
   test.each([
     ['at the barrier', false],
     ['at the socket', true],
-  ])('is cut short by its signal, %s', async (_, isAnswered) => {
+  ])('is cut short by its signal, %s', async (_, isSettled) => {
     const { transport, socket } = await opened()
     const giveUp = new AbortController()
     const closing = transport.close(giveUp.signal)
-    if (isAnswered) socket.hears(encodeNumbered(KIND.barrier, numberOf(socket)))
+    if (isSettled) socket.hears(encodeNumbered(KIND.barrier, numberOf(socket)))
     await vi.advanceTimersByTimeAsync(0)
     expect(socket.terminations).toBe(0)
     giveUp.abort()

@@ -18,7 +18,7 @@ const MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
 export interface BarriersUpstream {
   flush(signal: AbortSignal): Promise<void>
   /** Returns the bytes of frames that wait in the client. */
-  heldBytes(): number
+  bufferedBytes(): number
   /** Upstream answers no more. While only pages publish, nothing else would notice. */
   dead(cause: Error): void
   /** As `progress` of a transport's host. */
@@ -202,7 +202,7 @@ export class Barriers {
 
   /** Bytes that leave the client count while some wait there: else what is sent leaves at once, also into a dead link. */
   #movedSinceLastLook(): boolean {
-    const held = this.#upstream.heldBytes()
+    const held = this.#upstream.bufferedBytes()
     const left = this.#sent - held
     const hasMoved = this.#hasMoved || (this.#held > 0 && left > this.#left)
     this.#held = held

@@ -55,7 +55,7 @@ class RelayTransport implements Relay {
     this.#topics = new JoinedTopics(upstream)
     this.#barriers = new Barriers({
       flush: async (signal) => upstream?.flush(signal),
-      heldBytes: () => this.heldBytes(),
+      bufferedBytes: () => this.bufferedBytes(),
       dead: (cause) => this.#upstreamHost?.down(cause),
       progress: (isCongested) => this.#host?.progress?.(isCongested),
     })
@@ -134,8 +134,8 @@ class RelayTransport implements Relay {
     await this.#upstream?.flush(signal)
   }
 
-  heldBytes(): number {
-    return this.#upstream?.heldBytes?.() ?? 0
+  bufferedBytes(): number {
+    return this.#upstream?.bufferedBytes?.() ?? 0
   }
 
   /** Its pages are closed, with a code by which they come back. */

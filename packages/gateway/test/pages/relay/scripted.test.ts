@@ -26,7 +26,7 @@ function recorder() {
 
 /** What barriers need of a transport that holds nothing. */
 function upstreamOf(flush: () => Promise<void>) {
-  return { flush, heldBytes: () => 0, dead() {}, progress() {} }
+  return { flush, bufferedBytes: () => 0, dead() {}, progress() {} }
 }
 
 function guest() {
@@ -661,7 +661,7 @@ describe('barriers on a slow link upstream', () => {
   test('have time while bytes drain, and not while what is sent leaves at once', async () => {
     const { upstream, port, host, waits } = await behind(1)
     let held = 100_000
-    Object.assign(upstream, { heldBytes: () => held })
+    Object.assign(upstream, { bufferedBytes: () => held })
     for (let second = 0; second < 10; second++) {
       await pass(1_000)
       held -= 5_000
