@@ -1,15 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ROOT, readSourceFiles } from '../support/source-files.ts'
 
-// Folders whose words were reviewed; a package is added with its review.
-const REVIEWED = [
-  'src',
-  ...['cli', 'memory', 'mqtt', 'nats', 'otel', 'redis', 'replay', 'threads'].map(
-    (name) => `packages/${name}/src`,
-  ),
-]
+const PACKAGES = readdirSync(join(ROOT, 'packages'))
+const FOLDERS = ['src', ...PACKAGES.map((name) => `packages/${name}/src`)]
 
 /** A doc comment that begins with a relative clause instead of its subject. */
 const CLAUSE_AS_SUBJECT = /\/\*\*[\s*]*(?:What|Who|Whoever|Where|Told)\b/g
@@ -20,7 +15,7 @@ function findRefusedWords(text: string): string[] {
   return [...text.matchAll(CLAUSE_AS_SUBJECT), ...text.matchAll(HOUSE_WORDS)].map(([found]) => found)
 }
 
-test.each(REVIEWED)('%s uses the words of the field in comments and messages', (folder) => {
+test.each(FOLDERS)('%s uses the words of the field in comments and messages', (folder) => {
   const found = readSourceFiles(folder).flatMap(({ path }) =>
     findRefusedWords(readFileSync(join(ROOT, path), 'utf8')).map((words) => `${path}: ${words}`),
   )

@@ -104,7 +104,7 @@ function unauthenticated(head: RequestHead): ApiError {
   return new ApiError(PROBLEMS.unauthenticated, isFromBrowser(head) ? BEARER : BASIC)
 }
 
-/** Tells whether a page of another site had the request sent. Without its origin it can't be a listed one. */
+/** Returns whether a page of another site had the request sent. Without its origin it can't be a listed one. */
 export function isCrossSite(head: RequestHead, { corsOrigins, publicUrl }: Access): boolean {
   const origin = head.header('origin') ?? undefined
   const site = head.header('sec-fetch-site') ?? undefined
@@ -125,7 +125,7 @@ function tokenInQuery(url: string): string | undefined {
   return new URL(url).searchParams.get('token') ?? undefined
 }
 
-/** Tells whether a header starts with a scheme, given in lower case and with a space after it. */
+/** Returns whether a header starts with a scheme, given in lower case and with a space after it. */
 function hasScheme(authorization: string, scheme: string): boolean {
   return authorization.slice(0, scheme.length).toLowerCase() === scheme
 }
@@ -151,7 +151,7 @@ function utf8Of(binary: string): string {
 export interface RequestHead {
   /** Absolute. */
   readonly url: string
-  /** Where the connection comes from, where the server tells. */
+  /** The address of the client, where the server gives it. */
   readonly clientAddress: string | undefined
   /** Gives a header by its name in lower case. */
   header(name: string): string | null | undefined
@@ -168,7 +168,7 @@ export function headOf(
   return { url: request.url, clientAddress, header: (name) => request.headers.get(name) }
 }
 
-/** Tells whether a browser sent the request. Node's `fetch` has a `Sec-Fetch-Mode`, too, which is `cors`. */
+/** Returns whether a browser sent the request. Node's `fetch` has a `Sec-Fetch-Mode`, too, which is `cors`. */
 function isFromBrowser(head: RequestHead): boolean {
   const isGiven = (name: string) => (head.header(name) ?? undefined) !== undefined
   return OF_BROWSERS.some(isGiven) || (head.header('sec-fetch-mode') ?? 'cors') !== 'cors'

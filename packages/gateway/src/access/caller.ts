@@ -12,9 +12,9 @@ export interface Caller {
   readonly serviceSid: string | undefined
   /** The name that limits per holder count: the key, the token, or the identity. */
   readonly holder: string
-  /** What is allowed. Nothing any more, once the key is gone or has changed. */
+  /** The grants of the caller; none any more, once the key is gone or has changed. */
   readonly may: Permission
-  /** When the token expires, in milliseconds since 1970; `undefined` for a key. */
+  /** The time at which the token expires, in milliseconds since 1970; `undefined` for a key. */
   readonly expiresMs: number | undefined
 }
 

@@ -3,7 +3,7 @@ import { isKeySid } from './key-ring.ts'
 
 /** The client and the key of a login attempt. */
 export interface LoginAttempt {
-  /** Where the connection comes from, where the server tells. */
+  /** The address of the client, where the server gives it. */
   readonly clientAddress: string | undefined
   /** The sid that the client names, whether there is such a key or not. */
   readonly sid: string
@@ -11,21 +11,21 @@ export interface LoginAttempt {
 
 const MAX_FAILURES = 10
 const WINDOW_MS = 60_000
-// Some 200 bytes each. An entry that gives way to a newer one ends at most a minute early: whoever names thousands of
+// Some 200 bytes each. An entry that is evicted for a newer one ends at most a minute early: a client with thousands of
 // sids in between has nine guesses for each round of them.
 const MAX_ENTRIES = 4096
 
 /**
- * Counts wrong passwords per client address and sid, and tells for how long further ones are not even looked at: from
+ * Counts wrong passwords per client address and sid, and returns for how long further ones are not even looked at: from
  * the tenth within a minute until that minute is over. Counting per sid as well leaves the others alone that come through
- * the same proxy. A sid of which there is no key is counted like any other: else the answers would tell which keys exist.
+ * the same proxy. A sid of which there is no key is counted like any other: else the answers would reveal which keys exist.
  */
 export class FailedLogins {
   readonly #log: GatewayLog
   /** In the order in which their minutes end. */
   readonly #entries = new Map<string, { failures: number; readonly endsMs: number }>()
   #total = 0
-  /** Whoever makes sids up must not fill the log. */
+  /** Made-up sids must not fill the log. */
   #nextUnknownMs = Number.NEGATIVE_INFINITY
 
   constructor(log: GatewayLog) {
@@ -68,7 +68,7 @@ export class FailedLogins {
   }
 }
 
-/** What has the form of no key can't be one, so it needs no name of its own. */
+/** The name of all texts without the form of a key: they can't be one, so they need no names of their own. */
 function nameOf({ clientAddress = '', sid }: LoginAttempt): string {
   return `${clientAddress} ${isKeySid(sid) ? sid : ''}`
 }

@@ -8,15 +8,15 @@ export interface Grant {
   /** The sid of a service, or `'*'`. @default '*' */
   readonly service?: string | undefined
   /**
-   * A pattern of stream names, where `*` stands for any text: `orders/*`. Anonymous streams have names like
+   * A pattern of stream names, where `*` matches any text: `orders/*`. Anonymous streams have names like
    * `anonymous/<hex>`. @default '*'
    */
   readonly streams?: string | undefined
-  /** What is allowed there. */
+  /** The actions that are allowed there. */
   readonly allow: readonly Action[]
 }
 
-/** Tells whether an action on a stream of that name is allowed; without a name, on any stream of the service. */
+/** Returns whether an action on a stream of that name is allowed; without a name, on any stream of the service. */
 export type Permission = (action: Action, serviceSid: string, streamName?: string) => boolean
 
 const ACTIONS: readonly string[] = ['publish', 'listen', 'manage']
@@ -38,7 +38,7 @@ export function permissionOf(grants: unknown): Permission {
     })
 }
 
-/** Tells whether a text fits a pattern in which `*` stands for any text. In time linear in each. */
+/** Returns whether a text fits a pattern in which `*` matches any text. In time linear in each. */
 export function matches(pattern: string, text: string): boolean {
   if (pattern === '*') return true
   const [head = '', ...rest] = pattern.split('*')

@@ -5,18 +5,18 @@ import { type Grant, type Permission, permissionOf } from './grant.ts'
 /** An API key whose secret was verified. */
 export interface VerifiedKey {
   readonly sid: string
-  /** What it allows; nothing once it is gone or has changed. */
+  /** The grants of the key; none once it is gone or has changed. */
   readonly may: Permission
-  /** Who asks with it. */
+  /** The name of the caller who uses it. */
   readonly caller: Caller
-  /** What tokens are signed with. */
+  /** The secret that tokens are signed with. */
   readonly secretBytes: Uint8Array
 }
 
 interface HeldKey {
   readonly key: VerifiedKey
   readonly secret: string
-  /** To tell whether they have changed. */
+  /** Compared to see whether they have changed. */
   readonly grantsText: string
 }
 
@@ -25,7 +25,7 @@ const KEY_FIELDS = ['sid', 'secret', 'grants']
 // RFC 7518, 3.2: a key of HS256 has at least 256 bits. A shorter one could be guessed from any token.
 const MIN_SIGNING_BYTES = 32
 
-/** Tells whether a text has the form of a key's sid. */
+/** Returns whether a text has the form of a key's sid. */
 export function isKeySid(text: string): boolean {
   return KEY_SID.test(text)
 }
@@ -35,7 +35,7 @@ export class KeyRing {
   readonly #givenAccountSid: string | undefined
   #held: ReadonlyMap<string, HeldKey> = new Map()
 
-  /** `accountSid` stands before those of the keys. Throws `INVALID_OPTIONS`, without any secret. */
+  /** `accountSid` comes before those of the keys. Throws `INVALID_OPTIONS`, without any secret. */
   constructor(keys: readonly ApiKey[], accountSid?: string) {
     this.#givenAccountSid = accountSid
     this.replace(keys)
@@ -58,15 +58,15 @@ export class KeyRing {
     return [...this.#held.values()].filter(({ key }) => isShort(key)).map(({ key }) => key.sid)
   }
 
-  /** Tells whether there is a key of that sid. */
+  /** Returns whether there is a key of that sid. */
   has(sid: string): boolean {
     return this.#held.has(sid)
   }
 
-  /** Finds a key by its sid and secret, in a time that does not tell how much of either was right. */
+  /** Finds a key by its sid and secret, in a time that does not reveal how much of either was right. */
   verify(sid: string, secret: string): VerifiedKey | undefined {
     const found = this.#held.get(sid)
-    // Compared also when there is no such key, so that time does not tell which keys exist.
+    // Compared also when there is no such key, so that time does not reveal which keys exist.
     const isRight = isSameText(secret, found?.secret ?? 'no such key')
     return isRight ? found?.key : undefined
   }
@@ -142,12 +142,12 @@ function isSameText(given: string, expected: string): boolean {
   return difference === 0
 }
 
-/** Credentials of somebody who may ask: an account with its token, or an API key with its secret. */
+/** Credentials of a caller: an account with its token, or an API key with its secret. */
 export interface ApiKey {
   /** `AC` (account) or `SK` (API key) and 32 hex digits. Only API keys can sign browser tokens and access tokens. */
   readonly sid: string
   /** The auth token or the secret. To sign tokens it needs 32 characters or more. */
   readonly secret: string
-  /** What it allows. @default everything */
+  /** The grants of the key. @default everything */
   readonly grants?: readonly Grant[] | undefined
 }

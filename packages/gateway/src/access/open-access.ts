@@ -34,7 +34,7 @@ const ADVICE =
   'a proxy forwards requests, but there is no public URL: the URLs in answers are made from the Host header and ' +
   'may be http://, where SDKs would send their credentials. Give --public-url (publicUrl).'
 
-/** Tells whether a proxy says that it has forwarded the request. */
+/** Returns whether a proxy says that it has forwarded the request. */
 function isForwarded(headers: Headers): boolean {
   let isFound = false
   headers.forEach((_value, name) => {
@@ -46,7 +46,7 @@ function isForwarded(headers: Headers): boolean {
 /** Looks at the headers of a request, given by their names in lower case. */
 export type NoteForwarding = (header: (name: string) => string | undefined) => void
 
-/** Gives the address that the nearest proxy names, the last one in the list (what stands before it, clients may make up). */
+/** Gives the address that the nearest proxy names, the last one in the list (clients may make up those before it). */
 export function forwardedAddress(forwardedFor: string | null | undefined): string | undefined {
   return forwardedFor?.split(',').at(-1)?.trim() || undefined
 }

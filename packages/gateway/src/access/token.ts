@@ -13,17 +13,17 @@ type TokenFailure = Extract<TokenResult, { readonly ok: false }>['reason']
 /** The content type in the header of Twilio's access tokens. */
 export const ACCESS_TOKEN_TYPE = 'twilio-fpa;v=1'
 
-/** How long a token may live, in seconds, where nothing else is given. */
+/** The default of the longest life of a token, in seconds. */
 export const DEFAULT_TOKEN_LIFE_SECONDS = 3600
 /** A day, as Twilio allows it. */
 export const LONGEST_TOKEN_LIFE_SECONDS = 86_400
-/** The line of the log for a rightly signed token that lives too long. Clients hear no more than that it is not valid. */
+/** The line of the log for a rightly signed token that lives too long. Clients get no more than that it is not valid. */
 export const TOO_LONG =
   'a rightly signed token was refused: it lives too long, or a clock is wrong; see maxTokenLifeSeconds'
 
 // Twilio's SDKs make tokens of an hour by default, which would be too long on a clock that is a little ahead.
 const LEEWAY_SECONDS = 60
-/** How long a token may be that comes in a message. The gateway's own are below a kilobyte. */
+/** The longest token in a message, in characters. The gateway's own are below a kilobyte. */
 export const MAX_TOKEN_LENGTH = 8192
 const MAX_IDENTITY_LENGTH = 256
 const ACCOUNT_SID = /^AC[0-9a-fA-F]{32}$/
@@ -138,7 +138,7 @@ export interface TokenClaims {
   readonly iss: unknown
 }
 
-/** How a token is verified. */
+/** The settings by which a token is verified. */
 export interface TokenRules {
   /** The sid of the key that should have signed it. */
   readonly keySid: unknown
@@ -167,8 +167,8 @@ export async function claimsOf(token: string): Promise<TokenClaims | undefined> 
 }
 
 /**
- * Verifies that an API key signed the token by HS256, and that it ends soon enough. Tells a token that was right once, and
- * one that lives too long, from one that was never right.
+ * Verifies that an API key signed the token by HS256, and that it ends soon enough. Its result tells a token that has
+ * expired, and one that lives too long, from one that was never valid.
  */
 async function verifySigned(token: string, rules: TokenRules): Promise<SignedToken | TokenFailure> {
   const { keys, keySid, leewaySeconds, maxLifeSeconds, nowMs } = rules
@@ -193,7 +193,7 @@ async function verifySigned(token: string, rules: TokenRules): Promise<SignedTok
   }
 }
 
-/** Tells the signature apart from those of other tokens. Without its last character, two bits of which are unused. */
+/** An id of the signature, to recognise its token. Without its last character, two bits of which are unused. */
 function signatureOf(token: string): string {
   return token.slice(token.lastIndexOf('.') + 1, -1)
 }

@@ -1,8 +1,8 @@
 import { invalid } from './invalid.ts'
 
-/** What an option may be. */
+/** The values that an option may have. */
 export interface Form {
-  /** Returns whether a value may stand there. */
+  /** Returns whether a value is allowed. */
   readonly fits: (value: unknown) => boolean
   /** In words, after "is". */
   readonly what: string
@@ -43,7 +43,7 @@ export function checkOptions<Options extends object>(
   }
 }
 
-/** Tells whether a value is an object with members, and no list. */
+/** Returns whether a value is an object with members, and no list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -20,7 +20,7 @@ Environment, since arguments show in process lists:
 Signals:
   SIGHUP            reads the keys of --key-file and --config anew, and ends listeners of keys that are gone or have
                     changed; everything else stays (with --open it ends the command)
-  SIGTERM, SIGINT   with --drain-seconds says that it is not ready, and goes on for so long; then tells the listeners,
+  SIGTERM, SIGINT   with --drain-seconds says that it is not ready, and goes on for so long; then ends the listeners,
                     answers what has begun, and ends; a second one ends it at once, with 130`
 
 /** Describes the command line. `name` is what it is called by. */

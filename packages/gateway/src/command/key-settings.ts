@@ -3,7 +3,7 @@ import type { Grant } from '../access/grant.ts'
 import type { ApiKey } from '../access/key-ring.ts'
 import { invalid } from '../base/invalid.ts'
 
-/** Where keys may come from. */
+/** The sources of keys. */
 export interface KeySources {
   /** Lines of the command line and of the environment. */
   readonly lines: readonly string[]

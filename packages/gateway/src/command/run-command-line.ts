@@ -9,14 +9,14 @@ const SECOND_SIGNAL = 130
 
 /** How another command runs the gateway's command line as a part of its own. */
 export interface CommandLineOptions {
-  /** What it is called by. @default 'rivulet-gateway' */
+  /** The name of the command in its help. @default 'rivulet-gateway' */
   readonly name?: string | undefined
   /** The environment, with keys and the transport in it. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** How long to wait for a broker, in milliseconds. @default that of `openHub` */
   readonly timeoutMs?: number | undefined
   /**
-   * What the process ends with for an error; that of a wrong command line has a `code` that begins with `commander.`.
+   * Returns the exit code for an error; that of a wrong command line has a `code` that begins with `commander.`.
    * @default 1 for every one
    */
   readonly exitCodeOf?: ((error: unknown) => number) | undefined

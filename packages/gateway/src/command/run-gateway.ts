@@ -26,13 +26,13 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
 /** A gateway with its hubs and its registry. */
 export interface RunningGateway {
   readonly log: GatewayLog
-  /** Where it listens. */
+  /** The URL that it listens on. */
   readonly url: string
-  /** Whether everybody on this machine may ask, so that there are no keys to be read anew. */
+  /** Whether every client on this machine is let in, so that there are no keys to be read anew. */
   readonly isOpen: boolean
   /** Takes the keys that `read` gives. When it throws, or they are wrong, the keys stay, and the log says why. */
   reloadKeys(read: () => readonly ApiKey[]): void
-  /** Tells the listeners, closes everything in turn, and is bounded in time. */
+  /** Ends the listeners, closes everything in turn, and is bounded in time. */
   close(): Promise<void>
 }
 
@@ -148,7 +148,7 @@ async function hubOf(
 ): Promise<Hub> {
   const transport = relay ?? service.transport
   if (transport === undefined) return createHub(service as HubOptions)
-  // The name may stand in a URL, which is not read where a relay stands in its place.
+  // The name may be in a URL, which is not read where a relay takes its place.
   const name = nameOf(service)
   return openHub({ ...service, ...(name !== undefined && { name }), transport } as HubConfig, { timeoutMs })
 }
@@ -188,7 +188,7 @@ function optionsOf(settings: Settings) {
 /** Reads `nats://user:password@host:port` URLs of one cluster. Throws `INVALID_OPTIONS`, without any secret. */
 function natsOptionsOf(urls: readonly string[]): NatsRegistryOptions {
   const parsed = urls.map(parse)
-  // Credentials may stand in one URL only, whichever it is, as in those of the transport.
+  // Credentials may be in one URL only, whichever it is, as in those of the transport.
   const holder = parsed.find(({ username }) => username !== '') ?? parsed[0]
   if (holder === undefined) throw invalidRegistry()
   const [user, password] = [decodeSegment(holder.username), decodeSegment(holder.password)]

@@ -16,8 +16,8 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Gives each hub without a name that of its service's sid: two services on one broker would otherwise hear each
- * other. A name may also stand in a URL, as `?name=`.
+ * Gives each hub without a name that of its service's sid: two services on one broker would otherwise get each
+ * other's messages. A name may also be in a URL, as `?name=`.
  */
 export function namedBySid(services: ServicesSettings): ServicesSettings {
   return Object.fromEntries(
@@ -41,7 +41,7 @@ export function limitedBy(limit: LimitOptions, services: ServicesSettings): Serv
   )
 }
 
-/** Throws `INVALID_OPTIONS` for services that would hear each other: on one broker, by one name. */
+/** Throws `INVALID_OPTIONS` for services that would get each other's messages: on one broker, by one name. */
 export function checkApart(services: ServicesSettings): void {
   const taken = new Map<string, string>()
   for (const [sid, service] of Object.entries(services)) {
@@ -58,7 +58,7 @@ export function checkApart(services: ServicesSettings): void {
   }
 }
 
-/** Gives the name of a service's hub, where it has one; it may stand in a URL, as `?name=`. */
+/** Gives the name of a service's hub, where it has one; it may be in a URL, as `?name=`. */
 export function nameOf(service: ServiceSettings): string | undefined {
   const inUrls = urlsOf(service).map((url) => /[?&]name=([^&]*)/.exec(url)?.[1])
   return service.name ?? inUrls.find((name) => name !== undefined)

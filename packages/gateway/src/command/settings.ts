@@ -18,7 +18,7 @@ import {
 /** The given limits by group and name. */
 export type CommandLimits = Readonly<Record<string, Readonly<Record<string, number>>>>
 
-/** What the command was told, by options, environment and files together. */
+/** The settings of the command, from options, environment and files together. */
 export interface Settings {
   readonly port: number
   readonly host: string
@@ -38,7 +38,7 @@ export interface Settings {
   /** Whether pages of Rivulet's browser client may join the hubs. */
   readonly pages: boolean
   readonly logLevel: string
-  /** Where metrics are served, if they are. */
+  /** The address of the metrics, if they are served. */
   readonly metricsPort?: number
   readonly metricsHost: string
   readonly accountSid?: string
@@ -112,7 +112,7 @@ const BUCKET: Form = {
 const DRAIN_SECONDS = numberFrom(0, 3600)
 const AT_LEAST_ONE = numberFrom(1, 1_000_000)
 
-/** What is not checked elsewhere, or would be taken for something else: Node takes a text as port for a socket. */
+/** Checks what is not checked elsewhere, or would be misread: Node takes a text as port for a Unix socket. */
 const CONFIG_FORMS: Readonly<Record<string, Form>> = {
   port: PORT,
   metricsPort: PORT,
@@ -136,7 +136,7 @@ const CONFIG_FORMS: Readonly<Record<string, Form>> = {
   burst: AT_LEAST_ONE,
 }
 
-/** Puts together what the command was told: an option counts more than the file. Throws `INVALID_OPTIONS`. */
+/** Puts the settings together: an option counts more than the file. Throws `INVALID_OPTIONS`. */
 export function settingsOf(options: CommandOptions, environment: Environment): Settings {
   const config = options.config === undefined ? {} : readConfig(options.config)
   const given = {
@@ -181,7 +181,7 @@ function readConfig(file: string): Config {
   try {
     config = JSON.parse(readFileSync(file, 'utf8'))
   } catch {
-    // No cause: a syntax error quotes what stands there, which may be a secret.
+    // No cause: a syntax error quotes the text, which may be a secret.
     throw invalid(`The file ${file} can't be read as JSON.`)
   }
   if (!isObject(config)) throw invalid(`The file ${file} holds no JSON object.`)
@@ -203,7 +203,7 @@ function mergedLimits(file: CommandLimits = {}, given: CommandLimits = {}): Comm
   return { ...file, ...Object.fromEntries(groups) }
 }
 
-/** Gives the limit of streams, as far as an option or the file tells it. */
+/** Gives the limit of streams, as far as an option or the file gives it. */
 function limitOf(options: CommandOptions, config: Config): LimitOptions {
   const { ratePerSecond = config.ratePerSecond, burst = config.burst } = options
   return { ratePerSecond, burst } as LimitOptions

@@ -18,9 +18,9 @@ import { relaysOf, type ServicesOptions, servicesOf } from './services.ts'
 
 /** How a gateway behaves. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions extends ServicesOptions {
-  /** Who may ask, and for what. */
+  /** The API keys: who may send requests, and which. */
   readonly keys?: readonly ApiKey[] | undefined
-  /** Lets everybody on this machine ask, without keys; see `allowedHosts`. @default false */
+  /** Lets every client on this machine in, without keys; see `allowedHosts`. @default false */
   readonly open?: boolean | undefined
   /** Without keys: names of this machine, beside localhost, 127.0.0.1 and [::1], that requests may be sent to. */
   readonly allowedHosts?: readonly string[] | undefined
@@ -28,13 +28,13 @@ export interface GatewayOptions extends ServicesOptions {
   readonly corsOrigins?: readonly string[] | undefined
   /** A protocol to serve beside pages, as `twilio()` of `@rivulet/twilio` gives it. @default pages only */
   readonly protocol?: MountProtocol | undefined
-  /** The account of access tokens, which also stands in responses. @default the first account among the keys, else `AC` and 32 zeros */
+  /** The account of access tokens, which is also in responses. @default the first account among the keys, else `AC` and 32 zeros */
   readonly accountSid?: string | undefined
   /** How clients reach the gateway, e.g. `https://sync.example`; for the URLs in answers. @default as each one asks */
   readonly publicUrl?: string | undefined
   /** The path under which a server mounts the gateway, e.g. `/sync`. @default none */
   readonly basePath?: string | undefined
-  /** How many seconds a token may live from when it is shown, 1 to 86400 (a day, as Twilio's). @default 3600 */
+  /** The longest life of a token in seconds, from when it is first used, 1 to 86400 (a day, as Twilio's). @default 3600 */
   readonly maxTokenLifeSeconds?: number | undefined
   /** Whether there is a page to try it out, `/playground`. It joins the first hub with a relay. @default false */
   readonly playground?: boolean | undefined
@@ -105,7 +105,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   const keys = new KeyRing(options.keys ?? [], options.accountSid)
   if (keys.isEmpty && !open) {
     throw invalid(
-      'There are no keys; give some, or `open: true` (--open) to let everybody on this machine ask.',
+      'There are no keys; give some, or `open: true` (--open) to let every client on this machine in.',
     )
   }
   if (!keys.isEmpty && open) throw invalid('Give either keys or open, not both.')
@@ -134,7 +134,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedGatewayOptions 
   })
 }
 
-/** Writes a line for each API key that can't sign tokens: whoever tries is only told that the token is not valid. */
+/** Writes a line for each API key that can't sign tokens: clients get no more than that the token is not valid. */
 export function warnOfShortSecrets(keys: KeyRing, log: GatewayLog): void {
   for (const key of keys.sidsWithoutTokens) {
     log.warn(

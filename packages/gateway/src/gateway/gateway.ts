@@ -35,7 +35,7 @@ export interface GatewayCounts extends ProtocolCounts {
 
 /** Hubs behind HTTP. */
 export interface Gateway {
-  /** Whether it lets everybody on this machine ask. A server must then take connections on loopback only. */
+  /** Whether it lets every client on this machine in. A server must then take connections on loopback only. */
   readonly isOpen: boolean
   /** The hubs behind it, one for each service. */
   readonly hubs: readonly Hub[]
@@ -61,7 +61,7 @@ export interface Gateway {
    * leaves the keys as they were. The `account_sid` in answers stays the same.
    */
   setKeys(keys: readonly ApiKey[]): void
-  /** The paths that tell whether it is up, for servers that let load balancers ask for them without a `Host`. */
+  /** The paths of the health checks, for servers that let load balancers ask for them without a `Host`. */
   readonly healthPaths: readonly string[]
   /** The paths at which servers take WebSockets: that of pages, and those of the protocol. */
   readonly sockets: readonly SocketEndpoint[]
@@ -83,7 +83,7 @@ export interface Gateway {
    * goes on until `close`.
    */
   drain(): void
-  /** Tells the listeners, ends them, and answers 503 from now on. The hubs stay open; the registry is closed. */
+  /** Ends the listeners with a reason, and answers 503 from now on. The hubs stay open; the registry is closed. */
   close(): Promise<void>
 }
 
@@ -261,7 +261,7 @@ function answerUnavailable(): Answer {
 
 /**
  * Writes a hub's errors and changes of status to the log, until the function that it gives is called. Without a log it
- * does not listen: the hub would take its errors for heard, and keep them from the console.
+ * does not listen: the hub would count it as a listener for its errors, and keep them from the console.
  */
 function watch(hub: Hub, log: GatewayLog): () => void {
   if (log === SILENT_LOG) return () => {}

@@ -23,7 +23,7 @@ export function servicesOf({ hub, services }: ServicesOptions): ReadonlyMap<stri
   if ((hub === undefined) === (services === undefined)) throw invalid('Give either a hub or services.')
   const map = new Map(hub === undefined ? Object.entries(services ?? {}) : [[DEFAULT_SERVICE_SID, hub]])
   if (map.size === 0) throw invalid('There is no service; name at least one.')
-  // Their listeners would hear each other.
+  // Their listeners would get each other's messages.
   if (new Set(map.values()).size < map.size) {
     throw invalid('Two services have the same hub; give each one of its own, with a name of its own.')
   }

@@ -2,7 +2,7 @@ import type { Answer } from '../base/answer.ts'
 
 /** The head of a request to publish as a server has read it, without a web `Request`. */
 export interface DirectRequest {
-  /** The path, as it stands in the request line. */
+  /** The path, as in the request line. */
   readonly target: string
   /** The address from which the connection comes. */
   readonly clientAddress?: string | undefined

@@ -58,7 +58,7 @@ export interface ProtocolHost {
   readonly accountSid: string
   /** The path under which a server mounts the gateway, or an empty text. */
   readonly basePath: string
-  /** Whether there are no keys, and everybody on this machine may ask. */
+  /** Whether there are no keys, and every client on this machine is let in. */
   readonly isOpen: boolean
   /** Takes log lines. */
   readonly log: GatewayLog

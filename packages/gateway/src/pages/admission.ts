@@ -54,7 +54,7 @@ export class Admission {
       const old = this.#session
       if (old?.relay !== session.relay || old.identity !== session.identity) {
         this.#tellEnded(session)
-        return this.#end(CLOSE.expired, 'the new token is of somebody else')
+        return this.#end(CLOSE.expired, 'the new token is of another identity')
       }
       this.#session = session
       if (old !== session) this.#tellEnded(old)

@@ -1,6 +1,6 @@
 /** How deep data may nest, as in the core. */
 const MAX_DEPTH = 100
-/** Stands for the end of what is not canonical. */
+/** The end of text that is not canonical. */
 const NOWHERE = -1
 /** The longest number is `-0.0000011041155868393941`. */
 const MAX_NUMBER_BYTES = 25
@@ -117,7 +117,7 @@ function escapeLength(bytes: Uint8Array, at: number): number {
   return SHORT_ESCAPES.has(bytes[at + 1] as number) ? 2 : 6
 }
 
-/** Tells whether the key at one place sorts before the key at another one: by their UTF-16 units. */
+/** Returns whether the key at one place sorts before the key at another one: by their UTF-16 units. */
 function isBefore(bytes: Uint8Array, keyAt: number, otherKeyAt: number): boolean {
   for (let at = keyAt + 1, otherAt = otherKeyAt + 1; ; ) {
     const rank = rankAt(bytes, at)

@@ -4,7 +4,7 @@
  */
 const HELD_BACK_MS = 5_000
 
-/** Knows when a page was last heard, and whether what it sends may have been held back on the way. */
+/** Keeps the time of the last message of a page, and whether what it sends may have been held back on the way. */
 export class Hearing {
   #heardAtMs = performance.now()
   #pings = 0

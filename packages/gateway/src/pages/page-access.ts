@@ -16,7 +16,7 @@ export interface PageAccessOptions extends Access {
   readonly limits: { readonly pages: PageAccessLimits }
 }
 
-/** How many pages there may be. */
+/** The limits on pages. */
 export interface PageAccessLimits {
   /** How many pages each key may have at once. @default 2000 */
   readonly maxPerKey: number
@@ -39,7 +39,7 @@ const ACTIONS: Readonly<Record<Parameters<PageSession['may']>[0], Action>> = {
   ...{ publish: 'publish', listen: 'listen', remove: 'manage' },
 }
 const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
-/** Without keys everybody may do everything, so there is nothing to protect. */
+/** Without keys every caller may do everything, so there is nothing to protect. */
 const OPEN_KEY = new TextEncoder().encode('open')
 
 /** Authenticates pages, and counts those of each key and identity. */

@@ -29,8 +29,8 @@ export class PageBuckets {
   take(identity: string, nowMs: number): Buckets {
     const waiting = this.#kept.get(identity)
     if (waiting === undefined) return this.#make()
-    const room = ({ messages }: Buckets) => messages.available(nowMs)
-    waiting.sort((one, other) => room(other) - room(one))
+    const capacity = ({ messages }: Buckets) => messages.available(nowMs)
+    waiting.sort((one, other) => capacity(other) - capacity(one))
     const taken = waiting.pop() as Buckets
     this.#count--
     if (waiting.length === 0) this.#kept.delete(identity)

@@ -65,10 +65,10 @@ export class PageFrames {
   /** Forgets streams that the page has not published on for a while: a new bucket is as good as an empty one. */
   forgetIdle(nowMs: number): void {
     const { ratePerSecond, burst } = this.#limits
-    const room = receivingBucket(ratePerSecond, burst).available(nowMs)
+    const capacity = receivingBucket(ratePerSecond, burst).available(nowMs)
     const isFull = this.#streams.size >= MAX_STREAMS
     for (const [topic, { bucket }] of this.#streams) {
-      const isIdle = bucket.available(nowMs) >= room
+      const isIdle = bucket.available(nowMs) >= capacity
       if (this.#streams.size <= MAX_IDLE_STREAMS || !(isIdle || isFull)) return
       if (isIdle) this.#streams.delete(topic)
     }

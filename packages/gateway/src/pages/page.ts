@@ -58,7 +58,7 @@ export class Page implements PageHandler, GroupPage, PendingConnection {
   #admission: Admission | undefined
   #inside: Inside | undefined
   #hearing = new Hearing()
-  /** When it was accepted, or ended. */
+  /** The time at which it was accepted, or ended. */
   #sinceMs = performance.now()
   readonly #refusals = new FrameRefusals()
   readonly #waits = (isCongested: boolean) =>

@@ -95,7 +95,7 @@ export const bunWebSocket = Object.freeze({
   message({ data }: BunSocket, message: Uint8Array | string): void {
     data.handler?.receive(message)
   },
-  /** Tells that a socket is closed. */
+  /** Reports that a socket is closed. */
   close({ data }: BunSocket): void {
     data.handler?.closed()
   },

@@ -14,9 +14,9 @@ export interface PageSession {
   readonly relay: Relay
   /** The identity of the page. A new token must be of the same one. */
   readonly identity: string
-  /** Tells whether the page may do something with a stream. Asked at every join and every frame. */
+  /** Returns whether the page may do something with a stream. Asked at every join and every frame. */
   may(action: PageAction, streamName: string): boolean
-  /** When the session ends, in milliseconds since 1970; `undefined` for never. */
+  /** The time at which the session ends, in milliseconds since 1970; `undefined` for never. */
   readonly expiresMs: number | undefined
   /**
    * 32 bytes or more, from which the prefixes of pages' sids are derived. Where it is equal at all servers, a page that
@@ -37,7 +37,7 @@ export interface PageSession {
 /** An action of a page on a stream. */
 export type PageAction = 'publish' | 'listen' | 'remove'
 
-/** Why a page is not let in. */
+/** The reason why a page is refused. */
 export interface PageRefusal {
   /** The reason, of which the page receives 120 bytes at most. Holds no secret. */
   readonly refused: string

@@ -50,7 +50,7 @@ function problemOf(code: string | undefined): Problem {
 
 function end(socket: Duplex, { status, headers, body }: Answer, statusNames: StatusNames): void {
   const lines = Object.entries(closing(headers, body)).map(([name, value]) => `${name}: ${value}\r\n`)
-  // Of a socket that Node has handed over nobody else takes errors.
+  // Node has handed the socket over, so its errors have no other listener.
   socket.on('error', () => {})
   if (socket.writable) socket.end(`HTTP/1.1 ${status} ${statusNames[status]}\r\n${lines.join('')}\r\n${body}`)
   // A client that goes on sending must not keep the connection half open.
@@ -61,20 +61,20 @@ function closing(headers: Answer['headers'], body: Answer['body']): Record<strin
   return { ...headers, 'content-length': Buffer.byteLength(body as string), connection: 'close' }
 }
 
-/** Tells whether a request may have had more headers than Node has kept. */
+/** Returns whether a request may have had more headers than Node has kept. */
 export function hasManyHeaders({ rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.length / 2 >= MAX_HEADERS
 }
 
 /**
- * Tells whether a proxy that says nothing of itself may have sent a request, as Nginx does with its defaults: clients of
- * today speak HTTP/1.1.
+ * Returns whether a proxy that says nothing of itself may have sent a request, as Nginx does with its defaults: clients of
+ * today use HTTP/1.1.
  */
 export function isOfOldProxy({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
   return httpVersionMajor === 1 && httpVersionMinor === 0
 }
 
-/** Tells whether a request is HAProxy's plain `option httpchk GET /healthz`: HTTP/1.0 has no host (RFC 1945). */
+/** Returns whether a request is HAProxy's plain `option httpchk GET /healthz`: HTTP/1.0 has no host (RFC 1945). */
 export function isPlainHealthCheck(request: IncomingMessage, { healthPaths }: Gateway): boolean {
   const { method, url = '', headers } = request
   if (!isOfOldProxy(request) || headers.host !== undefined || headers.upgrade !== undefined) return false

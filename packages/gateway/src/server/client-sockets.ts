@@ -11,7 +11,7 @@ const LOOKS = 4
 interface Client {
   /** The answer that the client is being sent. */
   answering: ServerResponse | undefined
-  /** What answers the requests that came meanwhile. */
+  /** Answers the requests that came meanwhile. */
   readonly waiting: Turn[]
   takenBytes: number
   lastTakenMs: number

@@ -8,24 +8,24 @@ import type { Duplex } from 'node:stream'
  */
 const BATCH_OF_HEADERS = 32
 
-/** Tells whether `rawHeaders` has all headers of a request, on a server whose limit on them is not known. */
+/** Returns whether `rawHeaders` has all headers of a request, on a server whose limit on them is not known. */
 export function hasAllHeaders({ rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.length / 2 < BATCH_OF_HEADERS
 }
 
-/** Tells whether a request asks for a WebSocket, and for no other protocol. */
+/** Returns whether a request asks for a WebSocket, and for no other protocol. */
 export function isForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
-/** Tells whether Node is still to send the answer to an earlier request of the connection, which has no public name. */
+/** Returns whether Node is still to send the answer to an earlier request of the connection, which has no public name. */
 export function isAnswering(socket: Duplex): boolean {
   return ((socket as { _httpMessage?: unknown })._httpMessage ?? null) !== null
 }
 
 /**
  * Has a request answered as if it had not asked for another protocol, e.g. `h2c`, which some HTTP clients try. Node
- * would have done so itself, were there nobody who takes upgrades. Only for a request whose headers are all there: a
+ * would have done so itself, without a listener for upgrades. Only for a request whose headers are all there: a
  * `Content-Length` that is left out would make its body the next request.
  */
 export function handBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {

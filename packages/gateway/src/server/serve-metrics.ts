@@ -6,12 +6,12 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { listen } from './listen.ts'
 import { metricsOf } from './metrics.ts'
 
-/** Where metrics are served. */
+/** The server of the metrics: its address and how to close it. */
 export interface ServeMetricsOptions {
   /** 0 takes a free one. @default 9464 */
   readonly port?: number | undefined
   /**
-   * The address to listen on. Nobody is asked for a key here: let only what collects the metrics reach it.
+   * The address to listen on. It has no authentication: let only what collects the metrics reach it.
    * @default '127.0.0.1'
    */
   readonly hostname?: string | undefined
@@ -19,7 +19,7 @@ export interface ServeMetricsOptions {
 
 /** A server of metrics. */
 export interface MetricsServer {
-  /** Where they are, e.g. `http://127.0.0.1:9464/metrics`. */
+  /** The URL of the metrics, e.g. `http://127.0.0.1:9464/metrics`. */
   readonly url: string
   /** The port that it got. */
   readonly port: number

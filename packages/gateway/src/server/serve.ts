@@ -40,7 +40,7 @@ export interface ServeOptions {
 
 /** A gateway that takes connections. */
 export interface GatewayServer {
-  /** Where it listens, e.g. `http://127.0.0.1:8080`. */
+  /** The URL that it listens on, e.g. `http://127.0.0.1:8080`. */
   readonly url: string
   /** The port that it got. */
   readonly port: number

@@ -98,7 +98,7 @@ function answerWithoutUpgrade(server: Server, request: IncomingMessage, socket: 
 }
 
 function refuseWith(status: number, socket: Duplex): void {
-  // Of a socket that Node has handed over nobody else takes errors.
+  // Node has handed the socket over, so its errors have no other listener.
   socket.on('error', () => {})
   socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
 }
@@ -146,7 +146,7 @@ function bind(webSocket: WebSocket, socket: Duplex, endpoint: Endpoint): void {
   webSocket.on('message', (data, isBinary) => handler.receive(isBinary ? (data as Buffer) : String(data)))
   webSocket.on('pong', () => handler.pong?.())
   webSocket.on('close', () => handler.closed())
-  // A frame that is too large, or no frame: `ws` closes the socket, and tells of that too.
+  // A frame that is too large, or no frame: `ws` closes the socket, and emits `close` too.
   webSocket.on('error', () => {})
   limitPending(webSocket, socket, handler)
 }

@@ -1,6 +1,6 @@
 import type { Message, Stream } from 'rivulet'
 
-/** Why a stream has ended for those who listen to it. */
+/** The reason why a stream has ended for its listeners. */
 export type Ending =
   | { readonly event: 'removed'; readonly reason: 'removed' | 'expired' }
   | { readonly event: 'closing'; readonly reason: 'shutdown' | 'closed' }
@@ -19,7 +19,7 @@ export interface StreamListener {
   push(bytes: Uint8Array): void
   /** The hub was away, or finds now what it has missed then. Absent where the client's protocol has no place for it. */
   gap?(gap: Gap): void
-  /** The stream is over. Told once; nothing is pushed afterwards. */
+  /** The stream is over. Called once; nothing is pushed afterwards. */
   end(ending: Ending): void
 }
 
@@ -67,10 +67,10 @@ export class Broadcast<Subject> {
     stream.on('gap', tellGap)
     const messages = stream.messages$.subscribe({
       next: (message) => this.#take(message),
-      // The stream tells why it ended only after it has completed.
+      // The stream has its reason only after it has completed.
       complete: () => queueMicrotask(() => this.end(removal ?? { event: 'closing', reason: 'closed' })),
     })
-    // An Observable can't tell when its topic is joined; a subscription can.
+    // An Observable has no promise of its join; a subscription has.
     const probe = stream.subscribe(() => {})
     this.#stop = () => {
       stream.off('removed', noteRemoval)
@@ -105,7 +105,7 @@ export class Broadcast<Subject> {
     this.#publishers.set(message, publisher)
   }
 
-  /** Tells every listener why the stream ends. */
+  /** Sends every listener the reason why the stream ends. */
   end(ending: Ending): void {
     if (this.#isOver) return
     this.#flush()

@@ -3,7 +3,7 @@ import { ApiError, PROBLEMS } from '../base/problem.ts'
 import type { ClientSocket } from '../http/client-socket.ts'
 import { Quota } from '../sessions/quota.ts'
 
-/** How many may listen at once. */
+/** The limits on listeners. */
 export interface ListenerCountLimits {
   /** How many listeners each key may have at once. @default 2000 */
   readonly maxPerKey: number
@@ -14,7 +14,7 @@ export interface ListenerCountLimits {
   readonly maxPerHolder: number
 }
 
-/** Who listens, and on which connection, where the server tells. */
+/** A listener: its key or address, and its connection where the server gives it. */
 export interface ListeningClient {
   readonly caller: Caller
   readonly socket: ClientSocket | undefined
@@ -34,7 +34,7 @@ export class ListenerCount {
   /** Throws 20429 for a client that may not listen now. */
   checkCapacity({ caller, socket }: ListeningClient): void {
     const retry = { 'retry-after': '10' }
-    // It would stand behind the first, and take nothing until that one has ended.
+    // HTTP answers it after the first: it would take nothing until that one has ended.
     if (socket !== undefined && this.#sockets.has(socket)) throw new ApiError(PROBLEMS.listensAlready, retry)
     if (caller.holder !== caller.keySid && this.#perHolder.isUsedUp(caller.holder)) {
       throw new ApiError(PROBLEMS.tooManyListenersOfHolder, retry)

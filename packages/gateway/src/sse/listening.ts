@@ -6,7 +6,7 @@ import type { Hold, StreamListener } from './broadcast.ts'
 import { ListenerCount, type ListenerCountLimits, type ListeningClient } from './listener-count.ts'
 import { type ListenerLimits, SseListener, statusEvent } from './sse-listener.ts'
 
-/** How many may listen, and how. */
+/** The limits on listeners, and how they are served. */
 export interface ListeningLimits extends ListenerLimits, ListenerCountLimits {
   /** Milliseconds between signs of life to idle listeners. @default 15000 */
   readonly heartbeatMs: number
@@ -129,15 +129,15 @@ function isGone({ socket, request }: ListenRequest): boolean {
 }
 
 /**
- * Tells when the client is gone, until the function that it gives is called. The response alone would not: Node does
- * not end one that stands behind another on its connection.
+ * Calls `onGone` when the client is gone, until the function that it returns is called. The response alone would
+ * not: Node does not end one that waits for another on its connection.
  */
-function onClientGone({ socket, request }: ListenRequest, tell: () => void): () => void {
+function onClientGone({ socket, request }: ListenRequest, onGone: () => void): () => void {
   if (socket === undefined) {
     // Not every worker has a signal; there the stream is cancelled.
-    request.signal?.addEventListener('abort', tell)
-    return () => request.signal?.removeEventListener('abort', tell)
+    request.signal?.addEventListener('abort', onGone)
+    return () => request.signal?.removeEventListener('abort', onGone)
   }
-  socket.once('close', tell)
-  return () => socket.off('close', tell)
+  socket.once('close', onGone)
+  return () => socket.off('close', onGone)
 }

@@ -10,11 +10,11 @@ export interface ListenerLimits {
   readonly maxWaitingBytes: number
 }
 
-/** What a listener tells the gateway. */
+/** The callbacks of a listener. */
 interface ListenerOwner {
   /** Messages were handed to the connection, or gave way to newer ones. */
   count(outcome: 'sent' | 'dropped', messages: number): void
-  /** The listener is gone. Told once. */
+  /** The listener is gone. Called once. */
   ended(): void
 }
 
@@ -23,8 +23,8 @@ interface ListenerOwner {
 const MAX_JOINED_BYTES = 16_384
 
 /**
- * One open response. What its client does not take waits in a bounded line, whose oldest messages give way; the
- * client is told how many did. Messages are shared among listeners and never written to: only small ones that wait
+ * One open response. What its client does not take waits in a bounded queue, whose oldest messages are dropped; the
+ * client is sent how many were. Messages are shared among listeners and never written to: only small ones that wait
  * are copied, to be sent as one.
  */
 export class SseListener implements StreamListener {
@@ -35,7 +35,7 @@ export class SseListener implements StreamListener {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #waitingBytes = 0
   #untoldDrops = 0
-  /** A gap that the client was not told of yet, and how many of the messages that wait are from before it. */
+  /** A gap that was not sent to the client yet, and how many of the messages that wait are from before it. */
   #untoldGap: Gap | undefined
   #beforeGap = Infinity
   #isEnded = false
@@ -59,7 +59,7 @@ export class SseListener implements StreamListener {
       },
       cancel: () => this.#end(),
     }
-    // Nothing stands in the stream itself: what was handed over can't give way any more.
+    // Nothing is buffered in the stream itself: what was handed over can't be dropped any more.
     this.body = new ReadableStream(source, { highWaterMark: 0 })
   }
 
@@ -72,7 +72,7 @@ export class SseListener implements StreamListener {
     else this.#makeRoom()
   }
 
-  /** Tells of a gap in its place among the messages: it takes no room of these, and several that wait are told as one. */
+  /** Reports a gap in its place among the messages. It counts as none of these, and several that wait become one. */
   gap({ missed, sinceMs }: Gap): void {
     if (this.#isEnded) return
     const before = this.#untoldGap ?? { missed: 0, sinceMs }
@@ -81,7 +81,7 @@ export class SseListener implements StreamListener {
     if (this.#isWanted) this.#flush()
   }
 
-  /** Sends a comment when nothing else was sent lately. Tells how many beats the client has taken nothing. */
+  /** Sends a comment when nothing else was sent lately. Returns for how many beats the client has taken nothing. */
   beat(): number {
     this.#beatsWithoutMove = this.#hasMoved || this.#isWanted ? 0 : this.#beatsWithoutMove + 1
     if (!this.#hasMoved && this.#isWanted) this.#hand(HEARTBEAT)
@@ -104,7 +104,7 @@ export class SseListener implements StreamListener {
     this.#end()
   }
 
-  /** Tells the client why the stream is over, and ends the response. */
+  /** Sends the client the reason why the stream is over, and ends the response. */
   end({ event, reason }: Ending): void {
     this.finish(statusEvent(event, { reason }))
   }
@@ -192,7 +192,7 @@ const encoder = new TextEncoder()
 /** How long an EventSource waits before it comes again, in milliseconds. */
 const RETRY_MS = 2000
 
-/** What every listener is sent first, so that its `open` event means: what is published from now on will come. */
+/** Sent to every listener first, so that its `open` event means: what is published from now on will come. */
 const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`)
 
 /** A comment, which EventSource skips. It keeps proxies from hanging up, and finds out who is gone. */

@@ -9,7 +9,7 @@ import { type GivenLimits, LIMIT_BOUNDS } from './limits.ts'
 import { TWILIO_NAMES, type TwilioOptions } from './twilio-options.ts'
 import { type TwilioProtocol, twilio } from './twilio-protocol.ts'
 
-/** How a gateway with Twilio's protocols behaves. Either `hub` or `services`, and either `keys` or `open`. */
+/** The options of a gateway with Twilio's protocols. Either `hub` or `services`, and either `keys` or `open`. */
 export interface GatewayOptions
   extends Omit<BareOptions, 'protocol' | 'limits'>,
     Omit<TwilioOptions, 'limits'> {

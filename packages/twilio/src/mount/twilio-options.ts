@@ -3,7 +3,7 @@ import { memoryRegistry } from '../registry/memory-registry.ts'
 import type { StreamRegistry } from '../registry/registry.ts'
 import { TWILIO_BOUNDS, type TwilioLimits } from './limits.ts'
 
-/** How Twilio's protocols behave. */
+/** The options of Twilio's protocols. */
 export interface TwilioOptions {
   /** Knows which streams there are. @default memoryRegistry() */
   readonly registry?: StreamRegistry | undefined

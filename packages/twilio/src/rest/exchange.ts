@@ -1,7 +1,7 @@
 import { ApiError, type Caller, type ClientSocket, decodeSegment } from '@rivulet/gateway/protocol'
 import { PROBLEMS } from '../base/problem.ts'
 
-/** One request about the streams of a service, from somebody who is known. */
+/** One request about the streams of a service, from an authenticated caller. */
 export interface Exchange {
   readonly request: Request
   readonly caller: Caller
@@ -14,7 +14,7 @@ export interface Exchange {
   readonly socket: ClientSocket | undefined
 }
 
-/** Decodes what stands for the stream in the path. Throws 20404 when it is not percent-encoded UTF-8. */
+/** Decodes the name or sid of the stream in the path. Throws 20404 when it is not percent-encoded UTF-8. */
 export function streamIdOf(segment: string): string {
   const id = decodeSegment(segment)
   if (id === undefined) throw new ApiError(PROBLEMS.notFound)

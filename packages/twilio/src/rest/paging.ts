@@ -12,7 +12,7 @@ const TOKEN = /^P([AB])([0-9a-z]{1,11})-(TO[0-9a-fA-F]{32})$/
 /** The page that a request asks for. */
 export interface PageRequest {
   readonly size: number
-  /** What clients count; nothing here depends on it. */
+  /** The number of the page, for clients; nothing here depends on it. */
   readonly number: number
   readonly token: string | undefined
   readonly from: PageEdge | undefined

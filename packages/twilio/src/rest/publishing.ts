@@ -21,7 +21,7 @@ import { streamIdOf } from './exchange.ts'
 import { checkForm, decodeField, Form, MAX_BODY_BYTES, readFormText } from './form.ts'
 import { serviceSidOf } from './services-api.ts'
 
-/** Somebody who wants to publish on a stream. */
+/** A caller who wants to publish on a stream. */
 export interface Publisher {
   readonly caller: Caller
   readonly serviceSid: string
@@ -57,7 +57,7 @@ function findFor(service: StreamService, { caller, serviceSid, streamSegment }: 
   return service.find(caller, serviceSid, streamIdOf(streamSegment), PUBLISH)
 }
 
-/** Data that is decoded and parsed only when the stream reads it, which it does after it has looked for room. */
+/** Data that is decoded and parsed only when the stream reads it, which it does after the check of its rate limit. */
 class UnreadData {
   readonly #raw: string
 
@@ -103,7 +103,7 @@ export function makeDirectPublish(host: ProtocolHost, service: StreamService): D
   }
 }
 
-/** Who may not publish is not read any further. Throws as `find`. */
+/** The body of a caller who may not publish is not read. Throws as `find`. */
 function takeBody(
   log: GatewayLog,
   line: LogLine,
@@ -114,12 +114,12 @@ function takeBody(
   const found = findFor(service, publisher)
   const publish = (text: string) => publishForm(service, publisher, checkForm(text, contentType))
   if (!(found instanceof Promise)) return (text) => answerWith(log, line, () => publish(text), writeProblem)
-  // Whether it was found is told once the body is there.
+  // Whether it was found is answered once the body is there.
   found.catch(() => {})
   return (text) => answerWith(log, line, () => found.then(() => publish(text)), writeProblem)
 }
 
-/** What a browser sends goes the long way, where its origin is checked, and so does a body of unknown length. */
+/** A request of a browser takes the long way, where its origin is checked, and so does a body of unknown length. */
 function isPlain(header: DirectRequest['header']): boolean {
   const isBasic = header('authorization')?.startsWith('Basic ') === true
   const isShort = Number(header('content-length')) <= MAX_BODY_BYTES

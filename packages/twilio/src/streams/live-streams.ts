@@ -18,7 +18,7 @@ export class LiveStreams {
   /** Spares publishing the making of a key. */
   readonly #byRecord = new WeakMap<StreamRecord, Stream>()
   readonly #broadcasts = new Map<string, Broadcast<StreamRecord>>()
-  /** What ends those that another gateway has removed, whose last messages may still be on their way. */
+  /** Ends those that another gateway has removed, whose last messages may still be on their way. */
   readonly #leaving = new Map<string, () => void>()
   #isClosed = false
 
@@ -51,7 +51,7 @@ export class LiveStreams {
   /** Gives the broadcast of a stream; starts one when none is running. */
   broadcastOf(record: StreamRecord): Broadcast<StreamRecord> {
     const key = keyOf(record)
-    // A request may have waited for the registry meanwhile: nobody would end its listener.
+    // A request may have waited for the registry meanwhile: its listener would never end.
     if (this.#isClosed) throw unavailable()
     const running = this.#broadcasts.get(key)
     if (running !== undefined) return running
@@ -71,7 +71,7 @@ export class LiveStreams {
     return this.#broadcasts.get(keyOf(record))
   }
 
-  /** Tells all listeners that the gateway ends. */
+  /** Ends all listeners, because the gateway ends. */
   close(): void {
     this.#isClosed = true
     for (const end of [...this.#leaving.values()]) end()
@@ -80,7 +80,7 @@ export class LiveStreams {
     }
   }
 
-  /** Removes a stream everywhere: other gateways hear of it from the registry, other programs through the hub. */
+  /** Removes a stream everywhere: other gateways learn it from the registry, other programs through the hub. */
   async remove(record: StreamRecord): Promise<boolean> {
     const key = keyOf(record)
     this.#removing.add(key)
@@ -109,7 +109,7 @@ export class LiveStreams {
   }
 
   /**
-   * Another gateway has removed the stream. The hub hears of it after the last messages; the registry, which has
+   * Another gateway has removed the stream. The hub learns it after the last messages; the registry, which has
    * another connection, may be faster.
    */
   #endSoon(record: StreamRecord): void {

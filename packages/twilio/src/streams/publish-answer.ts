@@ -21,7 +21,7 @@ export function publishAnswer(result: PublishResult<unknown>): Answer {
 
 function refusalAnswer({ code, retryAfterMs = 1000 }: Refusal): Answer {
   const problem = PROBLEM_OF[code]
-  // At a rate of 0 there will never be room.
+  // At a rate of 0 there is never capacity.
   if (problem !== PROBLEMS.rateLimited || !Number.isFinite(retryAfterMs)) return problemAnswer(problem)
   return problemAnswer(problem, { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) })
 }

@@ -13,7 +13,7 @@ import type { StreamRegistry } from '../registry/registry.ts'
 import { hubNameOf, isStreamSid, isUniqueName, type StreamRecord } from '../registry/stream-record.ts'
 import type { LiveStreams } from './live-streams.ts'
 
-/** How many streams there may be. */
+/** The limits on streams. */
 export interface StreamLimits {
   /** How many streams each service may have at once. @default 50000 */
   readonly maxPerService: number
@@ -28,13 +28,13 @@ export const STREAM_BOUNDS = {
   creationsPerSecond: [1, 20, MAX_NUMBER],
 } as const
 
-/** The name that stands for those of anonymous streams, which a grant may name. */
+/** The name of all anonymous streams, which a grant may name. */
 const ANONYMOUS = 'anonymous/'
 // A year, as Twilio Sync has it.
 const LONGEST_TTL_SECONDS = 31_536_000
 
 /**
- * What can be done with streams, and who may do it: the rules that every protocol in front of the gateway shares.
+ * The actions on streams, and who may do them: the rules that every protocol in front of the gateway shares.
  * Whatever is refused throws an `ApiError`.
  */
 export class StreamService {
@@ -159,7 +159,7 @@ class CreationLimit {
     this.#ratePerSecond = ratePerSecond
   }
 
-  /** Takes room for one stream, or throws 54009. */
+  /** Takes one stream of the limit, or throws 54009. */
   take(serviceSid: string, nowMs: number): void {
     const before = this.#buckets.get(serviceSid) ?? { level: 0, atMs: nowMs }
     const leaked = ((nowMs - before.atMs) / 1000) * this.#ratePerSecond

@@ -19,6 +19,6 @@ export interface ConnectionHost {
    * many as it may have.
    */
   admit(connection: TwilsockHandler, caller: Caller): boolean
-  /** A connection is over. Told once. */
+  /** A connection is over. Called once. */
   ended(connection: TwilsockHandler): void
 }

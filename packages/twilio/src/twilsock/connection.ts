@@ -187,7 +187,7 @@ export class Connection implements TwilsockHandler, PendingConnection {
     this.#caller = verified.caller
     this.#reply(id, STATUS.ok)
     this.#token.watch(verified.caller.expiresMs)
-    // Another key may allow less. The client comes back, and is told which subscriptions fail.
+    // Another key may allow less. The client comes back, and learns which subscriptions fail.
     if (!this.#subscriptions.areAllowedTo(verified.caller)) this.end()
   }
 

@@ -12,10 +12,10 @@ import { Connection } from './connection.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { TwilsockHandler, TwilsockSocket } from './socket.ts'
 
-/** How many connections there may be, and how they behave. */
+/** The limits on connections, and their settings. */
 export interface ConnectionOptions {
   readonly verify: ConnectionHost['verify']
-  /** What stands in the descriptions of streams. */
+  /** The fields in the descriptions of streams. */
   readonly accountSid: string
   readonly log: GatewayLog
   /** Changes when streams may be lost. */
@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   readonly limits: ConnectionLimits
 }
 
-/** How many connections of client SDKs there may be, and what each may have. */
+/** The limits on connections of client SDKs, and on each of them. */
 export interface ConnectionLimits {
   /** How many connections each identity may have. @default 20 */
   readonly maxPerIdentity: number
@@ -47,7 +47,7 @@ export const CONNECTION_BOUNDS = {
   stallMs: [1, 60_000, MAX_NUMBER],
 } as const
 
-/** What there is of connections, and what became of the messages for them. */
+/** The counts of connections and of the messages for them. */
 export interface ConnectionCounts {
   readonly connections: number
   readonly subscriptions: number
@@ -120,7 +120,7 @@ export class Connections {
     for (const connection of this.#all.sessions) connection.end()
   }
 
-  /** Depends on all that decides which streams a name stands for; after a loss of streams it is another one. */
+  /** Depends on all that decides which streams a name means; after a loss of streams it is another one. */
   async #storageIdOf({ serviceSid, identity }: Caller): Promise<string> {
     const { accountSid, epoch } = this.#options
     const parts = new TextEncoder().encode(JSON.stringify([accountSid, serviceSid, identity, epoch()]))

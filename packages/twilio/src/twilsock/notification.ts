@@ -3,7 +3,7 @@ import type { Message } from 'rivulet'
 import type { StreamRecord } from '../registry/stream-record.ts'
 import { writeJsonFrame } from './frame.ts'
 
-/** What happened to subscriptions, with one entry for each. */
+/** The changes of subscriptions, with one entry for each. */
 export type SubscriptionEvent = 'subscription_established' | 'subscription_canceled' | 'subscription_failed'
 
 // Twilio's number for the form of events.

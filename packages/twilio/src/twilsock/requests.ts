@@ -24,7 +24,7 @@ export interface TunnelledRequest {
   readonly payload: Uint8Array
 }
 
-/** Who asks, and what there is to ask. */
+/** The caller, and the services that it may use. */
 export interface RequestContext {
   readonly caller: Caller
   readonly streams: StreamService
@@ -60,7 +60,7 @@ export function requestIn({ header, payload }: Frame): TunnelledRequest | undefi
   return { method, path, host: typeof host === 'string' && HOST.test(host) ? host : TWILIO_HOST, payload }
 }
 
-/** Tells what a request is about, in words that a log may have: `none` for what is not served. */
+/** Returns the kind of a request, in words that a log may have: `none` for what is not served. */
 export function routeNameOf(request: TunnelledRequest): string {
   const { name } = routeOf(request)
   return Object.hasOwn(ROUTES, name) ? name : 'none'

@@ -13,13 +13,13 @@ import type { StreamService } from '../streams/stream-service.ts'
 import { messageNotification, removalNotification, subscriptionNotification } from './notification.ts'
 import { TWILSOCK_PROBLEMS } from './twilsock-problem.ts'
 
-/** What a client asks to be subscribed to, or to be no longer. */
+/** A stream that a client wants to be subscribed to, or to be no longer. */
 export interface SubscriptionRequest {
   readonly object_sid: string
   readonly object_type: string
 }
 
-/** What became of one, unless it is to be tried again. */
+/** The result of one, unless it is to be tried again. */
 type Outcome = Made | Failed
 
 interface Made extends SubscriptionRequest {
@@ -32,7 +32,7 @@ interface Failed extends SubscriptionRequest {
   readonly error: Problem
 }
 
-/** What subscriptions do to their connection. */
+/** The callbacks of subscriptions to their connection. */
 export interface SubscriptionOwner {
   /** Sends a message, or drops it when too much waits already. */
   push(bytes: Uint8Array): void
@@ -40,7 +40,7 @@ export interface SubscriptionOwner {
   send(bytes: Uint8Array): void
   /** Ends the connection, so that its client comes back and subscribes again. */
   end(): void
-  /** Told of each subscription that is added or gone. */
+  /** Called for each subscription that is added or gone. */
   count(change: 1 | -1): void
 }
 
@@ -93,7 +93,7 @@ export class Subscriptions {
     return this.#held.get(keyOf(streamSid))
   }
 
-  /** Tells whether the caller may listen to all of the streams. */
+  /** Returns whether the caller may listen to all of the streams. */
   areAllowedTo({ may }: Caller): boolean {
     return [...this.#held.values()].every(({ record }) => may('listen', record.serviceSid, hubNameOf(record)))
   }
@@ -116,7 +116,7 @@ export class Subscriptions {
 
   async #subscribe(caller: Caller, streamSid: string): Promise<Subscription> {
     if (!isStreamSid(streamSid)) throw new ApiError(PROBLEMS.notFound)
-    // Nobody would end the listener of a stream that has ended meanwhile.
+    // The listener of a stream that has ended meanwhile would never end.
     const found = this.#streams.findCurrent(caller, caller.serviceSid ?? '', streamSid, ['listen'])
     const record = found instanceof Promise ? await found : found
     const held = this.of(record.sid)
@@ -152,7 +152,7 @@ export class Subscriptions {
 /** One connection's subscription to one stream. */
 export class Subscription implements StreamListener {
   readonly record: StreamRecord
-  /** Whether this connection asks for the stream's removal, and so is not told of it. */
+  /** Whether this connection asks for the stream's removal, and so gets no notification of it. */
   isRemovedHere = false
   readonly #owner: SubscriptionOwner
   readonly #over: () => void
@@ -193,13 +193,13 @@ export class Subscription implements StreamListener {
 
 class TooManySubscriptions extends Error {}
 
-/** Tells what may be different a moment later. */
+/** Returns whether the result may be different a moment later. */
 function isTransient(cause: unknown): boolean {
   if (ApiError.is(cause)) return cause.problem === PROBLEMS.unavailable
   return RivuletError.is(cause) && (cause.code === 'HUB_CLOSED' || cause.code === 'TRANSPORT_UNAVAILABLE')
 }
 
-/** Gives a problem in the form that clients are told it. Throws what is none of the request. */
+/** Gives a problem in the form that clients get. Throws what is none of the request. */
 function permanentProblemOf(cause: unknown): Problem {
   if (cause instanceof TooManySubscriptions) return TWILSOCK_PROBLEMS.tooManySubscriptions
   if (!ApiError.is(cause)) throw cause

@@ -2,7 +2,7 @@ import { type Answer, ApiError, type Problem, textAnswer } from '@rivulet/gatewa
 import { PROBLEMS, problemAnswer, writeProblem } from '../base/problem.ts'
 import { isStreamSid } from '../registry/stream-record.ts'
 
-/** What client SDKs are told differently than users of the REST API, or in addition. */
+/** The problems that client SDKs get in another form than users of the REST API, or in addition. */
 export const TWILSOCK_PROBLEMS = {
   unknownName: { status: 404, code: 54300, message: 'Unique name not found' },
   unknownSid: { status: 404, code: 54250, message: 'Message Stream not found' },
@@ -45,12 +45,12 @@ export function answerToStreamError(error: unknown, streamId: string | undefined
   return problemAnswer(error.problem, error.headers)
 }
 
-/** Tells which id was not found. */
+/** Names the id that was not found. */
 function unknownStream(id: string): Problem {
   return isStreamSid(id) ? TWILSOCK_PROBLEMS.unknownSid : TWILSOCK_PROBLEMS.unknownName
 }
 
-/** How something went, on the level of Twilsock. SDKs know some by the exact text of `status`. */
+/** The status of an answer, on the level of Twilsock. SDKs know some by the exact text of `status`. */
 export interface TwilsockStatus {
   readonly code: number
   readonly status: string

@@ -1,4 +1,4 @@
-/** The version of the protocol that both ends speak; the README has it byte by byte. */
+/** The version of the protocol that both ends use; the README has it byte by byte. */
 export const PROTOCOL_VERSION = 1
 /** The time between two pings of the server. */
 export const PING_EVERY_MS = 2_000
@@ -41,7 +41,7 @@ export const KIND = {
 /** Names one kind of message by its number. */
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
-/** Why the server ends a connection. Below 4400: come back, now or soon. From there on: it will be refused again. */
+/** The close codes of the server. Below 4400: come back, now or soon. From there on: it will be refused again. */
 export const CLOSE = {
   away: 4100,
   restart: 4101,
@@ -56,14 +56,14 @@ export const CLOSE = {
 const FIRST_FINAL_CODE: number = CLOSE.protocol
 const LAST_FINAL_CODE = 4499
 
-/** Tells whether a close code says that trying again soon is pointless. */
+/** Returns whether a close code says that trying again soon is pointless. */
 export function isFinalCode(code: number): boolean {
   return code >= FIRST_FINAL_CODE && code <= LAST_FINAL_CODE
 }
 
 /** The first message of a page, as JSON. */
 export interface HelloMessage {
-  /** The version of the protocol that the page speaks. */
+  /** The version of the protocol that the page uses. */
   readonly version: number
   /** The name of the page's hub. */
   readonly hub: string
@@ -77,7 +77,7 @@ export interface HelloMessage {
 
 /** The server's response to a hello, as JSON. */
 export interface WelcomeMessage {
-  /** The version of the protocol that the server speaks. */
+  /** The version of the protocol that the server uses. */
   readonly version: number
   /** The largest frame that the page may send, in bytes. */
   readonly maxFrameBytes: number

@@ -34,7 +34,7 @@ export class Answers {
     })
   }
 
-  /** Answers a question with yes. Returns the topic that it asked for; what nobody asks any more is ignored. */
+  /** Answers a question with yes. Returns its topic; `undefined` when the question is no longer asked. */
   confirm(id: number): Topic | undefined {
     const question = this.#take(id)
     question?.resolve()

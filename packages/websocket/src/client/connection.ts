@@ -61,7 +61,7 @@ export class Connection {
     )
   }
 
-  /** What the server said first; absent until then. */
+  /** The server's first message; absent until then. */
   get welcome(): WelcomeMessage | undefined {
     return this.#welcome
   }
@@ -178,7 +178,7 @@ export class Connection {
     if (message === undefined || !this.#take(message)) this.#end(foreign(), CLOSE.protocol)
   }
 
-  /** Takes a message, and tells whether it makes sense. */
+  /** Takes a message, and returns whether it is valid. */
   #take({ kind, id, topic, rest }: ProtocolMessage): boolean {
     const text = () => textOf(rest) ?? ''
     if (this.#state === 'opening') return kind === KIND.welcome && this.#enter(objectOf(rest))
@@ -243,7 +243,7 @@ export class Connection {
     }
   }
 
-  /** Ends the connection for whatever reason: tells the host if it was up, and nobody else. */
+  /** Ends the connection for whatever reason: tells the host alone, if it was up. */
   #end(cause: unknown, code?: number): void {
     if (this.#state === 'ended') return
     const wasUp = this.#state === 'up'

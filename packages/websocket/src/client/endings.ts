@@ -28,7 +28,7 @@ export function lost(reason: string): RivuletError {
   return new RivuletError('TRANSPORT_UNAVAILABLE', `The WebSocket ended: ${reason}.`)
 }
 
-/** Makes the error of a server that speaks something else. */
+/** Makes the error of a server with another protocol. */
 export function foreign(): RivuletError {
   return new RivuletError('TRANSPORT_FAILED', 'The server does not speak this protocol; check the URL.')
 }

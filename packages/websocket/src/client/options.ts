@@ -14,7 +14,7 @@ export interface WebSocketOptions {
   readonly url: string
   /**
    * Gives the token that the server asks for. Called at each open, and again 30 seconds before the token expires;
-   * what it gives then replaces the token of the connection that stands. When it throws, or gives an empty text or no text,
+   * what it gives then replaces the token of the open connection. When it throws, or gives an empty text or no text,
    * the next attempt asks again; a token that the server refuses is for good at five in a row. So check that an answer is
    * `ok`. For good at once is a `RivuletError` with the code `TRANSPORT_FAILED` that it throws.
    */

@@ -3,7 +3,7 @@ import { unref } from '../base/unref.ts'
 
 /**
  * Notices that nothing was heard for long. Timers of hidden tabs are late and the monotonic clock of a machine that
- * sleeps may stand still, so it compares both clocks, and each message asks it too.
+ * sleeps may stop, so it compares both clocks, and each message asks it too.
  */
 export class Silence {
   readonly #noticed: () => void

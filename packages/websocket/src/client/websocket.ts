@@ -78,7 +78,7 @@ class WebSocketTransport implements Transport {
   }
 
   watch(): Promise<void> {
-    const advice = 'watch on a service, whose hub stands on a broker or on the relay'
+    const advice = 'watch on a service, whose hub is on a broker or on the relay'
     return Promise.reject(new Error(`A page cannot hear every stream of a hub; ${advice}.`))
   }
 

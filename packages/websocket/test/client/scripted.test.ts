@@ -225,7 +225,7 @@ describe('before it is open', () => {
     expect(transport.capabilities.ordered).toBe(true)
     await expect(transport.watch(HUB, NEVER)).rejects.toMatchObject({
       message: expect.stringContaining(
-        'A page cannot hear every stream of a hub; watch on a service, whose hub stands on a broker or on the relay.',
+        'A page cannot hear every stream of a hub; watch on a service, whose hub is on a broker or on the relay.',
       ),
     })
   })

@@ -214,11 +214,11 @@ export class Barriers {
   #tellProgress(): void {
     const isOver = this.#sent - this.#answered > this.#rate.windowBytes
     const isCongested = isOver || this.#isCongestedUpstream
-    const told = new Set<Waits>()
+    const notified = new Set<Waits>()
     for (const { asked } of [...this.#running, { asked: this.#waiting }]) {
-      for (const { waits } of asked) if (waits !== undefined) told.add(waits)
+      for (const { waits } of asked) if (waits !== undefined) notified.add(waits)
     }
-    for (const tell of told) tell(isCongested)
+    for (const notify of notified) notify(isCongested)
     this.#upstream.progress(isCongested)
   }
 

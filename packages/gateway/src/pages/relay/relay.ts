@@ -228,7 +228,7 @@ class RelayTransport implements Relay {
     if (this.#sendUpstream(topic, frame) === 'offline') return 'offline'
     this.#toPages(topic, frame, sender)
     this.#toHub(topic, frame)
-    if (this.#watch.hears(topic)) this.#tell(topic, (host) => host.watched(topic, frame))
+    if (this.#watch.receives(topic)) this.#tell(topic, (host) => host.watched(topic, frame))
     return 'sent'
   }
 

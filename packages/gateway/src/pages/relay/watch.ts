@@ -1,6 +1,6 @@
 import type { Topic, Transport } from 'rivulet'
 
-/** The hub's watch over all of its topics. What pages send is heard here, the rest comes from upstream. */
+/** The hub's watch over all of its topics. Frames of pages come from here, the rest comes from upstream. */
 export class Watch {
   readonly #upstream: Transport | undefined
   /** While this is not aborted the hub watches. */
@@ -27,7 +27,7 @@ export class Watch {
   }
 
   /** Whether the hub receives the frames of pages on a topic. */
-  hears(topic: Topic): boolean {
+  receives(topic: Topic): boolean {
     return this.#signal?.aborted === false && topic.startsWith(this.#beginning)
   }
 }
