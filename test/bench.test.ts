@@ -73,7 +73,7 @@ describe('the benches', () => {
     }
   })
 
-  test('open their page with the targets and a list of contents, and need nothing else to show it', () => {
+  test('open a page with the targets and a list of contents, with no other file', () => {
     const page = readFileSync(join(OUT, 'report.html'), 'utf8')
     const places = ['Verdict: ', 'Contents', ...SUITES.map((suite) => `<section id="${suite}">`)]
     const found = places.map((place) => page.indexOf(place))
@@ -193,7 +193,7 @@ describe('the benches', () => {
   })
 })
 
-test('a hundred thousand streams that were used and closed return the heap to where it was', async () => {
+test('a hundred thousand used and closed streams return the heap to its size before', async () => {
   const check = execa('node', ['--expose-gc', 'bench/heap-check.mjs'], { cwd: ROOT, reject: false })
   const { stdout, stderr, exitCode } = await check
   expect({ stderr, exitCode }, stdout).toEqual({ stderr: '', exitCode: 0 })

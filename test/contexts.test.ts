@@ -82,7 +82,7 @@ describe('a local publish', () => {
     })
   })
 
-  test('inside of a fan-out is delivered in the request that publishes it, after the fan-out', () => {
+  test('inside of a fan-out is delivered in the request that publishes it, after it', () => {
     noteTraces()
     const stream = hubOn().stream<{ n: number }>('news')
     stream.subscribe(({ data: { n } }) => {

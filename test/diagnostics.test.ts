@@ -82,7 +82,7 @@ describe('rivulet.publish', () => {
     expect(refused).toEqual(Array(2).fill({ hub: 'default', stream: 'a', code: 'RATE_LIMITED' }))
   })
 
-  test('counts a message whose stream ends, or whose hub closes, as its tracing starts: it is refused', async () => {
+  test('refuses a message whose stream or hub closes as its tracing starts', async () => {
     for (const [end, code] of [
       [(hub: Hub) => hub.stream('a').close(), 'STREAM_CLOSED'],
       [(hub: Hub) => void hub.close(), 'HUB_CLOSED'],
@@ -101,7 +101,7 @@ describe('rivulet.publish', () => {
     }
   })
 
-  test('lets who traces name a trace, which local and remote subscribers are told and nobody else sees', async () => {
+  test('lets a tracer name a trace, which subscribers of the message alone receive', async () => {
     const bus = memoryBus()
     const [here, there] = [hubOn({ transport: bus.transport() }), hubOn({ transport: bus.transport() })]
     const heard: Message[] = []
@@ -153,7 +153,7 @@ describe('rivulet.publish', () => {
 })
 
 describe('rivulet.process', () => {
-  test('surrounds the fan-out of a message, once however many subscribe, and not when nobody does', () => {
+  test('surrounds the fan-out of a message once, and only with subscribers', () => {
     const told = trace('rivulet.process')
     const stream = hubOn().stream('a')
     stream.publish({ n: 0 })
@@ -229,7 +229,7 @@ test.each([
   ['a process', undefined],
   ['built-in modules', {}],
   ['diagnostics channels', { getBuiltinModule: () => undefined }],
-])('a runtime without %s has nobody who listens, and everything else', async (_, process) => {
+])('a runtime without %s has no channel subscribers, and everything else', async (_, process) => {
   vi.resetModules()
   vi.stubGlobal('process', process)
   stops.push(() => void vi.unstubAllGlobals().resetModules())

@@ -425,7 +425,7 @@ test('hubs and subscriptions are what `await using` and `using` ask for', () => 
   expectTypeOf<Subscription['status']>().toEqualTypeOf<'joining' | 'joined' | 'refused' | 'ended'>()
 })
 
-test('the compiler reports a mark without an error, and a type that is not the one expected', () => {
+test('reports a mark without an error, and a type that is not the expected one', () => {
   const program = (place: string, lines: string[]) => ({
     place,
     language: 'ts' as const,

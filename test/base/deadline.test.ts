@@ -18,7 +18,7 @@ describe('a wait with a deadline', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('rejects at the deadline although its task is deaf to the signal, which aborts then', async () => {
+  test('rejects at the deadline although its task ignores the signal, which aborts then', async () => {
     let seen: AbortSignal | undefined
     const wait = withDeadline(realEnvironment, 'It', 1_000, undefined, (signal) => {
       seen = signal

@@ -90,7 +90,7 @@ describe('a hub in an environment of its own', () => {
     expect(timers.size).toBe(0)
   })
 
-  test('holds the process for what is still to be thrown, and not for the end of a stream', () => {
+  test('holds the process for an error to be thrown, not for the end of a stream', () => {
     const { hub, timers } = open()
     const stream = hub.stream('s', { ttlSeconds: 5 })
     stream.messages$.subscribe(() => {
@@ -128,7 +128,7 @@ describe('a hub in an environment of its own', () => {
     expect(origins).toEqual(['0000', '0001', '0002'])
   })
 
-  test('draws further digits after 65 536 streams, and still knows what it published before', async () => {
+  test('draws further digits after 65 536 streams, and still knows its earlier sids', async () => {
     const transport = new ScriptedTransport()
     let drawn = 0
     const { hub } = open({ transport }, () => ++drawn / 100)

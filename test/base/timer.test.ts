@@ -59,7 +59,7 @@ describe('a wait', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('keeps a Node process alive only when it is told to, and works where timers are numbers', () => {
+  test('keeps a Node process alive only on request, and works where timers are numbers', () => {
     const unref = vi.fn()
     vi.spyOn(globalThis, 'setTimeout').mockReturnValue({ unref } as never)
     start(1, () => {}, true)

@@ -3,7 +3,7 @@ import { decodeUtf8, Utf8Writer } from '../../src/base/utf8.ts'
 
 const TEXTS = ['', 'a', 'é黄😀', '\ud800', 'x'.repeat(1_365), 'x'.repeat(1_366), '黄'.repeat(5_000)]
 
-test('text is written as TextEncoder writes it, and what was written before stays as it is', () => {
+test('text is written as by TextEncoder, and earlier bytes stay as they are', () => {
   const writer = new Utf8Writer()
   const written = Array.from({ length: 200 }, (_, nth) => {
     const text = `${nth}${TEXTS[nth % TEXTS.length]}`

@@ -88,7 +88,7 @@ async function expectRefusal(url: string, reason: RegExp): Promise<void> {
 
 // Row 76.
 test.concurrent.for(BROKER_KINDS)(
-  'a process that listens to no error survives an outage and logs it once over $kind',
+  'without an error listener a process survives an outage, logged once over $kind',
   { timeout: TIMEOUT_MS },
   async ({ start, query }, { onTestFinished }) => {
     const broker = await start()

@@ -7,7 +7,7 @@ import { BROKER_KINDS, type BrokerKind, ending, openLive } from '../support/live
 const COUNT = 20
 
 describe.each(BROKER_KINDS)('publishConfirmed over $kind', (kind) => {
-  test('is UNCONFIRMED when the broker is stopped before it answers, and resolves when it goes on', async () => {
+  test('is UNCONFIRMED when the broker stops before its answer, and resolves afterwards', async () => {
     const { broker, hub, stream } = await open(kind)
     await broker.stop()
     const outcomes = await settle(publish(stream))
@@ -19,7 +19,7 @@ describe.each(BROKER_KINDS)('publishConfirmed over $kind', (kind) => {
     expectLaws(hub.ledger())
   })
 
-  test('is UNCONFIRMED when the broker has taken the message and is killed before it answers', async () => {
+  test('is UNCONFIRMED when the broker has the message and is killed before its answer', async () => {
     const { broker, hub, stream } = await open(kind)
     await broker.stop()
     const published = publish(stream)
@@ -36,7 +36,7 @@ describe.each(BROKER_KINDS)('publishConfirmed over $kind', (kind) => {
     expectLaws(hub.ledger())
   })
 
-  test('ends as the ledger says while the broker is killed, whatever has happened by then', async () => {
+  test('ends as the ledger counts while the broker is killed, at any moment', async () => {
     const { broker, hub, stream } = await open(kind)
     const all: Promise<unknown>[] = []
     let isKilled = false

@@ -41,7 +41,7 @@ beforeAll(() => {
 afterAll(() => authority.close())
 
 test.each(KINDS)(
-  'a hub over $kind with TLS is up over a satellite, with its defaults, and stays up',
+  'a hub over $kind with TLS comes up over a satellite by default, and stays up',
   async (far) => {
     const broker = await far.start({ tls: authority.issue() })
     const proxy = await startProxy({ port: broker.port }, SATELLITE)

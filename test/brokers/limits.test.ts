@@ -65,7 +65,7 @@ describe('a size limit of the broker', () => {
     expect(got).toMatchObject({ delivered: fitting.length, missed: 1 })
   })
 
-  test('counts the length of the name on MQTT 5, and no message that fits beside it is lost', async () => {
+  test('counts the length of the name on MQTT 5, and loses no message beside it', async () => {
     const { url } = await ending(startMosquitto({ config: 'max_packet_size 1100' }))
     const [sender, receiver] = [await openLive(url), await openLive(url)]
     const names = ['short', 'long'.padEnd(320, '-')]
@@ -233,7 +233,7 @@ const REVOCATIONS = {
 
 // Row 11.
 test.each(BROKER_KINDS)(
-  'credentials that are revoked end the connection, and are refused for good over $kind',
+  'revoked credentials end the connection, and are refused for good over $kind',
   async ({ kind, query }) => {
     const { start, revoke } = REVOCATIONS[kind === 'nats' || kind === 'redis' ? kind : 'mosquitto']
     const broker = await ending(start())

@@ -20,7 +20,7 @@ interface Seat {
 }
 
 test.each(ENDPOINT_KINDS)(
-  'subscribing and unsubscribing at random, with drops, ends where it should over $kind',
+  'random subscriptions with drops end in the right state over $kind',
   async ({ kind, start, query }) => {
     const broker = await ending(start(kind.startsWith('mqtt') ? { config: 'set_tcp_nodelay true' } : {}))
     const proxy = await startProxy(broker)

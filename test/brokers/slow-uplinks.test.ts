@@ -93,7 +93,7 @@ afterAll(async () => {
   await Promise.all(Array.from(brokers.values(), (broker) => broker.close()))
 })
 
-test('a burst that a slow uplink carries in seconds breaks no connection and loses nothing uncounted', async () => {
+test('a burst over a slow uplink breaks no connection and loses nothing uncounted', async () => {
   const burstOn = async (flow: Flow, shape: Required<LinkShape>) => {
     const carried = (shape.uplinkBytesPerSecond * SECONDS_OF_DATA) / PADDING.length
     flow.burst(Math.min(MOST_MESSAGES, Math.ceil(carried)))
@@ -115,7 +115,7 @@ test('a burst that a slow uplink carries in seconds breaks no connection and los
 })
 
 test.each(KINDS)(
-  'a publisher over $kind that never stops is slowed down, and what it loses is congested',
+  'an endless publisher over $kind is slowed down, and its losses are congested',
   async ({ kind }) => {
     const shape = { uplinkBytesPerSecond: 250_000, roundTripMs: 200 }
     const flow = await openFlow(brokers.get(kind) as Broker, shape)

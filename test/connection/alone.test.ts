@@ -44,7 +44,7 @@ describe('a hub that is alone in a forked process', () => {
     expect([more, await errorsOf([memory()])]).toEqual([[], []])
   })
 
-  test('tells it on the console when nobody listens', async () => {
+  test('reports it on the console without a listener', async () => {
     const line = vi.spyOn(console, 'error').mockImplementation(() => {})
     const environment = new HandMadeEnvironment()
     const hub = createHubIn(environment, { transport: memory() })

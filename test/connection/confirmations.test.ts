@@ -59,7 +59,7 @@ describe('what was sent', () => {
     expect(other.ledger()).toMatchObject({ confirmed: 2, inFlight: 0 })
   })
 
-  test('by several streams in turn, frame by frame, is counted at the stream that sent it', async () => {
+  test('by several streams in turn, frame by frame, is counted at its stream', async () => {
     const scene = await openHanging()
     const streams = ['a', 'b', 'c'].map((name) => scene.hub.stream(name, free))
     const [, b, c] = streams
@@ -95,7 +95,7 @@ describe('what was sent', () => {
     expect(scene.transport.sent).toHaveLength(1)
   })
 
-  test('is unconfirmed on a topic of which an error is told, whichever barrier covers it, and on no other', async () => {
+  test('is unconfirmed on the topic of an error alone, whichever barrier covers it', async () => {
     const scene = await openHanging()
     const other = scene.hub.stream('other', free)
     scene.stream.publish({})
@@ -129,7 +129,7 @@ describe('what was sent', () => {
     expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 1 })
   })
 
-  test('is confirmed when the error came before it, also by a barrier that covers what came before the error', async () => {
+  test('is confirmed when the error came before it, whichever barrier covers both', async () => {
     const scene = await openHanging()
     scene.stream.publish({})
     await tick()
@@ -145,7 +145,7 @@ describe('what was sent', () => {
     expect(scene.ledger).toMatchObject({ inFlight: 0, confirmed: 1, unconfirmed: 2 })
   })
 
-  test('is confirmed when an error names a topic that is none, and the error comes to the hub', async () => {
+  test('is confirmed when an error names no valid topic; the error comes to the hub', async () => {
     const scene = await openHanging()
     scene.stream.publish({})
     await tick()
@@ -195,7 +195,7 @@ describe('what the connection ends under', () => {
     expectLawful(scene.ledger)
   })
 
-  test('takes up memory once: no more than maxInFlightBytes is outstanding on the next one', async () => {
+  test('takes up memory once: the next one has no more than maxInFlightBytes outstanding', async () => {
     const scene = await openHanging(free, 2_500)
     const publish = () => scene.stream.publish({ text: 'x'.repeat(900) })
     publish()
@@ -455,7 +455,7 @@ describe('while something is joined', () => {
     expect(hub.status).toBe('down')
   })
 
-  test('messages of publishers never heard before are stale from a missed barrier until one is answered', async () => {
+  test('new publishers are stale from a missed barrier until one is answered', async () => {
     const { transport, heard, stream, receive } = await openListener()
     receive(wire(1, 10_000, KNOWN))
     transport.answers.flush = 'hang'
@@ -471,7 +471,7 @@ describe('while something is joined', () => {
     expect(heard.slice(2)).toEqual([{ n: 1 }, { foreign: 2 }])
   })
 
-  test('a frozen link is noticed at the next publish as soon, however seldom it is checked', async () => {
+  test('a frozen link is noticed at the next publish, however seldom it is checked', async () => {
     const { transport, hub, stream } = await openListener({})
     transport.answers.flush = 'hang'
     transport.answers.open = 'hang'
@@ -480,7 +480,7 @@ describe('while something is joined', () => {
     expect(hub.status).toBe('down')
   })
 
-  test('answers that wait behind frames that come in do not end the connection, and make it overdue', async () => {
+  test('answers behind incoming frames make the connection overdue, and do not end it', async () => {
     const { transport, hub, heard, stream, receive } = await openListener()
     receive(wire(1, 10_000, KNOWN))
     transport.answers.flush = 'hang'
@@ -631,7 +631,7 @@ describe('hub.flush', () => {
     expect(scene.ledger.confirmed).toBe(1)
   })
 
-  test('waits for the barrier that runs, and for the next one for what came after it began', async () => {
+  test('waits for the running barrier, and for the next one for messages after its start', async () => {
     const scene = await openHanging()
     scene.stream.publish({})
     await tick()

@@ -73,7 +73,7 @@ describe('a hub', () => {
 
 describe('at most once, and now or never', () => {
   // RELIABILITY 1, 2
-  test('delivers here and counts as offline what is published while the broker is away or not yet up', async () => {
+  test('delivers here and counts as offline a message published while the broker is away', async () => {
     const linked = link({ open: 'hang' })
     const { hub, transport } = linked
     const stream = hub.stream('scene')
@@ -103,7 +103,7 @@ describe('at most once, and now or never', () => {
     ])
   })
 
-  test('counts what is handed over while the connection ends as unconfirmed, never sent again', async () => {
+  test('counts messages handed over as the connection ends as unconfirmed, not resent', async () => {
     const scene = await openScene()
     scene.stream.publish({ n: 1 })
     await Promise.resolve()
@@ -117,7 +117,7 @@ describe('at most once, and now or never', () => {
 
 describe('reconnecting', () => {
   // RELIABILITY 6, 9
-  test('goes on without limit, with jitter, each wait longer up to 1 s in the first minute and then up to 5 s', async () => {
+  test('goes on for ever, with jitter, in waits up to 1 s, after a minute up to 5 s', async () => {
     const linked = link({ open: away })
     const ready = linked.hub.ready()
     await tick()
@@ -142,7 +142,7 @@ describe('reconnecting', () => {
     expect(await stateOf(ready)).toBe('resolved')
   })
 
-  test('starts anew with short waits after a connection that lived, and not after one that did not', async () => {
+  test('starts anew with short waits after a connection that lived, and only then', async () => {
     const linked = link({ open: away })
     while (performance.now() < 80_000) await untilNextOpen(linked, 6_000)
     linked.transport.answers.open = 'resolve'
@@ -155,7 +155,7 @@ describe('reconnecting', () => {
     expect(await untilNextOpen(linked, 6_000)).toBeLessThanOrEqual(201)
   })
 
-  test('reports attempts that fail for one cause as one error in all, and a new cause as another', async () => {
+  test('reports attempts that fail for one cause as one error, a new cause as another', async () => {
     const linked = link()
     await linked.hub.ready()
     linked.transport.answers.open = away
@@ -174,7 +174,7 @@ describe('reconnecting', () => {
     expect(linked.errors).toHaveLength(4)
   })
 
-  test('tells listeners of status how many attempts to connect have failed since the connection was up', async () => {
+  test('reports in status how many attempts to connect have failed since it was up', async () => {
     const linked = link({ open: away })
     const told: unknown[] = []
     linked.hub.on('status', (status, { failedAttempts }) => told.push([status, failedAttempts]))
@@ -192,7 +192,7 @@ describe('reconnecting', () => {
     ])
   })
 
-  test('closes what is left of the old connection first, without waiting for it, and opens with a fresh host', async () => {
+  test('closes the old connection first, without waiting, and opens with a fresh host', async () => {
     const linked = link()
     await linked.hub.ready()
     const { transport } = linked
@@ -403,7 +403,7 @@ describe('ready', () => {
     expect(await stateOf(ready)).toMatchObject({ code: 'HUB_CLOSED' })
   })
 
-  test('rejects when the connection is lost while a join is under way, and refused when it is made again', async () => {
+  test('rejects when the connection is lost during a join that is refused afterwards', async () => {
     const linked = link({ join: 'hang' })
     linked.hub.stream('s').subscribe(() => {})
     const ready = linked.hub.ready()
@@ -494,7 +494,7 @@ describe('errors without a listener', () => {
   })
 })
 
-test('a listener of error that closes the hub as its connection goes hears of no status after closed', async () => {
+test('a listener of error that closes the hub gets no status after closed', async () => {
   const { hub, transport, statuses } = link()
   await hub.ready()
   hub.on('error', () => void hub.close())

@@ -26,7 +26,7 @@ describe('every wait has a deadline', () => {
     expect(linked.hub.status).toBe('up')
   })
 
-  test('an old connection that does not close holds the next one up for a second at the most', async () => {
+  test('an old connection that does not close delays the next one by a second at most', async () => {
     const linked = link()
     await linked.hub.ready()
     linked.transport.answers.close = 'hang'
@@ -191,7 +191,7 @@ describe('close', () => {
   })
 
   // RELIABILITY 31
-  test('is followed by nothing: no frame is taken, no event comes, every call gives HUB_CLOSED', async () => {
+  test('is final: no frame is taken, no event comes, every call gives HUB_CLOSED', async () => {
     const scene = await openScene()
     const events: unknown[] = []
     scene.hub.on('status', (status) => events.push(status))

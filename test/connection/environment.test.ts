@@ -88,7 +88,7 @@ describe('a hub on hand-made time', () => {
     expect(stream.closed).toBe(true)
   })
 
-  test('runs barriers while it listens, joins again after a refusal, and confirms what it sent', async () => {
+  test('runs barriers while it listens, joins again after a refusal, and confirms', async () => {
     const { environment, transport, hub } = openByHand({ timeouts: { idleMs: 2_000 } })
     transport.answers.join = new Error('not allowed')
     const subscription = hub.stream('news').subscribe(() => {})

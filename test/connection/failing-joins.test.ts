@@ -67,7 +67,7 @@ describe('a join that is refused', () => {
     expect(subscription.ready).toBe(second)
   })
 
-  test('keeps ready waiting, and blames nobody, when the transport says that it has no connection', async () => {
+  test('keeps ready waiting, and blames no topic, when the transport has no connection', async () => {
     const { transport, stream, errors } = await openHub()
     transport.answers.join = new RivuletError('TRANSPORT_UNAVAILABLE', 'The connection is not open.')
     const { ready } = stream.subscribe(() => {})
@@ -81,7 +81,7 @@ describe('a join that is refused', () => {
     expect(await stateOf(ready)).toBe('resolved')
   })
 
-  test('is retried with jitter, each wait longer, up to 1 s in the first minute and then up to 5 s', async () => {
+  test('is retried with jitter, each wait longer, up to 1 s, after a minute up to 5 s', async () => {
     const { transport, stream } = await openHub()
     transport.answers.join = new Error('not allowed')
     stream.subscribe(() => {})
@@ -122,7 +122,7 @@ describe('a join that is refused', () => {
     expect(hub.ledger().dropped.notJoined).toBe(1)
   })
 
-  test('is not tried again once nobody subscribes, or the connection is gone', async () => {
+  test('is not retried without a subscriber or a connection', async () => {
     const { transport, hub } = await openHub()
     transport.answers.join = new Error('not allowed')
     const [subscription] = subscribe(hub, 'scene', 'other')
@@ -135,7 +135,7 @@ describe('a join that is refused', () => {
   })
 })
 
-test('a join that is overdue after 5 s goes to error and is tried again; ready goes on waiting', async () => {
+test('a join overdue after 5 s is an error and is retried; ready goes on waiting', async () => {
   const { transport, stream, errors } = await openHub()
   transport.answers.join = 'hang'
   const { ready } = stream.subscribe(() => {})
@@ -150,7 +150,7 @@ test('a join that is overdue after 5 s goes to error and is tried again; ready g
   expect(await stateOf(ready)).toBe('resolved')
 })
 
-test('a join that is refused as its only subscriber leaves is forgotten, and no unhandled rejection', async () => {
+test('a join refused as its only subscriber leaves causes no unhandled rejection', async () => {
   const unhandled = vi.fn()
   process.on('unhandledRejection', unhandled)
   onTestFinished(() => void process.off('unhandledRejection', unhandled))
@@ -170,7 +170,7 @@ test('a join that is refused as its only subscriber leaves is forgotten, and no 
   expect(unhandled).not.toHaveBeenCalled()
 })
 
-test('a leave that throws is reported and no unhandled rejection, at a refusal and when the last one leaves', async () => {
+test('a leave that throws is reported, at a refusal and after the last subscriber', async () => {
   const unhandled = vi.fn()
   process.on('unhandledRejection', unhandled)
   const { transport, hub, errors } = await openHub()
@@ -197,7 +197,7 @@ test('a leave that throws is reported and no unhandled rejection, at a refusal a
 })
 
 describe('many joins', () => {
-  test('five thousand on a broker that answers slowly, one after the other, all get through', async () => {
+  test('five thousand on a slow broker, one after the other, all get through', async () => {
     const { transport, hub, errors } = await openHub()
     const due: (() => void)[] = []
     let most = 0
@@ -326,7 +326,7 @@ describe('a connection that is lost again', () => {
     expect(errors).toHaveLength(1)
   })
 
-  test('makes a join again that was confirmed in the tick in which the connection dropped', async () => {
+  test('repeats a join that was confirmed in the tick in which the connection dropped', async () => {
     for (const isConfirmedFirst of [true, false]) {
       const { transport, stream } = await openHub()
       transport.answers.join = 'hang'
@@ -366,7 +366,7 @@ describe('a connection that is lost again', () => {
     expect(told).toContainEqual(['TRANSPORT_FAILED', 'refused'])
   })
 
-  test('does not make joins again that nobody wants any more', async () => {
+  test('does not repeat joins without a subscriber', async () => {
     const { transport, stream } = await openHub()
     const subscription = stream.subscribe(() => {})
     await tick()
@@ -400,27 +400,24 @@ describe('a join on which the connection is lost each time', () => {
     ['first', ['poison', 'a', 'b', 'c']],
     ['last', ['a', 'b', 'c', 'poison']],
     ['alone', ['poison']],
-  ])(
-    'is found out and backed off alone: the others are joined and stay up, wherever it stands: %s',
-    async (_, names) => {
-      const { hub, of, poisonings, errors } = await openPoisoned(names)
-      const { ready } = of('poison')
-      let downs = 0
-      await vi.advanceTimersByTimeAsync(5_000)
-      expect(hub.status).toBe('up')
-      for (const name of names) if (name !== 'poison') expect(await stateOf(of(name).ready)).toBe('resolved')
-      expect(await stateOf(ready)).toMatchObject({ code: 'TRANSPORT_FAILED', stream: 'poison' })
-      expect(errors).toContainEqual(expect.objectContaining({ stream: 'poison' }))
-      hub.on('status', (status) => {
-        if (status === 'down') downs++
-      })
-      await vi.advanceTimersByTimeAsync(600_000)
-      expect(downs).toBeLessThanOrEqual(8)
-      expect(poisonings()).toBeGreaterThan(4)
-      await vi.advanceTimersByTimeAsync(2_000)
-      expect(hub.status).toBe('up')
-    },
-  )
+  ])('is found and backed off alone: the others are joined and stay up: %s', async (_, names) => {
+    const { hub, of, poisonings, errors } = await openPoisoned(names)
+    const { ready } = of('poison')
+    let downs = 0
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(hub.status).toBe('up')
+    for (const name of names) if (name !== 'poison') expect(await stateOf(of(name).ready)).toBe('resolved')
+    expect(await stateOf(ready)).toMatchObject({ code: 'TRANSPORT_FAILED', stream: 'poison' })
+    expect(errors).toContainEqual(expect.objectContaining({ stream: 'poison' }))
+    hub.on('status', (status) => {
+      if (status === 'down') downs++
+    })
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(downs).toBeLessThanOrEqual(8)
+    expect(poisonings()).toBeGreaterThan(4)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(hub.status).toBe('up')
+  })
 
   test('is made once the broker takes it', async () => {
     const { transport, hub, of } = await openPoisoned(['poison', 'a'])
@@ -463,7 +460,7 @@ test('a join that was under way whenever the broker itself went away is not to b
   expect(await stateOf(stream.subscribe(() => {}).ready)).toBe('resolved')
 })
 
-test('subscriptions that come and go while the broker is away cost no memory, and no join when it is back', async () => {
+test('subscriptions that end during an outage cost no memory, and no join afterwards', async () => {
   const { transport, hub } = await openHub()
   transport.answers.open = new Error('away')
   transport.host.down()
@@ -487,7 +484,7 @@ test('subscriptions that come and go while the broker is away cost no memory, an
 })
 
 describe('what is published right after ready', () => {
-  test('on a hub that was just created is not lost: ready never resolves before the status is up', async () => {
+  test('on a new hub is not lost: ready never resolves before the status is up', async () => {
     const transport = new ScriptedTransport()
     transport.answers.open = 'hang'
     const hub = createHub({ transport })
@@ -521,7 +518,7 @@ describe('what is published right after ready', () => {
     expect(await stateOf(ready)).toBe('resolved')
   })
 
-  test('waits 5 s at the most for a join that is not answered, which holds back neither up nor the others', async () => {
+  test('waits at most 5 s for an unanswered join, which delays neither up nor the others', async () => {
     const transport = new ScriptedTransport()
     transport.answers.join = 'hang'
     const hub = createHub({ transport })

@@ -41,7 +41,7 @@ function scene() {
   return { transport, environment, changes, failures, errors, joins, connect, lose, tries }
 }
 
-test('a keeper of joins makes what is wanted once there is a connection, and again on the next one', async () => {
+test('a keeper of joins makes wanted joins on a connection, and again on the next one', async () => {
   const { transport, environment, changes, joins } = scene()
   joins.want(A)
   await environment.pass(0)
@@ -57,7 +57,7 @@ test('a keeper of joins makes what is wanted once there is a connection, and aga
   expect(changes).toEqual(['joined', 'left', 'joined', 'left'].map((change) => [A, change]))
 })
 
-test('a keeper of joins tries a refused one again, and tells of it once', async () => {
+test('a keeper of joins retries a refused one, and reports it once', async () => {
   const { transport, environment, changes, failures, joins } = scene()
   joins.connect(new AbortController().signal)
   transport.answers.join = new Error('denied')
@@ -110,7 +110,7 @@ test('a keeper of joins tells that the broker ended one, and of its return', asy
   expect(changes).toEqual(['joined', 'left', refusal, 'joined'].map((change) => [A, change]))
 })
 
-test('a keeper of joins has 256 under way at a time, and begins the next when one is answered', async () => {
+test('a keeper of joins has 256 under way at a time, and starts the next at an answer', async () => {
   const { transport, environment, joins, connect } = scene()
   transport.answers.join = 'hang'
   await connect()
@@ -211,7 +211,7 @@ describe('joins on which the connection is lost', () => {
     ])
   })
 
-  test('let their cause wait its time over another loss, and until the others are answered', async () => {
+  test('wait their time over another loss, and until the others are answered', async () => {
     const { environment, joins, connect, lose, losses, tries } = poisoned(50)
     await connect()
     joins.want(POISON)

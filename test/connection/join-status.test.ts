@@ -61,7 +61,7 @@ describe('subscription.status', () => {
     expect([statusOf(), told]).toEqual(['joined', [[true, 'joined']]])
   })
 
-  test('is joining for who subscribes anew after a refusal, until the broker has answered', async () => {
+  test('is joining for a new subscriber after a refusal, until the broker has answered', async () => {
     const { hub, transport } = link({ join: new Error('not allowed') })
     await tick()
     const stream = hub.stream('s')
@@ -102,7 +102,7 @@ describe('subscription.status', () => {
 })
 
 describe('the event joined', () => {
-  test('comes with the first subscriber on a hub without a transport, not with the second', () => {
+  test('comes with the first subscriber without a transport, not with the second', () => {
     const stream = createHub().stream('s')
     const joined = vi.fn()
     stream.on('joined', joined)

@@ -16,7 +16,7 @@ async function openHub() {
 }
 
 describe('a topic', () => {
-  test('is joined only while somebody subscribes', async () => {
+  test('is joined only while there is a subscriber', async () => {
     const { transport, stream } = await openHub()
     stream.publish({})
     stream.on('messagePublished', () => {})
@@ -52,7 +52,7 @@ describe('a topic', () => {
     expect(transport.log).toEqual(['open'])
   })
 
-  test('is not left and joined again when the last subscriber is replaced within the tick', async () => {
+  test('is not left and joined again when the last subscriber is replaced within a tick', async () => {
     const { transport, stream } = await openHub()
     const first = stream.subscribe(() => {})
     await tick()
@@ -62,7 +62,7 @@ describe('a topic', () => {
     expect([transport.joins.length, transport.left.length]).toEqual([1, 0])
   })
 
-  test('is not left and joined again when the stream is closed and opened within the tick', async () => {
+  test('is not left and joined again when the stream closes and opens within a tick', async () => {
     const scene = await openScene()
     scene.stream.close()
     const again = scene.hub.stream('scene')
@@ -88,7 +88,7 @@ describe('a topic', () => {
   })
 
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
-    'is not taken for joined by the next subscription when it was given up %i turns after the answer',
+    'is not joined for the next subscription when given up %i turns after the answer',
     async (turns) => {
       const { transport, stream } = await openHub()
       transport.answers.join = 'hang'
@@ -107,7 +107,7 @@ describe('a topic', () => {
   )
 
   // RELIABILITY 44
-  test('is left once nobody wants it, ten thousand of them too, and none is made again', async () => {
+  test('is left without subscribers, ten thousand of them too, and none is repeated', async () => {
     const { transport, hub } = await openHub()
     const streams = Array.from({ length: 10_000 }, (_, nth) => hub.stream(String(nth)))
     const subscriptions = streams.map((stream) => stream.subscribe(() => {}))
@@ -262,7 +262,7 @@ describe('subscription.ready', () => {
     expect(errors).toMatchObject([{ code: 'TRANSPORT_FAILED', cause: { message: 'not allowed' } }])
   })
 
-  test('that nobody looks at causes no unhandled rejection', async () => {
+  test('that is not awaited causes no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const listen = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', listen)
@@ -294,7 +294,7 @@ describe('a fault that the transport reports', () => {
   })
 })
 
-test('a topic that is left and wanted again before its join began is joined all the same', async () => {
+test('a topic that is left and wanted again before its join began is joined', async () => {
   const { transport, hub, stream } = await openHub()
   const first = stream.subscribe(() => {})
   const second = Promise.resolve().then(() => stream.subscribe(() => {}))

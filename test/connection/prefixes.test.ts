@@ -24,7 +24,7 @@ async function connectWith(scene: Scene, prefixes: readonly string[]): Promise<v
 }
 
 describe('prefixes that a backend gives', () => {
-  test('begin the origins of all streams from then on; what was published before keeps its own', async () => {
+  test('begin the origins of all streams from then on; earlier messages keep theirs', async () => {
     const scene = await openScene()
     const random = prefixOf(scene)
     const early = scene.hub.stream('early').publish({})
@@ -45,7 +45,7 @@ describe('prefixes that a backend gives', () => {
     expect(scene.stream.publish({}).sid.slice(0, 18)).toBe(before.slice(0, 18))
   })
 
-  test('begin the sids, and never give two streams one, also when they are taken back and given again', async () => {
+  test('begin the sids, which stay unique when prefixes are withdrawn and given again', async () => {
     const scene = await openScene()
     const sids = new Set<string>()
     let published = 0

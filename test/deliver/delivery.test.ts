@@ -18,7 +18,7 @@ function errorsOf(stream: Stream<never, never>): unknown[] {
 }
 
 describe('delivery', () => {
-  test('calls local subscribers synchronously, in the order in which they subscribed, before publish returns', () => {
+  test('calls local subscribers synchronously, in order, before publish returns', () => {
     const stream = streamOf()
     const calls: string[] = []
     for (const name of ['a', 'b', 'c']) stream.subscribe(({ data }) => calls.push(name + data.n))
@@ -51,7 +51,7 @@ describe('delivery', () => {
   })
 
   // RELIABILITY 43.
-  test('lets no subscriber change what the next one sees, nor the publisher what was published', () => {
+  test('lets no subscriber change the message of the next one, nor the publisher', () => {
     const stream = streamOf()
     const data = { n: 1, deep: { list: [1] } }
     const thrown: unknown[] = []
@@ -74,7 +74,7 @@ describe('delivery', () => {
   })
 
   // RELIABILITY 42.
-  test('takes the same function twice as two subscribers, and a second unsubscribe as nothing', () => {
+  test('takes one function twice as two subscribers, and a second unsubscribe as nothing', () => {
     const stream = streamOf()
     const listener = vi.fn()
     const [first, second] = [stream.subscribe(listener), stream.subscribe(listener)]
@@ -278,7 +278,7 @@ describe('two streams that echo each other', () => {
 
 describe('a subscriber that throws', () => {
   // RELIABILITY 37, 38.
-  test('hurts nobody: the others are called and the publisher does not see it', async () => {
+  test('does not affect the others, nor the publisher', async () => {
     const stream = streamOf()
     const errors = errorsOf(stream as never)
     const seen: number[] = []
@@ -297,7 +297,7 @@ describe('a subscriber that throws', () => {
   })
 
   // RELIABILITY 76: the stream's listener, else the hub's, else the console, once a stream.
-  test('goes to the error event of the stream, else of the hub, else to the console once a stream', () => {
+  test('goes to the error event of the stream, else of the hub, else to the console', () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
     const hub = createHub()
     const streams = ['a', 'b'].map((name) => hub.stream(name))
@@ -443,7 +443,7 @@ describe('who comes and goes during a fan-out', () => {
   })
 
   // RELIABILITY 40.
-  test('is not called any more when it unsubscribed during one, by a sibling or by itself', () => {
+  test('is not called once unsubscribed during a fan-out, by a sibling or by itself', () => {
     const stream = streamOf()
     const seen: string[] = []
     const itself = stream.subscribe(() => {

@@ -14,7 +14,7 @@ function open(): { stream: Stream; errors: unknown[] } {
 }
 
 describe('the subscribers of a stream', () => {
-  test('are called once each in the order in which they came, through any leaving and coming', () => {
+  test('are called once each in order, whichever come and go', () => {
     const { stream } = open()
     const calls: number[] = []
     const subscriptions = Array.from({ length: 200 }, (_, nth) => stream.subscribe(() => calls.push(nth)))
@@ -98,7 +98,7 @@ describe('the subscribers of a stream', () => {
     expect(stream.ledger()).toMatchObject({ subscribers: 1, listenerErrors: 0 })
   })
 
-  test('are told apart when one throws, one rejects and one answers with a thenable that rejects', async () => {
+  test('are distinguished when one throws, one rejects and one returns a bad thenable', async () => {
     const { stream, errors } = open()
     const calls: string[] = []
     stream.subscribe(() => {
@@ -133,7 +133,7 @@ describe('the subscribers of a stream', () => {
   })
 })
 
-describe('a subscriber that fails where nobody listens for errors', () => {
+describe('a subscriber that fails without a listener for errors', () => {
   const failing = [
     [
       'and a console that throws',

@@ -68,7 +68,7 @@ describe('what is published here', () => {
     }
   }
 
-  test('does not overtake the rest of a split frame when a listener of lost publishes 64 messages', async () => {
+  test('does not overtake the rest of a split frame when a lost listener publishes 64', async () => {
     const { stream, transport, publishMany, sent } = await halved()
     stream.on('lost', () => publishMany(1000, 64))
     const send = transport.send.bind(transport)
@@ -83,7 +83,7 @@ describe('what is published here', () => {
     expect(sent()).toEqual([...sent()].sort((one, other) => one - other))
   })
 
-  test('does not overtake the rest of a split frame when a listener of error publishes 64 messages', async () => {
+  test('does not overtake the rest of a split frame when an error listener publishes 64', async () => {
     const { stream, publishMany, sent } = await halved()
     stream.on('error', () => publishMany(1000, 64))
     stream.publish({ n: -1, s: 'x'.repeat(1000) })
@@ -128,7 +128,7 @@ describe('a transport whose send throws', () => {
     expectLaws(stream.ledger())
   })
 
-  test('costs each stream its own messages only, when a listener of error publishes on another', async () => {
+  test('costs each stream its own messages only, when an error listener publishes', async () => {
     const { hub, stream, other, publishMany } = await throwing(1000)
     other.on('error', () => {})
     let left = 100

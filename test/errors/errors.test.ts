@@ -345,14 +345,11 @@ describe('a RivuletError', () => {
     [null, 'null'],
     [10n ** 500n, `1${'0'.repeat(79)}`],
     [Symbol('s'), 'Symbol(s)'],
-  ])(
-    'shows what was given instead of an option, and the beginning only of what is long: %o',
-    (given, text) => {
-      const message = `acceptRemoval is true or false, not ${text}.`
-      const options = { acceptRemoval: given } as object
-      expect(() => createHub(options)).toThrow(expect.objectContaining({ message }))
-    },
-  )
+  ])('shows the given value of an option, and only the beginning of a long one: %o', (given, text) => {
+    const message = `acceptRemoval is true or false, not ${text}.`
+    const options = { acceptRemoval: given } as object
+    expect(() => createHub(options)).toThrow(expect.objectContaining({ message }))
+  })
 
   test.each<[string, unknown, string]>([
     ['an error', new TypeError('thrown'), 'thrown'],

@@ -58,7 +58,7 @@ describe('the public names', () => {
     expect(names.refusingUndefined(entry)).toEqual([])
   })
 
-  test('include error codes that each have a heading in docs/errors.md, which has no other code', () => {
+  test('include error codes, each with a heading in docs/errors.md, which has no other', () => {
     const codes = names.literalsOf('src/index.ts', 'ErrorCode')
     const headings = headingsOf(readDocument('docs/errors.md')).filter((heading) => /^[A-Z_]+$/.test(heading))
     expect(codes.length).toBeGreaterThan(0)

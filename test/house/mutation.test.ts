@@ -22,7 +22,7 @@ test.each(entries)(
   },
 )
 
-test('a change is known by its text, wherever it stands, and one that is found now is told', () => {
+test('a change is known by its text in any place, and reported when it is found now', () => {
   const entry: Equivalent = {
     mutator: 'EqualityOperator',
     line: 'if (a > b) return',

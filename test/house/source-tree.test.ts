@@ -165,7 +165,7 @@ describe('the source tree', () => {
     expect(offences(readSourceFiles(CLI), (file) => importsAgainst(CLI_FOLDERS, file))).toEqual([])
   })
 
-  test('lets nothing in src import an entry, or the core by its name but the testing entry', () => {
+  test('lets nothing in src import an entry, or the core by name, but the testing entry', () => {
     const entries = (file: SourceFile) => relativeImportsOf(file).filter((path) => ENTRIES.includes(path))
     expect(offences(everythingInSrc, entries)).toEqual([])
     expect(offences(core, (file) => importsOf(file).filter(isCoreByName))).toEqual([])
@@ -186,7 +186,7 @@ describe('the source tree', () => {
     expect(offences(others, timeAndChanceOf)).toEqual([])
   })
 
-  test('lets a package name the core as rivulet and rivulet/adapter, and no other but those that it stands on', () => {
+  test('lets a package import the core as rivulet and rivulet/adapter, and its own base', () => {
     for (const { folder, files } of packages) {
       const strays = (file: SourceFile) =>
         importsOf(file).filter((specifier) => leaves(folder, file, specifier))
@@ -194,7 +194,7 @@ describe('the source tree', () => {
     }
   })
 
-  test('uses no Node built-in in the core, the packages for browsers and the server of pages', () => {
+  test('uses no Node built-in in the core, packages for browsers and the page server', () => {
     const builtins = (file: SourceFile) =>
       importsOf(file).filter((specifier) => specifier.startsWith('node:'))
     expect(offences([...core, ...memory, ...threads, ...webSocket, ...pages], builtins)).toEqual([])

@@ -8,23 +8,23 @@ const EXPECTS = /^(expect|assert)(\.fail|\.unreachable)?$/
 
 const tests = ['test', ...packageFolders().map((folder) => `${folder}/test`)].flatMap(readSourceFiles)
 
-test('no test expects inside a subscriber or a listener: the library catches what that throws', () => {
+test('no test expects inside a subscriber or listener, where the library catches it', () => {
   expect(tests.flatMap(swallowed)).toEqual([])
 })
 
-test('no test waits by Vitest, which gives up after a second, but by the helper waitFor', () => {
+test('no test waits by Vitest, which gives up after a second, but by waitFor', () => {
   const own = 'test/support/wait-for.ts'
   const waiting = tests.filter(({ tree }) => /\bvi\.wait(For|Until)\(/.test(tree.text))
   expect(waiting.map(({ path }) => path)).toEqual([own])
 })
 
-test('no test has `toThrow` look at what a promise rejects with: it takes `undefined` for any error', async () => {
+test('no test has `toThrow` check a rejection: it takes `undefined` for any error', async () => {
   await expect(Promise.reject(undefined)).rejects.toThrow('a reason') // not-an-expectation
   const isWeak = /\brejects\s*\.toThrow\((?!.*not-an-expectation)/
   expect(tests.filter(({ tree }) => isWeak.test(tree.text)).map(({ path }) => path)).toEqual([])
 })
 
-test('an expectation is found in a subscriber, in an observer and in a listener, and not beside them', () => {
+test('an expectation is found in a subscriber, observer and listener, and not beside', () => {
   const text = `
     stream.subscribe(() => expect.fail('called'))
     stream.messages$.subscribe({ next: () => { if (late) expect(1).toBe(2) } })

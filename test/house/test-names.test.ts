@@ -1,14 +1,11 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { parse, readSourceFiles, type SourceFile, visit } from '../support/source-files.ts'
+import { parse, ROOT, readSourceFiles, type SourceFile, visit } from '../support/source-files.ts'
 
-// Folders whose titles were reviewed; `packages/*/test` is added with its review.
-const CHECKED = [
-  ...['cli', 'memory', 'mqtt', 'redis', 'replay', 'threads'].map((name) => `packages/${name}/test`),
-  ...['adapter', 'differential', 'fuzz', 'mutation', 'packages', 'scenario', 'soak'].map(
-    (name) => `test/${name}`,
-  ),
-]
+const PACKAGES = readdirSync(join(ROOT, 'packages'))
+const FOLDERS = ['test', ...PACKAGES.map((name) => `packages/${name}/test`)]
 
 const LONGEST_TITLE = 80
 /** House words for which the field has others: pending connection, is evicted, reports, no subscriber. */
@@ -43,7 +40,7 @@ function isTestFunction(expression: ts.Expression): boolean {
   return isTestFunction(expression.expression)
 }
 
-test.each(CHECKED)('%s has short titles in the words of the field', (folder) => {
+test.each(FOLDERS)('%s has short titles in the words of the field', (folder) => {
   expect(readSourceFiles(folder).flatMap(findRefusedTitles)).toEqual([])
 })
 

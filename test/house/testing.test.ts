@@ -39,7 +39,7 @@ test('each check of the contract suite has a wrong transport that it fails', () 
   )
 })
 
-test('a frame that arrives changed is told by its first differing offset, not by two dumps', async () => {
+test('a changed frame is reported by its first differing offset, not by two dumps', async () => {
   const flip = hosted((host) => ({
     receive: (topic, frame) => {
       const bytes = typeof frame === 'string' ? new TextEncoder().encode(frame) : frame

@@ -89,7 +89,7 @@ test('openHub knows no scheme whose package needs Node where only web globals ex
   expect(await runWithWebGlobals(script)).toEqual(['INVALID_OPTIONS', 'INVALID_OPTIONS'])
 })
 
-test('a subscriber that throws hurts nobody where there is no console', async () => {
+test('a subscriber that throws has no effect where there is no console', async () => {
   const script = await bundle(`
     import { createHub } from 'rivulet'
     const hub = createHub()

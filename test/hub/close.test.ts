@@ -113,7 +113,7 @@ describe('hub.close with values that publishLatest kept', () => {
     return { hub, transport, stream, told, sent }
   }
 
-  test('publishes each when its room comes, here and to the broker, and only then ends the stream', async () => {
+  test('publishes each when its turn comes, here and to the broker, then ends the stream', async () => {
     const { hub, stream, told, sent } = await keeping(10)
     for (const n of [1, 2, 3]) stream.publishLatest({ n }, { key: n % 2 })
     const closing = hub.close()
@@ -179,7 +179,7 @@ describe('hub.close with values that publishLatest kept', () => {
     expectLaws(await passUntil(closing))
   })
 
-  test('is bounded in time when the broker never answers and a clock of the program stands still', async () => {
+  test('is bounded in time when the broker never answers and a clock stops', async () => {
     for (const nowMs of [undefined, () => 1]) {
       const transport = new ScriptedTransport()
       Object.assign(transport.answers, { flush: 'hang', close: 'hang' })

@@ -100,7 +100,7 @@ describe('hub.stream', () => {
     expect(() => hub.stream('a', later)).toThrow(refusal)
   })
 
-  test('refuses a limit where there is none, and wrong options where there are right ones', () => {
+  test('refuses a limit without a stream for it, and wrong options among right ones', () => {
     const hub = createHub()
     hub.stream('a', { limit: false })
     expect(() => hub.stream('a', { limit: { burst: 30 } })).toThrow('limit')
@@ -189,7 +189,7 @@ describe('hub.ready', () => {
   })
 
   // RELIABILITY 10
-  test('rejects at once with the reason while a fatal refusal stands, also when asked later', async () => {
+  test('rejects at once with the reason of a fatal refusal, also when asked later', async () => {
     const transport = new ScriptedTransport()
     transport.answers.open = new RivuletError('TRANSPORT_FAILED', 'Wrong password.')
     const { hub } = linked(transport)
@@ -245,7 +245,7 @@ describe('hub.flush', () => {
     expect(stream.ledger()).toMatchObject({ inFlight: 0, confirmed: 2 })
   })
 
-  test('covers what was published before inside a running fan-out, which is not handed over yet', async () => {
+  test('covers messages published before inside a running fan-out', async () => {
     const { hub, transport } = linked()
     await hub.ready()
     const stream = hub.stream<{ n: number }>('a')
@@ -323,7 +323,7 @@ test('counts frames of a topic that no stream has joined, at the hub', async () 
 })
 
 describe('hub.on', () => {
-  test('tells of the removal of a stream, with its name', () => {
+  test('report the removal of a stream, with its name', () => {
     const hub = createHub()
     const seen = vi.fn()
     hub.on('streamRemoved', seen)
@@ -332,7 +332,7 @@ describe('hub.on', () => {
     expect(seen.mock.calls).toEqual([[{ name: 'gone', reason: 'removed', isLocal: true }]])
   })
 
-  test('tells of the expiry of a stream', () => {
+  test('report the expiry of a stream', () => {
     const hub = createHub()
     const seen = vi.fn()
     hub.on('streamRemoved', seen)
@@ -341,7 +341,7 @@ describe('hub.on', () => {
     expect(seen.mock.calls).toEqual([[{ name: 'short', reason: 'expired', isLocal: true }]])
   })
 
-  test('tells of errors that no listener of the stream takes, and of the connection', async () => {
+  test('report errors without a listener of the stream, and of the connection', async () => {
     const hub = createHub({ transport: new ScriptedTransport() })
     const seen: RivuletError[] = []
     hub.on('error', (error) => seen.push(error))
@@ -360,7 +360,7 @@ describe('hub.on', () => {
     ])
   })
 
-  test('calls nobody after off', () => {
+  test('calls no listener after off', () => {
     const hub = createHub()
     const seen = vi.fn()
     expect(hub.on('streamRemoved', seen).off('streamRemoved', seen)).toBe(hub)
@@ -376,7 +376,7 @@ describe('hub.on', () => {
     expect(seen.mock.calls.map(([{ name }]) => name)).toEqual(['a'])
   })
 
-  test('tells its error event of another listener that throws, and the log only of one of error', () => {
+  test('reports a listener that throws to its error event, one of error to the log', () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     onTestFinished(() => logged.mockRestore())
     const hub = createHub()
@@ -395,7 +395,7 @@ describe('hub.on', () => {
     expect(hub.ledger().listenerErrors).toBe(2)
   })
 
-  test('lets a listener that throws hurt nobody: it is counted and logged', () => {
+  test('is not affected by a listener that throws: it is counted and logged', () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     onTestFinished(() => logged.mockRestore())
     const hub = createHub({ name: 'noisy' })
@@ -418,7 +418,7 @@ describe('hub.on', () => {
   })
 
   // RELIABILITY 76
-  test('is not needed: without a listener errors are logged once a code, whatever was thrown', async () => {
+  test('is optional: without a listener errors are logged once a code', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     onTestFinished(() => logged.mockRestore())
     const transport = new ScriptedTransport()

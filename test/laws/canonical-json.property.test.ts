@@ -64,7 +64,7 @@ describe('canonical JSON', () => {
     )
   })
 
-  test('takes data as deep as a message may be, and remembers the keys of a few levels only', () => {
+  test('takes data as deep as a message may be, and caches the keys of a few levels', () => {
     let data: object = { z: 1, a: 2 }
     for (let level = 1; level < 100; level++) data = { z: data, a: [] }
     const copy = snapshot(data, Infinity)

@@ -94,7 +94,7 @@ class Scene {
   }
 }
 
-test('all subscribers see one and the same order, without a gap, however they publish, come and go', () => {
+test('all subscribers see one order, without a gap, however they publish, come and go', () => {
   fc.assert(
     fc.property(
       fc.array(acts, { maxLength: 80 }),

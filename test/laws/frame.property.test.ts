@@ -45,7 +45,7 @@ describe('a frame', () => {
     )
   }, 120_000)
 
-  test('shows the sid of its last message in its last bytes, whatever the data and whoever spoke last', () => {
+  test('has the sid of its last message in its last bytes, whatever the data', () => {
     fc.assert(
       fc.property(frame, hex16, (written, other) => {
         const expected = { origin: written.origin, sequence: written.messages.at(-1)?.sequence }
@@ -56,7 +56,7 @@ describe('a frame', () => {
     )
   }, 120_000)
 
-  test('never throws at what is read, random bytes or a good frame with some bytes changed', () => {
+  test('never throws on random bytes or a good frame with some bytes changed', () => {
     const change = fc.tuple(fc.nat(), fc.nat({ max: 255 }))
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), frame, fc.array(change), (random, good, changes) => {

@@ -46,7 +46,7 @@ const frames = fc.array(
   { maxLength: 20 },
 )
 
-test('no remote input throws, breaks a law of the ledger, or reaches a subscriber unchecked', async () => {
+test('no remote input throws, breaks a law of the ledger, or is delivered unchecked', async () => {
   const limits = fc.constantFrom(false as const, undefined, { ratePerSecond: 5, burst: 3 })
   await fc.assert(
     fc.asyncProperty(limits, frames, async (limit, received) => {

@@ -36,7 +36,7 @@ test('never admits more than burst + rate × T in any window', () => {
   )
 })
 
-test('never admits more than burst + rate × T of the time that went forward, however the clock steps', () => {
+test('never admits more than burst + rate × T of forward time, whatever the steps', () => {
   const jumps = fc.oneof(
     pauses,
     fc.integer({ min: -60_000, max: 0 }),
@@ -84,7 +84,7 @@ test('always admits after retryAfterMs, whatever came before', () => {
   )
 })
 
-test('admits the nth of a line after its own retryAfterMs, when each is admitted as soon as it can be', () => {
+test('admits the nth in the queue after its own retryAfterMs, when each is prompt', () => {
   const lines = fc.integer({ min: 1, max: 50 })
   fc.assert(
     fc.property(rates, bursts, lines, (rate, burst, line) => {

@@ -134,7 +134,7 @@ test('a stream lives while one of its handles does, and its end is told once', a
   )
 })
 
-test('without a user a stream of any life ends after its idle time, and leaves no timer', async () => {
+test('an unused stream of any life ends after its idle time, and leaves no timer', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 9_999 }), { maxLength: 20 }), async (pauses) => {
       const environment = new HandMadeEnvironment()

@@ -49,7 +49,7 @@ const acts = fc.oneof(
   fc.record({ verb: fc.constant('pass'), times: fc.constantFrom(0.05, 0.3, 1, 1.7, 10, 500) }),
 )
 
-test('no window has more than the burst, the rate, and what was due in the two milliseconds before', async () => {
+test('no window has more than the burst, the rate, and two milliseconds of arrears', async () => {
   const rates = fc.constantFrom(3, 30, 700, 10_000)
   const bursts = fc.constantFrom(1, 2.5, 30)
   const lateness = fc.array(fc.constantFrom(0, 0.15, 0.8, 3, 40), { minLength: 1, maxLength: 5 })

@@ -17,7 +17,7 @@ const bursts = fc.array(fc.record({ count: fc.nat({ max: 12 }), pauseMs: fc.nat(
   maxLength: 8,
 })
 
-test('missed equals what the bus lost, between a first message that arrived and a last one that did', async () => {
+test('missed equals the loss of the bus between the first and the last arrival', async () => {
   let lost = 0
   await fc.assert(
     fc.asyncProperty(options, bursts, async (busOptions, publishes) => {

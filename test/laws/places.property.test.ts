@@ -25,7 +25,7 @@ function emptyState(): StreamState {
 }
 
 // A stream whose subscribers come and go, with others that stay, may not keep the place of everybody who ever came.
-test('places close up once most are empty, and everybody is called once in order, however many come and go', () => {
+test('places close up once most are empty, and each is called once in order', () => {
   fc.assert(
     fc.property(fc.array(act, { maxLength: 40 }), fc.nat(), (acts, salt) => {
       const state = emptyState()

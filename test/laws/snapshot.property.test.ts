@@ -75,7 +75,7 @@ describe('a snapshot', () => {
     })
   })
 
-  test('equals JSON.parse(JSON.stringify(x)) and is deep-frozen, for what JSON replaces or leaves out', () => {
+  test('equals JSON.parse(JSON.stringify(x)) and is deep-frozen, for all that JSON has', () => {
     check(nearlyJson, (data) => {
       const expected = jsonOf(data)
       const copy = outcome(data, NO_LIMIT)
@@ -105,7 +105,7 @@ describe('a snapshot', () => {
     })
   })
 
-  test('is refused wherever a BigInt, a built-in of which JSON keeps nothing, a throw, a cycle or a key that changes a prototype stands', () => {
+  test('refuses a BigInt, a lossy built-in, a throw, a cycle or a prototype key anywhere', () => {
     const hostile = fc.constantFrom<(holder: Record<string, unknown>) => void>(
       (holder) => Object.assign(holder, { bad: new Map() }),
       (holder) => Object.assign(holder, { bad: new Uint8Array(1) }),
@@ -143,7 +143,7 @@ describe('the limit', () => {
     })
   })
 
-  test('accepts what JSON replaces or leaves out exactly when its JSON has at most maxBytes bytes', () => {
+  test('accepts data exactly when its JSON has at most maxBytes bytes', () => {
     check(fc.tuple(nearlyJson, edge), ([data, delta]) => {
       if (hasPoison(jsonOf(data))) return
       const result = outcome(data, byteLength(data) + delta)
@@ -188,7 +188,7 @@ describe('the canonical bytes', () => {
     })
   })
 
-  test('are what stands in the frame, and their number is the size that the limit is about', () => {
+  test('are those of the frame, and their number is the size that the limit is about', () => {
     check(jsonRecord, (data) => {
       const copy = snapshot(data, NO_LIMIT)
       const frame = encodeMessage(new Message(copy, true, ORIGIN, 1, undefined), copy, 0)

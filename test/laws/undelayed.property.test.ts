@@ -120,7 +120,7 @@ async function suffer({ time, machines }: Awaited<ReturnType<typeof openPair>>, 
   else machine.stepDate(event.dateStepsMs)
 }
 
-test('a message that was not held back is delivered, and none late of a publisher just heard, whatever clocks and machines do', async () => {
+test('a message without delay is delivered, and none late of a recent publisher', async () => {
   let stale = 0
   let undelayed = 0
   await fc.assert(

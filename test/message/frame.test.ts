@@ -96,7 +96,7 @@ describe('a frame that is read', () => {
     expect(decodeFrame(bytes(`[${text},${text}]`), ORIGIN)).toBeUndefined()
   })
 
-  test('is malformed when another character stands in the place of the quote behind a trace', () => {
+  test('is malformed when another character replaces the quote behind a trace', () => {
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     expect(decode(`{"data":{},"tp":"${trace}z,"sid":"${SID}","t":1}`)).toBeUndefined()
   })

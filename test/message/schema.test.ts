@@ -82,7 +82,7 @@ describe.each([
 ] as [string, Reading][])('a schema of %s', (library, schema) => {
   const open = () => createHub().stream('readings', { schema })
 
-  test('gives subscribers its output: dates are revived, unknown keys stripped, defaults filled in', () => {
+  test('gives subscribers its output: revived dates, stripped keys, defaults', () => {
     const stream = open()
     const heard: unknown[] = []
     stream.subscribe(({ data }) => heard.push(data))
@@ -112,7 +112,7 @@ describe.each([
     expect(stream.ledger().refused.schema).toBe(1)
   })
 
-  test('refuses a member of a list with the path of every other error, and its own issues', () => {
+  test('refuses a member of a list with the path of each other error, and its own issues', () => {
     const list = LISTS[library] as StandardSchemaV1<object>
     const result = createHub()
       .stream('lists', { schema: list })
@@ -123,7 +123,7 @@ describe.each([
     expect(message).toContain(`${first?.message} at $.a[1]`)
   })
 
-  test('may end the stream at a receiver: nobody gets the message, and it is counted so', async () => {
+  test('may end the stream at a receiver: the message is not delivered, but counted', async () => {
     const bus = memoryBus()
     const [here, there] = [
       createHub({ transport: bus.transport() }),
@@ -145,7 +145,7 @@ describe.each([
     expectLaws(there.ledger())
   })
 
-  test('is asked at a receiver too: outputs are the same there, the wire carries what was published', async () => {
+  test('runs at a receiver too: outputs are the same, the wire carries the input', async () => {
     const bus = memoryBus()
     const hubs = [1, 2, 3].map(() => createHub({ transport: bus.transport() }))
     onTestFinished(() => void Promise.all(hubs.map((hub) => hub.close())))
@@ -169,7 +169,7 @@ describe('a schema', () => {
   const open = (validate: (value: unknown) => unknown) =>
     createHub().stream('hand-made', { schema: schemaOf(validate) })
 
-  test('is asked once a message, with the frozen snapshot, after the size and before the room is taken', () => {
+  test('runs once a message, with the frozen snapshot, between size and capacity check', () => {
     const seen: unknown[] = []
     const stream = createHub({ nowMs: () => 0 }).stream('order', {
       schema: schemaOf((value) => {
@@ -185,7 +185,7 @@ describe('a schema', () => {
     expect(stream.budget().available).toBe(29)
   })
 
-  test('is asked once a message by every verb, of one that waits at the call and not again when it goes out', async () => {
+  test('runs once a message for every verb, for a queued one at the call', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const asked: unknown[] = []
@@ -255,7 +255,7 @@ describe('a schema', () => {
     }
   })
 
-  test('has its output frozen through lists, objects without a prototype, and cycles; instances keep their own ways', () => {
+  test('has its output frozen through lists and cycles; instances stay as they are', () => {
     class Truck {
       driver = { name: 'Ada' }
     }
@@ -275,7 +275,7 @@ describe('a schema', () => {
   })
 
   // The first edition froze it in place.
-  test('may answer with what the application owns: what subscribers get is frozen, what it owns is not', async () => {
+  test('may return data of the application, which stays unfrozen', async () => {
     const owned = { list: [{ n: 1 }], seen: 0 }
     const scene = await twoProcesses(() => ({ value: owned }))
     const local: unknown[] = []
@@ -301,19 +301,16 @@ describe('a schema', () => {
     ['a promise that rejects', () => Promise.reject(new Error('late'))],
     ['something with a then', () => thenable({ value: (resolve: (value: unknown) => void) => resolve({}) })],
     ['something whose then throws', () => thenable({ value: rethrow(new Error('then')) })],
-  ])(
-    'that answers with %s is refused with INVALID_OPTIONS at its first use, and leaves no unhandled rejection',
-    async (_, answer) => {
-      const unhandled = vi.fn()
-      process.on('unhandledRejection', unhandled)
-      onTestFinished(() => void process.off('unhandledRejection', unhandled))
-      const stream = open(answer)
-      expect(() => stream.publish({})).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
-      await new Promise((resolve) => setImmediate(resolve))
-      expect(unhandled).not.toHaveBeenCalled()
-      expectLaws(stream.ledger())
-    },
-  )
+  ])('that returns %s is refused with INVALID_OPTIONS at its first use', async (_, answer) => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    onTestFinished(() => void process.off('unhandledRejection', unhandled))
+    const stream = open(answer)
+    expect(() => stream.publish({})).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).not.toHaveBeenCalled()
+    expectLaws(stream.ledger())
+  })
 
   test('of zod that is asynchronous only now and then is refused then', () => {
     const schema = z.object({ a: z.number().refine(async () => true) })
@@ -460,7 +457,7 @@ describe('a schema', () => {
     expectLaws(stream.ledger())
   })
 
-  test('that takes the last room itself leaves the publish RATE_LIMITED, not over the limit', () => {
+  test('that takes the last capacity itself leaves the publish RATE_LIMITED', () => {
     const hub = createHub({ nowMs: () => 0 })
     let isNested = false
     const stream = hub.stream('nested', {

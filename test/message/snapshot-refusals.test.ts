@@ -272,7 +272,7 @@ describe('what JSON or a naive copy cannot take', () => {
     expect(seal(nested(100), LIMIT)).toBe('sealed')
   })
 
-  test('nests in frames of other processes no deeper than here, with or without an array around', () => {
+  test('nests in remote frames no deeper than here, with or without an array around', () => {
     const entry = `{"data":${JSON.stringify(nested(100))}}`
     expect(decodeFrame(Buffer.from(`[${entry}]`))).toBeDefined()
     const tooDeep = `{"data":${JSON.stringify(nested(102))}}`

@@ -96,7 +96,7 @@ describe('the size of a message', () => {
     expect(take({}, 2)).toEqual({})
   })
 
-  test('is not counted exactly, here or on the way in, where a cheap upper bound is within the limit', () => {
+  test('is not counted exactly where a cheap upper bound is within the limit', () => {
     const within = {
       truck: 7,
       at: '2024-05-01T12:00:00Z',

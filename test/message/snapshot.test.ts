@@ -273,7 +273,7 @@ describe('a snapshot', () => {
     expect(stream.ledger().listenerErrors).toBe(1)
   })
 
-  test('is made of ordinary objects and arrays, whatever the realm or class of the source', () => {
+  test('has plain objects and arrays, whatever the realm or class of the source', () => {
     const copy = take({ a: vm.runInNewContext('[{}]'), b: Object.create(null) }) as { a: object[]; b: object }
     expect(Object.getPrototypeOf(copy.a)).toBe(Array.prototype)
     expect(Object.getPrototypeOf(copy.a[0])).toBe(Object.prototype)

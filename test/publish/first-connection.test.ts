@@ -94,7 +94,7 @@ describe('publishWhenReady on a hub that was never up', () => {
   })
 })
 
-test('publishWhenReady on a hub that is down after it was up does not wait for the connection', async () => {
+test('publishWhenReady on a hub down after it was up does not wait for the connection', async () => {
   const { hub, stream, transport } = opening()
   transport.opens[0]?.resolve()
   await passUntil(hub.ready())
@@ -105,7 +105,7 @@ test('publishWhenReady on a hub that is down after it was up does not wait for t
   expect(stream.ledger().lost.offline).toBe(1)
 })
 
-test('ready of a hub that is refused causes no unhandled rejection when nobody awaits it', async () => {
+test('ready of a refused hub causes no unhandled rejection when it is not awaited', async () => {
   const transport = new ScriptedTransport()
   transport.answers.open = new RivuletError('TRANSPORT_FAILED', 'Wrong password.')
   const unhandled: unknown[] = []

@@ -94,7 +94,7 @@ describe('the limiter of a stream', () => {
     stream.close()
   })
 
-  test('refuses publish and tryPublish while somebody stands in line, even when there is room', () => {
+  test('refuses publish and tryPublish while a message is queued, even with capacity', () => {
     const { stream, clock } = streamOn(limit(10, 2))
     stream.publish({})
     stream.publish({})
@@ -113,7 +113,7 @@ describe('the limiter of a stream', () => {
   })
 
   // RELIABILITY 69.
-  test('owes nothing after a clock that was set back, and gains no more than one bucket from a huge pause', () => {
+  test('owes nothing after a clock set back, and gains at most one bucket from a pause', () => {
     const { stream, clock } = streamOn(limit(10, 2))
     clock.nowMs = 1e9
     expect([1, 2, 3].map(() => stream.tryPublish({}).ok)).toEqual([true, true, false])

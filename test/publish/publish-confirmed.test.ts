@@ -90,7 +90,7 @@ describe('publishConfirmed', () => {
     expect(scene.ledger.lost[reason as 'offline']).toBe(1)
   })
 
-  test('rejects with LOST that message of a frame which is over the size limit, and no other', async () => {
+  test('rejects with LOST the one message of a frame which is over the size limit', async () => {
     const scene = await openScene({ limit: false })
     scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 200 }
     const all = ['a', 'x'.repeat(200), 'b'].map((text) => scene.stream.publishConfirmed({ text }))
@@ -139,7 +139,7 @@ describe('publishConfirmed', () => {
     await expect(confirmed).rejects.toMatchObject({ code: 'UNCONFIRMED' })
   })
 
-  test('rejects with UNCONFIRMED and the reason of the broker, on the topic that it refused only', async () => {
+  test('rejects with UNCONFIRMED and the reason of the broker, on the refused topic only', async () => {
     const scene = await openHanging()
     const other = scene.hub.stream('other').publishConfirmed({})
     const confirmed = scene.stream.publishConfirmed({})

@@ -22,7 +22,7 @@ describe('publishLatest', () => {
     expect(seen).toEqual([1])
   })
 
-  test('keeps only the newest value until there is room, and counts what it replaced as conflated', async () => {
+  test('keeps only the newest value until there is capacity; replaced ones are conflated', async () => {
     const { stream, seen } = streamOf(10, 1)
     stream.publish({ n: 0 })
     for (const n of [1, 2, 3]) expect(stream.publishLatest({ n })).toBeUndefined()

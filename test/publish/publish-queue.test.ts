@@ -48,7 +48,7 @@ describe('publishWhenReady', () => {
     expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 4, waiting: 0 })
   })
 
-  test('lets nobody pass whoever stands in line, even when there is room', async () => {
+  test('keeps its order, even with capacity', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
       limit: { ratePerSecond: 10, burst: 2 },
@@ -97,7 +97,7 @@ describe('publishWhenReady', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('admits whoever joins during an admission by the next timer, and leaves none behind', async () => {
+  test('admits a newcomer during an admission by the next timer, and leaves none behind', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
       limit: { ratePerSecond: 10, burst: 4 },
@@ -135,7 +135,7 @@ describe('publishWhenReady', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('holds the process while somebody waits', () => {
+  test('holds the process while a message is queued', () => {
     const holds: boolean[] = []
     const setTimer = (_action: () => void, _waitMs: number, holdsProcess: boolean) => {
       holds.push(holdsProcess)
@@ -184,7 +184,7 @@ describe('publishWhenReady', () => {
     expect(stream.ledger()).toMatchObject({ attempts: 4, accepted: 3, refused: { queueFull: 1 } })
   })
 
-  test('is refused past maxWaiting when there is room again and the line has not moved yet', async () => {
+  test('is refused past maxWaiting with capacity again and the queue not moved yet', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream('s', {
       limit: { ratePerSecond: 10, burst: 1 },
@@ -199,7 +199,7 @@ describe('publishWhenReady', () => {
     expect(stream.ledger()).toMatchObject({ accepted: 2, waiting: 0, refused: { queueFull: 1 } })
   })
 
-  test('is refused once maxWaiting messages wait for a running fan-out, whatever the limit', async () => {
+  test('is refused once maxWaiting messages wait for a running fan-out', async () => {
     const stream = createHub().stream<{ n: number }>('s', { limit: false, maxWaiting: 2 })
     const seen: number[] = []
     const codes: string[] = []
@@ -214,7 +214,7 @@ describe('publishWhenReady', () => {
     expect(codes).toEqual(['QUEUE_FULL3'])
   })
 
-  test('publishes with limit false and maxWaiting 0: nobody has to wait', async () => {
+  test('publishes with limit false and maxWaiting 0: no message has to wait', async () => {
     const stream = createHub().stream('s', { limit: false, maxWaiting: 0 })
     expect((await stream.publishWhenReady({ n: 1 })).data).toEqual({ n: 1 })
     expect(stream.publishLatest({ n: 2 })?.data).toEqual({ n: 2 })
@@ -248,7 +248,7 @@ describe('publishWhenReady', () => {
     expect(stream.ledger().waiting).toBe(1)
   })
 
-  test('is refused as closed when the stream, or its hub, closes first, in the order of the line', async () => {
+  test('is refused as closed when the stream or its hub closes first, in queue order', async () => {
     const hub = createHub()
     const [one, two] = ['one', 'two'].map((name) =>
       hub.stream(name, { limit: { ratePerSecond: 1, burst: 1 } }),
@@ -265,7 +265,7 @@ describe('publishWhenReady', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('admits no more than the rate allows while subscribers block, one of them at each message', async () => {
+  test('admits no more than the rate while subscribers block, one at each message', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
       limit: { ratePerSecond: 1, burst: 2 },
@@ -291,7 +291,7 @@ describe('publishWhenReady', () => {
     }
   })
 
-  test('gives others a turn while each subscriber queues a successor and takes longer than the rate', async () => {
+  test('yields while each subscriber queues a successor and takes longer than the rate', async () => {
     const clock = { nowMs: 0 }
     const stream = createHub({ nowMs: () => clock.nowMs }).stream<{ n: number }>('s', {
       limit: { ratePerSecond: 100, burst: 1 },
@@ -329,7 +329,7 @@ describe('publishWhenReady', () => {
   })
 
   // RELIABILITY 31: in the same tick.
-  test('causes no unhandled rejection when the stream ends and nobody awaits it', async () => {
+  test('causes no unhandled rejection when the stream ends and it is not awaited', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)

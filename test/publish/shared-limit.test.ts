@@ -26,7 +26,7 @@ describe('a receiver that publishes nothing', () => {
   })
 
   test.each([[50], [1]])(
-    'lets in all of a stream that is paced at its rate with a burst of %d, over a bus with 0 to 3 ms of delay',
+    'admit a stream paced at its rate with a burst of %d, over a bus of 0 to 3 ms',
     async (burst) => {
       const limit = { ratePerSecond: 50, burst }
       const { here, there, heard } = await linked({ limit }, memoryBus({ delayMs: [0, 3] }))
@@ -140,7 +140,7 @@ describe('the bucket and what comes over the wire', () => {
   const entries = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, nth) => entry(from + nth))
 
-  test('drop a frame undecoded when there is no room for one message, as one received, one rateLimited', async () => {
+  test('drop a frame undecoded without capacity for one message, as one rateLimited', async () => {
     const { stream, heard, send } = await withStranger(4)
     await send(entries(1, 14)) // the burst, and what a second lets in
     expect(heard.length).toBe(14)
@@ -184,7 +184,7 @@ describe('the bucket and what comes over the wire', () => {
     expect(stream.budget().retryAfterMs).toBe(100)
   })
 
-  test('fill a second bucket with garbage, which bounds its cost and takes nothing of the shared one', async () => {
+  test('fill a second bucket with garbage, which bounds its cost, not the shared one', async () => {
     const { stream, heard, send, clock } = await withStranger(8)
     await send(...Array.from({ length: 100 }, (_, nth) => `garbage ${nth}`))
     expect(stream.ledger()).toMatchObject({ received: 100, dropped: { malformed: 18, rateLimited: 82 } })

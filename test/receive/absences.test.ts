@@ -43,7 +43,7 @@ describe('an interrupted join', () => {
     expect(scene.hub.ledger()).toMatchObject({ missedAway: 4 })
   })
 
-  test('is told as well when nothing was missed, as by a publisher that nobody knows', async () => {
+  test('is reported also when nothing was missed, as by an unknown publisher', async () => {
     const { scene, hear, outage, missed } = await open()
     await outage()
     hear([7, 8])
@@ -66,7 +66,7 @@ describe('an interrupted join', () => {
     expect(missed()).toEqual([0, 2])
   })
 
-  test('is told for all publishers of one tick together, and later for one that is heard later', async () => {
+  test('is reported for all publishers of one tick together, for later ones later', async () => {
     const { hear, outage, missed } = await open()
     const origins = Array.from({ length: 1_000 }, (_, nth) => nth.toString(16).padStart(16, '0'))
     for (const origin of origins) hear(1, origin)
@@ -208,7 +208,7 @@ describe('a topic that the program left', () => {
     expect(next.ledger()).toMatchObject({ missedAway: 0, delivered: 1 })
   })
 
-  test('keeps the count of the next stream when a number comes late that the last one missed', async () => {
+  test('keeps the count of the next stream when a missed number of the last comes late', async () => {
     const { scene, hear, outage } = await open()
     hear([1, 2])
     await outage()
@@ -221,7 +221,7 @@ describe('a topic that the program left', () => {
     expect(next.ledger()).toMatchObject({ delivered: 1, reordered: 1, missedAway: 0, missed: 0 })
   })
 
-  test('in the tick in which the connection is lost has no gap when it is joined for another subscriber', async () => {
+  test('in the tick of a lost connection has no gap when it is joined again', async () => {
     const transport = new ScriptedTransport()
     const hub = createHub({ transport })
     hub.on('error', () => {})

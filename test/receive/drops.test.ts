@@ -27,7 +27,7 @@ describe('the event dropped', () => {
     expect(scene.ledger.dropped).toEqual({ ...NONE, rateLimited: 6, duplicate: 3 })
   })
 
-  test('tells each stream of its own, and nobody after the end', async () => {
+  test('reports to each stream its own, and nothing after the end', async () => {
     const scene = await openScene()
     const other = scene.hub.stream('other')
     await other.subscribe(() => {}).ready
@@ -83,7 +83,7 @@ describe('the first message of another process that an own option keeps out', ()
     expect(scene.errors).toEqual([])
   })
 
-  test('is told once a stream, whatever keeps the next ones out, and again on the next stream', async () => {
+  test('is reported once a stream, whatever refuses the next ones, then on the next', async () => {
     const scene = await openScene({ schema, maxBytes: 100 })
     const keepOut = () => {
       scene.receive({ data: { n: 'text' } })
@@ -97,7 +97,7 @@ describe('the first message of another process that an own option keeps out', ()
     expect(scene.errors).toHaveLength(2)
   })
 
-  test('is told without a limit too, but not when the queue of the running fan-out was full', async () => {
+  test('is reported without a limit too, but not when the queue of a fan-out was full', async () => {
     const scene = await openScene({ schema, limit: false, maxWaiting: 1 })
     scene.stream.subscribe(({ data }) => {
       if (data.n === 1) for (const number of [2, 3]) scene.receive(wire(number, 0))
@@ -120,14 +120,14 @@ describe('the first message of another process that an own option keeps out', ()
   })
 })
 
-test('a schema that answers with a promise is told as INVALID_OPTIONS, once, where messages arrive too', async () => {
+test('a schema that returns a promise is reported as INVALID_OPTIONS, once, here too', async () => {
   const scene = await openScene({ schema: schemaOf(async (value) => ({ value })) })
   for (let number = 1; number <= 3; number++) scene.receive(wire(number))
   expect(scene.errors).toMatchObject([{ code: 'INVALID_OPTIONS', stream: 'scene' }])
   expect(scene.ledger.dropped.schema).toBe(3)
 })
 
-test('a clock that closes the hub while a message takes its room: nobody gets it, and both ledgers say so', async () => {
+test('a clock that closes the hub as a message is admitted: both ledgers count it', async () => {
   let closesAt = Infinity
   let reads = 0
   const scene = await openScene(

@@ -102,7 +102,7 @@ describe('garbage', () => {
     expect(scene.ledger.dropped).toEqual({ ...NONE, malformed: 60, rateLimited: 19_940 })
   })
 
-  test('is not what is replayed: a frame whose last number came before is one duplicate, decoded by nobody', async () => {
+  test('differs from a replay: a frame with a known last number is one duplicate', async () => {
     const validate = vi.fn((value: unknown) => ({ value }))
     const scene = await openScene({ schema: schemaOf(validate) })
     scene.receive([wire(1, 0), wire(2, 0)])

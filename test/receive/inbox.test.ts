@@ -42,7 +42,7 @@ describe('a message from another process', () => {
   })
 
   // RELIABILITY 67
-  test('of a foreign client without sid and t gets a sid of its own, a different one each time', async () => {
+  test('of a foreign client without sid and t gets a sid of its own each time', async () => {
     const { receive, heard, stream } = await openScene()
     receive('{"data":{"celsius":21}}')
     receive('{"data":{"celsius":21}, "sensor": {"id": 4}}')
@@ -102,7 +102,7 @@ describe('a frame is dropped and counted malformed', () => {
   })
 
   // RELIABILITY 56
-  test('once and undecoded, when it has more than 320 KiB, whatever the stream’s own maxBytes', async () => {
+  test('once and undecoded, when it has more than 320 KiB, whatever the maxBytes', async () => {
     const most = 320 * 1024
     for (const maxBytes of [100, 65_536]) {
       const scene = await openScene({ ...free, maxBytes })
@@ -179,7 +179,7 @@ describe('a newer format', () => {
     expect(told).toEqual([{ reason: 'newerFormat', count: 3 }])
   })
 
-  test('fills no more than the room for garbage, so that a flood of it is mostly not decoded', async () => {
+  test('fills only the bucket for garbage: a flood of it is mostly not decoded', async () => {
     const scene = await openScene({ limit: { ratePerSecond: 2, burst: 3 } })
     for (let nth = 0; nth < 1_000; nth++) scene.receive('{"v":2}')
     expect(scene.ledger.dropped).toEqual({ ...NONE, newerFormat: 5, rateLimited: 995 })
@@ -188,7 +188,7 @@ describe('a newer format', () => {
 })
 
 describe('data', () => {
-  test('over the limit is counted tooLarge, in UTF-8 bytes, and those beside it are delivered', async () => {
+  test('over the limit is counted tooLarge, in UTF-8 bytes; those beside it arrive', async () => {
     const scene = await openScene({ ...free, maxBytes: 4096 })
     const exact = { a: 'é'.repeat(2_044) } // {"a":""} and 4088 bytes
     scene.receive([{ data: exact }, { data: { a: `${exact.a}x` } }, { data: {} }])
@@ -204,7 +204,7 @@ describe('data', () => {
     expect(scene.ledger).toMatchObject({ received: 2, delivered: 1, dropped: { ...NONE, schema: 1 } })
   })
 
-  test('whose validator throws is counted schema, and nobody sees the throw', async () => {
+  test('whose validator throws is counted schema, and the throw stays inside', async () => {
     const schema = schemaOf((value) => {
       if ((value as { bad?: boolean }).bad) throw new Error('validator')
       return { value }
@@ -215,7 +215,7 @@ describe('data', () => {
   })
 
   // RELIABILITY 66
-  test('is counted malformed where it must be measured, and nothing throws, when Object.prototype is polluted', async () => {
+  test('is counted malformed, without a throw, when Object.prototype is polluted', async () => {
     const scene = await openScene()
     const prototype = Object.prototype as { toJSON?: unknown }
     prototype.toJSON = () => undefined
@@ -234,7 +234,7 @@ describe('data', () => {
   })
 })
 
-describe('a frame that nobody wants', () => {
+describe('a frame without a subscriber', () => {
   test('counts at the hub as notJoined when its topic is not joined', async () => {
     const scene = await openScene()
     scene.transport.host.receive('rivulet/default/unknown' as typeof scene.topic, '{"data":{}}')
@@ -273,7 +273,7 @@ describe('a frame that nobody wants', () => {
     expect(stream.ledger()).toMatchObject({ received: 3, delivered: 1, dropped: { ...NONE, notJoined: 2 } })
   })
 
-  test('counts the rest of it as notJoined when a subscriber closes the stream in its middle', async () => {
+  test('counts its rest as notJoined when a subscriber closes the stream in its middle', async () => {
     const scene = await openScene()
     scene.stream.subscribe(() => scene.stream.close())
     scene.receive([wire(1), wire(2), wire(3)])
@@ -283,7 +283,7 @@ describe('a frame that nobody wants', () => {
     expectLawful(ledger)
   })
 
-  test('finds no room when too many wait for the running fan-out, and counts as rateLimited', async () => {
+  test('is rateLimited when too many messages wait for the running fan-out', async () => {
     const scene = await openScene({ ...free, maxWaiting: 1 })
     let isNested = false
     scene.stream.subscribe(() => {
@@ -296,7 +296,7 @@ describe('a frame that nobody wants', () => {
     expect(scene.ledger).toMatchObject({ received: 2, delivered: 1, dropped: { ...NONE, rateLimited: 1 } })
   })
 
-  test('finds no room inside a fan-out, and is not taken for garbage that fills the room of the next ones', async () => {
+  test('is rateLimited inside a full fan-out, and not taken for garbage', async () => {
     const scene = await openScene({ limit: { ratePerSecond: 1, burst: 1 }, maxWaiting: 0 })
     const strangers = ['a', 'b', 'c'].map((digit) => digit.repeat(16))
     const nested = strangers.map((origin) => wire(1, 0, origin))

@@ -49,7 +49,7 @@ describe('a stream whose last subscriber has left', () => {
     expect(hub.ledger()).toMatchObject({ received: 4, dropped: { ...NONE, notJoined: 3 } })
   })
 
-  test('knows for the next one what came before, and counts nothing as missed that was sent meanwhile', async () => {
+  test('knows earlier messages for the next one, and counts none between as missed', async () => {
     const { hub, subscribe, receive } = await open()
     const first = subscribe()
     await first.subscription.ready
@@ -64,7 +64,7 @@ describe('a stream whose last subscriber has left', () => {
   })
 })
 
-test('a clock that ends a stream as somebody subscribes: its topic is not joined, and the next stream hears', async () => {
+test('a clock that ends a stream in subscribe: its topic is not joined', async () => {
   let act = () => {}
   const { hub, transport, subscribe, receive } = await open({
     nowMs: () => {

@@ -34,7 +34,7 @@ describe('several publishers on one stream', () => {
     )
   })
 
-  test('are all let in when the limit says how many they are, and leave the own room alone', async () => {
+  test('are all admitted within the limit for publishers, apart from the own bucket', async () => {
     const scene = await openScene({ limit: { publishers: 6 } })
     await sixPublish(scene)
     expect(scene.ledger).toMatchObject({ delivered: 600, dropped: NONE })
@@ -44,7 +44,7 @@ describe('several publishers on one stream', () => {
 
 describe('the limit on what is let in', () => {
   // RELIABILITY 72
-  test('keeps what subscribers see of others within burst + rate × (T + 1 s), whatever the peers send', async () => {
+  test('keeps remote messages within burst + rate × (T + 1 s), whatever peers send', async () => {
     const scene = await openScene({ maxAgeMs: false })
     const heardAt: number[] = []
     scene.stream.subscribe(() => heardAt.push(performance.now()))
@@ -60,7 +60,7 @@ describe('the limit on what is let in', () => {
     expectLawful(scene.ledger)
   })
 
-  test('lets in a legal burst, and one more that was published a second later and overtook nothing', async () => {
+  test('admits a legal burst, and one more of a second later that overtook nothing', async () => {
     const scene = await openScene()
     expect(flood(scene, 30)).toBe(30)
     const next = Array.from({ length: 30 }, (_, nth) => wire(nth + 31, 1_000))

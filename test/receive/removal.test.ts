@@ -35,7 +35,7 @@ describe('a removal from another process', () => {
     expect(scene.transport.sent).toEqual([])
   })
 
-  test('is ignored when the hub does not accept removal, and shows what is missing all the same', async () => {
+  test('is ignored when the hub does not accept removal, and counts the missing ones', async () => {
     const scene = await openScene({}, { acceptRemoval: false })
     scene.receive(wire(1, 0))
     scene.receive(removal(4, 0))
@@ -54,7 +54,7 @@ describe('a removal from another process', () => {
     expect(scene.stream.closed).toBe(false)
   })
 
-  test('is ignored when nobody subscribes any more, as a clock of the program may have seen to', async () => {
+  test('is ignored without a subscriber, as a clock of the program may have left it', async () => {
     let act = () => {}
     const nowMs = () => {
       act()
@@ -70,7 +70,7 @@ describe('a removal from another process', () => {
     expect([subscription.closed, stream.closed]).toEqual([true, false])
   })
 
-  test('is ignored while a barrier is overdue and its publisher was never heard: it may be old', async () => {
+  test('is ignored while a barrier is overdue and its publisher is new: it may be old', async () => {
     const scene = await openScene()
     scene.transport.answers.flush = 'hang'
     scene.stream.publish({})
@@ -100,7 +100,7 @@ describe('the room of a removal', () => {
     expect([heard.length, b?.closed]).toEqual([30, true])
   })
 
-  test('is its own: it passes when there is none for a message, and takes none of a message', async () => {
+  test('has its own capacity: it passes without any for a message, and takes none', async () => {
     const scene = await openScene({}, { acceptRemoval: false })
     scene.receive(removal(1, 0, 'a'.repeat(16)))
     for (let number = 1; number <= 61; number++) scene.receive(wire(number, 0))

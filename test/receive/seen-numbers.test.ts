@@ -51,7 +51,7 @@ describe('the record of seen numbers', () => {
     expect(window.place(2 ** 53 - 3)).toBe('seen')
   })
 
-  test('takes any number as its first, and believes no farther step than 65 536 afterwards', () => {
+  test('takes any number as its first, and later a step of 65 536 at most', () => {
     const window = new SeenNumbers()
     expect([1, 65_537, 2 ** 53 - 1].map((number) => window.place(number))).toEqual(Array(3).fill('ahead'))
     window.mark(100)

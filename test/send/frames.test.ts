@@ -87,7 +87,7 @@ describe('a frame', () => {
     expect(hub.ledger()).toMatchObject({ accepted: 40, lost: { failed: 0 } })
   })
 
-  test('is lost as failed, and the others are sent, when the transport throws instead of telling its limit', async () => {
+  test('is lost as failed, and the others are sent, when the transport throws', async () => {
     const transport = new ScriptedTransport()
     const { maxFrameBytes } = transport.capabilities
     transport.capabilities = {

@@ -102,7 +102,7 @@ describe('what is published', () => {
     }
   })
 
-  test('is sent when a frame of it alone is as large as the broker takes, and lost with a byte more', async () => {
+  test('is sent when its frame is as large as the broker takes, lost with a byte more', async () => {
     const scene = await openScene({ batch: false }, { nowMs: () => 0 })
     scene.stream.on('error', () => {})
     publish(scene, 1)
@@ -117,7 +117,7 @@ describe('what is published', () => {
     expect(scene.ledger).toMatchObject({ accepted: 3, lost: { failed: 1 } })
   })
 
-  test('while the broker is away is told as one loss a tick, whatever its frames would be', async () => {
+  test('while the broker is away is reported as one loss a tick, whatever its frames', async () => {
     const scene = await openScene(free)
     scene.transport.capabilities = { ...scene.transport.capabilities, maxFrameBytes: () => 100 }
     scene.transport.host.down()
@@ -161,7 +161,7 @@ describe('what is published', () => {
   })
 
   // RELIABILITY 55
-  test('over the frame limit is delivered here and lost as failed, and what is beside it is sent', async () => {
+  test('over the frame limit is delivered here and lost as failed; the rest is sent', async () => {
     const scene = await openScene(free)
     const lost: unknown[] = []
     scene.stream.on('lost', (payload) => lost.push(payload))
@@ -209,7 +209,7 @@ describe('what is published', () => {
     expect(lost).toMatchObject([{ reason: 'offline', count: 2 }])
   })
 
-  test('inside a listener of lost is sent with the next frame, and does not disturb this one', async () => {
+  test('inside a listener of lost is sent with the next frame, and leaves this one alone', async () => {
     const scene = await openScene(free)
     scene.transport.sending = 'offline'
     scene.stream.on('lost', () => {
@@ -270,7 +270,7 @@ describe('the removal of a stream', () => {
     expect(scene.transport.frames).toMatchObject([{ removed: true }])
   })
 
-  test('does not go out when a stream is closed, expires, or was removed by another process', async () => {
+  test('is dropped when a stream closes, expires, or was removed by another process', async () => {
     const scene = await openScene({ ttlSeconds: 1 })
     scene.hub.stream('other').close()
     const third = scene.hub.stream('third', { ttlSeconds: 0 })

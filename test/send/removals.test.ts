@@ -237,7 +237,7 @@ describe('a removal while the hub is up', () => {
     expect([scene.errors, scene.hub.ledger().lostRemovals]).toEqual([[], 0])
   })
 
-  test('that nobody hears of writes one line to the console', async () => {
+  test('without a listener writes one line to the console', async () => {
     const written = vi.spyOn(console, 'error').mockImplementation(() => {})
     const transport = new ScriptedTransport()
     transport.answers.open = 'hang'

@@ -15,7 +15,7 @@ const ONCE_BROKEN = [2_244, 12_964, 17_452, 20_361, 23_996, 30_859, 42_392, 46_0
 const NOT_REACHED = ['local', 'waiting', 'evictedPublishers', 'dropped.newerFormat']
 
 describe('the simulation', () => {
-  test(`breaks no law with the seeds below ${SEEDS}, which fill every bucket of the ledger`, async () => {
+  test(`breaks no law with the seeds below ${SEEDS}, which fill every ledger bucket`, async () => {
     const { failures, seeds, reached } = await hunt(0, SEEDS)
     expect(failures, 'explained by: npm run simulate -- --seed N').toEqual([])
     expect(seeds).toBe(SEEDS)

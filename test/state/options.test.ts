@@ -14,7 +14,7 @@ function refuses(run: () => unknown, message: string | RegExp): void {
 }
 
 describe('the options of a stream', () => {
-  test('are 4096 bytes, 30 a second, 30 at once, 1000 waiting, 5000 ms when nothing is said', () => {
+  test('are 4096 bytes, 30 a second, 30 at once, 1000 waiting, 5000 ms by default', () => {
     expect(resolve()).toEqual({
       schema: undefined,
       maxBytes: 4096,
@@ -438,7 +438,7 @@ describe('the name of a stream', () => {
     `tz${'0af9'.repeat(8)}`,
     `TZ${'0af9'.repeat(8)}0`,
     `xTZ${'0af9'.repeat(8)}`,
-  ])('may be %j, and is nobody else`s', (name) => {
+  ])('may be %j, and belongs to no other stream', (name) => {
     const hub = createHub()
     const stream = hub.stream<{ a: number }>(name)
     const heard: unknown[] = []

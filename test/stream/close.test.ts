@@ -33,7 +33,7 @@ describe.each(ends)('after %s returns', (end) => {
     expect(stream.ledger()).toMatchObject({ accepted: 1, subscribers: 0, listenerErrors: 0 })
   })
 
-  test('what waits in the queue of a running fan-out is shown to nobody', () => {
+  test('messages in the queue of a running fan-out are delivered to no subscriber', () => {
     const stream = createHub().stream<{ n: number }>('s')
     const seen: number[] = []
     stream.subscribe(({ data }) => {
@@ -47,7 +47,7 @@ describe.each(ends)('after %s returns', (end) => {
     expectLaws(stream.ledger())
   })
 
-  test('subscriptions are closed, and ready of each rejects as closed without an unhandled rejection', async () => {
+  test('closes subscriptions; the ready of each rejects without an unhandled rejection', async () => {
     const [hub] = await linked()
     const stream = hub.stream('s')
     const subscription = stream.subscribe(() => {})
@@ -58,7 +58,7 @@ describe.each(ends)('after %s returns', (end) => {
     await expect(subscription.ready).rejects.toMatchObject({ code: 'STREAM_CLOSED' })
   })
 
-  test('what was accepted before still goes to the transport, what waited in the queue included', async () => {
+  test('accepted messages still go to the transport, also those in the queue', async () => {
     const [here, there] = await linked()
     const heard: unknown[] = []
     await there.stream('s').subscribe((message) => heard.push(message.data)).ready
@@ -80,7 +80,7 @@ describe.each(ends)('after %s returns', (end) => {
     expect(here.ledger()).toMatchObject({ accepted: 4, confirmed: 4, inFlight: 0 })
   })
 
-  test('to do it again does nothing: the next stream of the name lives, and nothing is counted twice', () => {
+  test('does nothing again: the next stream lives, and nothing is counted twice', () => {
     const hub = createHub()
     const removed = vi.fn()
     hub.on('streamRemoved', removed)
@@ -128,7 +128,7 @@ describe('the end of a stream', () => {
     expect(hub.ledger()).toMatchObject({ attempts: 3, accepted: 2, refused: { closed: 1 } })
   })
 
-  test('keeps the totals of the hub true at every moment, inside the code that it calls too', async () => {
+  test('keeps the totals of the hub true at every moment, also inside callbacks', async () => {
     const hub = createHub()
     const stream = hub.stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
     const seen: unknown[] = []
@@ -148,7 +148,7 @@ describe('the end of a stream', () => {
     expect(seen).toEqual(Array(6).fill(4))
   })
 
-  test('by its hub gives HUB_CLOSED, and the totals of the hub are the sum of all that ever was', async () => {
+  test("by its hub gives HUB_CLOSED, and the hub's totals are the sum of all streams", async () => {
     const hub = createHub()
     const [a, b] = [hub.stream('a'), hub.stream('b')]
     for (let nth = 0; nth < 40; nth++) {
@@ -243,7 +243,7 @@ describe('the end of a stream', () => {
     expect(other.closed).toBe(false)
   })
 
-  test('by remove is told by a frame with a number of its own and a time; by close and expiry it is not', async () => {
+  test('by remove sends a frame with its own number and time; close and expiry do not', async () => {
     const transport = new ScriptedTransport()
     const hub = createHub({ transport })
     await hub.ready()
@@ -261,7 +261,7 @@ describe('the end of a stream', () => {
     ])
   })
 
-  test('by remove of a stream that never published is heard elsewhere, and by a fan-out that runs, once', async () => {
+  test('by remove of a stream without messages is delivered elsewhere, once', async () => {
     const [here, there] = await linked()
     const removed = vi.fn()
     const other = there.stream('s')
@@ -289,7 +289,7 @@ describe('the end of a stream', () => {
   })
 })
 
-test('a listener of lost that remove calls finds the name free: what it opens is another stream', async () => {
+test('remove frees the name before listeners of lost: they open another stream', async () => {
   const scene = await openScene()
   scene.transport.sending = 'offline'
   const opened: unknown[] = []

@@ -183,7 +183,7 @@ describe.each<[string, (hub: Hub) => unknown]>([
 })
 
 describe('what ends with a stream', () => {
-  test('is every subscription: nobody is called any more, and unsubscribe and dispose stay harmless', async () => {
+  test('ends every subscription; unsubscribe and dispose stay harmless', async () => {
     const stream = openStream()
     const subscription = stream.subscribe(noop)
     stream.close()
@@ -238,7 +238,7 @@ describe('what ends with a stream', () => {
     expect(transport.frames).toMatchObject([{ data: { n: 1 } }])
   })
 
-  test('is what a clock finds that ends the stream: nothing is accepted, and nobody waits', async () => {
+  test('by a clock of the program leaves nothing accepted and nothing waiting', async () => {
     for (const room of [0, 1]) {
       let close = () => {}
       const hub = createHub({
@@ -265,7 +265,7 @@ describe('what ends with a stream', () => {
     }
   })
 
-  test('is who waits, when a clock ends the stream as his turn comes: he is refused, and counted once', async () => {
+  test('by a clock at its turn refuses a queued message, counted once', async () => {
     const clock = { nowMs: 0, act: noop }
     const hub = createHub({
       nowMs: () => {
@@ -325,7 +325,7 @@ describe('what ends with a stream', () => {
     expectLaws(hub.ledger())
   })
 
-  test('leaves no topic joined, whatever a clock does while somebody subscribes', async () => {
+  test('leaves no topic joined, whatever a clock does during subscribe', async () => {
     const transport = new ScriptedTransport()
     let close = () => {}
     const hub = createHub({
@@ -346,7 +346,7 @@ describe('what ends with a stream', () => {
     await passUntil(hub.close())
   })
 
-  test('is in the final ledger, also when a listener closes the hub while others are refused', async () => {
+  test('is in the final ledger, also when a listener closes the hub meanwhile', async () => {
     const hub = createHub({ nowMs: () => 0 })
     const stream = hub.stream('s', { limit: { ratePerSecond: 1, burst: 1 } })
     let final: Promise<unknown> | undefined

@@ -4,7 +4,7 @@ import { stopTime } from '../support/fake-time.ts'
 
 stopTime()
 
-test('errors that nobody listens to take a line a minute, which has their number', () => {
+test('errors without a listener take a line a minute, which has their number', () => {
   const onConsole = vi.spyOn(console, 'error').mockImplementation(() => {})
   onTestFinished(() => onConsole.mockRestore())
   const stream = createHub().stream('s', { limit: false })

@@ -10,7 +10,7 @@ import { schemaOf } from '../support/schemas.ts'
 stopTime()
 
 describe('the events of a stream', () => {
-  test('tell of every message after its fan-out, with isLocal', () => {
+  test('report every message after its fan-out, with isLocal', () => {
     const stream = createHub().stream('s')
     const log: unknown[] = []
     stream.on('messagePublished', ({ message, isLocal }) => log.push([message.data, isLocal]))
@@ -19,7 +19,7 @@ describe('the events of a stream', () => {
     expect(log).toEqual(['subscriber', [{ n: 1 }, true]])
   })
 
-  test('tell of a message from another process with isLocal false, and join no topic by listening', async () => {
+  test('report a message from another process with isLocal false, and join no topic', async () => {
     const bus = memoryBus()
     const [here, there] = [1, 2].map(() => createHub({ transport: bus.transport() }))
     await Promise.all([here?.ready(), there?.ready()])
@@ -35,7 +35,7 @@ describe('the events of a stream', () => {
     expect(heard).toEqual([false])
   })
 
-  test('tell of every refusal of every verb, with its code, and not of what is accepted', async () => {
+  test('report every refusal of every verb, with its code, and no accepted message', async () => {
     const stream = createHub().stream('s', { limit: { ratePerSecond: 0, burst: 1 }, maxWaiting: 0 })
     const codes: string[] = []
     stream.on('refused', (refusal) => codes.push(refusal.code))
@@ -56,7 +56,7 @@ describe('the events of a stream', () => {
     ])
   })
 
-  test('tell of what was lost: why, how many, and each sid', async () => {
+  test('report losses: reason, count, and each sid', async () => {
     const hub = createHub({ transport: memoryBus().transport() })
     const stream = hub.stream('s')
     const lost: unknown[] = []
@@ -67,7 +67,7 @@ describe('the events of a stream', () => {
     expect(stream.ledger().lost).toEqual({ offline: 2, congested: 0, failed: 0 })
   })
 
-  test('tell of what was received and not delivered, gathered for a tick, by its reason', async () => {
+  test('report messages received and not delivered, gathered for a tick, by reason', async () => {
     const scene = await openScene({ maxBytes: 20 })
     const dropped: unknown[] = []
     scene.stream.on('dropped', (drop) => dropped.push(drop))
@@ -102,7 +102,7 @@ describe('the events of a stream', () => {
     ])
   })
 
-  test('tell of no error when what is dropped is not for an own option', async () => {
+  test('report no error when a message is dropped for no option of the stream', async () => {
     const scene = await openScene()
     for (const frame of [wire(1), wire(1), 'garbage', { removed: true }]) scene.receive(frame)
     await tick()
@@ -110,7 +110,7 @@ describe('the events of a stream', () => {
     expect(scene.errors).toEqual([])
   })
 
-  test('tell of a removal: by remove, by expiry, and not by close', async () => {
+  test('report a removal: by remove, by expiry, and not by close', async () => {
     const hub = createHub()
     const log: unknown[] = []
     hub.on('streamRemoved', (removal) => log.push(removal))
@@ -144,7 +144,7 @@ describe('the events of a stream', () => {
     expect(stream.ledger().listenerErrors).toBe(1)
   })
 
-  test('report what a listener of error throws to the hub, else the console, never to that listener again', () => {
+  test('report an error thrown by a listener of error to the hub, else the console', () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
     const hub = createHub()
     const stream = hub.stream('s')
@@ -181,7 +181,7 @@ describe('the events of a stream', () => {
     expect(log).toEqual(['delivered 1', 'told 1', 'delivered 2', 'told 2'])
   })
 
-  test('call no later listener once an earlier one has closed the stream, and take no new one', () => {
+  test('call no later listener once an earlier one has closed the stream', () => {
     const stream = createHub().stream('s')
     const later = vi.fn()
     stream.on('messagePublished', () => stream.close())
@@ -197,7 +197,7 @@ describe('the events of a stream', () => {
 
 describe('a listener', () => {
   // RELIABILITY 38
-  test('whose promise rejects counts like one that throws, also a promise of another realm', async () => {
+  test('whose promise rejects counts like one that throws, also one of another realm', async () => {
     const unhandled = vi.fn()
     process.on('unhandledRejection', unhandled)
     const hub = createHub()
@@ -284,7 +284,7 @@ describe('a listener', () => {
     },
   )
 
-  test('is a function, and the event one that there is: else INVALID_OPTIONS, on streams and hubs', () => {
+  test('must be a function of a known event: else INVALID_OPTIONS, on streams and hubs', () => {
     const hub = createHub()
     const stream = hub.stream('s')
     const refusal = (text: string) =>
@@ -307,7 +307,7 @@ describe('a listener', () => {
     )
   })
 
-  test('that causes its own event is told a few levels deep, then the event is only counted', () => {
+  test('that causes its own event is called a few levels deep, then only counted', () => {
     const stream = createHub({ nowMs: () => 0 }).stream('s', { limit: { ratePerSecond: 0, burst: 1 } })
     const [refused, error] = [
       vi.fn(() => void stream.tryPublish({})),

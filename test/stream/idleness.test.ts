@@ -103,7 +103,7 @@ describe('the idle time to live of a stream', () => {
     expect(stream.closed).toBe(true)
   })
 
-  test('stands still while a message or a kept value waits, and starts anew when one is given up', async () => {
+  test('stops while a message or a kept value waits, and starts anew when it is given up', async () => {
     const limit = { ratePerSecond: 0.01, burst: 1 }
     const stream = createHub().stream('s', { ...options, limit })
     stream.publish({})

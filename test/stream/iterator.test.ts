@@ -233,7 +233,7 @@ describe('iterate', () => {
     [{ overflow: 'block' }, `overflow is 'dropOldest' or 'dropNewest' or 'latest', not "block".`],
     [{ overflow: {} }, 'not an object.'],
     [{ overflow: 'latest', key: 'n' }, 'key is a function, not "n".'],
-  ])('refuses the options %j: INVALID_OPTIONS, and subscribes nobody', (options, message) => {
+  ])('refuses the options %j: INVALID_OPTIONS, without a subscription', (options, message) => {
     const stream = streamOf()
     expect(() => stream.iterate(options)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(message) }),
@@ -251,7 +251,7 @@ describe('iterate', () => {
     expect([small.dropped, stream.ledger().iteratorDrops]).toEqual([3, 3])
   })
 
-  test('has a ready that resolves when the join is confirmed, and rejects when it ends before', async () => {
+  test('has a ready that resolves when the join is confirmed, rejects on an early end', async () => {
     await expect(streamOf().iterate().ready).resolves.toBeUndefined()
     const transport = new ScriptedTransport()
     transport.answers.join = 'hang'

@@ -26,7 +26,7 @@ function streamOf(): Stream<{ n: number }, { n: number }> {
 }
 
 describe('messages$', () => {
-  test('gives every message from the subscription on, to every subscriber, in the order of the fan-out', () => {
+  test('gives every message since the subscription, to every subscriber, in order', () => {
     const stream = streamOf()
     const seen: string[] = []
     stream.publish({ n: 0 })
@@ -73,7 +73,7 @@ describe('messages$', () => {
     expect(stream.ledger().subscribers).toBe(0)
   })
 
-  test('is what from(stream.messages$) and, by Symbol.observable, from(stream) subscribe to', async () => {
+  test('is what from(stream.messages$) and from(stream) subscribe to', async () => {
     const stream = streamOf()
     // The stream is async iterable as well; RxJS prefers Symbol.observable, which is synchronous.
     const sources = [from(stream.messages$), from(stream as never)]
@@ -84,7 +84,7 @@ describe('messages$', () => {
     expect(Reflect.get(stream, Symbol.observable ?? '@@observable')).toBeTypeOf('function')
   })
 
-  test('has the topic joined only while somebody subscribes', async () => {
+  test('has the topic joined only while there is a subscriber', async () => {
     const transport = memoryBus().transport()
     const [join, leave] = [vi.spyOn(transport, 'join'), vi.spyOn(transport, 'leave')]
     const hub = createHub({ transport })
@@ -104,7 +104,7 @@ describe('messages$', () => {
     expect(join).toHaveBeenCalledTimes(1)
   })
 
-  test('completes when the stream closes, is removed or expires, once, and gives nothing afterwards', async () => {
+  test('completes when the stream closes, is removed or expires, once', async () => {
     for (const end of ['close', 'remove', 'expire']) {
       const stream = streamOf()
       const log: string[] = []
@@ -140,7 +140,7 @@ describe('messages$', () => {
     }
   })
 
-  test('lets take unsubscribe inside a fan-out, and nobody is called afterwards', () => {
+  test('lets take unsubscribe inside a fan-out; no subscriber is called afterwards', () => {
     const stream = streamOf()
     const seen: number[] = []
     stream.messages$.pipe(take(2)).subscribe(({ data }) => seen.push(data.n))
@@ -149,7 +149,7 @@ describe('messages$', () => {
     expect(stream.ledger().subscribers).toBe(0)
   })
 
-  test('gives a bare function a subscription that ends with the stream, and none of a closed one', () => {
+  test('gives a bare function a subscription that ends with the stream', () => {
     const stream = streamOf()
     const { messages$ } = stream
     const seen: number[] = []
@@ -164,7 +164,7 @@ describe('messages$', () => {
     expect(seen).toEqual([1])
   })
 
-  test('completes whoever subscribed with functions one after the other, as older RxJS does', () => {
+  test('completes subscribers with functions in turn, as older RxJS does', () => {
     const stream = streamOf()
     const [next, complete] = [vi.fn(), vi.fn()]
     stream.messages$.subscribe(next, null, complete)
@@ -175,7 +175,7 @@ describe('messages$', () => {
     expect([next.mock.calls.length, complete.mock.calls.length]).toEqual([1, 2])
   })
 
-  test('throws in a timer what a bare function throws, as RxJS does, when nobody asked for it', () => {
+  test('throws the error of a bare function in a timer, as RxJS does, without a listener', () => {
     const stream = streamOf()
     stream.messages$.subscribe(() => {
       throw new Error('consumer')
@@ -185,7 +185,7 @@ describe('messages$', () => {
   })
 
   // DESIGN 7: reported by RxJS itself, in a timer.
-  test('leaves a consumer that throws to RxJS, which reports it in a timer, and hurts nobody', async () => {
+  test('leaves a consumer that throws to RxJS, which reports it in a timer', async () => {
     const reported: unknown[] = []
     config.onUnhandledError = (error) => reported.push(error)
     const stream = streamOf()
@@ -269,7 +269,7 @@ describe('subject', () => {
     expect(stream.tryPublish({ n: 1 }).ok).toBe(true)
   })
 
-  test('is a Subject: it pipes, code that asks for one takes it, and it completes with the stream', async () => {
+  test('is a Subject: it pipes, passes for one in code, and completes with the stream', async () => {
     const stream = streamOf()
     expect(stream.subject).toBeInstanceOf(Subject)
     const doubled = firstValueFrom(stream.subject.pipe(map(({ data }) => data.n * 2)))

@@ -16,7 +16,7 @@ function listeners(signal: AbortSignal): number {
 }
 
 describe('a signal', () => {
-  test('has one abort listener a hub, however many streams, subscribers, iterators and waiters share it', () => {
+  test('has one abort listener a hub, however many streams, subscribers and waiters', () => {
     const { signal } = new AbortController()
     const hub = createHub({ nowMs: () => 0, streamDefaults: { limit: { ratePerSecond: 1, burst: 1 } } })
     const [stream, other] = [hub.stream('a'), hub.stream('b')]
@@ -97,7 +97,7 @@ describe('a signal', () => {
     expect([...subscriptions, other].map(({ closed }) => closed)).toEqual([true, true, false])
   })
 
-  test('that aborts gives nothing to its subscribers of what an earlier listener of it publishes', () => {
+  test('that aborts stops delivery also of messages that an earlier listener publishes', () => {
     const controller = new AbortController()
     const stream = createHub().stream('s')
     const [mine, other] = [vi.fn(), vi.fn()]
@@ -131,7 +131,7 @@ describe('a signal', () => {
     expect(late).not.toHaveBeenCalled()
   })
 
-  test('rejects who waits with its reason, counted as aborted, and frees the place in line', async () => {
+  test('rejects a queued publish with its reason, as aborted, and frees its place', async () => {
     const controller = new AbortController()
     const stream = open()
     stream.publish({})

@@ -46,7 +46,7 @@ describe('publish', () => {
     expect(transport.frames).toMatchObject([{ data: { n: 1 } }])
   })
 
-  test('throws a RivuletError when refused, and nobody hears of it', () => {
+  test('throws a RivuletError when refused, and delivers to no subscriber', () => {
     const stream = open()
     const heard = numbers(stream)
     expect(() => stream.publish([] as never)).toThrow(expect.objectContaining({ code: 'INVALID_DATA' }))
@@ -81,7 +81,7 @@ describe('subscribe', () => {
   })
 
   // RELIABILITY 28, 42
-  test('shows messages from now on, each subscription for itself, until it is unsubscribed, twice or not', () => {
+  test('delivers messages to each subscription until it is unsubscribed, twice or not', () => {
     const stream = open()
     stream.publish({ n: 0 })
     const heard: unknown[] = []
@@ -99,7 +99,7 @@ describe('subscribe', () => {
     expect(stream.ledger().subscribers).toBe(0)
   })
 
-  test('gives a ready that resolves at once without a transport, and is made when it is read', async () => {
+  test('gives a ready that resolves at once without a transport, made when it is read', async () => {
     const subscription = open().subscribe(() => {})
     const settled = vi.fn()
     subscription.ready.then(settled)
@@ -163,7 +163,7 @@ describe('console.log', () => {
     expect(shown).toMatch(/hub: 'fleet'[\s\S]*status: 'local'[\s\S]*streams: \[ 's' \][\s\S]*accepted: 1/)
   })
 
-  test('shows a stream by its name, that of its hub, whether it is closed, and its counts', () => {
+  test('has its name, that of its hub, whether it is closed, and its counts', () => {
     const stream = createHub({ name: 'fleet' }).stream('s')
     stream.publish({})
     stream.close()

@@ -24,7 +24,7 @@ function occupy(stream: Stream) {
 }
 
 describe('a teardown of RxJS that throws', () => {
-  test('as the stream is removed is counted and told, and every later subscriber is ended', async () => {
+  test('during a removal is counted and reported, and ends every later subscriber', async () => {
     const stream = createHub().stream('scene')
     const { errors, removed, next } = occupy(stream as unknown as Stream)
     stream.remove()

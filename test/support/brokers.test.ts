@@ -151,7 +151,7 @@ test('makes a cluster whose members know each other', async () => {
   await Promise.all([listener.close(), sender.close()])
 })
 
-test('takes another port when somebody was faster', async () => {
+test('takes another port when the first was taken meanwhile', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {

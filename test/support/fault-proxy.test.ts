@@ -114,7 +114,7 @@ test('holds bytes while frozen and hands them over once, in order, when thawed',
   expect(client.read).toBe(`.${expected.join('')}`)
 })
 
-test('keeps what is sent while unplugged and hands it over once, in order, also after its sender has closed', async () => {
+test('buffers bytes while unplugged and hands them over once, in order', async () => {
   const [client, closing] = [await dial(), await dial()]
   await ping(client)
   await ping(closing)

@@ -164,7 +164,7 @@ describe('a tap', () => {
     expect(tap.ledger()).toMatchObject({ received: 5, dropped: { malformed: 5 }, subscribers: 0 })
   })
 
-  test('goes on hearing past 4 096 streams: the one that was silent longest gives way, its counts stay', async () => {
+  test('keeps 4 096 streams: the longest silent one is evicted, its counts stay', async () => {
     const { heard, tap, take } = await scripted()
     take(entry(1), 'rivulet/default/kept')
     take(entry(1), 'rivulet/default/silent')
@@ -204,7 +204,7 @@ describe('a tap', () => {
     expect(made).toBe(1)
   })
 
-  test('tells of each stream its bytes, its publishers and its ledger', async () => {
+  test('reports for each stream its bytes, its publishers and its ledger', async () => {
     const { tap, take } = await scripted()
     const frame = JSON.stringify(entry(1))
     take(frame)
@@ -347,7 +347,7 @@ test('tapHub taps a hub like the method that it replaces, and takes nothing else
   )
 })
 
-test('whatever comes, a tap throws nothing, delivers nothing twice, and its ledger adds up', async () => {
+test('a tap throws nothing, delivers nothing twice, and adds up, on any input', async () => {
   const frame = fc.oneof(
     fc.string(),
     fc.integer({ min: 1, max: 40 }).map((sequence) => JSON.stringify(entry(sequence))),

@@ -38,25 +38,22 @@ async function expectHeard(from: Hub, heard: readonly unknown[], data: { n: numb
 test.each([
   ['returns', (read: () => string) => read],
   ['promises', (read: () => string) => async () => read()],
-])(
-  'a hub comes back with the new password that a function %s when a reload ends the old',
-  async (_how, of) => {
-    const broker = await server({ config: annWith('old') })
-    let password = 'old'
-    const options = { user: 'ann', password: of(() => password) }
-    const [receiver, publisher] = [listening(broker, options), listening(broker, options)]
-    await Promise.all([receiver.subscription.ready, publisher.hub.ready()])
-    await expectHeard(publisher.hub, receiver.heard, { n: 1 })
+])('a hub reconnects with the new password that a function %s after a reload', async (_how, of) => {
+  const broker = await server({ config: annWith('old') })
+  let password = 'old'
+  const options = { user: 'ann', password: of(() => password) }
+  const [receiver, publisher] = [listening(broker, options), listening(broker, options)]
+  await Promise.all([receiver.subscription.ready, publisher.hub.ready()])
+  await expectHeard(publisher.hub, receiver.heard, { n: 1 })
 
-    broker.reload(annWith('new'))
-    for (const { hub } of [receiver, publisher]) await eventually(() => hub.status).toBe('down')
-    password = 'new'
-    for (const { hub } of [receiver, publisher]) await hub.ready()
-    await expectHeard(publisher.hub, receiver.heard, { n: 2 })
-    expect(receiver.statuses).toEqual(['up', 'down', 'up'])
-    for (const { code } of receiver.errors) expect(code).toBe('TRANSPORT_UNAVAILABLE')
-  },
-)
+  broker.reload(annWith('new'))
+  for (const { hub } of [receiver, publisher]) await eventually(() => hub.status).toBe('down')
+  password = 'new'
+  for (const { hub } of [receiver, publisher]) await hub.ready()
+  await expectHeard(publisher.hub, receiver.heard, { n: 2 })
+  expect(receiver.statuses).toEqual(['up', 'down', 'up'])
+  for (const { code } of receiver.errors) expect(code).toBe('TRANSPORT_UNAVAILABLE')
+})
 
 test('a hub comes back with a new user JWT when the old one has expired', async () => {
   const realm = realmOfJwts()

@@ -112,7 +112,7 @@ test('lets no counter fall when a missed message comes late', async () => {
   ])
 })
 
-test("uses prom-client's own registry unless there is another, and a registry may be cleared", async () => {
+test("uses prom-client's own registry by default, and a registry may be cleared", async () => {
   const unregister = register(openHub('fleet'))
   expect(valuesOf(await scrape(globalRegistry), 'rivulet_hub_up', 'fleet')).toEqual({ all: 1 })
   globalRegistry.clear()

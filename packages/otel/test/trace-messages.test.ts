@@ -79,7 +79,7 @@ test('a publish is a child of the active span, and a delivery is not', () => {
   expect(recorded.only('process').parentId).toBe(recorded.only('publish').spanId)
 })
 
-test("a publish that waited is a child of its own call's span, not of the first waiter's", async () => {
+test("a publish that waited is a child of its own call's span", async () => {
   onTestFinished(enableContexts())
   const { recorded } = tracing()
   const limit = { ratePerSecond: 100, burst: 1 }

@@ -199,7 +199,7 @@ describe('a listener', () => {
     expect([...hub.streams()]).toEqual([])
   })
 
-  test('is sent null for what a schema made of the data that is no JSON, as the publisher is', async () => {
+  test('is sent null where the output of a schema is no JSON, as the publisher is', async () => {
     const validate = () => ({ value: { n: 1n } })
     const schema: StreamOptions['schema'] = { '~standard': { version: 1, vendor: 'test', validate } }
     const hub = createHub({ streams: { a: { schema } } })
@@ -248,7 +248,7 @@ describe('a listener', () => {
     await waitFor(() => listenAt(api.messagesOf('a'), BASIC))
   })
 
-  test('of a token is refused beyond the limit of each token, which leaves room for others of its key', async () => {
+  test('of a token is refused beyond the limit of each token, not of its key', async () => {
     const key = { sid: `SK${'3'.repeat(32)}`, secret: 'a secret of an API key, long enough' }
     const { url, gateway } = await served({
       keys: [ACCOUNT_KEY, key],
@@ -307,7 +307,7 @@ describe('a client that stops reading', () => {
     return { hub, gateway, api, client }
   }
 
-  test('loses the oldest messages, which are counted, and delays nobody', async () => {
+  test('loses the oldest messages, which are counted, and delays no other', async () => {
     const { hub, gateway, api, client } = await servedToStalled({
       limits: { listeners: { maxWaitingMessages: 4 } },
     })

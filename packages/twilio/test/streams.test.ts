@@ -36,7 +36,7 @@ describe('a removal at another gateway', () => {
     ])
   })
 
-  test('ends listeners even when the hub never hears of it', async () => {
+  test('ends listeners even when the hub never learns it', async () => {
     const { bus, here, there } = await two(0)
     await here.create({ UniqueName: 'a' })
     const client = await listenAt(there.messagesOf('a'), BASIC)
@@ -78,7 +78,7 @@ describe("a stream of the service's own code", () => {
     expect(heard).toEqual([{ n: 1 }, { n: 2 }])
   })
 
-  test('is not kept where nobody subscribes to it', async () => {
+  test('is not kept without a subscriber', async () => {
     const { bus, here, hubs } = await two(0)
     await here.create({ UniqueName: 'a', Ttl: '1' })
     // The answer is not waited for: the join never comes.
@@ -88,7 +88,7 @@ describe("a stream of the service's own code", () => {
     expect([...hubs.here.streams()]).toEqual([])
   })
 
-  test('hears of a removal at another gateway from the hub, not from the registry', async () => {
+  test('learns a removal at another gateway from the hub, not from the registry', async () => {
     const { bus, here, there, hubs } = await two(0)
     await here.create({ UniqueName: 'a' })
     const stream = hubs.there.stream('a')

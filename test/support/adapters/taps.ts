@@ -58,7 +58,7 @@ function testHearing<ServerOptions, Options>({ scene, server }: Taps<ServerOptio
 function testStrangers<ServerOptions, Options>(taps: Taps<ServerOptions, Options>): void {
   const { scene, server, publish, positions, strange, elsewhere } = taps
 
-  test('a tap drops and counts what comes on places that no stream has, and hears no other hub', async () => {
+  test("a tap drops and counts frames of unknown topics, and gets no other hub's", async () => {
     const broker = await scene.server(server)
     const { there, heard, tap } = await tapped(() => scene.transportTo(broker))
     const statuses: string[] = []

@@ -69,7 +69,7 @@ describe('wrong passwords', () => {
     expect(warnings).toEqual([])
   })
 
-  test('slow nobody else down: no other address, and no other key behind the same proxy', async () => {
+  test('delay no other address, and no other key behind the same proxy', async () => {
     const { ask, fail } = loggedGateway()
     await fail(FAILURES, ACCOUNT, HERE)
     await fail(FAILURES, 'nobody', HERE)
@@ -101,7 +101,7 @@ describe('wrong passwords', () => {
     expect(warnings).toMatchObject([{ keySid: undefined }, { keySid: KEY.sid }])
   })
 
-  test('shut nobody out where no address is known, and are warned of', async () => {
+  test('lock no caller out where no address is known, and are warned of', async () => {
     const { ask, fail, warnings } = loggedGateway()
     await fail(FAILURES, ACCOUNT)
     expect((await ask(ACCOUNT, TOKEN)).status).toBe(200)
@@ -146,7 +146,7 @@ describe('wrong passwords', () => {
     expect(warnings).toMatchObject([{ clientAddress: '127.0.0.1', keySid: ACCOUNT }])
   })
 
-  test('are written to the log in one line each time it becomes too much, without any password', async () => {
+  test('are logged in one line each time the limit is reached, without any password', async () => {
     const { fail, warnings } = loggedGateway()
     await fail(3 * FAILURES, ACCOUNT, HERE)
     const first = { clientAddress: HERE, keySid: ACCOUNT, failures: FAILURES, failuresOfAll: FAILURES }

@@ -50,7 +50,7 @@ describe('other keys', () => {
     },
   )
 
-  test('that are the same, in another order, end nobody', async () => {
+  test('that are the same, in another order, end no connection', async () => {
     const narrow = { ...SIGNER, grants: GRANTS }
     const { gateway, owner, account, signer, token, other } = await scene([ACCOUNT_KEY, narrow, OTHER])
     gateway.setKeys([OTHER, { ...narrow, grants: [...GRANTS] }, ACCOUNT_KEY])

@@ -70,7 +70,7 @@ describe('a token that lives too long', () => {
   })
 })
 
-test('an API key whose secret can sign no token is warned of, and so is one that comes later', async () => {
+test('API keys whose secrets can sign no token are warned of, at the start and later', async () => {
   const { log, warnings } = warningLog()
   const hub = createHub()
   const long = { sid: SIGNER.sid, secret: 'x'.repeat(32) }

@@ -21,7 +21,7 @@ async function run(built: string | undefined) {
   return promisify(execFile)(process.execPath, [join(folder, program), '--help'])
 }
 
-test('the program stands in the checkout before it is built, so that npm links it when it installs', async () => {
+test('the program is in the checkout before the build, so that npm links it', async () => {
   expect(program).not.toMatch(/dist/)
   expect(existsSync(join(PACKAGE, program))).toBe(true)
   expect(readFileSync(join(PACKAGE, program), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)

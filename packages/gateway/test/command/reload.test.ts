@@ -29,7 +29,7 @@ async function hangUp(running: GatewayProcess): Promise<Record<string, unknown>>
 const statusOf = async (url: string, key: { sid: string; secret: string }) =>
   (await new ApiClient(url, basic(key.sid, key.secret)).list()).status
 
-test('SIGHUP has the command read its keys anew, and end listeners of keys that are gone', async () => {
+test('at SIGHUP the command reads its keys anew, and ends listeners of removed keys', async () => {
   const file = fileWith('keys', `${FIRST.sid}:${FIRST.secret}\n`)
   const config = fileWith('config.json', JSON.stringify({ keys: [{ sid: FIRST.sid }] }))
   const args = ['--port', '0', '--service', SERVICE, '--key-file', file, '--config', config]

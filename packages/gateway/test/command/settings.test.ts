@@ -34,7 +34,7 @@ test('limits are told by options and by the file, where options count more', asy
   expect((await settings([])).limits).toEqual({})
 })
 
-test('messages on a stream have the limit that options or the file give, unless their service has its own', async () => {
+test('the rate limit of options or the file holds for services without their own', async () => {
   const limitsOf = async (args: string[], config?: object) =>
     Object.values((await settings(args, config)).services).map(({ streamDefaults }) => streamDefaults?.limit)
   expect(await limitsOf([])).toEqual([undefined])
@@ -108,7 +108,7 @@ test.each(PAIRS)('two services of one name, with %s', async (_what, one, other, 
   await settings([], named('other'))
 })
 
-test('two services by one name in their URLs are refused, and without names they are apart', async () => {
+test('refuses two services of one name in their URLs, and separates those without', async () => {
   const inUrls = { [SERVICE]: { transport: `${BROKER}?name=a` }, [OTHER]: { transport: BROKER, name: 'a' } }
   await expect(settings([], { services: inUrls })).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
   await settings([], { services: { [SERVICE]: { transport: BROKER }, [OTHER]: { transport: BROKER } } })

@@ -34,7 +34,7 @@ test.each([
   expect([health.status, await health.json()]).toMatchObject([200, { registry: 'up' }])
 })
 
-test('a bucket on three servers outlives one of them, for running gateways and for new ones', async () => {
+test('a bucket on three servers outlives one of them, for running and new gateways', async () => {
   const cluster = await startNatsCluster(3, { jetstream: true })
   onTestFinished(async () => void (await Promise.all(cluster.map((broker) => broker.close()))))
   const registry = ['--registry', 'nats', '--registry-bucket', 'of-tests', '--registry-replicas', '3']

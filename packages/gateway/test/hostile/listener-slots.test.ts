@@ -54,7 +54,7 @@ describe.each(['server', 'plain'])('on connections of a %s', (kind) => {
   )
 })
 
-test('a second event stream on a connection is refused with a 429, and allowed when the first has ended', async () => {
+test('answers a second event stream on a connection 429 until the first has ended', async () => {
   const { plainPort, gateway, api } = await servedTwice()
   const client = await RawClient.connect(plainPort)
   client.read()
@@ -70,7 +70,7 @@ test('a second event stream on a connection is refused with a 429, and allowed w
   await waitFor(() => expect(gateway.counts.listeners).toBe(1))
 })
 
-test('a listener ends with its connection though its response stands behind one that is not taken', async () => {
+test('a listener whose response waits for another ends with its connection', async () => {
   const { plainPort, gateway, api, answered } = await servedTwice()
   for (let n = 0; n < 100; n++) await api.create({ UniqueName: `${'x'.repeat(250)} ${n}` })
   const page = requestText(`${STREAMS}?PageSize=100`, BASIC)

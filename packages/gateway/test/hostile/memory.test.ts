@@ -44,7 +44,7 @@ describe('memory', () => {
     expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
   })
 
-  test('is not taken by WebSockets of strangers that send the most of a message and stop', async () => {
+  test('is bounded for WebSockets that send most of a message and stop', async () => {
     const gateway = await MeasuredGateway.start()
     const before = await gateway.settled()
     const clients = await connections(gateway.port, LISTENERS)

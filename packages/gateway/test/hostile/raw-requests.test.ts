@@ -92,7 +92,7 @@ describe('a request', () => {
     expectHeaders(answer)
   })
 
-  test('with many headers is refused, since a second host could be among those that Node leaves out', async () => {
+  test('with many headers is refused: Node leaves some out, a second host perhaps', async () => {
     const { server } = await served()
     for (const [count, status] of [
       [98, 200],

@@ -9,7 +9,7 @@ const HEALTH = requestText('/healthz')
 const LISTEN = requestText(`${STREAMS}/a/Messages`, { ...BASIC, Accept: 'text/event-stream' })
 const POST_HEAD = requestText(STREAMS, { ...BASIC, 'Content-Length': '10000' }, 'POST')
 
-test('a client that never takes its answers is hung up on, and delays nobody', async () => {
+test('a client that never takes its answers is ended, and delays no other', async () => {
   let answered = 0
   const log = { debug: () => answered++, info() {}, warn() {}, error() {} }
   const { url, server } = await served({ log }, { writeStallMs: 200 })
@@ -65,7 +65,7 @@ test.each([
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
 })
 
-test('two thousand connections that ask nothing leave room for others, and none beyond the limit', async () => {
+test('two thousand idle connections leave others free, up to the limit', async () => {
   const { url, server } = await served({}, { maxConnections: 2001 })
   const idle = await connections(server.port, 2000)
   const last = await RawClient.connect(server.port)

@@ -24,7 +24,7 @@ async function servedToLate(times: number, bytes: number) {
   return { hub, api, gateway, readers }
 }
 
-test('listeners that come late to what waits are handed a few messages at a time, at most 64 KiB', async () => {
+test('late listeners are handed a few waiting messages at a time, at most 64 KiB', async () => {
   const { gateway, readers } = await servedToLate(200, 4000)
   expect(gateway.counts).toMatchObject({ listeners: LISTENERS, sent: 0, dropped: 0 })
   for (const reader of readers) {
@@ -50,7 +50,7 @@ test('a long message is handed to all of its listeners without a copy', async ()
   expect(gateway.counts.sent).toBe(3 * LISTENERS)
 })
 
-test('what waits when the stream is removed is still sent, shared, and the last event after it', async () => {
+test('messages that wait at the removal are still sent, and the last event after them', async () => {
   const { hub, api, gateway, readers } = await servedToLate(300, 4000)
   expect(gateway.counts).toMatchObject({ listeners: LISTENERS, sent: 0, dropped: 44 * LISTENERS })
   await api.remove('a')

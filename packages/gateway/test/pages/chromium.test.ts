@@ -25,7 +25,7 @@ async function listening(hub: Awaited<ReturnType<typeof openLive>>, name: string
 }
 
 describe('tabs in Chromium', () => {
-  test('exchange messages with each other and with a service on NATS, each once, and know their own', async () => {
+  test('exchange messages with each other and a service on NATS, each once', async () => {
     const { url, service, gateway } = await start()
     const [here, there] = [await Tab.open(url), await Tab.open(url)]
     for (const tab of [here, there]) await tab.listen('positions')
@@ -52,7 +52,7 @@ describe('tabs in Chromium', () => {
     expect(gateway.counts).toMatchObject({ pages: 2, joins: 2, received: 2, refused: 0, dropped: 0 })
   })
 
-  test('lose and count what is published offline, and hear again when the network is back', async () => {
+  test('lose and count messages published offline, and receive again when back online', async () => {
     const { url, service, gateway } = await start()
     const tab = await Tab.open(url)
     await tab.listen('a')

@@ -175,7 +175,7 @@ describe('the check of a frame', () => {
     )
   })
 
-  test('takes a message that is traced just as the same one that is not, and no strange trace', () => {
+  test('takes a message with and without a trace alike, and no malformed trace', () => {
     const edits = fc.array(fc.tuple(fc.nat({ max: TRACE.length }), fc.constantFrom(...'0f-gA" ', '')), {
       maxLength: 2,
     })

@@ -160,7 +160,7 @@ const REFUSED: [what: string, topic: string, frame: (stage: Stage) => string | U
   ['a large frame', TOPIC, () => new Uint8Array(320 * 1024 + 1).fill(0x7b), /more than 327680 bytes/],
 ]
 
-test.each(REFUSED)('refuses %s, and nobody hears it', async (_, topic, frame, why) => {
+test.each(REFUSED)('refuses %s, and delivers it to no subscriber', async (_, topic, frame, why) => {
   const stood = await stage()
   const { scene, upstream, bob, mallory } = stood
   mallory.topical('frame', topic, frame(stood))
@@ -260,7 +260,7 @@ test.each([
   expect(upstream.joins.length).toBe(joins)
 })
 
-test('limits the frames of a page by the stream, with a second of tolerance, and tells of it once a barrier', async () => {
+test("limits a page's frames for each stream, with a second of tolerance", async () => {
   const { upstream, bob, mallory } = await stage()
   for (let n = 1; n <= 1_000; n++) mallory.topical('frame', TOPIC, frameOf(MINE, n))
   await mallory.barrier()
@@ -293,7 +293,7 @@ test('takes a page under each of its four prefixes', async () => {
   expect(mallory.all('fault')).toEqual([])
 })
 
-test('tells of refused frames on many streams before the barrier, and keeps few of them meanwhile', async () => {
+test('reports refused frames of many streams before the barrier, and buffers few', async () => {
   const { mallory } = await stage()
   for (let n = 0; n < 100; n++) mallory.topical('frame', topicOf(`stream-${n}`), '{')
   await eventually(() => mallory.all('fault').length).toBe(64)
@@ -303,7 +303,7 @@ test('tells of refused frames on many streams before the barrier, and keeps few 
   expect(mallory.all('fault').map(({ topic }) => topic)).toEqual([...topics, ''])
 })
 
-test('drops a flood from upstream undecoded, and counts each frame once, not for each page', async () => {
+test('drops a flood from upstream undecoded, and counts each frame once', async () => {
   const { scene, upstream, bob } = await stage()
   const others = await Promise.all(['one', 'two'].map((name) => scene.welcomed(name)))
   for (const page of others) await page.join(TOPIC)

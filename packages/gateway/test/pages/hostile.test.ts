@@ -69,7 +69,7 @@ describe('a page that breaks the rules', () => {
     expect(gateway.counts).toMatchObject({ received: 2, refused: 2 })
   })
 
-  test('publishes no frame that is malformed, too large, without a sid, or of a topic that is none', async () => {
+  test('publishes no frame that is malformed, too large, without sid or valid topic', async () => {
     const { url, hub, gateway } = await servedPages()
     const heard: unknown[] = []
     await hub.stream('a').subscribe(({ data }) => heard.push(data)).ready
@@ -145,7 +145,7 @@ describe('a page that breaks the rules', () => {
 })
 
 describe('memory', { timeout: 120_000 }, () => {
-  test('is not taken by strangers that send the most of a message and stop', async () => {
+  test('is bounded for pending connections that send most of a message and stop', async () => {
     const gateway = await MeasuredGateway.start()
     const before = await gateway.settled()
     const clients = await Promise.all(
@@ -160,7 +160,7 @@ describe('memory', { timeout: 120_000 }, () => {
     expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
   })
 
-  test('is not taken by pages that publish, join and ask for barriers as fast as they can', async () => {
+  test('is bounded for pages that publish, join and send barriers as fast as they can', async () => {
     const gateway = await MeasuredGateway.start({ keys: KEYS })
     const before = await gateway.settled()
     const filling = 'x'.repeat(4000)

@@ -7,7 +7,7 @@ import { frameOf, prefixOf, secretOf, topicOf } from '../support/frames.ts'
 import { pagesByHand } from '../support/hand-pages.ts'
 import { serve } from '../support/scene.ts'
 
-test('the pages of an identity join as many streams as it may, and those again that they have left', async () => {
+test('the joins of the pages of an identity are limited; a leave frees one', async () => {
   const { welcomed, server } = await serve({ maxJoinsPerIdentity: 3 })
   const [one, two] = [await welcomed('ann'), await welcomed('ann', secretOf('another page'))]
   for (const name of ['a', 'b']) expect((await one.join(topicOf(name))).kind).toBe('joined')

@@ -63,7 +63,7 @@ describe('a WebSocket at the path of pages', () => {
     expect(await statusOf(server.port, headers)).toBe(status)
   })
 
-  test('is refused in the form of the API, and by the transport as something to try again', async () => {
+  test('is refused in the form of the API; the transport tries again', async () => {
     const { url, server } = await servedPages()
     const answer = await sendRaw(
       server.port,

@@ -14,28 +14,25 @@ async function listen(hub: Hub, name = 'positions') {
 test.each([
   ['alone', () => undefined],
   ['over a bus', () => memoryBus().transport()],
-])(
-  'pages and the service hear each other under one sid, each message once: a relay %s',
-  async (_, upstream) => {
-    const { hub, page, server } = await serve({ upstream: upstream() })
-    const hubs = [hub, await page('ann'), await page('bob')]
-    const heard = await Promise.all(hubs.map((one) => listen(one)))
-    const sids = hubs.map((one, from) => one.stream('positions').publish({ from }).sid)
-    for (const [at, messages] of heard.entries()) {
-      await eventually(() => messages.length).toBe(3)
-      const expected = sids.map((sid, from) => ({ data: { from }, sid, isLocal: from === at }))
-      expect([...messages].sort((a, b) => Number(a.sid > b.sid) - 0.5)).toEqual(
-        expected.sort((a, b) => Number(a.sid > b.sid) - 0.5),
-      )
-    }
-    await Promise.all(hubs.map((one) => one.flush()))
-    const ledgers = hubs.map((one) => one.ledger())
-    expect(ledgers.map(({ confirmed, received, delivered }) => ({ confirmed, received, delivered }))).toEqual(
-      hubs.map(() => ({ confirmed: 1, received: 2, delivered: 2 })),
+])('pages and the service exchange messages, each once: a relay %s', async (_, upstream) => {
+  const { hub, page, server } = await serve({ upstream: upstream() })
+  const hubs = [hub, await page('ann'), await page('bob')]
+  const heard = await Promise.all(hubs.map((one) => listen(one)))
+  const sids = hubs.map((one, from) => one.stream('positions').publish({ from }).sid)
+  for (const [at, messages] of heard.entries()) {
+    await eventually(() => messages.length).toBe(3)
+    const expected = sids.map((sid, from) => ({ data: { from }, sid, isLocal: from === at }))
+    expect([...messages].sort((a, b) => Number(a.sid > b.sid) - 0.5)).toEqual(
+      expected.sort((a, b) => Number(a.sid > b.sid) - 0.5),
     )
-    expect(server.pages.counts).toEqual({ pages: 2, joins: 2, received: 2, sent: 4, dropped: 0, refused: 0 })
-  },
-)
+  }
+  await Promise.all(hubs.map((one) => one.flush()))
+  const ledgers = hubs.map((one) => one.ledger())
+  expect(ledgers.map(({ confirmed, received, delivered }) => ({ confirmed, received, delivered }))).toEqual(
+    hubs.map(() => ({ confirmed: 1, received: 2, delivered: 2 })),
+  )
+  expect(server.pages.counts).toEqual({ pages: 2, joins: 2, received: 2, sent: 4, dropped: 0, refused: 0 })
+})
 
 test('a stream that a page may remove ends for the others too', async () => {
   const { hub, page } = await serve()
@@ -47,7 +44,7 @@ test('a stream that a page may remove ends for the others too', async () => {
   await eventually(() => removed).toEqual([false])
 })
 
-test('a page hears nothing after it has left, and the topic is left upstream with the last page', async () => {
+test('a page receives nothing after its leave; the last leave is sent upstream', async () => {
   const bus = memoryBus()
   const { page, server } = await serve({ upstream: bus.transport() })
   const ann = await page('ann')

@@ -27,7 +27,7 @@ async function move(page: Hub, here: Scene, there: Scene): Promise<void> {
   await page.ready()
 }
 
-test('derives the prefixes of a page from the hub, its secret and the key, and from nothing else', async () => {
+test('derives the prefixes of a page from the hub, its secret and the key alone', async () => {
   const { welcomed, raw } = await serve()
   const prefixesFor = async (token: string, secret: string, hub = HUB) => {
     const page = await raw()

@@ -93,7 +93,7 @@ describe('the end of a page', () => {
     ])
   })
 
-  test('that nobody knew is logged as the end of any', async () => {
+  test('of an unknown page is logged as the end of any', async () => {
     const { lines, log } = noteLog()
     const { stranger, greet } = await pagesByHand({ log, authenticate: () => new Promise(() => {}) })
     const { page } = stranger()
@@ -201,7 +201,7 @@ describe('the end of a page', () => {
     expect(pages.counts.pages).toBe(0)
   })
 
-  test('of a session that is meant leaves strangers, and the others', async () => {
+  test('of one session leaves pending connections and other sessions', async () => {
     const { pages, enter, stranger } = await pagesByHand()
     const [ann, bob, unknown] = [await enter('ann'), await enter('bob'), stranger()]
     pages.endWhere(({ identity }) => identity === 'ann')
@@ -280,7 +280,7 @@ describe('a page that was silent', () => {
     expect([socket.ends, socket.reason]).toEqual([[4102, 'terminated'], 'the page was silent for 6 seconds'])
   })
 
-  test('is in doubt until it answers a ping from after the silence, also when it has answered all before', async () => {
+  test('is in doubt after a silence until it answers a ping sent after it', async () => {
     const { pages, enter } = await pagesByHand()
     const ann = await enter('ann')
     const pong = () => ann.page.receive(encodeText(KIND.pong))
@@ -347,7 +347,7 @@ describe('upstream', () => {
     expect([bob.socket.ends, bob.socket.reason]).toEqual([[4400], 'a message before the welcome'])
   })
 
-  test('that refuses something tells the pages that have sent on the topic, and trusted ones', async () => {
+  test('that refuses something reports to pages that sent on the topic, and trusted ones', async () => {
     const { upstream, enter } = await overScripted({
       session: (token) => ({ isTrusted: token === 'trusted' }),
     })
@@ -601,7 +601,7 @@ describe('a token', () => {
 })
 
 describe('rates', () => {
-  test('of requests have room for twice the joins, and more a second; trusted pages have none', async () => {
+  test('of requests hold twice the joins, and more a second; trusted pages have none', async () => {
     const { pages, enter } = await pagesByHand({
       maxJoinsPerPage: 10,
       session: (token) => ({ isTrusted: token === 'trusted' }),
@@ -743,7 +743,7 @@ describe('the flow to pages', () => {
 })
 
 describe('room', () => {
-  test('for what waits is used to the byte; without any for an answer the page is told why it has to go', async () => {
+  test('for what waits is used to the byte; an answer beyond it ends the page', async () => {
     const { relay, pages, enter } = await pagesByHand({ maxWaitingBytes: 16_384 })
     const ann = await enter('ann')
     join(ann, 1)
@@ -799,7 +799,7 @@ describe('room', () => {
 })
 
 describe('the streams of a page', () => {
-  test('are remembered while they are the latest sixteen, and forgotten once they are idle beyond', async () => {
+  test('are kept while among the latest sixteen, and dropped once idle beyond', async () => {
     const { upstream, enter } = await overScripted()
     const ann = await enter('ann')
     for (let n = 1; n <= 20; n++) send(ann, frameOf(ANNS, n), topicOf(`s${n}`))

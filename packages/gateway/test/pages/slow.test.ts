@@ -14,7 +14,7 @@ const ANNS = prefixOf('ann')
 afterEach(() => void vi.useRealTimers())
 
 describe('a page that does not read', () => {
-  test('has at most a bounded number of bytes waiting; frames beyond are dropped and counted', async () => {
+  test('has a bounded number of bytes waiting; frames beyond are dropped and counted', async () => {
     const { relay: made, pages, enter } = await pagesByHand()
     const { socket, page } = await enter('ann')
     const reader = await enter('bob')
@@ -45,7 +45,7 @@ describe('a page that does not read', () => {
     expect(pages.counts.pages).toBe(0)
   })
 
-  test('and is ended as it is told of a join, takes the topic from nobody else', async () => {
+  test('that is ended by the answer to a join takes the topic from no other page', async () => {
     const upstream = new ScriptedTransport()
     upstream.answers.join = 'hang'
     const received: string[] = []
@@ -82,7 +82,7 @@ describe('a page that does not read', () => {
 })
 
 describe('time', () => {
-  test('ends a stranger that says nothing, or is held, after ten seconds', async () => {
+  test('ends a pending connection that is silent, or held, after ten seconds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const made = relay()
     const pages = servePages({ authenticate: async () => openSession(made, 'ann') })

@@ -31,7 +31,7 @@ const FIRST: [what: string, send: (page: RawPage) => void][] = [
   ['a hello that is too large', (page) => page.hello({ ...HELLO, token: 'x'.repeat(13_000) })],
 ]
 
-describe('a stranger', () => {
+describe('a pending connection', () => {
   test.each(FIRST)('is refused for good after %s', async (_, send) => {
     const { raw, server } = await serve()
     const page = await raw()
@@ -80,7 +80,7 @@ describe('a stranger', () => {
     ])
   })
 
-  test('gives way when there are too many, the oldest first, and is told to come back', async () => {
+  test('is evicted when there are too many, oldest first, with a code to come back', async () => {
     const { raw, welcomed, server } = await serve({ maxPending: 2 })
     await welcomed('known') // does not count
     const [oldest, second, third] = [await raw(), await raw(), await raw()]

@@ -79,7 +79,7 @@ describe('a page', () => {
     await eventually(() => heard).toEqual([{ n: 1 }])
   })
 
-  test('uses streams that nobody has created over REST, which REST does not know', async () => {
+  test('uses streams that were not created over REST, which REST does not know', async () => {
     const { url } = await servedPages()
     const [one, other] = [await readyPage(url, { token }), await readyPage(url, { token })]
     const heard: unknown[] = []

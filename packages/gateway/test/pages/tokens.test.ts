@@ -135,11 +135,11 @@ describe('a token', () => {
     expect(errors.join()).not.toContain('hunter2')
   })
 
-  test('of somebody else does not take over a connection', async () => {
+  test('of another identity does not take over a connection', async () => {
     const { welcomed } = await serve()
     const page = await welcomed('ann')
     page.text('token', 'bob')
-    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of somebody else' })
+    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of another identity' })
   })
 
   test('with fewer grants ends the joins that it does not allow', async () => {
@@ -189,7 +189,7 @@ describe('a token', () => {
     const page = await welcomed('ann')
     expect(attached).toBe(1)
     page.text('token', 'other')
-    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of somebody else' })
+    expect(await page.closed).toEqual({ code: 4103, reason: 'the new token is of another identity' })
     expect(attached).toBe(0)
   })
 

@@ -94,34 +94,31 @@ describe('pages at two gateways on one NATS server', () => {
   test.each([
     ['that name their user', () => browserToken({ sub: 'alice' })],
     ['that name nobody', () => browserToken()],
-  ])(
-    'stay the publishers that they were when they move from one to the other, with tokens %s',
-    async (_what, token) => {
-      const { url, moveOn } = await balancer([await startGateway(), await startGateway()])
-      const service = await openLive({ transport: broker.url, name: 'fleet' })
-      const heard: unknown[] = []
-      await service.stream('moving').subscribe(({ data }) => heard.push(data)).ready
-      const page = await readyPage(url, { token, name: 'fleet' })
-      const errors: unknown[] = []
-      page.on('error', ({ code }) => errors.push(code))
-      // So that either gateway hears the page’s sids from the other one.
-      const listeners = [await readyPage(url, { token: () => browserToken(), name: 'fleet' })]
-      await page.stream('moving').subscribe(() => {}).ready
-      for (const listener of listeners) await listener.stream('moving').subscribe(() => {}).ready
-      for (let n = 1; n <= 4; n++) {
-        await eventually(() => page.status).toBe('up')
-        page.stream('moving').publish({ n })
-        await eventually(() => heard.length).toBe(n)
-        await page.flush()
-        const isDown = new Promise((resolve) => page.once('status', resolve))
-        moveOn()
-        await isDown
-      }
-      expect(heard).toEqual([1, 2, 3, 4].map((n) => ({ n })))
-      expect(errors.filter((code) => code !== 'TRANSPORT_UNAVAILABLE')).toEqual([])
-      expect(page.ledger()).toMatchObject({ accepted: 4, confirmed: 4 })
-    },
-  )
+  ])('stay the same publishers when they move to the other, with tokens %s', async (_what, token) => {
+    const { url, moveOn } = await balancer([await startGateway(), await startGateway()])
+    const service = await openLive({ transport: broker.url, name: 'fleet' })
+    const heard: unknown[] = []
+    await service.stream('moving').subscribe(({ data }) => heard.push(data)).ready
+    const page = await readyPage(url, { token, name: 'fleet' })
+    const errors: unknown[] = []
+    page.on('error', ({ code }) => errors.push(code))
+    // So that either gateway hears the page’s sids from the other one.
+    const listeners = [await readyPage(url, { token: () => browserToken(), name: 'fleet' })]
+    await page.stream('moving').subscribe(() => {}).ready
+    for (const listener of listeners) await listener.stream('moving').subscribe(() => {}).ready
+    for (let n = 1; n <= 4; n++) {
+      await eventually(() => page.status).toBe('up')
+      page.stream('moving').publish({ n })
+      await eventually(() => heard.length).toBe(n)
+      await page.flush()
+      const isDown = new Promise((resolve) => page.once('status', resolve))
+      moveOn()
+      await isDown
+    }
+    expect(heard).toEqual([1, 2, 3, 4].map((n) => ({ n })))
+    expect(errors.filter((code) => code !== 'TRANSPORT_UNAVAILABLE')).toEqual([])
+    expect(page.ledger()).toMatchObject({ accepted: 4, confirmed: 4 })
+  })
 })
 
 test('the command lets no pages in when it is told not to', async () => {

@@ -25,7 +25,7 @@ async function scrape(url: string): Promise<Record<string, number>> {
   )
 }
 
-test('metrics have the ledgers of the hubs and the counts of the gateway, and no names of streams', async () => {
+test('metrics have the ledgers of hubs and the counts of the gateway, no stream names', async () => {
   const { url, gateway } = await served()
   const metrics = await metricsOf(gateway)
   const api = new ApiClient(url)
@@ -85,7 +85,7 @@ test('the server of metrics has that path only, for reading only, and is closed 
   await expect(fetch(url)).rejects.toBeInstanceOf(Error)
 })
 
-test('idle connections lock nobody out: the oldest ones are ended, and an answer ends its own', async () => {
+test('idle connections lock no client out: the oldest are ended', async () => {
   const { gateway } = await served()
   const { url, port } = await metricsOf(gateway)
   const closed: number[] = []
@@ -124,7 +124,7 @@ test('a package that is missing is named', async () => {
   })
 })
 
-test('the command serves metrics on a port of its own, told by an option or by the file', async () => {
+test('the command serves metrics on a port of their own, by an option or the file', async () => {
   const config = fileWith('config.json', JSON.stringify({ port: 0, metricsPort: 0, open: true }))
   const ways = [
     new GatewayProcess(['--port', '0', '--metrics-port', '0', '--service', SERVICE], {
@@ -142,7 +142,7 @@ test('the command serves metrics on a port of its own, told by an option or by t
   }
 })
 
-test('the command serves no metrics unless it is told to, and ends when their port is taken', async () => {
+test('the command serves metrics only by option, and ends when their port is taken', async () => {
   const silent = new GatewayProcess(['--port', '0', '--open'])
   await silent.url()
   expect(silent.lines.map(({ msg }) => msg)).not.toContain('serving metrics')

@@ -112,7 +112,7 @@ async function ask(url: string, ca: string, { method = 'GET', headers = BASIC, b
 const portOf = ({ server }: Upstream) => Number(new URL(server.url).port)
 
 test.each([HAPROXY, NGINX])(
-  'the file for $name in the manual serves requests, listeners and pages, without one of two gateways too',
+  'the file for $name serves requests, listeners and pages, also of one gateway',
   async (proxy) => {
     const authority = new Authority()
     onTestFinished(() => authority.close())

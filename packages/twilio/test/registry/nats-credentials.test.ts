@@ -16,7 +16,7 @@ async function open(options: NatsRegistryOptions) {
 test.each([
   ['told', (token: string) => token],
   ['promised', async (token: string) => token],
-])('a registry comes back with the next token, which is %s, however often it is refused', async (_, give) => {
+])('a registry reconnects with the next token, %s, however often it is refused', async (_, give) => {
   const broker = await ending(startNats({ jetstream: true, config: permitting('first') }))
   let [token, asked] = ['first', 0]
   const registry = await open({
@@ -80,7 +80,7 @@ test('functions of a registry run outside of any request', async () => {
   expect(stores).toEqual([undefined, undefined])
 })
 
-test('a registry is not opened where a function gives no text, and the error names the option', async () => {
+test('a registry is not opened where a function gives no text; the error names it', async () => {
   const opening = (password: () => unknown) =>
     openNatsRegistry({ servers: '127.0.0.1:1', user: 'ann', password: password as () => string })
   await expect(opening(() => Promise.reject(new Error('the vault is shut')))).rejects.toMatchObject({

@@ -99,7 +99,7 @@ test('every answer says that it is not to be kept or guessed at', async () => {
   }
 })
 
-test('the registry is asked only for somebody who may know', async () => {
+test('the registry is asked only for a caller with the grant', async () => {
   const registry = memoryRegistry()
   const find = vi.spyOn(registry, 'find')
   const key = {

@@ -249,7 +249,7 @@ describe('a client that is hostile in requests', () => {
     expect([...hub.streams()]).toEqual([])
   })
 
-  test('is closed when it sends a message in many fragments, or a header of more than 16 KiB', async () => {
+  test('is closed at a message in many fragments, or a header of more than 16 KiB', async () => {
     const { url } = await start()
     const fragmented = await (await new RawSdk(url).open()).init()
     for (let part = 0; part < 33; part++) fragmented.socket.send('x', { fin: false })
@@ -263,7 +263,7 @@ describe('a client that is hostile in requests', () => {
     expect(long.frames.at(-1)?.header).toMatchObject({ method: 'close', status: { code: 406 } })
   })
 
-  test('is answered 429 beyond four mebibytes of requests at once, and has room again afterwards', async () => {
+  test('is answered 429 beyond four mebibytes of requests at once, and not afterwards', async () => {
     const slow = new SlowRegistry()
     const { witness } = await start({ registry: slow.registry })
     slow.hold()
@@ -431,7 +431,7 @@ describe('a client that never reads', () => {
     expect(new Set(numbers).size).toBe(sent)
   })
 
-  test('is ended when answers have no room, and nobody else is', async () => {
+  test('alone is ended when its answers are over the limit', async () => {
     const served = await startWithFlood()
     const { url, witness, gateway } = served
     const hostile = await (await new RawSdk(url).open()).init()

@@ -48,7 +48,7 @@ describe('connections of client SDKs', () => {
     expect(second.gateway.counts).toMatchObject({ connections: 1, subscriptions: 2 })
   })
 
-  test('hear that their streams are gone when a gateway comes back without them, and create them anew', async () => {
+  test('learn that a gateway came back without their streams, and create them anew', async () => {
     const start = restartable()
     const first = await start()
     const client = await connected(first.server.url)

@@ -91,7 +91,7 @@ describe('a connection', () => {
     expect(socket.frames.map(({ header }) => header.method)).toEqual(['reply', 'client_update'])
   })
 
-  test('is refused the token of somebody else with the texts that the SDK knows', async () => {
+  test('is refused the token of another identity with the texts that the SDK knows', async () => {
     const { accept } = start()
     const socket = await initialized(accept(), 10 * MINUTE_MS)
     const update = await socket.ask({ method: 'update', token: await shortToken('bob', MINUTE_MS) })
@@ -183,7 +183,7 @@ describe('a connection', () => {
     expect(gateway.counts.connections).toBe(1)
   })
 
-  test('is cut five seconds after it was closed by the gateway, when its client does not close it', async () => {
+  test('is cut five seconds after its close by the gateway when its client is silent', async () => {
     const { server, gateway } = await servedSync()
     const socket = connect(server.port, '127.0.0.1')
     onTestFinished(() => void socket.destroy())

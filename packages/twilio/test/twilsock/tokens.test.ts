@@ -60,7 +60,7 @@ describe('a client SDK', () => {
     await state(client, 'connected')
   })
 
-  test('is told at once that a short token is about to expire, and renews it without an interruption', async () => {
+  test('is warned at once of a short token, and renews it without an interruption', async () => {
     const { url, gateway, hub } = await servedSync()
     const token = await shortToken('alice', 100_000)
     const client = syncClient(url, token)
@@ -77,7 +77,7 @@ describe('a client SDK', () => {
     expect(gateway.counts).toMatchObject({ connections: 1, subscriptions: 1 })
   })
 
-  test('loses its connection when its token ends, and comes back when it renews it in the handler', async () => {
+  test('loses its connection when its token ends, and reconnects with a renewed one', async () => {
     const { url, hub } = await servedSync()
     const client = await connected(url)
     const stream = await opened(client, 'a')
@@ -93,7 +93,7 @@ describe('a client SDK', () => {
     expect(await ears.count(1)).toHaveLength(1)
   })
 
-  test('cannot become somebody else, or use a bad token', async () => {
+  test('cannot take another identity, or use a bad token', async () => {
     const { url } = await servedSync()
     for (const token of [tokenOf('bob'), await bad()]) {
       const client = await connected(url)
@@ -104,7 +104,7 @@ describe('a client SDK', () => {
     }
   })
 
-  test('loses its connection when the key behind its token is replaced, and comes back with another', async () => {
+  test('loses its connection when its key is replaced, and reconnects with another', async () => {
     const { url, gateway } = await servedSync()
     const [client, other] = [await connected(url), await connected(url, 'bob')]
     await opened(client, 'a')

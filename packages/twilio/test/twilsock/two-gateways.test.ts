@@ -53,7 +53,7 @@ describe('client SDKs at two gateways on one NATS server', { timeout: 120_000 },
     expect(removals).toHaveLength(2)
   })
 
-  test('are told that they are subscribed only once messages of the other gateway come too', async () => {
+  test('are subscribed only once messages of the other gateway come too', async () => {
     const { urls, api } = await two()
     const sdk = await (await new RawSdk(urls[0]).open()).init()
     for (let n = 0; n < 30; n++) {

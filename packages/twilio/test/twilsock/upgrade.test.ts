@@ -116,7 +116,7 @@ describe('a server with a gateway', () => {
     expect(await client.stream('a')).toMatchObject({ uniqueName: 'a' })
   })
 
-  test('serves no client SDKs when they are not wanted, or nobody has keys', async () => {
+  test('serves no client SDKs when they are not wanted, or without keys', async () => {
     for (const options of [{ twilsock: false }, { open: true }] as const) {
       const { server, gateway } = await served(options)
       expect(gateway.twilsockPath).toBeUndefined()

@@ -50,7 +50,7 @@ function authority(): Authority {
   return made
 }
 
-test('a WebSocket with headers and certificates of its own has those of now at each dial', async () => {
+test('a WebSocket reads its headers and certificates at each dial', async () => {
   const [trusted, other] = [authority(), authority()]
   let accepted = 'Bearer 0'
   const { url, hangUp } = await serveBehindProxy(
@@ -80,7 +80,7 @@ test('a WebSocket with headers and certificates of its own has those of now at e
   await hub.ready()
 })
 
-test('pages are let in again when the password of the broker behind the relay has changed', async () => {
+test("pages reconnect after the password of the relay's broker has changed", async () => {
   const broker = await ending(startMosquitto({ users: { fleet: 'old' } }))
   let password = 'old'
   const upstream = mqtt({ url: broker.url, username: 'fleet', password: async () => password })

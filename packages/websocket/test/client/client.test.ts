@@ -95,7 +95,7 @@ test('sends hello with its token, in a message and not in the URL', async () => 
   await transport.close(AbortSignal.abort())
 })
 
-test('shows one secret until it is closed on purpose, and has the prefixes that the server gives', async () => {
+test('sends one secret until it is closed, and has the prefixes of the server', async () => {
   const { url, received, server } = await serveByHand((socket) => socket.send(WELCOME))
   const transport = websocket({ url, WebSocket })
   expect(transport.capabilities.prefixes).toBeUndefined()
@@ -143,7 +143,7 @@ test('sends nothing while more than it may hold waits in the socket', async () =
   await transport.close(AbortSignal.abort())
 })
 
-test('tells of a server that is away, and takes the next URL at the next attempt', async () => {
+test('reports a server that is away, and takes the next URL at the next attempt', async () => {
   const { server } = await serve()
   const closed = createServer()
   closed.listen(0, '127.0.0.1')

@@ -55,7 +55,7 @@ test('delivers nothing of a frozen link late, and counts what was published on i
   expect(heard.length + dropped.stale).toBeLessThanOrEqual(12)
 })
 
-test('a page that stood still gives its connection up before it hears what waited meanwhile', async () => {
+test('a page that was frozen drops its connection before it reads what waited', async () => {
   const { ann, bob, errors, server } = await pair()
   const heard: unknown[] = []
   const stream = ann.stream('positions', { maxAgeMs: false })

@@ -359,7 +359,7 @@ describe('while it is open', () => {
     expect(socket.sent.at(-1)).toMatchObject({ kind: KIND.leave, topic: TOPIC })
   })
 
-  test('answers to what nobody asked are ignored', async () => {
+  test('answers without a question are ignored', async () => {
     const { socket, told } = await opened()
     for (const kind of [KIND.joined, KIND.refused, KIND.barrier]) socket.hears(encodeNumbered(kind, 99, 'x'))
     expect(socket.closes).toEqual([])

@@ -53,7 +53,7 @@ test('tells its pages to come back when it is closed, and opens again', async ()
   await made.close(AbortSignal.abort())
 })
 
-test('a server that closes tells its pages to come back, and lets nobody in any more', async () => {
+test('a server that closes has its pages reconnect, and refuses new ones', async () => {
   const { raw, server, welcomed } = await serve()
   const [page, stranger] = [await welcomed('ann'), await raw()]
   server.pages.close()
@@ -62,7 +62,7 @@ test('a server that closes tells its pages to come back, and lets nobody in any 
   }
 })
 
-test('a join that costs upstream its connection is blamed, also when pages ask for it again', async () => {
+test('a join that costs upstream its connection is blamed, also when repeated', async () => {
   const upstream = new ScriptedTransport()
   const { hub, welcomed } = await serve({ upstream })
   upstream.answers.join = 'hang'
@@ -119,7 +119,7 @@ test('is named after its upstream', () => {
   expect(relay(new ScriptedTransport()).name).toBe('relay over scripted')
 })
 
-test('asks upstream for no refused topic while nobody wants it, and again when somebody does', async () => {
+test('retries a refused topic upstream only while a page wants it', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   onTestFinished(() => void vi.useRealTimers())
   const upstream = new ScriptedTransport()
@@ -152,7 +152,7 @@ test('asks upstream for no refused topic while nobody wants it, and again when s
   await carried.close(AbortSignal.abort())
 })
 
-test('asks for a topic again that cost upstream its connection, also when somebody asks for it meanwhile', async () => {
+test('retries a topic that cost upstream its connection, also if joined meanwhile', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   onTestFinished(() => void vi.useRealTimers())
   const upstream = new ScriptedTransport()

@@ -138,7 +138,7 @@ describe('a relay that is not open', () => {
     expect(made.send(TOPIC, 'x')).toBe('offline')
   })
 
-  test('takes the end of upstream for the end of its opening, and tells nobody', async () => {
+  test('fails to open when upstream ends, and reports nothing', async () => {
     const { upstream, made, pages, host } = overScripted()
     upstream.answers.open = 'hang'
     const opening = made.open(host, NEVER)
@@ -181,7 +181,7 @@ describe('what upstream tells', () => {
     ])
   })
 
-  test('of a frame that it did not take is told to the page, and nobody hears that frame', async () => {
+  test('of a frame that it did not take is reported to the page alone', async () => {
     const { upstream, made, pages, port, host } = await opened()
     port.join(TOPIC)
     await made.join(TOPIC, NEVER)
@@ -191,7 +191,7 @@ describe('what upstream tells', () => {
     for (const call of [pages.receive, host.receive]) expect(call).not.toHaveBeenCalled()
   })
 
-  test('of a topic that nobody has is not told', async () => {
+  test('of a topic without pages is not reported', async () => {
     const { upstream, pages, host } = await opened()
     upstream.host.left(TOPIC, new Error('kicked'))
     upstream.host.receive(TOPIC, frameOf(FOREIGN))
@@ -259,7 +259,7 @@ describe('echoes', () => {
     return scene
   }
 
-  test("of the hub's frames go to the hub alone, of pages' to nobody, and of others to all", async () => {
+  test("of the hub's frames go to the hub alone, of pages' nowhere, of others to all", async () => {
     const { upstream, made, pages, port, host } = await echoing()
     port.hold([PAGES], () => {})
     made.send(TOPIC, frameOf(OWN))
@@ -276,7 +276,7 @@ describe('echoes', () => {
     expect(host.receive.mock.calls.map(([, frame]) => textOf(frame))).toEqual([own, foreign, byHand])
   })
 
-  test('of a page that has gone are frames of others again, but not while another connection has its prefixes', async () => {
+  test('of a page that has gone count as others once no connection has its prefixes', async () => {
     const { upstream, pages, port } = await echoing()
     const [first, second] = [vi.fn(), vi.fn()]
     port.hold([PAGES, FOREIGN], first)
@@ -294,7 +294,7 @@ describe('echoes', () => {
 })
 
 describe('joins of the hub', () => {
-  test('are given up with their signal, left, or ended with the connection; no listener stays', async () => {
+  test('are given up by signal, leave or end of the connection; no listener stays', async () => {
     const { upstream, made } = await opened()
     upstream.answers.join = 'hang'
     const giveUp = new AbortController()
@@ -343,7 +343,7 @@ describe('joins of the hub', () => {
 })
 
 describe('joins of pages', () => {
-  test('are asked for at most once in a second after a refusal, then in two, and at once after a success', async () => {
+  test('are retried a second after a refusal, then two, and at once after a success', async () => {
     const { upstream, pages, port } = await opened()
     upstream.answers.join = new Error('no permission')
     const ask = async () => {
@@ -375,7 +375,7 @@ describe('joins of pages', () => {
     expect(again).toEqual([true, false, true])
   })
 
-  test('that are left while others wait go on for these; a group that leaves as another is told hears nothing', async () => {
+  test('that are left go on for others that wait, without the group that left', async () => {
     const { upstream, made, pages, port } = await opened()
     upstream.answers.join = 'hang'
     const [second, third] = [guest(), guest()]
@@ -393,7 +393,7 @@ describe('joins of pages', () => {
     expect([pages, second, third].map(({ receive }) => receive.mock.calls.length)).toEqual([0, 1, 0])
   })
 
-  test('that were refused are not asked for while nobody wants them', async () => {
+  test('that were refused are not retried while no page wants them', async () => {
     const { upstream, port, pages } = await opened()
     upstream.answers.join = new Error('no permission')
     port.join(TOPIC)
@@ -404,7 +404,7 @@ describe('joins of pages', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('of an outage are made again, and left after a minute when their pages have not come back', async () => {
+  test('of an outage are made again, and left after a minute without their pages', async () => {
     const { upstream, made, pages, port } = await opened()
     for (const topic of [TOPIC, OTHER]) port.join(topic)
     await tick()
@@ -532,7 +532,7 @@ describe('barriers', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('that upstream leaves unanswered twice in a row end the connection, those that overlap once', async () => {
+  test('that upstream leaves unanswered twice in a row end the connection', async () => {
     const { upstream, port, host, pages } = await opened()
     upstream.answers.flush = 'hang'
     const pass = async () => {

@@ -22,7 +22,7 @@ async function listen(hub: Hub, name = 'positions'): Promise<number[]> {
 }
 
 describe('a broker upstream that is killed and restarted', () => {
-  test('takes the pages down with it, loses what is published meanwhile as offline, and nothing else', async () => {
+  test('disconnects the pages, and loses messages published meanwhile as offline only', async () => {
     const broker = await ending(startNats())
     const upstream = nats({ servers: new URL(broker.url).host })
     const { hub, page } = await serve({ upstream })
@@ -117,7 +117,7 @@ describe('a broker upstream that is killed and restarted', () => {
   })
 })
 
-test('a page is told what upstream claims now, not what it claimed when the first page came', async () => {
+test('a page gets the capabilities that upstream has now, not those of the first page', async () => {
   const upstream = new ScriptedTransport()
   const { welcomed } = await serve({ upstream })
   const first = await welcomed('ann')
@@ -162,7 +162,7 @@ describe('joins upstream', () => {
     expect((await answer).kind).toBe('joined')
   })
 
-  test('that upstream refuses are not asked for again by each page, but after a while by the relay', async () => {
+  test('that upstream refuses are retried by the relay, not for each page', async () => {
     const upstream = new ScriptedTransport()
     upstream.answers.join = new Error('no permission')
     const { hub, welcomed } = await serve({ upstream })
@@ -210,7 +210,7 @@ describe('joins upstream', () => {
 })
 
 describe('barriers of pages', () => {
-  test('are answered after a flush upstream that began behind their frames, at most three at a time', async () => {
+  test('are answered after a flush upstream behind their frames, at most three at once', async () => {
     const upstream = new ScriptedTransport()
     upstream.answers.flush = 'hang'
     const { welcomed } = await serve({ upstream })
@@ -269,7 +269,7 @@ describe('an upstream that echoes', () => {
         return mqtt({ url: broker.url, protocol: 4 })
       },
     ],
-  ])('gives nothing to a page twice, and nobody its own: %s', async (_, makeUpstream) => {
+  ])('delivers nothing to a page twice, and no page its own: %s', async (_, makeUpstream) => {
     const { hub, page, welcomed } = await serve({ upstream: await makeUpstream() })
     await hub.ready()
     expect(hub.status).toBe('up')

@@ -38,7 +38,7 @@ async function relayByHand(upstream?: Transport, host = new Recorder()) {
 }
 
 describe('the hub of a relay', () => {
-  test('hears the pages of a relay that has nothing upstream, joined or not, and not itself', async () => {
+  test('receives frames of pages without upstream, joined or not, and not its own', async () => {
     const { hub, page } = await serve()
     const [ann, bob] = [await page('ann'), await page('bob')]
     const received: number[] = []
@@ -170,7 +170,7 @@ describe('the hub of a relay', () => {
 })
 
 describe('a relay by hand', () => {
-  test('hands over what pages send while it watches that hub, and neither before nor afterwards', async () => {
+  test('hands over frames of pages during the watch only', async () => {
     const { made, host, send } = await relayByHand()
     const watching = new AbortController()
     send(POSITIONS, 'before')
@@ -190,7 +190,7 @@ describe('a relay by hand', () => {
     await made.close(AbortSignal.abort())
   })
 
-  test('hands over nothing while upstream has not confirmed, or when the signal aborts before', async () => {
+  test('hands over nothing before upstream confirms, or when the signal aborts', async () => {
     const upstream = new ScriptedTransport()
     upstream.answers.watch = 'hang'
     const { made, host, send } = await relayByHand(upstream)
