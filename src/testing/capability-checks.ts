@@ -84,7 +84,7 @@ async function limitsAsClaimed(scene: Scene): Promise<void> {
   const largest = patterned(isTried ? maxFrameBytes : LARGE_BYTES)
   a.send(topic, largest)
   await b.receives(topic, 1)
-  isSameBytes(`a frame of ${largest.length} bytes arrives whole`, b.host.frames(topic)[0], largest)
+  isSameBytes(`a frame of ${largest.length} bytes arrives whole`, b.host.bytes(topic)[0], largest)
   if (isTried) await survivesLarger(scene, a, b)
 }
 
@@ -103,17 +103,17 @@ async function survivesLarger(scene: Scene, a: Peer, b: Peer): Promise<void> {
     hosts.push(b.host)
   }
   await scene.settle(a, b)
-  const isDelivered = hosts.some((host) => host.frames(larger).length > 0)
+  const isDelivered = hosts.some((host) => host.bytes(larger).length > 0)
   const advice = 'say Infinity where the backend enforces no frame size'
   assert.ok(!isDelivered, `a frame over maxFrameBytes is not delivered; ${advice}`)
 }
 
 async function isReceived(a: Peer, b: Peer, topic: Topic): Promise<boolean> {
-  const received = b.host.frames(topic).length
+  const received = b.host.bytes(topic).length
   if (a.transport.send(topic, 'still there') === 'offline') return false
   const patience = new Promise((resolve) => setTimeout(resolve, 100))
-  await Promise.race([patience, b.host.until(() => b.host.frames(topic).length > received)])
-  return b.host.frames(topic).length > received
+  await Promise.race([patience, b.host.until(() => b.host.bytes(topic).length > received)])
+  return b.host.bytes(topic).length > received
 }
 
 async function reopenIfDown(peer: Peer, ...topics: Topic[]): Promise<void> {

@@ -63,7 +63,7 @@ async function keepsBytes(scene: Scene): Promise<void> {
   await b.receives(topic, hostileFrames.length)
   await scene.settle(a, b)
   const expected = hostileFrames.map((frame) => (typeof frame === 'string' ? encoder.encode(frame) : frame))
-  const found = b.host.frames(topic)
+  const found = b.host.bytes(topic)
   assert.strictEqual(found.length, expected.length, 'each frame once')
   const ordered = byBytes(found)
   for (const [nth, frame] of byBytes(expected).entries()) {
@@ -86,8 +86,8 @@ async function sharesNoBytes(scene: Scene): Promise<void> {
   await a.flush()
   isSameBytes("the sender's memory is unchanged", memory, before)
   for (const { host } of [b, c]) {
-    isSameBytes('exactly the bytes of the view arrive', host.frames(topic)[0], expected)
-    assert.strictEqual(host.frames(topic).length, 1, 'the frame comes once')
+    isSameBytes('exactly the bytes of the view arrive', host.bytes(topic)[0], expected)
+    assert.strictEqual(host.bytes(topic).length, 1, 'the frame comes once')
   }
 }
 

@@ -51,10 +51,10 @@ async function receivesNothingLater(scene: Scene): Promise<void> {
   await b.receives(topic, 1)
   a.send(topic, ...numbered(BURST))
   b.transport.leave(topic)
-  const received = b.host.frames(topic).length
+  const received = b.host.bytes(topic).length
   a.send(topic, ...numbered(BURST))
   await scene.settle(a, b)
-  assert.strictEqual(b.host.frames(topic).length, received, 'no frame comes after leave returned')
+  assert.strictEqual(b.host.bytes(topic).length, received, 'no frame comes after leave returned')
 }
 
 async function leavesInsideReceive(scene: Scene): Promise<void> {
@@ -62,12 +62,12 @@ async function leavesInsideReceive(scene: Scene): Promise<void> {
   const a = await scene.open()
   const b = await scene.listen(topic)
   b.host.onReceive = () => {
-    if (b.host.frames(topic).length === 10) b.transport.leave(topic)
+    if (b.host.bytes(topic).length === 10) b.transport.leave(topic)
   }
   a.send(topic, ...numbered(BURST))
   await b.receives(topic, 10)
   await scene.settle(a, b)
-  assert.strictEqual(b.host.frames(topic).length, 10, 'leaving at the tenth frame makes it the last')
+  assert.strictEqual(b.host.bytes(topic).length, 10, 'leaving at the tenth frame makes it the last')
 }
 
 async function rejoins(scene: Scene): Promise<void> {

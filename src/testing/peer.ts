@@ -1,13 +1,13 @@
 import assert from 'node:assert'
 import type { Topic, Transport } from 'rivulet'
-import { Recorder } from './recorder.ts'
+import { RecordingHost } from './recording-host.ts'
 import { within } from './within.ts'
 
 /** A transport under test with the host of its last `open`. Every wait is bounded. */
 export class Peer {
   readonly transport: Transport
   readonly waitMs: number
-  host: Recorder
+  host: RecordingHost
   readonly #hub: string
 
   /** `hub` is the name of the hub that the transport gets. */
@@ -15,12 +15,12 @@ export class Peer {
     this.transport = transport
     this.waitMs = waitMs
     this.#hub = hub
-    this.host = new Recorder(hub)
+    this.host = new RecordingHost({ hub })
   }
 
   /** Opens with a fresh host. */
   async open(signal: AbortSignal = endless()): Promise<void> {
-    this.host = new Recorder(this.#hub)
+    this.host = new RecordingHost({ hub: this.#hub })
     await this.#bounded('open to settle', this.transport.open(this.host, signal))
   }
 
@@ -55,9 +55,9 @@ export class Peer {
     const overdue = `${count} frames on ${topic}`
     await this.#bounded(
       overdue,
-      host.until(() => host.frames(topic).length >= count),
+      host.until(() => host.bytes(topic).length >= count),
     ).catch((cause) => {
-      throw new Error(`${cause.message} It got ${host.frames(topic).length}.`, { cause })
+      throw new Error(`${cause.message} It got ${host.bytes(topic).length}.`, { cause })
     })
   }
 

@@ -30,10 +30,10 @@ async function watchesAsClaimed(scene: Scene): Promise<void> {
   for (const topic of topics) a.send(topic, 'sent')
   await receives(b, ...topics.map((topic) => `${topic} sent`))
   await scene.settle(a, b)
-  const others = b.host.watchedTexts.filter((text) => !text.includes('fence') && !text.endsWith(' sent'))
+  const others = watchedTexts(b).filter((text) => !text.includes('fence') && !text.endsWith(' sent'))
   assert.deepStrictEqual(others, [], 'only frames of the watched hub are received')
   assert.ok(
-    topics.every((topic) => b.host.frames(topic).length === 0),
+    topics.every((topic) => b.host.bytes(topic).length === 0),
     'what is not joined is not received',
   )
 }
@@ -71,12 +71,12 @@ async function watchesUntilAborted(scene: Scene): Promise<void> {
   a.send(topic, 'first')
   await receives(b, `${topic} first`)
   first.abort()
-  const { length } = b.host.watchedTexts
+  const { length } = b.host.watchedFrames
   a.send(topic, 'unwatched')
   await b.receives(topic, 2)
   await scene.settle(a, b)
   assert.strictEqual(
-    b.host.watchedTexts.length,
+    b.host.watchedFrames.length,
     length,
     'nothing is handed over after the signal has aborted',
   )
@@ -102,7 +102,7 @@ async function endsYoungWatch(scene: Scene): Promise<void> {
     await b.receives(topic, microtasks + 1)
   }
   await scene.settle(a, b)
-  assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is handed over after the signal has aborted')
+  assert.deepStrictEqual(b.host.watchedFrames, [], 'nothing is handed over after the signal has aborted')
 }
 
 async function refusesWatch(scene: Scene): Promise<void> {
@@ -114,15 +114,20 @@ async function refusesWatch(scene: Scene): Promise<void> {
   a.send(topic, 'not watched')
   await b.receives(topic, 1)
   await scene.settle(a, b)
-  assert.deepStrictEqual(b.host.watchedTexts, [], 'nothing is watched')
+  assert.deepStrictEqual(b.host.watchedFrames, [], 'nothing is watched')
 }
 
 /** Waits until these texts have arrived, and fails when one arrived twice. */
 async function receives(peer: Peer, ...texts: string[]): Promise<void> {
   await peer.until(`${texts.length} watched frames`, () =>
-    texts.every((text) => peer.host.watchedTexts.includes(text)),
+    texts.every((text) => watchedTexts(peer).includes(text)),
   )
   for (const text of texts) {
-    assert.strictEqual(peer.host.watchedTexts.filter((each) => each === text).length, 1, `${text} comes once`)
+    assert.strictEqual(watchedTexts(peer).filter((each) => each === text).length, 1, `${text} comes once`)
   }
+}
+
+/** The frames of the watched hub, each as its topic, a space, and the frame as text. */
+function watchedTexts({ host }: Peer): string[] {
+  return host.watchedFrames.map(({ topic, text }) => `${topic} ${text}`)
 }

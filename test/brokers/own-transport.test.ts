@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { lines } from '../../examples/own-transport/lines.ts'
 import { startLineServer } from '../../examples/own-transport/server.ts'
 import { invalidOptionsOf, SECRET } from '../support/adapters/invalid-options.ts'
-import { Recorder, rejection, within } from '../support/adapters/recorder.ts'
+import { rejection, shortHost, within } from '../support/adapters/waits.ts'
 import { freePort } from '../support/free-port.ts'
 
 /** The server of the example, on a port of its own. */
@@ -66,7 +66,7 @@ testTransport({ test, create: () => LineServer.start(), waitMs: 15_000 })
 test('the example of a transport refuses a wrong password for good, without showing it', async () => {
   const backend = await LineServer.start()
   const transport = lines({ servers: `127.0.0.1:${backend.port}`, password: `${SECRET}?` })
-  const error = await rejection(transport.open(new Recorder(), within()))
+  const error = await rejection(transport.open(shortHost(), within()))
   expect(error).toMatchObject({
     code: 'TRANSPORT_FAILED',
     message: `No lines server took the connection (127.0.0.1:${backend.port}: wrong password). Check the password.`,

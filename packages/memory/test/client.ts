@@ -1,19 +1,15 @@
 import type { MemoryBus } from '@rivulet/memory'
-import type { Topic, Transport, TransportHost } from 'rivulet'
+import type { Topic, Transport } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
+import { endless } from '../../../test/support/adapters/waits.ts'
 
 /** The topic of most tests; only the core makes topics outside of tests. */
 export const TOPIC = 'rivulet/default/a' as Topic
 
-/** Never aborts. */
-export const { signal: endless } = new AbortController()
-
-/** An open transport and its received frames. */
+/** A transport with the host on which a test opens it. */
 export interface Client {
   readonly transport: Transport
-  readonly heard: string[]
-  readonly downs: (Error | undefined)[]
-  readonly errors: Error[]
-  readonly host: TransportHost
+  readonly host: RecordingHost
 }
 
 /** Opens one more transport of a bus that has joined these topics. */
@@ -25,18 +21,7 @@ export async function connect(bus: MemoryBus, ...topics: Topic[]): Promise<Clien
 }
 
 export function clientOf(transport: Transport): Client {
-  const heard: string[] = []
-  const downs: (Error | undefined)[] = []
-  const errors: Error[] = []
-  const host: TransportHost = {
-    hub: 'default',
-    watched: () => {},
-    receive: (_topic, frame) => heard.push(new TextDecoder().decode(frame as Uint8Array)),
-    down: (cause) => downs.push(cause),
-    error: (_topic, cause) => errors.push(cause),
-    left: (_topic, cause) => errors.push(cause),
-  }
-  return { transport, heard, downs, errors, host }
+  return { transport, host: new RecordingHost() }
 }
 
 export function send({ transport }: Client, ...frames: string[]): void {

@@ -2,9 +2,10 @@ import { type MemoryBus, type MemoryBusOptions, memoryBus } from '@rivulet/memor
 import type { Topic, Transport } from 'rivulet'
 import { testTransport } from 'rivulet/testing'
 import { describe, expect, test } from 'vitest'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { expectBalance } from './balance.ts'
 import { busBackend } from './bus-backend.ts'
-import { type Client, clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
+import { type Client, clientOf, connect, send, TOPIC, tick } from './client.ts'
 
 const contracts: readonly [what: string, options: MemoryBusOptions][] = [
   ['echoes', { echoes: true }],
@@ -25,9 +26,9 @@ describe('a bus', () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, '1', '2')
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     await Promise.resolve()
-    expect(b.heard).toEqual(['1', '2'])
+    expect(b.host.texts()).toEqual(['1', '2'])
   })
 
   test('copies the frame at send, a view of a Node buffer too', async () => {
@@ -44,7 +45,7 @@ describe('a bus', () => {
     held[0] = 66
     bus.thaw()
     await tick()
-    expect(b.heard).toEqual(['A', 'A', 'A'])
+    expect(b.host.texts()).toEqual(['A', 'A', 'A'])
   })
 
   test('delivers a hundred thousand frames of one tick in order', async () => {
@@ -53,7 +54,7 @@ describe('a bus', () => {
     const sent = Array.from({ length: 100_000 }, (_, nth) => String(nth))
     send(a, ...sent)
     while (bus.counts().inFlight > 0) await tick()
-    expect(b.heard).toEqual(sent)
+    expect(b.host.texts()).toEqual(sent)
   })
 
   test('refuses a frame over the limit and counts nothing for it', async () => {
@@ -72,7 +73,7 @@ describe('a bus', () => {
     })
     send(a, 'heard')
     await tick()
-    expect(b.heard).toEqual(['heard'])
+    expect(b.host.texts()).toEqual(['heard'])
   })
 
   test('refuses an open that an outage overtakes', async () => {
@@ -81,21 +82,21 @@ describe('a bus', () => {
     const opening = a.transport.open(a.host, endless)
     bus.down(new Error('killed'))
     await expect(opening).rejects.toMatchObject({ message: expect.stringContaining('killed') })
-    expect(a.downs).toEqual([])
+    expect(a.host.downs).toEqual([])
   })
 
   test('reports to a host that throws in receive its own error', async () => {
     const bus = memoryBus()
     const a = await connect(bus)
     const b = clientOf(bus.transport())
-    const receive = () => {
+    b.host.onReceive = () => {
       throw new Error('hostile')
     }
-    await b.transport.open({ ...b.host, receive }, endless)
+    await b.transport.open(b.host, endless)
     await b.transport.join(TOPIC, endless)
     send(a, 'x')
     await tick()
-    expect(b.errors).toEqual([new Error('hostile')])
+    expect(b.host.errors).toEqual([{ topic: TOPIC, cause: new Error('hostile') }])
   })
 
   test('counts per receiver and in all, and lists every frame once', async () => {
@@ -106,8 +107,8 @@ describe('a bus', () => {
     expectBalance(bus.counts())
     const [ofB, ofC] = [bus.counts(b.transport), bus.counts(c.transport)]
     expect(ofB.sent).toBe(1000)
-    expect(ofB.delivered).toBe(b.heard.length)
-    expect(ofB.lost).toBe(1000 - new Set(b.heard).size)
+    expect(ofB.delivered).toBe(b.host.texts().length)
+    expect(ofB.lost).toBe(1000 - new Set(b.host.texts()).size)
     expect(ofB.lost + ofC.lost).toBe(bus.counts().lost)
     expect(bus.counts(a.transport).sent).toBe(0)
   })
@@ -127,15 +128,15 @@ describe('a host that acts on the bus while it receives', () => {
     const bus = memoryBus()
     const [a, first] = [await connect(bus), clientOf(bus.transport())]
     const late: Client[] = []
-    const receive = () => {
+    first.host.onReceive = () => {
       for (const client of late) act(bus, client)
     }
-    await first.transport.open({ ...first.host, receive }, endless)
+    await first.transport.open(first.host, endless)
     await first.transport.join(TOPIC, endless)
     late.push(await connect(bus, TOPIC))
     send(a, '1', '2')
     await tick()
-    expect(late[0]?.heard).toEqual([])
+    expect(late[0]?.host.texts()).toEqual([])
     expect(bus.counts()).toMatchObject({ sent: 4, ...counts })
     expectBalance(bus.counts())
   })
@@ -143,19 +144,15 @@ describe('a host that acts on the bus while it receives', () => {
   test('freezes it', async () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), clientOf(bus.transport())]
-    const heard: unknown[] = []
-    const receive = (_topic: Topic, frame: unknown) => {
-      heard.push(frame)
-      bus.freeze()
-    }
-    await b.transport.open({ ...b.host, receive }, endless)
+    b.host.onReceive = () => bus.freeze()
+    await b.transport.open(b.host, endless)
     await b.transport.join(TOPIC, endless)
     send(a, '1', '2')
     await tick()
-    expect([heard.length, bus.counts().inFlight]).toEqual([1, 1])
+    expect([b.host.frames.length, bus.counts().inFlight]).toEqual([1, 1])
     bus.thaw()
     await tick()
-    expect([heard.length, bus.counts().inFlight]).toEqual([2, 0])
+    expect([b.host.frames.length, bus.counts().inFlight]).toEqual([2, 0])
   })
 })
 
@@ -168,13 +165,17 @@ describe('a partition', () => {
     send(b, 'from b')
     send(c, 'from c')
     await tick()
-    expect([a.heard, b.heard, c.heard]).toEqual([['from c'], ['from c'], ['from a', 'from b']])
+    expect([a.host.texts(), b.host.texts(), c.host.texts()]).toEqual([
+      ['from c'],
+      ['from c'],
+      ['from a', 'from b'],
+    ])
     expect(bus.counts(b.transport).partitioned).toBe(1)
-    expect([...a.downs, ...b.downs]).toEqual([])
+    expect([...a.host.downs, ...b.host.downs]).toEqual([])
     bus.heal()
     send(a, 'healed')
     await tick()
-    expect(b.heard).toEqual(['from c', 'healed'])
+    expect(b.host.texts()).toEqual(['from c', 'healed'])
     expectBalance(bus.counts())
   })
 
@@ -186,7 +187,7 @@ describe('a partition', () => {
     bus.partition(b, c)
     for (const [nth, client] of clients.entries()) send(client, String(nth))
     await tick()
-    expect(clients.map(({ heard }) => heard)).toEqual([[], [], []])
+    expect(clients.map(({ host }) => host.texts())).toEqual([[], [], []])
     expect(bus.counts().partitioned).toBe(6)
   })
 
@@ -196,7 +197,7 @@ describe('a partition', () => {
     send(a, 'before')
     bus.partition(a.transport, b.transport)
     while (bus.counts().inFlight > 0) await tick()
-    expect(b.heard).toEqual(['before'])
+    expect(b.host.texts()).toEqual(['before'])
   })
 
   test('refuses invalid sides', () => {
@@ -217,11 +218,11 @@ describe('a freeze', () => {
     bus.freeze()
     expect(a.transport.send(TOPIC, '2')).toBe('sent')
     await tick()
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     bus.thaw()
     send(a, '3')
     await tick()
-    expect(b.heard).toEqual(['1', '2', '3'])
+    expect(b.host.texts()).toEqual(['1', '2', '3'])
     expectBalance(bus.counts())
   })
 
@@ -231,10 +232,10 @@ describe('a freeze', () => {
     send(a, '1')
     bus.freeze()
     await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     bus.thaw()
     while (bus.counts().inFlight > 0) await tick()
-    expect(b.heard).toEqual(['1'])
+    expect(b.host.texts()).toEqual(['1'])
   })
 
   test('pauses opening, joins and flushes until thaw', async () => {
@@ -253,7 +254,7 @@ describe('a freeze', () => {
     await Promise.all([joined, flushed, opened])
     send(b, 'heard')
     await tick()
-    expect(a.heard).toEqual(['heard'])
+    expect(a.host.texts()).toEqual(['heard'])
   })
 
   test('routes a paused frame by the joins at thaw, in call order', async () => {
@@ -266,7 +267,7 @@ describe('a freeze', () => {
     bus.thaw()
     await joined
     await tick()
-    expect(b.heard).toEqual(['after the join'])
+    expect(b.host.texts()).toEqual(['after the join'])
   })
 
   test('cancels a paused call when its signal aborts', async () => {
@@ -287,7 +288,7 @@ describe('a freeze', () => {
     bus.thaw()
     send(await connect(bus), 'unheard')
     await tick()
-    expect(a.heard).toEqual([])
+    expect(a.host.texts()).toEqual([])
     expect(b.transport.send(TOPIC, 'x')).toBe('offline')
   })
 
@@ -305,7 +306,7 @@ describe('a freeze', () => {
     })
     bus.thaw()
     await tick()
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     expect(bus.counts().left).toBe(1)
   })
 
@@ -323,7 +324,7 @@ describe('a freeze', () => {
     await joined
     send(a, 'heard')
     await tick()
-    expect(b.heard).toEqual(['heard'])
+    expect(b.host.texts()).toEqual(['heard'])
   })
 
   test('lets close end at once when there is nothing to hand over', async () => {
@@ -351,7 +352,7 @@ describe('a freeze', () => {
     bus.thaw()
     await Promise.all(closing)
     await tick()
-    expect(b.heard).toEqual(['held'])
+    expect(b.host.texts()).toEqual(['held'])
   })
 
   test('ends the wait of close when its signal aborts, and counts cut frames', async () => {
@@ -366,7 +367,7 @@ describe('a freeze', () => {
     await a.transport.close(endless)
     bus.thaw()
     await tick()
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     expect(bus.counts()).toMatchObject({ sent: 1, cut: 1, delivered: 0 })
   })
 
@@ -381,7 +382,7 @@ describe('a freeze', () => {
     await opened
     send(a, 'new')
     await tick()
-    expect(b.heard).toEqual(['new'])
+    expect(b.host.texts()).toEqual(['new'])
   })
 })
 
@@ -393,7 +394,7 @@ describe('an outage', () => {
     const cause = new Error('killed')
     send(a, 'on its way')
     bus.down(cause)
-    expect([a.downs, b.downs, closed.downs]).toEqual([[cause], [cause], []])
+    expect([a.host.downs, b.host.downs, closed.host.downs]).toEqual([[cause], [cause], []])
     await expect(a.transport.open(a.host, endless)).rejects.toBe(cause)
     bus.up()
     await a.transport.open(a.host, endless)
@@ -401,7 +402,7 @@ describe('an outage', () => {
     await b.transport.join(TOPIC, endless)
     send(a, 'after')
     await tick()
-    expect(b.heard).toEqual(['after'])
+    expect(b.host.texts()).toEqual(['after'])
     expect(bus.counts()).toMatchObject({ sent: 2, cut: 1, delivered: 1 })
   })
 
@@ -419,26 +420,26 @@ describe('an outage', () => {
     expect(await outcomes).toEqual(Array(2).fill({ status: 'rejected', reason: cause }))
     bus.thaw()
     await tick()
-    expect([b.heard, c.downs]).toEqual([[], []])
+    expect([b.host.texts(), c.host.downs]).toEqual([[], []])
     expect(bus.counts().cut).toBe(1)
   })
 
   test('lets a host open again from inside down, and survives one that throws there', async () => {
     const bus = memoryBus()
     const [hostile, a] = [clientOf(bus.transport()), clientOf(bus.transport())]
-    const down = () => {
+    hostile.host.down = () => {
       throw new Error('hostile')
     }
-    await hostile.transport.open({ ...hostile.host, down }, endless)
+    await hostile.transport.open(hostile.host, endless)
     const reopened: Promise<void>[] = []
-    const reopen = () => {
+    a.host.down = () => {
       bus.up()
       reopened.push(a.transport.open(a.host, endless))
     }
-    await a.transport.open({ ...a.host, down: reopen }, endless)
+    await a.transport.open(a.host, endless)
     bus.down()
     await Promise.all(reopened)
     expect(a.transport.send(TOPIC, 'x')).toBe('sent')
-    expect(hostile.errors).toEqual([new Error('hostile')])
+    expect(hostile.host.errors).toEqual([{ topic: undefined, cause: new Error('hostile') }])
   })
 })

@@ -1,6 +1,7 @@
 import { memoryBus } from '@rivulet/memory'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Client, connect, endless, send, TOPIC } from './client.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
+import { type Client, connect, send, TOPIC } from './client.ts'
 
 describe('no timer is left', () => {
   beforeEach(() => {
@@ -55,7 +56,7 @@ describe('no timer is left', () => {
     bus.thaw()
     expect(vi.getTimerCount()).toBe(1)
     await vi.advanceTimersByTimeAsync(1)
-    expect(b.heard).toEqual(['1'])
+    expect(b.host.texts()).toEqual(['1'])
     expect(vi.getTimerCount()).toBe(0)
   })
 })

@@ -2,7 +2,8 @@ import { type MemoryBus, transportFromUrls } from '@rivulet/memory'
 import type { ContractBackend } from 'rivulet/testing'
 import { testTransport } from 'rivulet/testing'
 import { describe, expect, test } from 'vitest'
-import { clientOf, endless, TOPIC, tick } from './client.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
+import { clientOf, TOPIC, tick } from './client.ts'
 import { elsewhere } from './elsewhere.ts'
 
 const registry = () => {
@@ -40,7 +41,7 @@ describe('memory:name', () => {
     }
     a?.transport.send(TOPIC, 'hello')
     await tick()
-    expect(clients.map(({ heard }) => heard)).toEqual([[], ['hello'], []])
+    expect(clients.map(({ host }) => host.texts())).toEqual([[], ['hello'], []])
     for (const { transport } of clients) await transport.close(endless)
   })
 

@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events'
 import { memoryBus } from '@rivulet/memory'
 import { describe, expect, test, vi } from 'vitest'
-import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
+import { clientOf, connect, send, TOPIC, tick } from './client.ts'
 
 describe('a paused call of one transport', () => {
   test('runs once, and does not delay the close of another', async () => {
@@ -20,7 +21,7 @@ describe('a paused call of one transport', () => {
     bus.thaw()
     await closing
     await tick()
-    expect(b.heard).toEqual(['held'])
+    expect(b.host.texts()).toEqual(['held'])
   })
 
   test('stays when the close of another runs out of time', async () => {
@@ -32,7 +33,7 @@ describe('a paused call of one transport', () => {
     await a.transport.close(AbortSignal.abort())
     bus.thaw()
     await tick()
-    expect(b.heard).toEqual(['held'])
+    expect(b.host.texts()).toEqual(['held'])
     expect(bus.counts().cut).toBe(1)
   })
 
@@ -50,7 +51,7 @@ describe('a paused call of one transport', () => {
       { status: 'fulfilled', value: undefined },
     ])
     await tick()
-    expect(b.heard).toEqual(['held'])
+    expect(b.host.texts()).toEqual(['held'])
     for (const { signal } of [gone, stays]) expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
@@ -70,7 +71,7 @@ describe('a paused call of one transport', () => {
       { status: 'fulfilled', value: undefined },
     ])
     await tick()
-    expect(b.heard).toEqual(['held'])
+    expect(b.host.texts()).toEqual(['held'])
   })
 
   test('stays when another leaves its topic', async () => {
@@ -81,7 +82,7 @@ describe('a paused call of one transport', () => {
     c.transport.leave(TOPIC)
     bus.thaw()
     await tick()
-    expect([b.heard, c.heard]).toEqual([['held'], []])
+    expect([b.host.texts(), c.host.texts()]).toEqual([['held'], []])
     expect(bus.counts()).toMatchObject({ sent: 1, delivered: 1 })
   })
 
@@ -96,7 +97,7 @@ describe('a paused call of one transport', () => {
         await vi.advanceTimersByTimeAsync(100)
         bus.thaw()
         await vi.advanceTimersByTimeAsync(1)
-        return b.heard
+        return b.host.texts()
       })
       const [onTime, late] = [await heard[0], await heard[1]]
       expect(late).toHaveLength(20)
@@ -121,16 +122,14 @@ describe('a join', () => {
 describe('a watch', () => {
   test('stays when the signal of an earlier one aborts', async () => {
     const bus = memoryBus()
-    const [a, b] = [await connect(bus), clientOf(bus.transport())]
-    const watched: string[] = []
-    await b.transport.open({ ...b.host, watched: (topic) => void watched.push(topic) }, endless)
+    const [a, b] = [await connect(bus), await connect(bus)]
     const earlier = new AbortController()
     await b.transport.watch('default', earlier.signal)
     await b.transport.watch('default', endless)
     earlier.abort()
     send(a, 'heard')
     await tick()
-    expect(watched).toEqual([TOPIC])
+    expect(b.host.watchedFrames).toEqual([{ topic: TOPIC, text: 'heard' }])
   })
 })
 
@@ -152,26 +151,25 @@ describe('a host that throws', () => {
     const bus = memoryBus()
     const [a, b] = [await connect(bus), clientOf(bus.transport())]
     let left = 2
-    const receive = (): void => {
-      b.heard.push('called')
+    b.host.onReceive = () => {
       throw 'text'
     }
-    const error = (_topic: unknown, cause: Error): void => {
-      b.errors.push(cause)
+    b.host.error = (topic, cause) => {
+      b.host.errors.push({ topic, cause })
       if (--left === 0) throw new Error('in error')
     }
-    await b.transport.open({ ...b.host, receive, error }, endless)
+    await b.transport.open(b.host, endless)
     await b.transport.join(TOPIC, endless)
     send(a, '1', '2', '3')
     await tick()
-    expect(b.heard).toEqual(Array(3).fill('called'))
-    expect(b.errors).toEqual(Array(3).fill(new Error('text')))
+    expect(b.host.texts()).toEqual(['1', '2', '3'])
+    expect(b.host.errors).toEqual(Array(3).fill({ topic: TOPIC, cause: new Error('text') }))
   })
 
   test('gets a default cause at an outage without one', async () => {
     const bus = memoryBus()
     const a = await connect(bus)
     bus.down()
-    expect(a.downs).toEqual([new Error('The memory bus is down.')])
+    expect(a.host.downs).toEqual([new Error('The memory bus is down.')])
   })
 })

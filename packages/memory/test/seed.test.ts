@@ -1,8 +1,9 @@
 import { type MemoryBus, type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { expectBalance } from './balance.ts'
-import { type Client, connect, endless, send, TOPIC, tick } from './client.ts'
+import { type Client, connect, send, TOPIC, tick } from './client.ts'
 
 const SENDERS = 3
 const LONGEST_WAY_MS = 100
@@ -58,7 +59,7 @@ describe('the fate of a frame', () => {
       await Promise.resolve()
     }
     const isHeard = (frame: string) => !/ 1\d$/.test(frame)
-    expect(b.heard).toEqual(whole[SENDERS]?.filter(isHeard))
+    expect(b.host.texts()).toEqual(whole[SENDERS]?.filter(isHeard))
   })
 })
 
@@ -75,12 +76,12 @@ describe('a frame that is reordered', () => {
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, ...Array(100).fill('x'))
     await vi.advanceTimersByTimeAsync(5)
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     await vi.advanceTimersByTimeAsync(2)
-    expect(b.heard.length).toBeGreaterThan(20)
-    expect(b.heard.length).toBeLessThan(80)
+    expect(b.host.texts().length).toBeGreaterThan(20)
+    expect(b.host.texts().length).toBeLessThan(80)
     await vi.advanceTimersByTimeAsync(2)
-    expect(b.heard.length).toBe(100)
+    expect(b.host.texts().length).toBe(100)
   })
 
   test('arrives after 20 ms without a later frame', async () => {
@@ -88,9 +89,9 @@ describe('a frame that is reordered', () => {
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, 'first')
     await vi.advanceTimersByTimeAsync(21)
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
-    expect(b.heard).toEqual(['first'])
+    expect(b.host.texts()).toEqual(['first'])
   })
 
   test('arrives once only, although enough frames follow later', async () => {
@@ -100,7 +101,7 @@ describe('a frame that is reordered', () => {
     await vi.advanceTimersByTimeAsync(20)
     send(a, ...Array(8).fill('later'))
     await vi.advanceTimersByTimeAsync(20)
-    expect(b.heard).toEqual(['first', ...Array(8).fill('later')])
+    expect(b.host.texts()).toEqual(['first', ...Array(8).fill('later')])
   })
 
   test('arrives after the frames that overtake it, each copy by itself, also in one tick', async () => {
@@ -108,7 +109,7 @@ describe('a frame that is reordered', () => {
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     send(a, ...Array.from({ length: 20 }, (_, nth) => String(nth)))
     await vi.advanceTimersByTimeAsync(0)
-    expect(b.heard.join()).toBe('1,0,3,0,5,3,6,2,7,8,4,11,12,7,13,14,16,9,17,10,15,17,18,14')
+    expect(b.host.texts().join()).toBe('1,0,3,0,5,3,6,2,7,8,4,11,12,7,13,14,16,9,17,10,15,17,18,14')
   })
 
   test('arrives no later when enough frames follow at the last moment', async () => {
@@ -118,7 +119,7 @@ describe('a frame that is reordered', () => {
     await vi.advanceTimersByTimeAsync(21)
     send(a, ...Array(8).fill('later'))
     await vi.advanceTimersByTimeAsync(1)
-    expect(b.heard).toEqual(['first'])
+    expect(b.host.texts()).toEqual(['first'])
   })
 })
 
@@ -129,7 +130,7 @@ test('another seed gives other faults', async () => {
     const [a, b] = [await connect(bus), await connect(bus, TOPIC)]
     for (let nth = 0; nth < 40; nth += 1) send(a, String(nth))
     await tick()
-    heard.add(b.heard.join())
+    heard.add(b.host.texts().join())
   }
   expect(heard.size).toBe(100)
 })
@@ -139,7 +140,7 @@ test('the two receivers of a frame draw faults of their own', async () => {
   const [a, b, c] = [await connect(bus), await connect(bus, TOPIC), await connect(bus, TOPIC)]
   for (let nth = 0; nth < 40; nth += 1) send(a, String(nth))
   await tick()
-  expect(b.heard).not.toEqual(c.heard)
+  expect(b.host.texts()).not.toEqual(c.host.texts())
 })
 
 test.each([0.01, 0.1, 0.5, 0.99])('a chance of %d is met over many frames', async (chance) => {
@@ -169,8 +170,8 @@ async function run(
   }
   await vi.advanceTimersByTimeAsync(LONGEST_WAY_MS)
   expectBalance(bus.counts())
-  return clients.flatMap(({ heard }) =>
-    clients.map((_, sender) => heard.filter((frame) => frame.startsWith(`${sender} `))),
+  return clients.flatMap(({ host }) =>
+    clients.map((_, sender) => host.texts().filter((frame) => frame.startsWith(`${sender} `))),
   )
 }
 

@@ -1,7 +1,8 @@
 import { type MemoryBusOptions, memoryBus } from '@rivulet/memory'
 import { createHub } from 'rivulet'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { clientOf, connect, endless, send, TOPIC, tick } from './client.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
+import { clientOf, connect, send, TOPIC, tick } from './client.ts'
 
 // Taken before the timers are faked: the end of a real task, during which the fake clock is stopped.
 const { setImmediate: afterTask } = globalThis
@@ -19,7 +20,7 @@ describe('under fake timers', () => {
     for (let nth = 0; nth < 100; nth += 1) send(a, String(nth))
     await a.transport.flush(endless)
     for (const { transport } of [a, b]) await transport.close(endless)
-    expect(b.heard.length).toBeGreaterThan(0)
+    expect(b.host.texts().length).toBeGreaterThan(0)
     expect(bus.counts().inFlight).toBe(0)
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -31,7 +32,7 @@ describe('under fake timers', () => {
     for (let nth = 1; nth <= 5000; nth += 1) {
       send(a, 'x')
       await nextTask()
-      expect(b.heard).toHaveLength(nth)
+      expect(b.host.texts()).toHaveLength(nth)
     }
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -60,9 +61,9 @@ describe('under fake timers', () => {
     send(a, 'late')
     await a.transport.flush(endless)
     await vi.advanceTimersByTimeAsync(999)
-    expect(b.heard).toEqual([])
+    expect(b.host.texts()).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
-    expect(b.heard).toEqual(['late'])
+    expect(b.host.texts()).toEqual(['late'])
   })
 
   test('a bus that was made before follows them too', async () => {
@@ -71,7 +72,7 @@ describe('under fake timers', () => {
     vi.useFakeTimers()
     send(a, 'late')
     await vi.advanceTimersByTimeAsync(60_000)
-    expect(b.heard).toEqual(['late'])
+    expect(b.host.texts()).toEqual(['late'])
   })
 })
 
@@ -91,7 +92,8 @@ describe('timers run while two transports answer each other without end', () => 
     let answers = 0
     for (const { transport, host } of [a, b]) {
       const answer = () => void (isOver || ++answers > MOST_ANSWERS || transport.send(TOPIC, 'answer'))
-      await transport.open({ ...host, receive: () => later(answer) }, endless)
+      host.onReceive = () => later(answer)
+      await transport.open(host, endless)
       await transport.join(TOPIC, endless)
     }
     send(a, 'first')
@@ -140,10 +142,10 @@ describe('an environment', () => {
     send(a, 'late')
     await vi.advanceTimersByTimeAsync(60_000)
     expect(vi.getTimerCount()).toBe(0)
-    expect([b.heard, [...timers.keys()]]).toEqual([[], [5]])
+    expect([b.host.texts(), [...timers.keys()]]).toEqual([[], [5]])
     nowMs = 5
     timers.get(5)?.()
-    expect(b.heard).toEqual(['late'])
+    expect(b.host.texts()).toEqual(['late'])
   })
 })
 

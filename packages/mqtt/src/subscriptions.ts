@@ -1,6 +1,6 @@
 import type { IClientSubscribeOptions } from 'mqtt'
 import type { Topic, TransportHost } from 'rivulet'
-import { failed } from './refusal.ts'
+import { failed, reasonOf } from './refusal.ts'
 
 // `nl`: no own frames. `rap` and `rh`: retained messages are marked as such, and not sent on subscribing.
 const OPTIONS = { qos: 0, nl: true, rap: true, rh: 2 } as const
@@ -69,7 +69,7 @@ export class Subscriptions {
       take()
     } catch (cause) {
       // An exception here would silently stop the client from reading, for good.
-      const error = failed('What takes the received frames threw; report it to its maker.', cause)
+      const error = failed(`A frame from MQTT was not taken: ${reasonOf(cause)}.`, cause)
       queueMicrotask(() => this.#isOver || this.#host.error(topic, error))
     }
   }

@@ -1,9 +1,10 @@
 import type { Transport } from 'rivulet'
+import type { RecordingHost } from 'rivulet/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { type FaultProxy, startProxy } from '../../../test/support/fault-proxy.ts'
-import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
+import { closeAll, framesOf, make, open, patientHost, topicOf, until } from './open.ts'
 
 const TOPIC = topicOf('positions')
 
@@ -11,18 +12,18 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
   test('a killed broker ends everything that waits, once, and frames are offline', async () => {
     const broker = await startMosquitto()
     const { transport, host } = await open({ url: broker.url, protocol })
-    await transport.join(TOPIC, NEVER)
+    await transport.join(TOPIC, endless)
     await broker.stop()
-    const waiting = [transport.flush(NEVER), transport.join(topicOf('other'), NEVER)].map(rejection)
+    const waiting = [transport.flush(endless), transport.join(topicOf('other'), endless)].map(rejection)
     await broker.kill()
     for (const error of await Promise.all(waiting))
       expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
     expect(host.downs).toEqual([expect.objectContaining({ code: 'TRANSPORT_UNAVAILABLE' })])
     expect(transport.send(TOPIC, 'outage')).toBe('offline')
     transport.leave(TOPIC)
-    await rejection(transport.join(TOPIC, NEVER))
-    await rejection(transport.flush(NEVER))
-    await rejection(transport.open(host, NEVER))
+    await rejection(transport.join(TOPIC, endless))
+    await rejection(transport.flush(endless))
+    await rejection(transport.open(host, endless))
     expect(host.downs).toHaveLength(1)
     await closeAll()
     await broker.close()
@@ -32,25 +33,27 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
     const broker = await startMosquitto()
     const { transport, host: old } = await open({ url: broker.url, protocol })
     const { transport: other } = await open({ url: broker.url })
-    await transport.join(TOPIC, NEVER)
+    await transport.join(TOPIC, endless)
     await broker.kill()
     await until(() => old.downs.length === 1)
     for (let i = 0; i < 100; i++) transport.send(TOPIC, `outage ${i}`)
     await broker.start()
-    const host = new RecordingHost()
-    const peer = new RecordingHost()
-    await other.open(peer, NEVER)
-    await other.join(TOPIC, NEVER)
-    await transport.open(host, NEVER)
+    const host = patientHost()
+    const peer = patientHost()
+    await other.open(peer, endless)
+    await other.join(TOPIC, endless)
+    await transport.open(host, endless)
     other.send(TOPIC, 'not joined yet')
-    await other.flush(NEVER)
-    await transport.join(TOPIC, NEVER)
+    await other.flush(endless)
+    await transport.join(TOPIC, endless)
     transport.send(TOPIC, 'after')
     other.send(TOPIC, 'joined')
-    await until(() => host.frames.includes('positions:joined') && peer.frames.includes('positions:after'))
-    expect(host.frames).not.toContain('positions:not joined yet')
-    expect(peer.frames.filter((frame) => frame.includes('outage'))).toEqual([])
-    expect(old.frames).toEqual([])
+    await until(
+      () => framesOf(host).includes('positions:joined') && framesOf(peer).includes('positions:after'),
+    )
+    expect(framesOf(host)).not.toContain('positions:not joined yet')
+    expect(framesOf(peer).filter((frame) => frame.includes('outage'))).toEqual([])
+    expect(framesOf(old)).toEqual([])
     expect(old.downs).toHaveLength(1)
     await closeAll()
     await broker.close()
@@ -60,7 +63,7 @@ describe.each([5, 4] as const)('under protocol %i', (protocol) => {
     const broker = await startMosquitto()
     const options = { url: broker.url, protocol, clientId: 'one-for-two' }
     const rivals = [make(options), make(options)] as const
-    const hosts = [new RecordingHost(), new RecordingHost()] as const
+    const hosts = [patientHost(), patientHost()] as const
     const error = await fight(rivals, hosts)
     expect(error).toMatchObject({ code: 'TRANSPORT_FAILED' })
     expect(error.message).toContain('"one-for-two"')
@@ -87,9 +90,9 @@ test('closes within its signal though the broker is stopped', async () => {
   const broker = await startMosquitto({ websocket: true })
   for (const url of [broker.url, `ws://127.0.0.1:${broker.portOf('websocket')}`]) {
     const { transport, host } = await open({ url })
-    await transport.join(TOPIC, NEVER)
+    await transport.join(TOPIC, endless)
     await broker.stop()
-    rejection(transport.join(topicOf('pending'), NEVER))
+    rejection(transport.join(topicOf('pending'), endless))
     transport.send(TOPIC, 'x'.repeat(1 << 24))
     const signal = AbortSignal.timeout(100)
     await Promise.all([transport.close(signal), transport.close(signal)])
@@ -129,7 +132,7 @@ describe('behind a faulty network', () => {
         expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
         own.mode = 'pass'
         const { transport } = await open({ url: own.url })
-        await transport.close(NEVER)
+        await transport.close(endless)
         await own.close()
       }),
     )
@@ -138,13 +141,13 @@ describe('behind a faulty network', () => {
   test('a frozen link delays the barrier, and duplicates nothing when it thaws', async () => {
     const { transport } = await open({ url: proxy.url })
     const { transport: other, host } = await open({ url: broker.url })
-    await other.join(TOPIC, NEVER)
+    await other.join(TOPIC, endless)
     proxy.mode = 'freeze'
     for (let i = 0; i < 100; i++) expect(transport.send(TOPIC, `${i}`)).toBe('sent')
     await rejection(transport.flush(AbortSignal.timeout(100)))
-    expect(host.frames).toEqual([])
+    expect(framesOf(host)).toEqual([])
     proxy.mode = 'pass'
-    await transport.flush(NEVER)
+    await transport.flush(endless)
     await until(() => host.frames.length === 100)
   })
 
@@ -163,7 +166,7 @@ async function fight(rivals: readonly Transport[], hosts: readonly RecordingHost
   for (let round = 0; round < 50; round++) {
     const index = round % 2
     try {
-      await rivals[index]?.open(hosts[index] as RecordingHost, NEVER)
+      await rivals[index]?.open(hosts[index] as RecordingHost, endless)
     } catch (error) {
       return error as Error
     }

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { inspect, promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { mqtt, transportFromUrls } from '../src/index.ts'
-import { NEVER, RecordingHost, topicOf, until } from './recording-host.ts'
+import { patientHost, topicOf, until } from './open.ts'
 
 const SECRET = 'hush/#?%: é'
 const ENCODED = encodeURIComponent(SECRET)
@@ -26,15 +26,15 @@ describe('URLs', () => {
     ['mqtt+ws', (_: number, port: number) => `mqtt+ws://ann%40home:${ENCODED}@127.0.0.1:${port}/mqtt`],
   ])('open %s: with percent-decoded credentials', async (_, urlOf) => {
     transport = transportFromUrls([urlOf(broker.port, broker.portOf('websocket'))])
-    await transport.open(new RecordingHost(), NEVER)
-    await transport.flush(NEVER)
+    await transport.open(patientHost(), endless)
+    await transport.flush(endless)
   })
 
   test('pass parameters on', async () => {
     const query = '?protocol=4&clientId=mine&prefix=a%2Fb'
     transport = transportFromUrls([`${broker.url.replace('//', `//ann%40home:${ENCODED}@`)}${query}`])
-    await transport.open(new RecordingHost(), NEVER)
-    await transport.join(topicOf('x'), NEVER)
+    await transport.open(patientHost(), endless)
+    await transport.join(topicOf('x'), endless)
     expect(transport.capabilities.echoes).toBe(true)
     await until(() => broker.log().includes('mine 0 a/b/rivulet/test/x'))
   })
@@ -108,8 +108,11 @@ describe('a password', () => {
       mqtt({ url: url.replace('mqtt', 'mqtts') }),
       mqtt({ url: url.replace('mqtt', 'ws') }),
     ]) {
-      const host = new RecordingHost()
-      const errors = [await rejection(transport.open(host, NEVER)), await rejection(transport.flush(NEVER))]
+      const host = patientHost()
+      const errors = [
+        await rejection(transport.open(host, endless)),
+        await rejection(transport.flush(endless)),
+      ]
       const text = inspect([transport, errors, host], { depth: Infinity, showHidden: true })
       expect(text + JSON.stringify([transport, errors])).not.toMatch(/hush/)
     }

@@ -2,11 +2,11 @@ import { getEventListeners, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createHub } from 'rivulet'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
-import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
+import { closeAll, make, open, patientHost, topicOf, until } from './open.ts'
 
 const TOPIC = topicOf('positions')
 // More than the kernel buffers of both ends.
@@ -165,7 +165,7 @@ describe('a connection that is given up', () => {
       const url = `${scheme}://127.0.0.1:${(silent.address() as AddressInfo).port}`
       const outOfTime = new AbortController()
       const transport = make({ url })
-      const opening = rejection(transport.open(new RecordingHost(), outOfTime.signal))
+      const opening = rejection(transport.open(patientHost(), outOfTime.signal))
       await once(silent, 'connection')
       outOfTime.abort()
       expect(await opening).toBe(outOfTime.signal.reason)
@@ -197,7 +197,7 @@ describe('a connection that is given up', () => {
     const { transport, host } = await open(options)
     relay.freeze()
     transport.send(TOPIC, BACKLOG)
-    const waiting = [transport.flush(NEVER), transport.join(TOPIC, NEVER)].map(rejection)
+    const waiting = [transport.flush(endless), transport.join(TOPIC, endless)].map(rejection)
     for (const error of await Promise.all(waiting)) {
       expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE', message: /Keepalive timeout/ })
     }
@@ -215,7 +215,7 @@ describe('a connection that is given up', () => {
       AbortSignal,
     ]
     const transport = make(options)
-    await transport.open(new RecordingHost(), opening)
+    await transport.open(patientHost(), opening)
     await transport.join(TOPIC, joining)
     await transport.flush(flushing)
     relay.freeze()

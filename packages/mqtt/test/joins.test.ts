@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startMosquitto } from '../../../test/support/brokers.ts'
 import { mqtt } from '../src/index.ts'
 import type { MqttOptions } from '../src/options.ts'
-import { until } from './recording-host.ts'
+import { until } from './open.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 
 async function scripted(): Promise<ScriptedBroker> {

@@ -1,6 +1,7 @@
 import { test } from 'vitest'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { startMosquitto } from '../../../test/support/brokers.ts'
-import { NEVER, open, topicOf, until } from './recording-host.ts'
+import { open, topicOf, until } from './open.ts'
 
 const TOPIC = topicOf('positions')
 
@@ -11,9 +12,9 @@ test('200 rounds of opening and closing leave no socket and no timer', { timeout
   for (let round = 0; round < 50; round++) {
     for (const [index, url] of urls.entries()) {
       const { transport } = await open({ url, protocol: index === 0 ? 4 : 5 })
-      if (index !== 1) await transport.join(TOPIC, NEVER)
+      if (index !== 1) await transport.join(TOPIC, endless)
       transport.send(TOPIC, 'x')
-      await transport.close(round % 5 === 0 ? AbortSignal.abort() : NEVER)
+      await transport.close(round % 5 === 0 ? AbortSignal.abort() : endless)
     }
   }
   await until(() => handles().length <= before.length)

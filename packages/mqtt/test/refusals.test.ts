@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { type Broker, startMosquitto } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
-import { closeAll, make, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
+import { closeAll, framesOf, make, open, patientHost, topicOf, until } from './open.ts'
 
 const TOPIC = topicOf('positions')
 const SCHEMES = ['mqtt', 'mqtts', 'ws', 'wss']
@@ -73,7 +73,7 @@ describe('TLS', () => {
     const tls = { ca: authority.ca, servername: 'broker.example' }
     for (const url of [broker.url, `wss://127.0.0.1:${webSocketPort}`]) {
       const { transport } = await open({ url, tls })
-      await transport.flush(NEVER)
+      await transport.flush(endless)
     }
   })
 
@@ -145,9 +145,9 @@ describe('an outage differs from a refusal', () => {
     const transport = make({ url: full.url })
     // The broker may still count the connection of the check that it is ready.
     while (transport.send(TOPIC, '') === 'offline')
-      await transport.open(new RecordingHost(), NEVER).catch(() => {})
+      await transport.open(patientHost(), endless).catch(() => {})
     expect(await rejection(open({ url: full.url }))).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
-    await transport.flush(NEVER)
+    await transport.flush(endless)
     await closeAll()
     await full.close()
   })
@@ -158,21 +158,21 @@ test('gives up when its signal aborts, and leaves no socket', async () => {
   for (const scheme of SCHEMES) {
     const controller = new AbortController()
     const opening = rejection(
-      make({ url: url.replace('mqtt', scheme) }).open(new RecordingHost(), controller.signal),
+      make({ url: url.replace('mqtt', scheme) }).open(patientHost(), controller.signal),
     )
     await until(() => standing.size === 1)
     controller.abort(new Error('enough'))
     expect(await opening).toBe(controller.signal.reason)
     await until(() => standing.size === 0)
   }
-  expect(await rejection(make({ url }).open(new RecordingHost(), AbortSignal.abort('early')))).toBe('early')
+  expect(await rejection(make({ url }).open(patientHost(), AbortSignal.abort('early')))).toBe('early')
 })
 
 test('closes while it opens', async () => {
   const transport = make({ url: await answering('') })
-  const opening = rejection(transport.open(new RecordingHost(), NEVER))
+  const opening = rejection(transport.open(patientHost(), endless))
   await until(() => standing.size === 1)
-  await Promise.all([transport.close(NEVER), transport.close(NEVER)])
+  await Promise.all([transport.close(endless), transport.close(endless)])
   expect(await opening).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
   await until(() => standing.size === 0)
 })
@@ -197,18 +197,18 @@ describe('a size limit of the broker', () => {
     const { transport } = await open({ url: broker.url })
     const { transport: other, host } = await open({ url: broker.url })
     const longest = topicOf(`${'%E2%82%AC'.repeat(320)}`)
-    await other.join(longest, NEVER)
-    await other.join(TOPIC, NEVER)
+    await other.join(longest, endless)
+    await other.join(TOPIC, endless)
     const maxFrameBytes = transport.capabilities.maxFrameBytes(longest)
     expect(transport.send(longest, 'x'.repeat(maxFrameBytes))).toBe('sent')
     expect(transport.send(longest, 'x'.repeat(limit))).toBe('offline')
     expect(transport.send(TOPIC, 'é'.repeat(2000))).toBe('sent')
     expect(transport.send(TOPIC, 'é'.repeat(2100))).toBe('offline')
     expect(transport.send(TOPIC, new Uint8Array(limit))).toBe('offline')
-    await expect(transport.join(topicOf('x'.repeat(limit)), NEVER)).rejects.toMatchObject({
+    await expect(transport.join(topicOf('x'.repeat(limit)), endless)).rejects.toMatchObject({
       code: 'TRANSPORT_FAILED',
     })
-    await transport.flush(NEVER)
+    await transport.flush(endless)
     await until(() => host.frames.length === 2)
     await closeAll()
     await broker.close()
@@ -218,11 +218,11 @@ describe('a size limit of the broker', () => {
     const broker = await startMosquitto({ config: 'message_size_limit 100' })
     const { transport } = await open({ url: broker.url })
     const { transport: other, host } = await open({ url: broker.url })
-    await other.join(TOPIC, NEVER)
+    await other.join(TOPIC, endless)
     expect(transport.capabilities.maxFrameBytes(TOPIC)).toBe(Infinity)
     for (const frame of ['x'.repeat(101), 'small']) expect(transport.send(TOPIC, frame)).toBe('sent')
-    await until(() => host.frames.includes('positions:small'))
-    expect(host.frames).toEqual(['positions:small'])
+    await until(() => framesOf(host).includes('positions:small'))
+    expect(framesOf(host)).toEqual(['positions:small'])
     await closeAll()
     await broker.close()
   })
@@ -235,12 +235,12 @@ test('cannot see that mosquitto denies a topic', async () => {
   })
   const { transport } = await open({ url: broker.url })
   const { transport: other, host } = await open({ url: broker.url })
-  await other.join(topicOf('denied'), NEVER)
-  await other.join(topicOf('open'), NEVER)
+  await other.join(topicOf('denied'), endless)
+  await other.join(topicOf('open'), endless)
   expect(transport.send(topicOf('denied'), 'unseen')).toBe('sent')
   expect(transport.send(topicOf('open'), 'seen')).toBe('sent')
   await until(() => host.frames.length > 0)
-  expect(host.frames).toEqual(['open:seen'])
+  expect(framesOf(host)).toEqual(['open:seen'])
   expect(host.errors).toEqual([])
   await closeAll()
   await broker.close()

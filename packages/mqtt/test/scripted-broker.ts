@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { until } from './recording-host.ts'
+import { until } from './open.ts'
 
 const PUBLISH = 0x30
 const SUBSCRIBE = 0x82

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { reasonOf } from '../src/refusal.ts'
 import { BY, Subscriptions } from '../src/subscriptions.ts'
-import { closeAll, NEVER, open, RecordingHost, topicOf, until } from './recording-host.ts'
+import { closeAll, open, patientHost, topicOf, until } from './open.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 
 const NOT_AUTHORIZED = 135
@@ -41,7 +41,7 @@ test('is not open when the broker dismisses it before the welcome', async () => 
 
 test('sends nothing once it is closing', async () => {
   const { transport } = await open({ url: broker.url })
-  const closing = transport.close(NEVER)
+  const closing = transport.close(endless)
   expect(transport.send(TOPIC, 'late')).toBe('offline')
   await broker.pinged(1)
   expect(broker.published).toEqual([])
@@ -55,7 +55,7 @@ test('an aborted join leaves a later one of its topic alone', async () => {
   const given = new AbortController()
   const first = rejection(transport.join(TOPIC, given.signal))
   given.abort(new Error('enough'))
-  const second = transport.join(TOPIC, NEVER)
+  const second = transport.join(TOPIC, endless)
   expect((await first).message).toBe('enough')
   await second
   broker.publish(TOPIC, 'f', BY.join)
@@ -66,7 +66,10 @@ test('an aborted join leaves a later one of its topic alone', async () => {
 test('blames one join alone for an answer that the protocol forbids', async () => {
   const { transport } = await open({ url: broker.url })
   broker.granted = [0, 0]
-  const joinings = [rejection(transport.join(TOPIC, NEVER)), rejection(transport.join(topicOf('b'), NEVER))]
+  const joinings = [
+    rejection(transport.join(TOPIC, endless)),
+    rejection(transport.join(topicOf('b'), endless)),
+  ]
   const [first, second] = await Promise.all(joinings)
   expect(first?.message).toContain('refused to subscribe')
   expect(second?.message).toContain('is gone')
@@ -103,7 +106,7 @@ test('names an error without a message by its code', () => {
 })
 
 test('reports nothing to its host after its end', async () => {
-  const host = new RecordingHost()
+  const host = patientHost()
   const subscriptions = new Subscriptions(host, '')
   const receive = vi.spyOn(host, 'receive').mockImplementation(() => {
     subscriptions.end()

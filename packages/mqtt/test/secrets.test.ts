@@ -3,13 +3,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { type Broker, mosquittoPasswords, startMosquitto } from '../../../test/support/brokers.ts'
 import { Authority } from '../../../test/support/certificates.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { ending, eventually, makeLive } from '../../../test/support/live.ts'
 import { type MqttOptions, mqtt } from '../src/index.ts'
-import { closeAll, make, NEVER, open, RecordingHost } from './recording-host.ts'
+import { closeAll, make, open, patientHost } from './open.ts'
 
 afterEach(closeAll)
 
@@ -95,7 +95,7 @@ test('a user and a password may be promised, and are asked at each dial', async 
     password: async () => logins[dials++]?.[1] ?? '',
   })
   for (const [username] of logins) {
-    await transport.open(new RecordingHost(), NEVER)
+    await transport.open(patientHost(), endless)
     await eventually(() => broker.log()).toMatch(new RegExp(`New client connected .* u'${username}'`))
     await transport.close(AbortSignal.timeout(1_000))
   }
@@ -158,7 +158,7 @@ test('a refused secret of a function is an outage at first, and is requested aga
   const refusals = async (count: number) => {
     const codes: unknown[] = []
     for (let round = 0; round < count; round += 1) {
-      const error = await rejection(transport.open(new RecordingHost(), NEVER))
+      const error = await rejection(transport.open(patientHost(), endless))
       expect(error.message).toContain('Not authorized')
       expect(shownBy(error) + shownBy(transport)).not.toContain(SECRET)
       codes.push(error.code)
@@ -167,7 +167,7 @@ test('a refused secret of a function is an outage at first, and is requested aga
   }
   expect(await refusals(5)).toEqual([...Array(4).fill('TRANSPORT_UNAVAILABLE'), 'TRANSPORT_FAILED'])
   password = 'right'
-  await transport.open(new RecordingHost(), NEVER)
+  await transport.open(patientHost(), endless)
   await transport.close(AbortSignal.timeout(1_000))
   password = SECRET
   expect(await refusals(1)).toEqual(['TRANSPORT_UNAVAILABLE'])
@@ -185,12 +185,12 @@ test('certificates are asked at each dial, over TLS and over secure WebSockets',
     const shown = { ca: other.ca, ...other.issue() }
     const tls = { ca: async () => shown.ca, cert: () => shown.cert, key: () => shown.key }
     const transport = make({ url, tls })
-    const refused = async () => (await rejection(transport.open(new RecordingHost(), NEVER))).code
+    const refused = async () => (await rejection(transport.open(patientHost(), endless))).code
     expect(await refused()).toBe('TRANSPORT_UNAVAILABLE')
     shown.ca = trusted.ca
     expect(await refused()).toBe('TRANSPORT_UNAVAILABLE')
     Object.assign(shown, trusted.issue())
-    await transport.open(new RecordingHost(), NEVER)
+    await transport.open(patientHost(), endless)
   }
 })
 

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { endless, rejection } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
-import { closeAll, NEVER, open, until } from './recording-host.ts'
+import { closeAll, open, until } from './open.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 
 const NOT_AUTHORIZED = 135
@@ -75,9 +75,9 @@ test('reports that the broker closed the connection when it gives no reason', as
 test('rejects the calls that wait for a connection that is closed', async () => {
   const broker = await scripted()
   const { transport } = await open({ url: broker.url })
-  const waiting = rejection(transport.flush(NEVER))
-  const closing = transport.close(NEVER)
-  const late = await rejection(transport.flush(NEVER))
+  const waiting = rejection(transport.flush(endless))
+  const closing = transport.close(endless)
+  const late = await rejection(transport.flush(endless))
   broker.hangUp()
   await closing
   expect(late.message).toBe(`The connection to ${broker.url} is not open.`)

@@ -1,11 +1,12 @@
 import { connectAsync } from 'mqtt'
 import { createHub, type Hub, type RivuletError, type Tap } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { type MosquittoOptions, startMosquitto, startNats } from '../../../test/support/brokers.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { ending, eventually } from '../../../test/support/live.ts'
 import { type MqttOptions, mqtt } from '../src/index.ts'
-import { closeAll, NEVER, open, topicOf, until } from './recording-host.ts'
+import { closeAll, framesOf, open, topicOf, until, watchedFramesOf } from './open.ts'
 import { ScriptedBroker } from './scripted-broker.ts'
 
 const TOPIC = topicOf('positions')
@@ -77,7 +78,7 @@ test('a copy goes to all of its identifiers, as one copy with two or two with on
   const broker = await scripted()
   const { transport, host } = await open({ url: broker.url })
   const watching = new AbortController()
-  await transport.join(TOPIC, NEVER)
+  await transport.join(TOPIC, endless)
   await transport.watch('test', watching.signal)
   expect(broker.subscriptions).toEqual([TOPIC, 'rivulet/test/#'])
   broker.publish(TOPIC, 'one copy', JOIN, WATCH)
@@ -85,13 +86,13 @@ test('a copy goes to all of its identifiers, as one copy with two or two with on
   broker.publish(TOPIC, 'two copies', JOIN)
   broker.publish(TOPIC, 'not identified')
   broker.publish(topicOf('other'), 'end', WATCH)
-  await until(() => host.watchedFrames.includes('other:end'))
-  expect(host.frames).toEqual(['positions:one copy', 'positions:two copies', 'positions:not identified'])
-  expect(host.watchedFrames).toEqual(['positions:one copy', 'positions:two copies', 'other:end'])
+  await until(() => watchedFramesOf(host).includes('other:end'))
+  expect(framesOf(host)).toEqual(['positions:one copy', 'positions:two copies', 'positions:not identified'])
+  expect(watchedFramesOf(host)).toEqual(['positions:one copy', 'positions:two copies', 'other:end'])
   watching.abort()
   transport.leave(TOPIC)
   broker.publish(TOPIC, 'on its way', JOIN, WATCH)
-  await transport.join(topicOf('last'), NEVER)
+  await transport.join(topicOf('last'), endless)
   expect([host.frames.length, host.watchedFrames.length, host.errors]).toEqual([3, 3, []])
 })
 
@@ -117,8 +118,8 @@ test.each([
   const broker = await scripted([claim, 0])
   const { transport, host } = await open({ url: broker.url })
   expect(transport.capabilities.watch).toBe(false)
-  await expect(transport.watch('test', NEVER)).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
-  await transport.join(TOPIC, NEVER)
+  await expect(transport.watch('test', endless)).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
+  await transport.join(TOPIC, endless)
   expect(broker.subscriptions).toEqual([TOPIC])
   // Id, no properties, the name with its length, options.
   expect(broker.packets.at(-1)?.length).toBe(2 + 2 + 1 + 2 + TOPIC.length + 1)
@@ -140,7 +141,7 @@ test.each([
   onTestFinished(closeAll)
   const { transport } = await open(options)
   expect(transport.capabilities.watch).toBe(false)
-  await expect(transport.watch('test', NEVER)).rejects.toMatchObject({
+  await expect(transport.watch('test', endless)).rejects.toMatchObject({
     message: expect.stringContaining('use MQTT 5'),
   })
   const { hub } = openHub(options)

@@ -1,8 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { expect, onTestFinished, test } from 'vitest'
 import { testEndings } from '../../../test/support/adapters/endings.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf, authority } from '../../../test/support/adapters/scene.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { type Broker, startNatsCluster } from '../../../test/support/brokers.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
@@ -65,7 +65,7 @@ test('moves to another server with its joins when its own announces its shutdown
   other.transport.send(POSITIONS, 'unheard')
   await other.transport.flush(within())
   await transport.join(POSITIONS, within())
-  expect(host).toMatchObject({ downs: [], errors: [], lefts: [] })
+  expect(host).toMatchObject({ downs: [], errors: [], endedJoins: [] })
   expect([host.frames.length, host.watchedFrames.length]).toEqual([1, 1])
 })
 
@@ -117,13 +117,13 @@ test('learns other servers of the cluster only when asked to', async () => {
   })
   const [first] = brokers
   if (!first) throw new Error('no cluster')
-  const [discoveringHost, fixedHost] = [new Recorder(), new Recorder()]
+  const [discoveringHost, fixedHost] = [shortHost(), shortHost()]
   const discovering = await opened(first, { discover: true }, discoveringHost)
   const configured = await opened(first, {}, fixedHost)
   await first.kill()
   await eventually(() => discoveringHost.downs.length + fixedHost.downs.length).toBe(2)
-  await discovering.transport.open(new Recorder(), within())
-  await rejection(configured.transport.open(new Recorder(), within()))
+  await discovering.transport.open(shortHost(), within())
+  await rejection(configured.transport.open(shortHost(), within()))
 })
 
 async function connectionNames(broker: Broker | undefined): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { createHub, type Hub, RivuletError } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
-import { within } from '../../../test/support/adapters/recorder.ts'
+import { within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'

@@ -1,15 +1,15 @@
 import dns from 'node:dns'
 import { createServer } from 'node:tls'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { Recorder, rejection } from '../../../test/support/adapters/recorder.ts'
 import { authority, listening } from '../../../test/support/adapters/scene.ts'
+import { rejection, shortHost } from '../../../test/support/adapters/waits.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { transportTo } from './scene.ts'
 
 /** Begins to open, and returns a function that aborts it and resolves to the error's message. */
 function opening(...target: Parameters<typeof transportTo>) {
   const leaving = new AbortController()
-  const outcome = rejection(transportTo(...target).open(new Recorder(), leaving.signal))
+  const outcome = rejection(transportTo(...target).open(shortHost(), leaving.signal))
   return async () => {
     leaving.abort(new Error('enough'))
     return (await outcome).message

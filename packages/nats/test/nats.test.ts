@@ -1,7 +1,7 @@
 import type { Topic } from 'rivulet'
 import { expect, test } from 'vitest'
 import { expectFewTopicsKept } from '../../../test/support/adapters/many-topics.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { bareClient, opened, server, transportTo } from './scene.ts'
 
@@ -39,7 +39,7 @@ test('sees every frame sent after a join was confirmed, over and over', async ()
 
 test('hands nothing over after a leave, of frames that came together neither', async () => {
   const broker = await server({ monitor: true })
-  const host = new Recorder()
+  const host = shortHost()
   const { transport } = await opened(broker, {}, host)
   const client = await bareClient(broker)
   const before = await broker.monitor<{ subscriptions: number }>('varz')
@@ -75,7 +75,7 @@ test('rejects a join that is left before it is confirmed', async () => {
 test('gives raw bytes on, a byte order mark included', async () => {
   const broker = await server()
   const frames: Uint8Array[] = []
-  const host = new Recorder()
+  const host = shortHost()
   host.receive = (_topic, frame) => {
     frames.push(Uint8Array.from(frame as Uint8Array))
   }
@@ -92,10 +92,8 @@ test('gives raw bytes on, a byte order mark included', async () => {
 
 test('keeps reading after the host has thrown', async () => {
   const broker = await server()
-  const host = new Recorder()
-  const receive = host.receive.bind(host)
-  host.receive = (topic, frame) => {
-    receive(topic, frame)
+  const host = shortHost()
+  host.onReceive = () => {
     if (host.frames.length === 1) throw new Error('a bug of the host')
   }
   const { transport } = await opened(broker, {}, host)
@@ -106,9 +104,9 @@ test('keeps reading after the host has thrown', async () => {
   await client.flush()
   await transport.flush(within())
   expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two'])
-  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
-  expect(host.errors[0]?.error.message).toBe('A frame from NATS was not taken: a bug of the host.')
-  expect(host.errors[0]?.error.cause).toMatchObject({ message: 'a bug of the host' })
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.cause.message).toBe('A frame from NATS was not taken: a bug of the host.')
+  expect(host.errors[0]?.cause.cause).toMatchObject({ message: 'a bug of the host' })
 })
 
 test('puts the prefix before every subject', async () => {
@@ -158,7 +156,7 @@ test('knows the largest frame from the server, and refuses a larger one', async 
   const broker = await server({ config: 'max_payload: 1000' })
   const transport = transportTo(broker)
   expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(1_048_576)
-  const host = new Recorder()
+  const host = shortHost()
   await transport.open(host, within())
   expect(transport.capabilities).toMatchObject({ scope: 'network', echoes: false, ordered: true })
   expect(transport.capabilities.maxFrameBytes(POSITIONS)).toBe(1000)

@@ -1,8 +1,8 @@
 import { nkeys } from '@nats-io/transport-node'
 import { describe, expect, test } from 'vitest'
 import { invalidOptionsOf, SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { type NatsOptions, nats, transportFromUrls } from '../src/index.ts'
 import { bareClient, server, transportTo } from './scene.ts'
 
@@ -103,7 +103,7 @@ describe('options', () => {
     const options = Object.freeze({ servers })
     const transport = nats(options)
     servers[0] = '127.0.0.1:1'
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     await transport.close(within())
   })
 
@@ -123,7 +123,7 @@ describe('options', () => {
     })
     await client.flush()
     const transport = transportTo(broker, options)
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     transport.send(POSITIONS, 'x\r\nPUB evil 2\r\nhi\r\n')
     await transport.close(within())
     await client.flush()
@@ -135,12 +135,12 @@ describe('options', () => {
     const seed = new TextDecoder().decode(nkeys.createUser().getSeed())
     for (const options of [{ user: 'ann', password: SECRET }, { token: SECRET }, { nkey: seed }]) {
       const transport = transportTo(broker, options)
-      const error = await rejection(transport.open(new Recorder(), within()))
+      const error = await rejection(transport.open(shortHost(), within()))
       expect(shownBy(transport) + shownBy(error)).not.toContain(SECRET)
       expect(shownBy(transport) + shownBy(error)).not.toContain(seed)
     }
     const up = transportTo(broker, { user: 'ann', password: 'right' })
-    await up.open(new Recorder(), within())
+    await up.open(shortHost(), within())
     expect(shownBy(up)).not.toContain('right')
   })
 })
@@ -158,7 +158,7 @@ describe('URLs', () => {
       },
     })
     await client.flush()
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     transport.send(POSITIONS, 'x')
     await transport.close(within())
     await client.flush()
@@ -171,17 +171,17 @@ describe('URLs', () => {
     await gone.close()
     const urls = [`nats://to%2Fken@${addressOf(broker)}`, `nats://to%2Fken@${addressOf(gone)}/`]
     const transport = transportFromUrls(urls)
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     await transport.close(within())
     const once = transportFromUrls([`nats://${addressOf(gone)}`, urls[0] as string])
-    await once.open(new Recorder(), within())
+    await once.open(shortHost(), within())
     await once.close(within())
   })
 
   test('insist on TLS when they begin with tls', async () => {
     const broker = await server()
     const transport = transportFromUrls([`tls://${addressOf(broker)}`])
-    expect(await rejection(transport.open(new Recorder(), within()))).toMatchObject({
+    expect(await rejection(transport.open(shortHost(), within()))).toMatchObject({
       code: 'TRANSPORT_FAILED',
     })
   })

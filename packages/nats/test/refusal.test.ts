@@ -3,15 +3,15 @@ import { createServer } from 'node:net'
 import { nkeys } from '@nats-io/transport-node'
 import { RivuletError } from 'rivulet'
 import { expect, test } from 'vitest'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf, authority, listening } from '../../../test/support/adapters/scene.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'
 import { bareClient, opened, secureServer, server, transportTo } from './scene.ts'
 
 function refused(target: Parameters<typeof transportTo>[0], options?: NatsOptions) {
-  return rejection(transportTo(target, options).open(new Recorder(), within()))
+  return rejection(transportTo(target, options).open(shortHost(), within()))
 }
 
 test('connects with the right user and password, and is refused for good with others', async () => {
@@ -92,10 +92,10 @@ test('reports with its topic a frame that may not be published, and stays up', a
   expect(transport.send(POSITIONS, 'x')).toBe('sent')
   expect(transport.send(ALARMS, 'x')).toBe('sent')
   await eventually(() => host.errors.length).toBe(1)
-  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
-  expect(RivuletError.is(host.errors[0]?.error)).toBe(true)
-  expect(host.errors[0]?.error).toMatchObject({ cause: { name: 'PermissionViolationError' } })
-  expect(host.errors[0]?.error.message).toMatch(/^NATS refused a frame: .*Permissions Violation for Publish/i)
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(RivuletError.is(host.errors[0]?.cause)).toBe(true)
+  expect(host.errors[0]?.cause).toMatchObject({ cause: { name: 'PermissionViolationError' } })
+  expect(host.errors[0]?.cause.message).toMatch(/^NATS refused a frame: .*Permissions Violation for Publish/i)
   await transport.flush(within())
   expect(host.downs).toEqual([])
 })
@@ -124,8 +124,8 @@ test('reports with its topic that a reload has ended a join', async () => {
   await transport.join(POSITIONS, within())
   await transport.join(ALARMS, within())
   broker.reload(users('rivulet.fleet.positions'))
-  await eventually(() => host.lefts.length + host.downs.length).toBe(1)
-  expect(host.lefts).toMatchObject([{ topic: POSITIONS, cause: { name: 'PermissionViolationError' } }])
+  await eventually(() => host.endedJoins.length + host.downs.length).toBe(1)
+  expect(host.endedJoins).toMatchObject([{ topic: POSITIONS, cause: { name: 'PermissionViolationError' } }])
   expect(host.errors).toEqual([])
   transport.leave(POSITIONS)
   await rejection(transport.join(POSITIONS, within()))
@@ -138,8 +138,8 @@ test('rejects a join for which the server has no subscription left', async () =>
   expect((await rejection(transport.join(ALARMS, within()))).message).toMatch(
     /maximum subscriptions exceeded/i,
   )
-  expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
-  expect(host.errors[0]?.error.message).toMatch(/^NATS reports a fault: .*maximum subscriptions exceeded/i)
+  expect(host.errors).toMatchObject([{ topic: undefined, cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.cause.message).toMatch(/^NATS reports a fault: .*maximum subscriptions exceeded/i)
   transport.leave(POSITIONS)
   await transport.join(ALARMS, within())
   const client = await bareClient(broker)

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { opened, scene, transportTo } from './scene.ts'
@@ -25,7 +25,7 @@ test('reports neither frames nor faults while it closes', async () => {
   await eventually(() => host.frames.length).toBe(1)
   server.beforePong = `${FRAME}-ERR 'Unknown Protocol Operation'\r\n`
   await transport.close(within())
-  expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], lefts: [], downs: [] })
+  expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], endedJoins: [], downs: [] })
 })
 
 test('takes credentials that have expired for a refusal', async () => {
@@ -56,7 +56,7 @@ test('learns only the servers of the cluster that a server has announced', async
   first.refusal = 'Authorization Violation'
   first.hangUp()
   await eventually(() => host.downs.length).toBe(1)
-  await transport.open(new Recorder(), within())
+  await transport.open(shortHost(), within())
   expect(later.connections).toBe(1)
 
   const alone = await scriptedServer()
@@ -64,7 +64,7 @@ test('learns only the servers of the cluster that a server has announced', async
   alone.refusal = 'Authorization Violation'
   alone.hangUp()
   await eventually(() => lonely.host.downs.length).toBe(1)
-  const error = await rejection(lonely.transport.open(new Recorder(), within()))
+  const error = await rejection(lonely.transport.open(shortHost(), within()))
   expect(error.message).toContain(`(${alone.address}: Authorization Violation)`)
 })
 
@@ -72,7 +72,7 @@ test('keeps credentials from the servers that are named by one that refuses them
   const other = await scriptedServer()
   const refusing = await scriptedServer({ connect_urls: [other.address] })
   refusing.refusal = 'Authorization Violation'
-  await rejection(transportTo([refusing.address]).open(new Recorder(), within()))
+  await rejection(transportTo([refusing.address]).open(shortHost(), within()))
   expect(other.connections).toBe(0)
 })
 
@@ -87,7 +87,7 @@ test('rejects requests after the loss of its connection', async () => {
 test('dials an IPv6 address without its brackets', async () => {
   const address = `[::1]:${await freePort()}`
   const transport = transportTo([address], { tls: { handshakeFirst: true } })
-  const error = await rejection(transport.open(new Recorder(), within()))
+  const error = await rejection(transport.open(shortHost(), within()))
   expect(error.message).not.toContain('getaddrinfo')
 })
 

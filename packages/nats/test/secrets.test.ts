@@ -3,8 +3,8 @@ import { nkeys } from '@nats-io/transport-node'
 import type { Hub, RivuletError } from 'rivulet'
 import { expect, test } from 'vitest'
 import { SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { authority } from '../../../test/support/adapters/scene.ts'
+import { rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually, makeLive } from '../../../test/support/live.ts'
 import type { NatsOptions } from '../src/index.ts'
@@ -16,7 +16,7 @@ type KeyPair = ReturnType<typeof nkeys.createUser>
 const annWith = (password: string) => `authorization { users: [ { user: ann, password: "${password}" } ] }`
 
 async function refusal(broker: Broker, options: NatsOptions) {
-  return await rejection(transportTo(broker, options).open(new Recorder(), within()))
+  return await rejection(transportTo(broker, options).open(shortHost(), within()))
 }
 
 /** Makes a hub that subscribes, and returns its messages and events. */
@@ -135,7 +135,7 @@ test('a secret that a function gives is refused as an outage four times, then fo
   const transport = transportTo(broker, { user: 'ann', password: () => SECRET })
   const codes: unknown[] = []
   for (let round = 0; round < 5; round += 1) {
-    const error = await rejection(transport.open(new Recorder(), within()))
+    const error = await rejection(transport.open(shortHost(), within()))
     expect(error.message).toContain('Authorization Violation')
     expect(shownBy(error) + shownBy(transport)).not.toContain(SECRET)
     codes.push(error.code)
@@ -180,10 +180,10 @@ test('certificates are asked at each dial', async () => {
       return { ca, cert: own.cert, key: own.key }
     },
   })
-  const error = await rejection(transport.open(new Recorder(), within()))
+  const error = await rejection(transport.open(shortHost(), within()))
   expect(error.message).toMatch(/certificate|signature/)
   ca = trusted.ca
-  await transport.open(new Recorder(), within())
+  await transport.open(shortHost(), within())
   expect(asked).toBe(2)
 })
 

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Topic } from 'rivulet'
 import { expect, test } from 'vitest'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { testTaps } from '../../../test/support/adapters/taps.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually, makeLive } from '../../../test/support/live.ts'
 import { bareClient, opened, scene, server, transportTo } from './scene.ts'
@@ -49,7 +49,7 @@ test('needs no permission but that for the subjects of the hub', async () => {
   const { transport, host } = await opened(broker, ANN)
   await transport.watch('fleet', within())
   expect((await rejection(transport.watch('other', within()))).message).toContain('Permissions Violation')
-  expect(host).toMatchObject({ errors: [], lefts: [], downs: [] })
+  expect(host).toMatchObject({ errors: [], endedJoins: [], downs: [] })
 })
 
 test.each(['"rivulet.fleet.positions"', '["rivulet.fleet.positions", "rivulet.fleet.alarms.>"]'])(
@@ -68,7 +68,7 @@ test.each(['"rivulet.fleet.positions"', '["rivulet.fleet.positions", "rivulet.fl
       frames: [{ text: 'x' }],
       watchedFrames: [],
       errors: [],
-      lefts: [],
+      endedJoins: [],
       downs: [],
     })
   },
@@ -84,7 +84,7 @@ test('receives nothing of denied topics within the hub', async () => {
   await client.flush()
   await transport.flush(within())
   expect(host.watchedFrames).toEqual([{ topic: POSITIONS, text: 'positions' }])
-  expect(host).toMatchObject({ errors: [], lefts: [], downs: [] })
+  expect(host).toMatchObject({ errors: [], endedJoins: [], downs: [] })
 })
 
 test('a denied tap is rejected, begins once granted, and again after a revocation', async () => {
@@ -122,8 +122,8 @@ test('reports without a topic that a reload has ended a watch, and can watch aga
   await transport.watch('fleet', within())
   await transport.join(POSITIONS, within())
   broker.reload(permitted('subscribe: { deny: "rivulet.fleet.>" }'))
-  await eventually(() => host.lefts.length + host.downs.length).toBe(2)
-  expect(host.lefts.map(({ topic }) => topic).sort()).toEqual([POSITIONS, undefined])
+  await eventually(() => host.endedJoins.length + host.downs.length).toBe(2)
+  expect(host.endedJoins.map(({ topic }) => topic).sort()).toEqual([POSITIONS, undefined])
   broker.reload(permitted(''))
   await eventually(() => transport.watch('fleet', within()).then(() => 'heard', String)).toBe('heard')
   expect(host.errors).toEqual([])
@@ -177,7 +177,7 @@ test('watches behind the prefix, and there only', async () => {
 
 test('keeps reading after the host has thrown at a watched frame', async () => {
   const broker = await server()
-  const host = new Recorder()
+  const host = shortHost()
   const watched = host.watched.bind(host)
   host.watched = (topic, frame) => {
     watched(topic, frame)
@@ -188,5 +188,5 @@ test('keeps reading after the host has thrown at a watched frame', async () => {
   await publishBytes(broker, ['rivulet.fleet.a', 'rivulet.fleet.b'].map(bytes), 'x')
   await transport.flush(within())
   expect(host.watchedFrames.map(({ topic }) => topic)).toEqual(['rivulet/fleet/a', 'rivulet/fleet/b'])
-  expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors).toMatchObject([{ topic: undefined, cause: { code: 'TRANSPORT_FAILED' } }])
 })

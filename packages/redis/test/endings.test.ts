@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { testEndings } from '../../../test/support/adapters/endings.ts'
-import { POSITIONS, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf, authority, proxyTo } from '../../../test/support/adapters/scene.ts'
+import { POSITIONS, within } from '../../../test/support/adapters/waits.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { redisCommand } from '../../../test/support/redis-servers.ts'
 import { bareClient, opened, scene, server } from './scene.ts'

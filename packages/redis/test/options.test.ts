@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { invalidOptionsOf, SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { type RedisOptions, redis, transportFromUrls } from '../src/index.ts'
 import { bareClient, server, transportTo } from './scene.ts'
@@ -87,7 +87,7 @@ describe('options', () => {
     const servers = [addressOf(broker)]
     const transport = redis(Object.freeze({ servers }))
     servers[0] = '127.0.0.1:1'
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     await transport.close(within())
   })
 
@@ -99,8 +99,8 @@ describe('options', () => {
     const heard: string[] = []
     await (await bareClient(broker)).subscribe('evil', (text) => heard.push(text))
     const [without, transport] = [transportTo(broker), transportTo(broker, options)]
-    await rejection(transport.open(new Recorder(), within()))
-    await without.open(new Recorder(), within())
+    await rejection(transport.open(shortHost(), within()))
+    await without.open(shortHost(), within())
     without.send(POSITIONS, 'x\r\nPUBLISH evil hi\r\n')
     await without.flush(within())
     await (await bareClient(broker)).publish('evil', 'last')
@@ -111,7 +111,7 @@ describe('options', () => {
     const broker = await server({ users: { ann: 'right' } })
     for (const options of [{ username: 'ann', password: SECRET }, { password: SECRET }]) {
       const transport = transportTo(broker, options)
-      const error = await rejection(transport.open(new Recorder(), within()))
+      const error = await rejection(transport.open(shortHost(), within()))
       expect(shownBy(transport) + shownBy(error)).not.toContain(SECRET)
     }
   })
@@ -125,9 +125,9 @@ describe('URLs', () => {
     const credentials = `${encodeURIComponent('a:n@n')}:${encodeURIComponent('p/w%?#')}`
     const url = `valkey://${credentials}@${addressOf(broker)}?sharded=true`
     const [one, other] = [transportFromUrls([url]), transportFromUrls([url.replace('valkey:', 'redis:')])]
-    const host = new Recorder()
+    const host = shortHost()
     await one.open(host, within())
-    await other.open(new Recorder(), within())
+    await other.open(shortHost(), within())
     await one.join(POSITIONS, within())
     other.send(POSITIONS, 'x')
     await other.close(within())
@@ -146,7 +146,7 @@ describe('URLs', () => {
       [`redis://${addressOf(gone)}`, url],
     ]) {
       const transport = transportFromUrls(urls)
-      await transport.open(new Recorder(), within())
+      await transport.open(shortHost(), within())
       await transport.close(within())
     }
   })
@@ -159,7 +159,7 @@ describe('URLs', () => {
     const broker = await server()
     for (const end of ['', '/', '/0', '?db=0', '/13', '?db=13']) {
       const transport = transportFromUrls([`redis://${addressOf(broker)}${end}`])
-      await transport.open(new Recorder(), within())
+      await transport.open(shortHost(), within())
       await transport.close(within())
     }
     expect(warnings).toMatchObject(

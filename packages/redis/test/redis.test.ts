@@ -1,6 +1,6 @@
 import type { Topic } from 'rivulet'
 import { describe, expect, test } from 'vitest'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand, unixSocketOf } from '../../../test/support/redis-servers.ts'
 import { transportFromUrls } from '../src/index.ts'
@@ -40,7 +40,7 @@ test('sees every frame sent after a join was confirmed, over and over', async ()
 
 test('hands nothing over after a leave, of frames that came together neither', async () => {
   const broker = await server()
-  const host = new Recorder()
+  const host = shortHost()
   const { transport } = await opened(broker, {}, host)
   const client = await bareClient(broker)
   await transport.join(POSITIONS, within())
@@ -87,7 +87,7 @@ test('gives up a join and a flush when their signals abort, and leaves nothing b
 test('gives raw bytes on, and takes them from the view that it is given', async () => {
   const broker = await server()
   const frames: Uint8Array[] = []
-  const host = new Recorder()
+  const host = shortHost()
   host.receive = (_topic, frame) => {
     frames.push(Uint8Array.from(frame as Uint8Array))
   }
@@ -107,10 +107,8 @@ test('gives raw bytes on, and takes them from the view that it is given', async 
 
 test('keeps reading after the host has thrown', async () => {
   const broker = await server()
-  const host = new Recorder()
-  const receive = host.receive.bind(host)
-  host.receive = (topic, frame) => {
-    receive(topic, frame)
+  const host = shortHost()
+  host.onReceive = () => {
     if (host.frames.length === 1) throw new Error('a bug of the host')
   }
   const { transport } = await opened(broker, {}, host)
@@ -119,9 +117,9 @@ test('keeps reading after the host has thrown', async () => {
   await Promise.all(['one', 'two', 'three'].map((text) => client.publish(POSITIONS, text)))
   await transport.flush(within())
   expect(host.frames.map((frame) => frame.text)).toEqual(['one', 'two', 'three'])
-  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
-  expect(host.errors[0]?.error.message).toBe('A frame from Redis was not taken: a bug of the host.')
-  expect(host.errors[0]?.error.cause).toMatchObject({ message: 'a bug of the host' })
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.cause.message).toBe('A frame from Redis was not taken: a bug of the host.')
+  expect(host.errors[0]?.cause.cause).toMatchObject({ message: 'a bug of the host' })
   expect(host.downs).toEqual([])
 })
 
@@ -165,7 +163,7 @@ test('connects over a Unix socket, by an option and by a URL', async () => {
   const path = unixSocketOf(broker.folder)
   const byOption = await opened(broker, { path })
   const byUrl = transportFromUrls([`redis://localhost?path=${encodeURIComponent(path)}`])
-  await byUrl.open(new Recorder(), within())
+  await byUrl.open(shortHost(), within())
   await byOption.transport.join(POSITIONS, within())
   byUrl.send(POSITIONS, 'x')
   await byUrl.close(within())
@@ -173,7 +171,7 @@ test('connects over a Unix socket, by an option and by a URL', async () => {
   expect(byOption.host.frames).toEqual([{ topic: POSITIONS, text: 'x' }])
   await broker.kill()
   await eventually(() => byOption.host.downs.length).toBe(1)
-  const error = await rejection(byOption.transport.open(new Recorder(), within()))
+  const error = await rejection(byOption.transport.open(shortHost(), within()))
   expect(error).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE', message: expect.stringContaining(path) })
 })
 

@@ -3,8 +3,8 @@ import { createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { RivuletError } from 'rivulet'
 import { expect, test } from 'vitest'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf, authority, listening } from '../../../test/support/adapters/scene.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
@@ -15,7 +15,7 @@ import { opened, server, transportTo } from './scene.ts'
 const SECRET = 'hunter2hunter2'
 
 async function refused(target: Broker | string[], options?: RedisOptions): Promise<RivuletError> {
-  const error = await rejection(transportTo(target, options).open(new Recorder(), within()))
+  const error = await rejection(transportTo(target, options).open(shortHost(), within()))
   if (RivuletError.is(error)) return error
   throw error
 }
@@ -129,8 +129,8 @@ test('reports with its topic a frame that may not be published, and stays up', a
   expect(transport.send(ALARMS, 'x')).toBe('sent')
   await transport.flush(within())
   await eventually(() => host.errors.length).toBe(1)
-  expect(host.errors).toMatchObject([{ topic: POSITIONS, error: { code: 'TRANSPORT_FAILED' } }])
-  expect(host.errors[0]?.error.message).toMatch(/^Redis refused a frame: NOPERM .*[^.]\.$/)
+  expect(host.errors).toMatchObject([{ topic: POSITIONS, cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors[0]?.cause.message).toMatch(/^Redis refused a frame: NOPERM .*[^.]\.$/)
   expect(host.downs).toEqual([])
 })
 
@@ -152,7 +152,7 @@ test("is down at the revocation of a channel's permission, and then refused the 
   await transport.join(POSITIONS, within())
   await redisCommand(broker, 'ACL', 'SETUSER', 'fleet', 'resetchannels', '&rivulet/fleet/alarms')
   await eventually(() => host.downs.length).toBe(1)
-  const next = new Recorder()
+  const next = shortHost()
   await transport.open(next, within())
   await rejection(transport.join(POSITIONS, within()))
   await transport.join(ALARMS, within())

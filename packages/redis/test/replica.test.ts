@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually, makeLive } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, type RedisProgram, redisCommand } from '../../../test/support/redis-servers.ts'
@@ -11,7 +11,7 @@ const PERMITTED =
 const fleet = { username: 'fleet', password: 'right' }
 
 async function refusal(broker: Broker, options = {}): Promise<Error & { code?: string }> {
-  return await rejection(transportTo(broker, options).open(new Recorder(), within()))
+  return await rejection(transportTo(broker, options).open(shortHost(), within()))
 }
 
 /** Starts a server and a replica of it. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { startScripted } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { opened, transportTo } from './scene.ts'
@@ -67,7 +67,7 @@ test('reports a frame for a moved channel, and asks for the slots at once', asyn
   const before = node.asked
   transport.send(POSITIONS, 'x')
   await eventually(() => host.errors).toMatchObject([
-    { topic: POSITIONS, error: { code: 'TRANSPORT_UNAVAILABLE', message: ELSEWHERE } },
+    { topic: POSITIONS, cause: { code: 'TRANSPORT_UNAVAILABLE', message: ELSEWHERE } },
   ])
   await eventually(() => node.asked).toBeGreaterThan(before)
   expect(host.downs).toEqual([])
@@ -90,7 +90,7 @@ test('stays up when a frame is refused for another reason, and reports that', as
   node.published = '-NOPERM it was not MOVED\r\n'
   transport.send(POSITIONS, 'x')
   await eventually(() => host.errors).toMatchObject([
-    { topic: POSITIONS, error: { message: 'Redis refused a frame: NOPERM it was not MOVED.' } },
+    { topic: POSITIONS, cause: { message: 'Redis refused a frame: NOPERM it was not MOVED.' } },
   ])
   expect(host.downs).toEqual([])
 })
@@ -117,7 +117,7 @@ test('dials the host that a node announces', async () => {
 test('does not open without permission to ask for the slots', async () => {
   const node = await scriptedNode()
   node.slots = '-NOPERM no permission to ask\r\n'
-  const error = await rejection(transportTo([node.address], { sharded: true }).open(new Recorder(), within()))
+  const error = await rejection(transportTo([node.address], { sharded: true }).open(shortHost(), within()))
   expect(error.message).toContain('NOPERM no permission to ask')
 })
 
@@ -125,7 +125,7 @@ test('takes the dialled host for a node without one of its own', async () => {
   const node = await scriptedNode()
   node.slots = slotsAt('', await freePort())
   const server = node.address.replace('127.0.0.1', 'localhost')
-  const error = await rejection(transportTo([server], { sharded: true }).open(new Recorder(), within()))
+  const error = await rejection(transportTo([server], { sharded: true }).open(shortHost(), within()))
   expect(error.message).toMatch(/\(localhost:\d+: (?:connect )?ECONNREFUSED/)
 })
 
@@ -133,7 +133,7 @@ test('takes this machine for a node behind a Unix socket without a host of its o
   const node = await scriptedNode()
   node.slots = slotsAt('', await freePort())
   const path = await unixSocketTo(node.address)
-  const error = await rejection(transportTo([], { path, sharded: true }).open(new Recorder(), within()))
+  const error = await rejection(transportTo([], { path, sharded: true }).open(shortHost(), within()))
   expect(error.message).toMatch(/\(127\.0\.0\.1:\d+: (?:connect )?ECONNREFUSED/)
 })
 

@@ -1,5 +1,5 @@
 import { startScripted } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS } from '../../../test/support/adapters/recorder.ts'
+import { POSITIONS } from '../../../test/support/adapters/waits.ts'
 
 /**
  * Starts a server that accepts every HELLO and one subscription, and answers each PING after `beforePong`. `heard`: all

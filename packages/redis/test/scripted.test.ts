@@ -1,7 +1,7 @@
 import { ErrorReply } from '@redis/client'
 import { expect, test } from 'vitest'
 import { testDials } from '../../../test/support/adapters/dials.ts'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { faultOf, lossOf, refusalOf } from '../src/refusal.ts'
@@ -26,7 +26,7 @@ test('reports no frame while it closes', async () => {
   await eventually(() => host.frames.length).toBe(1)
   scripted.beforePong = frame
   await transport.close(within())
-  expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], lefts: [], downs: [] })
+  expect(host).toMatchObject({ frames: [{ text: 'x' }], errors: [], endedJoins: [], downs: [] })
 })
 
 test('reports no refused frame while it closes', async () => {
@@ -58,13 +58,13 @@ test.each([
 ])('classifies the answer %s by its beginning', async (answer, reason, code) => {
   const scripted = await scriptedServer()
   scripted.refusal = answer
-  const error = await rejection(transportTo([scripted.address]).open(new Recorder(), within()))
+  const error = await rejection(transportTo([scripted.address]).open(shortHost(), within()))
   expect(error.code).toBe(code)
   expect(error.message).toContain(`${scripted.address}: ${reason})`)
 })
 
 test('dials an IPv6 address without its brackets', async () => {
-  const error = await rejection(transportTo([`[::1]:${await freePort()}`]).open(new Recorder(), within()))
+  const error = await rejection(transportTo([`[::1]:${await freePort()}`]).open(shortHost(), within()))
   expect(error.message).toMatch(/\(\[::1\]:\d+: connect E[A-Z]+ ::1:\d+/)
 })
 
@@ -79,7 +79,7 @@ test('rejects a join under way when the connection is closed', async () => {
 
 test('is refused without permission to ask for the slots', async () => {
   const broker = await server({ config: 'user default on nopass ~* &* +@all -cluster' })
-  const error = await rejection(transportTo(broker, { sharded: true }).open(new Recorder(), within()))
+  const error = await rejection(transportTo(broker, { sharded: true }).open(shortHost(), within()))
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('NOPERM') })
 })
 

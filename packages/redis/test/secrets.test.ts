@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { expect, test } from 'vitest'
 import { SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf, authority } from '../../../test/support/adapters/scene.ts'
+import { rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually, makeLive } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand } from '../../../test/support/redis-servers.ts'
@@ -10,7 +10,7 @@ import { type RedisOptions, redis } from '../src/index.ts'
 import { opened, server, transportTo } from './scene.ts'
 
 async function refusal(broker: Broker, options: RedisOptions) {
-  return await rejection(transportTo(broker, options).open(new Recorder(), within()))
+  return await rejection(transportTo(broker, options).open(shortHost(), within()))
 }
 
 test.each(REDIS_PROGRAMS)('hubs come back with the new password when that of %s is changed', async (kind) => {
@@ -82,7 +82,7 @@ test('a user and a password may be functions with promises, called at each dial'
     password: async () => users[dials++]?.password ?? '',
   })
   for (const { username, password } of users) {
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     const clients = await redisCommand(broker, '--user', username, '-a', password, 'CLIENT', 'LIST')
     expect(clients).toMatch(new RegExp(`name=rivulet .*user=${username}`))
     await transport.close(within())
@@ -130,12 +130,12 @@ test('certificates are asked at each dial, once for Redis and its Sentinels', as
     },
   }
   const transport = transportTo(broker, { tls })
-  expect((await rejection(transport.open(new Recorder(), within()))).message).toContain(addressOf(broker))
+  expect((await rejection(transport.open(shortHost(), within()))).message).toContain(addressOf(broker))
   ca = trusted.ca
-  await transport.open(new Recorder(), within())
+  await transport.open(shortHost(), within())
   expect(asked).toBe(2)
   const overSentinel = redis({ tls, sentinel: { servers: addressOf(broker), master: 'fleet' } })
-  const error = await rejection(overSentinel.open(new Recorder(), within()))
+  const error = await rejection(overSentinel.open(shortHost(), within()))
   expect(error.message).toContain('it is no Sentinel')
   expect(asked).toBe(3)
 })
@@ -147,12 +147,12 @@ test('the credentials of a Sentinel take functions of their own', async () => {
     password: () => 'of-redis',
     sentinel: { servers: addressOf(sentinel), master: 'fleet', password: () => 'of-sentinel' },
   })
-  await transport.open(new Recorder(), within())
+  await transport.open(shortHost(), within())
   await transport.close(within())
   const failing = redis({
     sentinel: { servers: addressOf(sentinel), master: 'fleet', password: (() => 7) as never },
   })
-  const error = await rejection(failing.open(new Recorder(), within()))
+  const error = await rejection(failing.open(shortHost(), within()))
   expect(error.message).toContain('"sentinel.password" gave no value')
 })
 
@@ -161,7 +161,7 @@ test('a refused secret of a function is an outage at first, and is requested aga
   const transport = transportTo(broker, { password: () => SECRET })
   const codes: unknown[] = []
   for (let round = 0; round < 5; round += 1) {
-    const error = await rejection(transport.open(new Recorder(), within()))
+    const error = await rejection(transport.open(shortHost(), within()))
     expect(shownBy(error) + shownBy(transport)).not.toContain(SECRET)
     codes.push(error.code)
   }

@@ -2,8 +2,8 @@ import type { Hub } from 'rivulet'
 import { openHub } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { invalidOptionsOf, SECRET, shownBy } from '../../../test/support/adapters/invalid-options.ts'
-import { Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
+import { rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { eventually } from '../../../test/support/live.ts'
@@ -72,7 +72,7 @@ async function sentinel() {
 }
 
 async function refusal(options: RedisOptions): Promise<string> {
-  const error = await rejection(redis(options).open(new Recorder(), within()))
+  const error = await rejection(redis(options).open(shortHost(), within()))
   return `${error.code} ${error.message}`
 }
 
@@ -83,7 +83,7 @@ test('a Sentinel that is away, and one that is none, are passed over', async () 
   const servers = [gone, master, asked].map(addressOf)
   const transport = redis({ sentinel: { servers, master: 'fleet' } })
   for (let round = 0; round < 10; round += 1) {
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     await transport.close(within())
   }
 })
@@ -100,7 +100,7 @@ test('the refusal of every Sentinel has the reason, and no password', async () =
   )
   await redisCommand(asked, 'ACL', 'SETUSER', 'default', 'resetpass', '>right')
   const transport = redis({ sentinel: { servers: addressOf(asked), master: 'fleet', password: SECRET } })
-  const error = await rejection(transport.open(new Recorder(), within()))
+  const error = await rejection(transport.open(shortHost(), within()))
   expect(error).toMatchObject({ code: 'TRANSPORT_FAILED', message: expect.stringContaining('WRONGPASS') })
   expect(shownBy(transport) + shownBy(error)).not.toContain(SECRET)
 })

@@ -1,8 +1,8 @@
 import type { Topic } from 'rivulet'
 import { expect, onTestFinished, test } from 'vitest'
 import { expectFewTopicsKept } from '../../../test/support/adapters/many-topics.ts'
-import { Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { addressOf } from '../../../test/support/adapters/scene.ts'
+import { rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually } from '../../../test/support/live.ts'
 import { redisCommand, startRedisCluster } from '../../../test/support/redis-servers.ts'
@@ -44,7 +44,7 @@ test('takes back its joins on every node', async () => {
 test('confirms a barrier when every node has answered', async () => {
   const brokers = await cluster()
   // Otherwise the suspended node would soon be given up.
-  const patient = new Recorder()
+  const patient = shortHost()
   const host = Object.assign(patient, { timeouts: { ...patient.timeouts, barrierMs: 600_000 } })
   const { transport } = await opened(brokers[0], SHARDED, host)
   for (const topic of TOPICS) await transport.join(topic, within())
@@ -69,15 +69,15 @@ test('opens while a node is away, reports that, and connects when it is back', a
   await away.kill()
   const { transport, host } = await opened(here, SHARDED)
   await eventually(() => host.errors).toMatchObject([
-    { topic: undefined, error: { code: 'TRANSPORT_UNAVAILABLE' } },
+    { topic: undefined, cause: { code: 'TRANSPORT_UNAVAILABLE' } },
   ])
-  expect(host.errors[0]?.error.message).toContain(`The shard ${addressOf(away)} of Redis is away`)
+  expect(host.errors[0]?.cause.message).toContain(`The shard ${addressOf(away)} of Redis is away`)
   const answers = TOPICS.map((topic) => transport.send(topic, 'x'))
   expect(new Set(answers)).toEqual(new Set(['sent', 'offline']))
   const waiting = TOPICS[answers.indexOf('offline')] as Topic
   expect(await rejection(transport.join(waiting, within()))).toMatchObject({
     code: 'TRANSPORT_UNAVAILABLE',
-    message: host.errors[0]?.error.message,
+    message: host.errors[0]?.cause.message,
   })
   await transport.flush(within())
   await away.start()
@@ -91,7 +91,7 @@ test('does not open at first if one node refuses, and keeps no other connection'
   const [here, other] = await cluster()
   await redisCommand(other, 'CONFIG', 'SET', 'requirepass', 'of-the-other')
   const transport = transportTo(here, { ...SHARDED, password: 'of-neither' })
-  const error = await rejection(transport.open(new Recorder(), within()))
+  const error = await rejection(transport.open(shortHost(), within()))
   expect(error.code).toBe('TRANSPORT_FAILED')
   expect(error.message).toContain(addressOf(other))
   await eventually(() => redisCommand(here, 'CLIENT', 'LIST')).not.toContain('name=rivulet')
@@ -109,7 +109,7 @@ test('a topic with frames in flight when its node is killed gets one error', asy
   const reported = host.errors.map(({ topic }) => topic)
   expect(reported.sort()).toEqual([...topics, undefined].sort())
   for (const topic of topics) expect(transport.send(topic, 'z')).toBe('offline')
-  await eventually(() => host.lefts.map(({ topic }) => topic).sort()).toEqual([...topics].sort())
+  await eventually(() => host.endedJoins.map(({ topic }) => topic).sort()).toEqual([...topics].sort())
   expect(host.errors).toHaveLength(reported.length)
   expect(host.downs).toEqual([])
   away.cont()
@@ -122,7 +122,7 @@ test('a node that is away is dialled again with secrets that are asked anew', as
   const { transport, host } = await opened(here, { ...SHARDED, password: () => password })
   await redisCommand(other, '-a', 'old', 'CONFIG', 'SET', 'requirepass', 'new')
   await redisCommand(other, '-a', 'new', 'CLIENT', 'KILL', 'TYPE', 'normal')
-  const refused = () => host.errors.map(({ error }) => error.message).join('\n')
+  const refused = () => host.errors.map(({ cause }) => cause.message).join('\n')
   await eventually(refused).toMatch(/is away[\s\S]*WRONGPASS/)
   password = 'new'
   const answers = () => TOPICS.map((topic) => transport.send(topic, 'x'))
@@ -135,7 +135,7 @@ test('gives up the nodes that it dials with its signal, and keeps no connection'
   const [here, silent] = await cluster()
   await silent.stop()
   const giveUp = new AbortController()
-  const opening = rejection(transportTo(here, SHARDED).open(new Recorder(), giveUp.signal))
+  const opening = rejection(transportTo(here, SHARDED).open(shortHost(), giveUp.signal))
   // By now it has asked the answering node for the slots.
   await eventually(() => redisCommand(here, 'CLIENT', 'LIST')).toContain('name=rivulet')
   const reason = new Error('no longer')
@@ -168,7 +168,9 @@ test('joins a topic at the node that its slot moved to, and keeps those of other
   const ids = await Promise.all(brokers.map((broker) => redisCommand(broker, 'CLUSTER', 'MYID')))
   for (const broker of [...brokers].reverse())
     await redisCommand(broker, 'CLUSTER', 'SETSLOT', slot, 'NODE', ids[1] as string)
-  await eventually(() => host.lefts.map(({ topic }) => topic).sort()).toEqual([...(ofFirst ?? [])].sort())
+  await eventually(() => host.endedJoins.map(({ topic }) => topic).sort()).toEqual(
+    [...(ofFirst ?? [])].sort(),
+  )
   await eventually(() => transport.join(moved, within()).then(() => joinedOn(brokers[1]), String)).toEqual(
     expect.arrayContaining([moved, ...(ofSecond ?? [])]),
   )

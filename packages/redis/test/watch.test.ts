@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { POSITIONS, Recorder, rejection, within } from '../../../test/support/adapters/recorder.ts'
 import { testTaps } from '../../../test/support/adapters/taps.ts'
+import { POSITIONS, rejection, shortHost, within } from '../../../test/support/adapters/waits.ts'
 import type { Broker } from '../../../test/support/brokers.ts'
 import { eventually, makeLive } from '../../../test/support/live.ts'
 import { REDIS_PROGRAMS, redisCommand } from '../../../test/support/redis-servers.ts'
@@ -45,7 +45,7 @@ describe.each(REDIS_PROGRAMS)('%s', (kind) => {
     end.abort()
     await transport.flush(within())
     expect(await redisCommand(broker, 'PUBSUB', 'NUMPAT')).toBe('0')
-    expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
+    expect(host).toMatchObject({ errors: [], downs: [], endedJoins: [] })
   })
 
   // A server compares a pattern literally with the permitted ones.
@@ -64,7 +64,7 @@ describe.each(REDIS_PROGRAMS)('%s', (kind) => {
         watchedFrames: [],
         errors: [],
         downs: [],
-        lefts: [],
+        endedJoins: [],
       })
     },
   )
@@ -122,12 +122,12 @@ test('an aborted or ended watch leaves no pattern behind; another begins at once
     expect(await redisCommand(broker, 'PUBSUB', 'NUMPAT')).toBe('0')
   }
   expect(host.watchedFrames).toHaveLength(20)
-  expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
+  expect(host).toMatchObject({ errors: [], downs: [], endedJoins: [] })
 })
 
 test('a watch continues after the host has thrown', async () => {
   const broker = await server()
-  const host = new Recorder()
+  const host = shortHost()
   const watched = host.watched.bind(host)
   host.watched = (topic, frame) => {
     watched(topic, frame)
@@ -138,7 +138,7 @@ test('a watch continues after the host has thrown', async () => {
   await publishBytes(broker, ['rivulet/fleet/a', 'rivulet/fleet/b'].map(bytes), 'x')
   await transport.flush(within())
   expect(host.watchedFrames.map(({ topic }) => topic)).toEqual(['rivulet/fleet/a', 'rivulet/fleet/b'])
-  expect(host.errors).toMatchObject([{ topic: undefined, error: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors).toMatchObject([{ topic: undefined, cause: { code: 'TRANSPORT_FAILED' } }])
 })
 
 test('a watch over sharded channels is rejected with the reason', async () => {
@@ -148,7 +148,7 @@ test('a watch over sharded channels is rejected with the reason', async () => {
   const error = await rejection(transport.watch('fleet', within()))
   expect(error.message).toMatch(/Sharded channels of Redis have no patterns; leave out the option "sharded"/)
   expect(await redisCommand(broker, 'PUBSUB', 'NUMPAT')).toBe('0')
-  expect(host).toMatchObject({ errors: [], downs: [], lefts: [] })
+  expect(host).toMatchObject({ errors: [], downs: [], endedJoins: [] })
   const hub = makeLive({ transport: transportTo(broker, { sharded: true }) })
   hub.on('error', () => {})
   expect(await rejection(hub.tap(() => {}).ready)).toMatchObject({ code: 'TRANSPORT_FAILED' })

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { rejection } from '../../../test/support/adapters/recorder.ts'
+import { rejection } from '../../../test/support/adapters/waits.ts'
 import { Pace } from '../src/pace.ts'
 
 describe('the pace', () => {

@@ -6,10 +6,11 @@ import {
   type RivuletError,
   type Topic,
   type Transport,
-  type TransportHost,
 } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { type PlaybackEnd, type ReplayOptions, replay } from '../src/index.ts'
 import { BEGINNING, recordingFile, recordOf, type Spoken } from './support/recording-file.ts'
@@ -174,22 +175,13 @@ describe('a recording as a transport', () => {
 /** Plays on a transport without a hub, and records the calls of its host. */
 async function played(options: ReplayOptions, listen: (transport: Transport) => Promise<unknown>) {
   const { promise, ended } = ending()
-  const calls: unknown[][] = []
-  const host: TransportHost = {
-    hub: 'default',
-    receive: (topic, frame) => void calls.push(['receive', topic, `${frame}`.length > 0]),
-    watched: (topic) => void calls.push(['watched', topic]),
-    error: (_, cause) => void calls.push(['error', cause]),
-    down: () => void calls.push(['down']),
-    left: () => void calls.push(['left']),
-  }
+  const host = new RecordingHost()
   const transport = replay({ speed: 'max', ...options, ended: options.ended ?? ended })
   await transport.open(host, endless)
   await listen(transport)
-  return { transport, calls, promise }
+  return { transport, host, promise }
 }
 
-const endless = new AbortController().signal
 const [POSITIONS, ALARMS] = [topicOf('default', 'positions'), topicOf('default', 'alarms')]
 
 describe('the transport of a recording', () => {
@@ -203,35 +195,36 @@ describe('the transport of a recording', () => {
   })
 
   test('delivers joined streams, and nothing without a watch', async () => {
-    const { calls, promise } = await played({ file: recordingFile(WEEK) }, (transport) =>
+    const { host, promise } = await played({ file: recordingFile(WEEK) }, (transport) =>
       transport.join(ALARMS, endless),
     )
     await promise
-    expect(calls).toEqual(Array(2).fill(['receive', ALARMS, true]))
+    expect(host.frames.map(({ topic }) => topic)).toEqual([ALARMS, ALARMS])
+    expect(host.calls).toBe(2)
   })
 
   test('delivers no stream that was left, and to a watch also joined streams', async () => {
-    const { calls, promise } = await played({ file: recordingFile(WEEK) }, async (transport) => {
+    const { host, promise } = await played({ file: recordingFile(WEEK) }, async (transport) => {
       await transport.join(ALARMS, endless)
       await transport.join(POSITIONS, endless)
       await transport.watch('default', endless)
       transport.leave(POSITIONS)
     })
     await promise
-    expect(calls.filter(([kind]) => kind === 'receive')).toEqual(Array(2).fill(['receive', ALARMS, true]))
-    expect(calls.filter(([kind]) => kind === 'watched')).toHaveLength(5)
+    expect(host.frames.map(({ topic }) => topic)).toEqual([ALARMS, ALARMS])
+    expect(host.watchedFrames).toHaveLength(5)
   })
 
   test('delivers nothing once closed, reports no end, and accepts no joins', async () => {
     const ended = vi.fn()
     const hour: Spoken[] = [['alarms', {}, 0], ['alarms', {}, 1], ...[['alarms', {}, 3_600_000] as Spoken]]
     const options = { file: recordingFile(hour), speed: 1, ended } as const
-    const { transport, calls } = await played(options, (transport) => transport.join(ALARMS, endless))
-    while (calls.length === 0) await new Promise(setImmediate)
+    const { transport, host } = await played(options, (transport) => transport.join(ALARMS, endless))
+    while (host.calls === 0) await new Promise(setImmediate)
     await transport.close(endless)
-    const count = calls.length
+    const { calls } = host
     await new Promise((resolve) => setTimeout(resolve, 20))
-    expect([calls.length, ended.mock.calls]).toEqual([count, []])
+    expect([host.calls, ended.mock.calls]).toEqual([calls, []])
     const closed = { code: 'TRANSPORT_UNAVAILABLE', message: 'The replay was closed.' }
     await expect(transport.join(ALARMS, endless)).rejects.toMatchObject(closed)
     await expect(transport.watch('default', endless)).rejects.toMatchObject(closed)

@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { type Channel, threads } from '@rivulet/threads'
 import type { Transport } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
-import { endless, host, type KeepingHost } from './host.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 
 const TOPIC = topicOf('default', 'a')
 const FOREIGN_ID = 'f'.repeat(32)
@@ -39,14 +40,14 @@ function wire() {
 }
 
 /** Opens a transport on such channels. */
-async function opened(given: Partial<KeepingHost> = {}, signal: AbortSignal = endless) {
+async function opened(signal: AbortSignal = endless) {
   const channels = wire()
   const transport = threads({ makeChannel: channels.make })
-  const kept = { ...host(), ...given }
-  await transport.open(kept, signal)
+  const host = new RecordingHost()
+  await transport.open(host, signal)
   onTestFinished(() => transport.close(AbortSignal.abort()))
   const [test] = channels.held.posts.splice(0) as [{ readonly ask: string }]
-  return { ...channels, transport, kept, id: test.ask, posts: channels.held.posts }
+  return { ...channels, transport, host, id: test.ask, posts: channels.held.posts }
 }
 
 /** More microtasks than any post takes. */
@@ -82,11 +83,11 @@ describe('posts', () => {
   })
 
   test('that cannot leave end the connection, and the frame that filled one is not sent', async () => {
-    const { transport, held, kept } = await opened()
+    const { transport, held, host } = await opened()
     held.isBroken = true
     const answers = Array.from({ length: 65 }, () => transport.send(TOPIC, 'frame'))
     expect(answers).toEqual([...Array(63).fill('sent'), 'offline', 'offline'])
-    expect(kept.downs).toMatchObject([{ message: 'broken' }])
+    expect(host.downs).toMatchObject([{ message: 'broken' }])
     await expect(transport.flush(endless)).rejects.toMatchObject({
       message: expect.stringContaining('the channel is closed'),
     })
@@ -96,23 +97,23 @@ describe('posts', () => {
   })
 
   test('stop with the end of the transport, which is said once', async () => {
-    const { transport, ends, kept, posts } = await opened()
+    const { transport, ends, host, posts } = await opened()
     transport.send(TOPIC, 'never sent')
     ends[0]?.emit('close')
     await transport.close(endless)
     ends[0]?.emit('close')
     await settled()
     expect(kindsOf(posts)).toEqual(['end'])
-    expect(kept.downs).toMatchObject([{ message: 'the channel ended' }])
+    expect(host.downs).toMatchObject([{ message: 'the channel ended' }])
   })
 
   test('ask the others before the end', async () => {
-    const { transport, ends, kept, posts } = await opened()
+    const { transport, ends, host, posts } = await opened()
     transport.send(TOPIC, 'sent')
     await transport.close(endless)
     ends[0]?.emit('close')
     expect(kindsOf(posts)).toEqual(['frames', 'ask', 'end'])
-    expect(kept.downs).toEqual([])
+    expect(host.downs).toEqual([])
   })
 
   test('ask once, also when the transport is closed again to hasten it', async () => {
@@ -148,7 +149,7 @@ describe('an opening', () => {
     const { held, make } = wire()
     held.isSilent = true
     const transport = threads({ makeChannel: make })
-    const opening = expect(transport.open(host(), endless)).rejects.toMatchObject({
+    const opening = expect(transport.open(new RecordingHost(), endless)).rejects.toMatchObject({
       message: expect.stringContaining('closed while it opened'),
     })
     await transport.close(endless)
@@ -161,14 +162,14 @@ describe('an opening', () => {
     makeChannel.mockImplementationOnce(() => {
       throw new Error('no more channels')
     })
-    await expect(threads({ makeChannel }).open(host(), endless)).rejects.toMatchObject({
+    await expect(threads({ makeChannel }).open(new RecordingHost(), endless)).rejects.toMatchObject({
       message: expect.stringContaining('no more channels'),
     })
   })
 
   test('is over with its signal: a later abort ends nothing, and nothing listens', async () => {
     const controller = new AbortController()
-    const { transport } = await opened({}, controller.signal)
+    const { transport } = await opened(controller.signal)
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
     controller.abort()
     expect(transport.send(TOPIC, 'sent')).toBe('sent')
@@ -178,26 +179,25 @@ describe('an opening', () => {
 describe('a host', () => {
   test('gets an error with the topic and its own cause when it throws at a joined frame', async () => {
     const cause = new Error('a bug of the host')
-    const error = vi.fn()
-    const receive = () => {
+    const { transport, post, host } = await opened()
+    host.onReceive = () => {
       throw cause
     }
-    const { transport, post } = await opened({ receive, error })
     await transport.join(TOPIC, endless)
     post([FOREIGN_ID, 1, TOPIC, 'frame'])
     await settled()
     const message = 'A frame was not taken from the channel: a bug of the host.'
-    expect(error.mock.calls).toEqual([[TOPIC, expect.objectContaining({ message, cause })]])
+    expect(host.errors).toMatchObject([{ topic: TOPIC, cause: { message, cause } }])
   })
 
   test('gets an error for a post that could not be read', async () => {
-    const { ends, kept } = await opened()
+    const { ends, host } = await opened()
     ends[0]?.emit('messageerror')
-    expect(kept.errors).toMatchObject([{ message: 'A post could not be read from the channel.' }])
+    expect(host.errors).toMatchObject([{ cause: { message: 'A post could not be read from the channel.' } }])
   })
 
   test('gets no frames while the transport closes', async () => {
-    const { transport, post, kept } = await opened()
+    const { transport, post, host } = await opened()
     await transport.join(TOPIC, endless)
     post({ ask: FOREIGN_ID, position: 1, posts: 0 })
     await settled()
@@ -207,19 +207,18 @@ describe('a host', () => {
     await settled()
     patience.abort()
     await closing
-    expect(kept).toMatchObject({ frames: [], downs: [] })
+    expect(host).toMatchObject({ frames: [], downs: [] })
   })
 
   test('gets frames by a later watch when the signal of an earlier one aborts', async () => {
-    const watched = vi.fn()
-    const { transport, post } = await opened({ watched })
+    const { transport, post, host } = await opened()
     const earlier = new AbortController()
     await transport.watch('default', earlier.signal)
     await transport.watch('default', endless)
     earlier.abort()
     post([FOREIGN_ID, 1, TOPIC, 'frame'])
     await settled()
-    expect(watched.mock.calls).toEqual([[TOPIC, 'frame']])
+    expect(host.watchedFrames).toEqual([{ topic: TOPIC, text: 'frame' }])
   })
 })
 

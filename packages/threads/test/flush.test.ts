@@ -1,7 +1,8 @@
 import { threads } from '@rivulet/threads'
+import { RecordingHost } from 'rivulet/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
-import { endless, host } from './host.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { startThread } from './thread.ts'
 
 const TOPIC = topicOf('default', 'numbers')
@@ -10,10 +11,10 @@ const FRAMES = 500
 /** Opens a transport that the test closes. */
 async function open(name: string) {
   const transport = threads(name)
-  const kept = host()
-  await transport.open(kept, endless)
+  const host = new RecordingHost()
+  await transport.open(host, endless)
   onTestFinished(() => transport.close(AbortSignal.abort()))
-  return { transport, kept }
+  return { transport, host }
 }
 
 /** Simulates a transport of another thread that announces itself and answers nothing: blocked, or terminated. */
@@ -49,7 +50,7 @@ test('flush resolves when the other threads have read all frames sent', async ()
 describe('a thread that does not answer', () => {
   const setUp = async () => {
     const name = `test-${crypto.randomUUID()}`
-    const { transport, kept } = await open(name)
+    const { transport, host } = await open(name)
     await transport.join(TOPIC, endless)
     const other = await silentOther(name)
     let fences = 0
@@ -57,11 +58,11 @@ describe('a thread that does not answer', () => {
     onTestFinished(() => void vi.useRealTimers())
     /** Posts, and waits until the transport has read it, and all before: by a frame that follows. */
     const post = async (...posts: object[]) => {
-      const heard = kept.frames.length
+      const heard = host.frames.length
       for (const each of [...posts, [other.id, ++fences, TOPIC, 'fence']]) other.channel.postMessage(each)
-      while (kept.frames.length === heard) await new Promise(setImmediate)
+      while (host.frames.length === heard) await new Promise(setImmediate)
     }
-    return { name, transport, kept, other, post }
+    return { name, transport, host, other, post }
   }
   /** Resolves to the milliseconds of the fake clock until a flush resolves, in steps of 50. */
   const msOf = async (flush: Promise<void>) => {
@@ -113,13 +114,13 @@ describe('a thread that does not answer', () => {
   })
 
   test('cannot make the table of the others grow without bound', async () => {
-    const { transport, kept, other, post } = await setUp()
+    const { transport, host, other, post } = await setUp()
     const ids = Array.from({ length: 5_000 }, (_, nth) => `${nth}`.padStart(32, '0'))
     await post(...ids.map((ask, position) => ({ ask, position, posts: 0 })))
     expect(await msOf(transport.flush(endless))).toBe(150)
     // The first 1 024 end, the silent one among them; none of the rest was recorded.
     await post({ end: other.id }, ...ids.slice(0, 1_023).map((end) => ({ end })))
     expect(await msOf(transport.flush(endless))).toBe(50)
-    expect(kept.downs).toEqual([])
+    expect(host.downs).toEqual([])
   })
 })

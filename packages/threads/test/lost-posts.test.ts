@@ -1,11 +1,12 @@
 import { threads } from '@rivulet/threads'
-import type { RivuletError, Topic, TransportHost } from 'rivulet'
+import type { RivuletError, Topic } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { closeLawfully, eventually, makeLive, openLive } from '../../../test/support/live.ts'
 import type { AnswerPost, AskPost } from '../src/post.ts'
 import { breakableChannels } from './breakable-channels.ts'
-import { endless, host } from './host.ts'
 
 const [A, B, C] = [topicOf('default', 'a'), topicOf('default', 'b'), topicOf('default', 'c')]
 
@@ -52,8 +53,8 @@ async function slowThreadAndSender() {
   const { name, transport } = lossyBus()
   const sender = transport()
   onTestFinished(() => sender.close(AbortSignal.abort()))
-  const topics: (Topic | undefined)[] = []
-  await sender.open({ ...host(), error: (topic) => void topics.push(topic) }, endless)
+  const host = new RecordingHost()
+  await sender.open(host, endless)
   const slow = await slowThread(name)
   return {
     name,
@@ -64,7 +65,7 @@ async function slowThreadAndSender() {
         sender.flush(new AbortController().signal).catch(() => {})
       }),
     answer: slow.answer,
-    reported: () => topics.splice(0),
+    reported: () => host.errors.splice(0).map(({ topic }) => topic),
   }
 }
 
@@ -108,44 +109,40 @@ describe('a post that never came to another thread', () => {
     const { name, channels, transport } = lossyBus()
     const [sender, receiver] = [transport(), threads(name)]
     for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
-    const reported: [Topic | undefined, Error][] = []
-    const kept = host()
-    await receiver.open(kept, endless)
+    const [host, senderHost] = [new RecordingHost(), new RecordingHost()]
+    await receiver.open(host, endless)
     await receiver.join(A, endless)
-    await sender.open(
-      { ...host(), error: (...each) => void reported.push(each) } satisfies TransportHost,
-      endless,
-    )
+    await sender.open(senderHost, endless)
     // When this has arrived the receiver's answer to the opening is in flight, and after a barrier they know each other.
     sender.send(A, 'not lost')
-    await eventually(() => kept.frames.length).toBe(1)
+    await eventually(() => host.frames.length).toBe(1)
     await sender.flush(endless)
     channels.lose(true)
     for (const topic of [A, B]) sender.send(topic, 'lost')
     await sender.flush(endless)
     channels.lose(false)
-    expect(reported.map(([topic]) => topic)).toEqual([A, B])
+    expect(senderHost.errors.map(({ topic }) => topic)).toEqual([A, B])
     sender.send(A, 'not lost')
     await sender.flush(endless)
-    expect(reported).toHaveLength(2)
+    expect(senderHost.errors).toHaveLength(2)
   })
 
   test('is no loss for a thread that began later', async () => {
     const { name, transport } = lossyBus()
     const sender = transport()
     onTestFinished(() => sender.close(AbortSignal.abort()))
-    const kept = host()
-    await sender.open(kept, endless)
+    const host = new RecordingHost()
+    await sender.open(host, endless)
     for (let nth = 0; nth < 3; nth += 1) {
       sender.send(A, 'early')
       await sender.flush(endless)
     }
     const latecomer = threads(name)
     onTestFinished(() => latecomer.close(AbortSignal.abort()))
-    await latecomer.open(host(), endless)
+    await latecomer.open(new RecordingHost(), endless)
     sender.send(A, 'late')
     await sender.flush(endless)
-    expect(kept.errors).toEqual([])
+    expect(host.errors).toEqual([])
   })
 })
 

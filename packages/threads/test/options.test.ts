@@ -1,7 +1,8 @@
 import { threads, transportFromUrls } from '@rivulet/threads'
 import { openHub } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { expect, test } from 'vitest'
-import { endless, host } from './host.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 
 const FORM = 'The threads option "name" is 1 to 64 characters of A-Z a-z 0-9 _ -, not'
 const URL_FORM = 'The URL of a bus between threads is threads:name or threads:name?alone=true.'
@@ -55,7 +56,7 @@ test('a runtime without channels refuses for good', async () => {
   const { BroadcastChannel } = globalThis
   try {
     Reflect.deleteProperty(globalThis, 'BroadcastChannel')
-    await expect(threads().open(host(), endless)).rejects.toMatchObject({
+    await expect(threads().open(new RecordingHost(), endless)).rejects.toMatchObject({
       code: 'TRANSPORT_FAILED',
       message: 'This runtime has no BroadcastChannel; use a runtime that has it, or pass makeChannel.',
     })
@@ -69,9 +70,9 @@ test('a transport counts the others on its bus, unless it may be alone', async (
   const [a, b] = [threads({ name }), threads(name)]
   const silent = [threads({ name, alone: true }), transportFromUrls([`threads:${name}?alone=true`])]
   expect(a.othersInProcess?.()).toBe(0)
-  await a.open(host(), endless)
+  await a.open(new RecordingHost(), endless)
   expect(a.othersInProcess?.()).toBe(0)
-  await b.open(host(), endless)
+  await b.open(new RecordingHost(), endless)
   await expect.poll(() => [a.othersInProcess?.(), b.othersInProcess?.()]).toEqual([1, 1])
   expect(silent.map(({ othersInProcess }) => othersInProcess)).toEqual([undefined, undefined])
   await Promise.all([a.close(endless), b.close(endless)])

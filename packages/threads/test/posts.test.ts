@@ -1,9 +1,10 @@
 import { threads } from '@rivulet/threads'
 import { RivuletError } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { closeLawfully, eventually, openLive } from '../../../test/support/live.ts'
-import { endless, host } from './host.ts'
 
 const TOPIC = topicOf('default', 'a')
 
@@ -53,16 +54,16 @@ const HOSTILE_POSTS: readonly unknown[] = [
 test('posts that are no frames reach no host, and stop nothing', async () => {
   const name = freshName()
   const [sender, receiver] = [threads(name), threads(name)]
-  const kept = host()
-  await sender.open(host(), endless)
-  await receiver.open(kept, endless)
+  const host = new RecordingHost()
+  await sender.open(new RecordingHost(), endless)
+  await receiver.open(host, endless)
   await receiver.join(TOPIC, endless)
   await receiver.watch('default', endless)
   for (const post of HOSTILE_POSTS) foreignChannel(name).postMessage(post)
   sender.send(TOPIC, 'a frame')
   await sender.flush(endless)
-  await eventually(() => kept.frames.length).toBe(1)
-  expect(kept).toMatchObject({ frames: [[TOPIC, 'a frame']], errors: [], downs: [] })
+  await eventually(() => host.frames.length).toBe(1)
+  expect(host).toMatchObject({ frames: [{ topic: TOPIC, text: 'a frame' }], errors: [], downs: [] })
   await Promise.all([sender.close(endless), receiver.close(endless)])
 })
 
@@ -101,15 +102,15 @@ test('a post that cannot be read is reported as an error, and the hub continues'
       }
     },
   })
-  const kept = host()
-  await transport.open(kept, endless)
+  const host = new RecordingHost()
+  await transport.open(host, endless)
   listeners.get('messageerror')?.(new Event('messageerror'))
-  expect(kept.errors).toEqual([expect.objectContaining({ code: 'TRANSPORT_FAILED' })])
-  expect(kept.errors.every(RivuletError.is)).toBe(true)
+  expect(host.errors).toMatchObject([{ cause: { code: 'TRANSPORT_FAILED' } }])
+  expect(host.errors.every(({ cause }) => RivuletError.is(cause))).toBe(true)
   await transport.flush(endless)
   await transport.close(endless)
   listeners.get('messageerror')?.(new Event('messageerror'))
-  expect(kept.errors).toHaveLength(1)
+  expect(host.errors).toHaveLength(1)
 })
 
 test('2 000 streams each reach their own subscribers, and no other', async () => {
@@ -169,7 +170,7 @@ test('a frame that is a part of a larger memory crosses without the rest', async
   foreignChannel(name).onmessage = ({ data }) =>
     Array.isArray(data) && crossed.push(data[3].buffer.byteLength)
   const transport = threads(name)
-  await transport.open(host(), endless)
+  await transport.open(new RecordingHost(), endless)
   transport.send(TOPIC, new Uint8Array(1_000_000).subarray(5, 10))
   await transport.flush(endless)
   await eventually(() => crossed).toEqual([5])

@@ -1,11 +1,12 @@
 import { threads } from '@rivulet/threads'
-import type { Hub, Message, RivuletError, Topic } from 'rivulet'
+import type { Hub, Message, RivuletError } from 'rivulet'
+import { RecordingHost } from 'rivulet/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { topicOf } from '../../../src/message/topic.ts'
+import { endless } from '../../../test/support/adapters/waits.ts'
 import { expectLaws } from '../../../test/support/ledger-laws.ts'
 import { eventually, makeLive, openLive } from '../../../test/support/live.ts'
 import { breakableChannels } from './breakable-channels.ts'
-import { endless, host } from './host.ts'
 import { freshBus, member } from './member-thread.ts'
 
 const TERMINATIONS = 10
@@ -130,13 +131,9 @@ test('a watch that is given up hands nothing over, and ends none that began late
   const name = crypto.randomUUID()
   const [sender, receiver] = [threads(name), threads(name)]
   for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
-  const watched: string[] = []
-  const receiving = {
-    ...host(),
-    watched: (topic: Topic, frame: Uint8Array | string) => void watched.push(`${topic} ${frame}`),
-  }
-  await receiver.open(receiving, endless)
-  await sender.open(host(), endless)
+  const host = new RecordingHost()
+  await receiver.open(host, endless)
+  await sender.open(new RecordingHost(), endless)
   const topic = topicOf('default', 'a')
   // The joined topic shows when a frame has arrived: a barrier of the sender waits only for known transports.
   await receiver.join(topic, endless)
@@ -145,25 +142,25 @@ test('a watch that is given up hands nothing over, and ends none that began late
   given.abort(new Error('no longer'))
   await expect(watching).rejects.toMatchObject({ message: expect.stringContaining('no longer') })
   sender.send(topic, 'unheard')
-  await eventually(() => receiving.frames).toEqual([[topic, 'unheard']])
+  await eventually(() => host.frames).toEqual([{ topic, text: 'unheard' }])
   await receiver.watch('default', later.signal)
   sender.send(topic, 'heard')
-  await eventually(() => watched).toEqual([`${topic} heard`])
+  await eventually(() => host.watchedFrames).toEqual([{ topic, text: 'heard' }])
 })
 
 test('a host that throws at a watched frame gets the error, and the next frame', async () => {
   const name = crypto.randomUUID()
   const [sender, receiver] = [threads(name), threads(name)]
   for (const each of [sender, receiver]) onTestFinished(() => each.close(AbortSignal.abort()))
+  const host = new RecordingHost()
   const watched: unknown[] = []
-  const reported: unknown[] = []
-  const throwing = (_topic: string, frame: Uint8Array | string) => {
+  host.watched = (_topic, frame) => {
     if (watched.push(frame) === 1) throw new Error('a bug of the host')
   }
-  await receiver.open({ ...host(), watched: throwing, error: (...each) => void reported.push(each) }, endless)
-  await sender.open(host(), endless)
+  await receiver.open(host, endless)
+  await sender.open(new RecordingHost(), endless)
   await receiver.watch('default', endless)
   for (const frame of ['one', 'two']) sender.send(topicOf('default', 'a'), frame)
   await eventually(() => watched).toEqual(['one', 'two'])
-  expect(reported).toEqual([[undefined, expect.objectContaining({ code: 'TRANSPORT_FAILED' })]])
+  expect(host.errors).toMatchObject([{ topic: undefined, cause: { code: 'TRANSPORT_FAILED' } }])
 })

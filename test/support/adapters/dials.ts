@@ -4,8 +4,8 @@ import { createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { freePort } from '../free-port.ts'
 import { eventually } from '../live.ts'
-import { POSITIONS, Recorder, rejection, within } from './recorder.ts'
 import { type AdapterScene, listening } from './scene.ts'
+import { POSITIONS, rejection, shortHost, within } from './waits.ts'
 
 /** A server that says what no real one can be brought to say on demand. */
 export interface ScriptedServer {
@@ -64,7 +64,7 @@ interface Dials<ServerOptions, Options> {
 export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Options>): void {
   const { scene, scripted, refusal, told, away } = dials
   const open = (addresses: readonly string[], signal = within()) =>
-    scene.transportTo(addresses).open(new Recorder(), signal)
+    scene.transportTo(addresses).open(shortHost(), signal)
   const severalRefusing = async (count: number) => {
     const servers = await Promise.all(Array.from({ length: count }, scripted))
     for (const server of servers) server.refusal = refusal
@@ -107,7 +107,7 @@ export function testDials<ServerOptions, Options>(dials: Dials<ServerOptions, Op
     const servers = [await scripted(), await scripted()]
     const transport = scene.transportTo(servers.map(({ address }) => address))
     for (let round = 0; round < 20; round += 1) {
-      const host = new Recorder()
+      const host = shortHost()
       await transport.open(host, within())
       for (const server of servers) server.hangUp()
       await eventually(() => host.downs.length).toBe(1)

@@ -1,10 +1,11 @@
 import type { Transport } from 'rivulet'
+import type { RecordingHost } from 'rivulet/testing'
 import { expect, test } from 'vitest'
 import type { Broker } from '../brokers.ts'
 import type { FaultProxy } from '../fault-proxy.ts'
 import { eventually } from '../live.ts'
-import { ALARMS, POSITIONS, Recorder, rejection, within } from './recorder.ts'
 import { type AdapterScene, addressOf, proxyTo } from './scene.ts'
+import { ALARMS, POSITIONS, rejection, shortHost, within } from './waits.ts'
 
 /** What the tests of a connection's end need of an adapter. */
 export interface Endings<ServerOptions, Options> {
@@ -32,7 +33,7 @@ function testClosing<ServerOptions, Options>(endings: Endings<ServerOptions, Opt
   test('is offline before open, after close and after down', async () => {
     const broker = await server()
     const transport = transportTo(broker)
-    const host = new Recorder()
+    const host = shortHost()
     const isOffline = async () => {
       expect(transport.send(POSITIONS, 'x')).toBe('offline')
       expect((await rejection(transport.flush(within()))).message).toMatch(/connection/)
@@ -83,11 +84,11 @@ function testClosing<ServerOptions, Options>(endings: Endings<ServerOptions, Opt
     await broker.stop()
     const reason = new Error('no longer')
     const control = new AbortController()
-    const opening = rejection(transportTo(broker).open(new Recorder(), control.signal))
+    const opening = rejection(transportTo(broker).open(shortHost(), control.signal))
     control.abort(reason)
     expect(await opening).toBe(reason)
     const transport = transportTo(broker)
-    const closed = rejection(transport.open(new Recorder(), within()))
+    const closed = rejection(transport.open(shortHost(), within()))
     await transport.close(within())
     expect((await closed).message).toContain('closed while it connected')
     broker.cont()
@@ -102,7 +103,7 @@ function testClosing<ServerOptions, Options>(endings: Endings<ServerOptions, Opt
       await transport.close(within())
     }
     const alone = transportTo(gone)
-    expect((await rejection(alone.open(new Recorder(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
+    expect((await rejection(alone.open(shortHost(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
   })
 }
 
@@ -124,9 +125,9 @@ function testLosses<ServerOptions, Options>(endings: Endings<ServerOptions, Opti
     expect(host.downs[0]).toMatchObject({ code: 'TRANSPORT_UNAVAILABLE' })
     // That the frames did not get through is no refusal.
     expect(host.errors).toEqual([])
-    expect((await rejection(transport.open(new Recorder(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
+    expect((await rejection(transport.open(shortHost(), within()))).code).toBe('TRANSPORT_UNAVAILABLE')
     await broker.restart()
-    const next = new Recorder()
+    const next = shortHost()
     await transport.open(next, within())
     await endings.publish(broker, 'not joined')
     await transport.flush(within())
@@ -145,12 +146,12 @@ function testLosses<ServerOptions, Options>(endings: Endings<ServerOptions, Opti
     transport.send(POSITIONS, 'x')
     expect((await rejection(transport.flush(AbortSignal.timeout(50)))).name).toBe('TimeoutError')
     await other.transport.close(AbortSignal.timeout(50))
-    const opening = rejection(transportTo(broker).open(new Recorder(), within()))
+    const opening = rejection(transportTo(broker).open(shortHost(), within()))
     expect((await opening).message).toMatch(/timeout|no answer within/)
     await eventually(() => host.downs.length).toBe(1)
     expect(host.downs[0]?.message).toContain('does not answer')
     broker.cont()
-    await transport.open(new Recorder(), within())
+    await transport.open(shortHost(), within())
     expect(other.host.downs).toEqual([])
   })
 }
@@ -191,12 +192,12 @@ async function expectOnlyFresh(
   transport: Transport,
   proxy: FaultProxy,
   receiver: Transport,
-  host: Recorder,
+  host: RecordingHost,
 ): Promise<void> {
   await eventually(() => proxy.waitingBytes).toBe(0)
   proxy.mode = 'pass'
   await eventually(() => proxy.connections).toBe(0)
-  await transport.open(new Recorder(), within())
+  await transport.open(shortHost(), within())
   transport.send(POSITIONS, 'fresh')
   await transport.flush(within())
   await receiver.flush(within())

@@ -1,7 +1,7 @@
 import type { Topic, Transport } from 'rivulet'
 import { expect } from 'vitest'
 import { heapUsed } from '../heap.ts'
-import { within } from './recorder.ts'
+import { within } from './waits.ts'
 
 /** Three times as many as an adapter remembers, with names of 0.8 KB. */
 const TOPICS = 25_000

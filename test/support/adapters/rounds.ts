@@ -1,5 +1,5 @@
 import type { Transport } from 'rivulet'
-import { POSITIONS, Recorder, rejection, within } from './recorder.ts'
+import { POSITIONS, rejection, shortHost, within } from './waits.ts'
 
 type Make = () => Transport
 type GiveUp = (transport: Transport, control: AbortController) => unknown
@@ -16,7 +16,7 @@ export interface Ways {
   readonly unanswered: readonly Make[]
 }
 
-const host = new Recorder()
+const host = shortHost()
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Opens and closes in every way many times, then prints what is left, as JSON. */

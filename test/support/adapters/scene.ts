@@ -1,11 +1,12 @@
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Transport } from 'rivulet'
+import type { RecordingHost } from 'rivulet/testing'
 import { onTestFinished } from 'vitest'
 import type { Broker } from '../brokers.ts'
 import { Authority } from '../certificates.ts'
 import { type FaultProxy, startProxy } from '../fault-proxy.ts'
 import { ending } from '../live.ts'
-import { Recorder, within } from './recorder.ts'
+import { shortHost, within } from './waits.ts'
 
 /** A broker, or the addresses of several. */
 export type Target = Broker | readonly string[]
@@ -17,8 +18,8 @@ export interface AdapterScene<ServerOptions, Options> {
   opened(
     target: Target,
     options?: Options,
-    host?: Recorder,
-  ): Promise<{ readonly transport: Transport; readonly host: Recorder }>
+    host?: RecordingHost,
+  ): Promise<{ readonly transport: Transport; readonly host: RecordingHost }>
 }
 
 /** Makes the scene of an adapter from how its server starts and how its transport is made. */
@@ -34,7 +35,7 @@ export function adapterScene<ServerOptions, Options>(
   return {
     server: (options) => ending(start(options)),
     transportTo,
-    async opened(target, options, host = new Recorder()) {
+    async opened(target, options, host = shortHost()) {
       const transport = transportTo(target, options)
       await transport.open(host, within())
       return { transport, host }

@@ -4,7 +4,7 @@ import { websocket } from '@rivulet/websocket'
 import type { Hub, Tap, Topic, Transport } from 'rivulet'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { POSITIONS, Recorder, within } from '../../../../../test/support/adapters/recorder.ts'
+import { POSITIONS, shortHost, within } from '../../../../../test/support/adapters/waits.ts'
 import { startMosquitto } from '../../../../../test/support/brokers.ts'
 import { expectLaws } from '../../../../../test/support/ledger-laws.ts'
 import { ending, eventually, makeLive } from '../../../../../test/support/live.ts'
@@ -29,7 +29,7 @@ function publish(hub: Hub, stream: string, n: number): void {
 }
 
 /** A relay that is open on a host that writes down what it hears, and a port by which pages send. */
-async function relayByHand(upstream?: Transport, host = new Recorder()) {
+async function relayByHand(upstream?: Transport, host = shortHost()) {
   const made = relay(upstream)
   await made.open(host, within())
   const port = made.attach(GUEST)
@@ -206,15 +206,14 @@ describe('a relay by hand', () => {
   })
 
   test('reports a host that throws, and the page and the other frames go on', async () => {
-    const throwing = Object.assign(new Recorder(), {
-      watched() {
-        throw new Error('mine')
-      },
-    })
+    const throwing = shortHost()
+    throwing.watched = () => {
+      throw new Error('mine')
+    }
     const { made, host, send } = await relayByHand(undefined, throwing)
     await made.watch('fleet', within())
     expect([send(POSITIONS, 'one'), send(POSITIONS, 'two')]).toEqual(['sent', 'sent'])
-    expect(host.errors.map(({ error }) => error.message)).toEqual(['mine', 'mine'])
+    expect(host.errors.map(({ cause }) => cause.message)).toEqual(['mine', 'mine'])
     await made.close(AbortSignal.abort())
   })
 })
