@@ -11,7 +11,7 @@ import { redisCommand, startRedis } from '../support/redis-servers.ts'
 // Rows 22 and 44 of the catalogue of faults: one subscription a topic, and none that stays.
 const PROGRAM = bundleProgram('test/brokers/leaks-process.ts')
 const STREAMS = 100
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 300_000
 // A hundred bytes a round or five kilobytes a connection would be as much. A stream is far larger than two hundred
 // bytes; what is remembered of the last topics and origins may be a megabyte more or less.
 const MAX_HEAP_GROWTH_BYTES = { rounds: 1_000_000, streams: 2_000_000, connections: 1_000_000 }

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -46,7 +46,7 @@ export interface FuzzResult {
 /** Further options of a run. */
 export interface FuzzOptions {
   readonly plant?: Plant | undefined
-  /** Told each line that the fuzzer writes. */
+  /** Receives each line that the fuzzer writes. */
   readonly told?: (line: string) => void
   /** A folder of seeds in the place of the target's own. */
   readonly seeds?: string
@@ -86,20 +86,18 @@ export async function fuzz(
   // half of the time. A machine that stands still for seconds is no finding.
   const jazzer = ['--disableBugDetectors=.*', '--timeout=60000']
   const sync = isAsynchronous(target) ? [] : ['--sync']
-  const start = (node: readonly string[], inputs: readonly string[]) =>
-    execa(
-      process.execPath,
+  const log = join(folder, 'output.log')
+  const start = (node: readonly string[], inputs: readonly string[], told?: FuzzOptions['told']) =>
+    runWithLog(
       ['--no-warnings', ...node, JAZZER, program, ...inputs, ...jazzer, ...sync, '--', ...settings],
-      { cwd: ROOT, reject: false, all: true },
+      log,
+      told,
     )
   const startMs = Date.now()
   // A stack for each error that is thrown would take up to half of the time.
-  const running = start(['--stack-trace-limit=0'], [found, options.seeds ?? join(CORPUS, target)])
-  if (options.told !== undefined) {
-    for await (const line of running.iterable({ from: 'all' })) options.told(line)
-  }
-  const { all = '', exitCode } = await running
-  const result = read(all, exitCode)
+  const inputs = [found, options.seeds ?? join(CORPUS, target)]
+  const { output, exitCode } = await start(['--stack-trace-limit=0'], inputs, options.told)
+  const result = read(output, exitCode)
   const crash = readdirSync(folder).find(
     (file) => file.startsWith('crash-') && statSync(join(folder, file)).mtimeMs >= startMs,
   )
@@ -108,7 +106,38 @@ export async function fuzz(
   mkdirSync(shown, { recursive: true })
   copyFileSync(join(folder, crash), join(shown, 'input'))
   const again = await start([], [shown])
-  return { ...result, output: `${all}\n\nThe input once more, with stacks:\n${again.all}` }
+  return { ...result, output: `${output}\n\nThe input once more, with stacks:\n${again.output}` }
+}
+
+/**
+ * Runs Node with its output in a file: libFuzzer loses what it writes to a pipe that is full, as it is on a busy machine.
+ * Passes each line on.
+ */
+async function runWithLog(args: readonly string[], log: string, told?: FuzzOptions['told']) {
+  const file = openSync(log, 'w')
+  // Jazzer.js hears no other signal. The declarations of execa know 1 and 2 only; any descriptor is taken.
+  const stdio = ['ignore', file as 1, file as 1] as const
+  const running = execa(process.execPath, args, { cwd: ROOT, reject: false, stdio, killSignal: 'SIGKILL' })
+  const stop = told === undefined ? () => {} : followLines(log, told)
+  const { exitCode } = await running
+  stop()
+  closeSync(file)
+  return { output: readFileSync(log, 'utf8'), exitCode }
+}
+
+/** Reads the new lines of a file every half a second, and a last time when it is stopped. */
+function followLines(log: string, told: (line: string) => void): () => void {
+  let count = 0
+  const read = () => {
+    const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
+    for (const line of lines.slice(count)) told(line)
+    count = lines.length
+  }
+  const timer = setInterval(read, 500)
+  return () => {
+    clearInterval(timer)
+    read()
+  }
 }
 
 /** Targets that wait for promises: they run by Jazzer's slower way. */
