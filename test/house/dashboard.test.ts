@@ -2,7 +2,7 @@ import { createGateway } from '@rivulet/twilio'
 import type { Registry } from 'prom-client'
 import { createHub } from 'rivulet'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { metricsOf } from '../../packages/gateway/src/server/metrics.ts'
+import { metricsOf } from '../../packages/gateway/src/metrics/metrics.ts'
 import {
   filledIn,
   labelsOf,
@@ -46,11 +46,11 @@ describe('the dashboard', () => {
 
   test('asks for labels that there are, and for values that they can have', () => {
     expect(selectors.flatMap((selector) => unmetIn(families, selector))).toEqual([])
-    const strangers = queries.flatMap((query) => {
+    const unknown = queries.flatMap((query) => {
       const metrics = selectorsOf(filledIn(query.expr)).map(({ metric }) => metric)
       return labelsOf(query).filter((label) => metrics.some((name) => !labelsIn(families, name).has(label)))
     })
-    expect(strangers).toEqual([])
+    expect(unknown).toEqual([])
   })
 
   test('has panels that do not overlap, each with an id of its own', () => {

@@ -45,6 +45,7 @@ const GATEWAY_FOLDERS: FolderOrder = {
     GATEWAY,
     ...[
       'command',
+      'metrics',
       'server',
       'gateway',
       'sse',

@@ -38,7 +38,9 @@ export async function metricsOf(gateway: Gateway): Promise<Registry> {
   ] as const) {
     for (const [name, [count, help]] of Object.entries(figures)) {
       new Metric({
-        ...{ name, help, registers: [registry] },
+        name,
+        help,
+        registers: [registry],
         collect() {
           this.reset()
           this.inc(gateway.counts[count])

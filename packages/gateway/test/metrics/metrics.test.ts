@@ -61,8 +61,10 @@ test('metrics count pages and what they send', async () => {
   await page.flush()
   const samples = await scrape(metrics.url)
   expect(samples).toMatchObject({
-    ...{ rivulet_gateway_pages: 1, rivulet_gateway_joins: 1 },
-    ...{ rivulet_gateway_received_total: 1, rivulet_gateway_refused_total: 0 },
+    rivulet_gateway_pages: 1,
+    rivulet_gateway_joins: 1,
+    rivulet_gateway_received_total: 1,
+    rivulet_gateway_refused_total: 0,
   })
   expect(samples[`rivulet_hub_up{hub="${hub.name}"}`]).toBe(1)
   await page.close()

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Registry } from 'prom-client'
 import { checkOptions, PORT, TEXT } from '../base/options.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { listen } from './listen.ts'
+import { listen } from '../server/listen.ts'
 import { metricsOf } from './metrics.ts'
 
 /** The server of the metrics: its address and how to close it. */
