@@ -1,17 +1,13 @@
 // The entry `@rivulet/gateway/protocol`: what a protocol needs that a gateway serves beside pages.
-export type { RequestHead } from './access/authentication.ts'
 export type { Caller } from './access/caller.ts'
 export type { Action, Permission } from './access/grant.ts'
-export type { NoteForwarding } from './access/open-access.ts'
 export type { TokenResult } from './access/token.ts'
 export {
   type Answer,
   answerWith,
   codeOf,
   emptyAnswer,
-  failed,
   jsonAnswer,
-  type LogLine,
   otherAnswer,
   problemAnswer,
   textAnswer,
@@ -43,7 +39,6 @@ export {
   refuseFormerLimits,
 } from './gateway/limits.ts'
 export type { ClientSocket } from './http/client-socket.ts'
-export type { DirectPublish, DirectRequest, TakeBody } from './http/direct-publish.ts'
 export type {
   MountProtocol,
   Protocol,
@@ -51,6 +46,8 @@ export type {
   ProtocolHost,
   ProtocolRequest,
   ProtocolRoute,
+  TextRequest,
+  TextRoute,
 } from './http/protocol.ts'
 export type { ServedSocket, SocketEndpoint, SocketHandler } from './http/socket-endpoint.ts'
 export { beatsUntilStalled, Heartbeat } from './sessions/heartbeat.ts'

@@ -1,13 +1,12 @@
 import { MAX_MESSAGE_BYTES } from '@rivulet/websocket/protocol'
 import type { Hub, RivuletError } from 'rivulet'
-import { basicCaller } from '../access/authentication.ts'
 import type { ApiKey } from '../access/key-ring.ts'
 import { type NoteForwarding, warnOfForwarding } from '../access/open-access.ts'
 import { MAX_TOKEN_LENGTH, TOO_LONG, type TokenResult, verifyAccessToken } from '../access/token.ts'
 import { type Answer, problemAnswer, unavailable } from '../base/answer.ts'
 import { type GatewayLog, SILENT_LOG } from '../base/gateway-log.ts'
 import { invalid } from '../base/invalid.ts'
-import type { DirectPublish } from '../http/direct-publish.ts'
+import { type DirectPublish, makeDirectPublish } from '../http/direct-publish.ts'
 import type { Protocol, ProtocolCounts, ProtocolHost } from '../http/protocol.ts'
 import { HEALTH_PATHS, makeRouter, PAGE_PATH } from '../http/router.ts'
 import type { SocketEndpoint } from '../http/socket-endpoint.ts'
@@ -125,16 +124,15 @@ class HttpGateway implements Gateway {
     const isClosed = () => this.#isClosed
     const noteForwarding = options.publicUrl === undefined ? warnOfForwarding(log) : () => {}
     this.#noteForwarding = noteForwarding
-    this.#protocol = options.protocol?.(hostOf(options, isClosed, noteForwarding))
-    this.publish = this.#protocol?.publish ?? (() => undefined)
+    this.#protocol = options.protocol?.(hostOf(options))
+    const surroundings = { protocol: this.#protocol, isClosed, noteForwarding }
+    this.publish = makeDirectPublish(options, surroundings)
     this.#pages = options.relays.size > 0 ? new PageGate(options) : undefined
     this.#checkPage = pageCheck(options)
     this.#router = makeRouter(options, {
-      protocol: this.#protocol,
+      ...surroundings,
       pages: this.pagePath === undefined ? undefined : this,
-      isClosed,
       isDraining: () => this.#isDraining,
-      noteForwarding,
     })
     this.fetch = (request, bindings = {}) => this.#router.fetch(request, bindings)
     this.#unwatch = [...services.values()].map((hub) => watch(hub, log))
@@ -225,21 +223,13 @@ function below(basePath: string, endpoint: SocketEndpoint): SocketEndpoint {
 }
 
 /** Gives a protocol its view of the gateway. */
-function hostOf(
-  options: ResolvedGatewayOptions,
-  isClosed: () => boolean,
-  noteForwarding: NoteForwarding,
-): ProtocolHost {
-  const { services, accountSid, basePath, isOpen, log } = options
+function hostOf(options: ResolvedGatewayOptions): ProtocolHost {
+  const { services, accountSid, isOpen, log } = options
   return {
     services,
     accountSid,
-    basePath,
     isOpen,
     log,
-    isClosed,
-    noteForwarding,
-    basicCaller: (authorization, head) => basicCaller(authorization, options, head, Date.now()),
     verifyAccessToken: (token) => verifyToken(token, options),
   }
 }

@@ -1,13 +1,10 @@
 import type { Hub } from 'rivulet'
-import type { RequestHead } from '../access/authentication.ts'
 import type { Caller } from '../access/caller.ts'
-import type { NoteForwarding } from '../access/open-access.ts'
 import type { TokenResult } from '../access/token.ts'
 import type { Answer } from '../base/answer.ts'
 import type { GatewayLog } from '../base/gateway-log.ts'
 import type { WriteProblem } from '../base/problem.ts'
 import type { ClientSocket } from './client-socket.ts'
-import type { DirectPublish } from './direct-publish.ts'
 import type { SocketEndpoint } from './socket-endpoint.ts'
 
 /** A request to a protocol, from an authenticated caller. */
@@ -24,6 +21,27 @@ export interface ProtocolRequest {
   readonly socket: ClientSocket | undefined
 }
 
+/** The head of a request whose body is a text, from a caller with HTTP Basic. */
+export interface TextRequest {
+  /** The authenticated sender. */
+  readonly caller: Caller
+  /** The path below the gateway's `basePath`, as it was sent, undecoded. */
+  readonly path: string
+  /** The header, or `null` without one. */
+  readonly contentType: string | null
+}
+
+/** How a route answers `POST` without a web `Request`, for server SDKs. */
+export interface TextRoute {
+  /** The longest body in bytes; requests with longer ones go by `handle`. */
+  readonly maxBytes: number
+  /**
+   * Checks the head of a request, and returns the function that takes its body as UTF-8 text and answers. Both may throw
+   * an `ApiError`, and then the first refuses the request before its body is read.
+   */
+  begin(request: TextRequest): (text: string) => Answer | Promise<Answer>
+}
+
 /** A method and a path of a protocol, in the form of Hono. Its requests are authenticated before. */
 export interface ProtocolRoute {
   /** The method, in upper case. */
@@ -34,6 +52,8 @@ export interface ProtocolRoute {
   readonly name: string
   /** Answers a request; may throw an `ApiError`. */
   handle(request: ProtocolRequest): Answer | Promise<Answer>
+  /** A faster way for the same requests, with the same answers. @default none */
+  readonly text?: TextRoute | undefined
 }
 
 /** The number of clients of a protocol, and of the messages for them. */
@@ -56,18 +76,10 @@ export interface ProtocolHost {
   readonly services: ReadonlyMap<string, Hub>
   /** The account of the keys, for responses. */
   readonly accountSid: string
-  /** The path under which a server mounts the gateway, or an empty text. */
-  readonly basePath: string
   /** Whether there are no keys, and every client on this machine is let in. */
   readonly isOpen: boolean
   /** Takes log lines. */
   readonly log: GatewayLog
-  /** Returns whether the gateway answers no more. */
-  isClosed(): boolean
-  /** Notes the headers of a request that does not come by a route. */
-  readonly noteForwarding: NoteForwarding
-  /** Authenticates a request with HTTP Basic that does not come by a route. Throws an `ApiError`. */
-  basicCaller(authorization: string, head: RequestHead): Caller
   /** Verifies one of Twilio's access tokens. Notes in the log why a rightly signed one is refused. */
   verifyAccessToken(token: unknown): Promise<TokenResult>
 }
@@ -76,8 +88,6 @@ export interface ProtocolHost {
 export interface Protocol {
   /** Its HTTP routes. */
   readonly routes: readonly ProtocolRoute[]
-  /** Publishes with HTTP Basic without a web `Request`. */
-  readonly publish: DirectPublish
   /** Its WebSockets, at paths below the gateway's `basePath`. */
   readonly sockets: readonly SocketEndpoint[]
   /** Its OpenAPI description, which is served at `/openapi.json` without authentication. */

@@ -6,12 +6,15 @@ import {
   type ProtocolHost,
   type ProtocolRoute,
   type SocketEndpoint,
+  type TextRoute,
 } from '@rivulet/gateway/protocol'
+import type { Hub } from 'rivulet'
 import { PROBLEMS, problemAnswer, writeProblem } from '../base/problem.ts'
 import type { Exchange } from '../rest/exchange.ts'
+import { MAX_BODY_BYTES } from '../rest/form.ts'
 import { listenRequest } from '../rest/listening.ts'
 import openApi from '../rest/openapi.json' with { type: 'json' }
-import { makeDirectPublish, publishRequest } from '../rest/publishing.ts'
+import { beginPublish, publishRequest } from '../rest/publishing.ts'
 import { ServicesApi, serviceSidOf } from '../rest/services-api.ts'
 import { StreamsApi } from '../rest/streams-api.ts'
 import { LiveStreams } from '../streams/live-streams.ts'
@@ -37,6 +40,7 @@ type ApiRoute = readonly [
   path: string,
   name: string,
   handle: (exchange: Exchange) => Answer | Promise<Answer>,
+  text?: TextRoute,
 ]
 
 const DESCRIPTION = JSON.stringify(openApi)
@@ -55,7 +59,6 @@ export function twilio(options: TwilioOptions = {}): (host: ProtocolHost) => Twi
 /** The protocols of Twilio Sync: its REST API with Server-Sent Events, and that of its client SDKs. */
 export class TwilioProtocol implements Protocol {
   readonly routes: readonly ProtocolRoute[]
-  readonly publish: Protocol['publish']
   readonly sockets: readonly SocketEndpoint[]
   readonly description = DESCRIPTION
   readonly writeProblem = writeProblem
@@ -80,7 +83,6 @@ export class TwilioProtocol implements Protocol {
       limits: limits.sdk,
       epoch: () => registry.epoch,
     })
-    this.publish = makeDirectPublish(host, service)
     this.routes = this.#routesTo(service)
   }
 
@@ -137,8 +139,13 @@ export class TwilioProtocol implements Protocol {
     const listening = this.#listening
     const streams = new StreamsApi(service, registry, accountSid)
     const services = new ServicesApi(this.#host)
+    const text: TextRoute = {
+      maxBytes: MAX_BODY_BYTES,
+      begin: ({ caller, path, contentType }) =>
+        beginPublish(service, { caller, ...placeOf(path, hubs) }, contentType),
+    }
     const routes: readonly ApiRoute[] = [
-      ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange, exchange.request)],
+      ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange, exchange.request), text],
       ['GET', MESSAGES, 'listen', (exchange) => listenRequest(service, listening, exchange)],
       ['GET', STREAM, 'fetch', (exchange) => streams.fetch(exchange)],
       ['POST', STREAM, 'update', (exchange) => streams.update(exchange)],
@@ -148,16 +155,21 @@ export class TwilioProtocol implements Protocol {
       ['GET', SERVICE, 'service', (exchange) => services.fetch(exchange)],
       ['GET', SERVICES, 'services', (exchange) => services.list(exchange)],
     ]
-    return routes.map(([method, path, name, handle]) => ({
+    return routes.map(([method, path, name, handle, text]) => ({
       method,
       path,
       name,
-      handle: ({ request, caller, path: given, baseUrl, socket }) => {
-        const [, , , segment = 'default', , streamSegment = ''] = given.split('/')
-        const serviceSid = serviceSidOf(segment, hubs)
+      text,
+      handle: ({ path: given, baseUrl, ...request }) => {
         const servicesUrl = () => `${baseUrl()}${SERVICES}`
-        return handle({ request, caller, serviceSid, streamSegment, servicesUrl, socket })
+        return handle({ ...request, ...placeOf(given, hubs), servicesUrl })
       },
     }))
   }
+}
+
+/** Reads the service and the stream from a path. Throws 20404 for an unknown service. */
+function placeOf(path: string, services: ReadonlyMap<string, Hub>) {
+  const [, , , segment = 'default', , streamSegment = ''] = path.split('/')
+  return { serviceSid: serviceSidOf(segment, services), streamSegment }
 }

@@ -1,25 +1,11 @@
-import {
-  type Answer,
-  ApiError,
-  answerWith,
-  type Caller,
-  type DirectPublish,
-  type DirectRequest,
-  failed,
-  type GatewayLog,
-  type LogLine,
-  type ProtocolHost,
-  type TakeBody,
-  unavailable,
-} from '@rivulet/gateway/protocol'
-import { PROBLEMS, writeProblem } from '../base/problem.ts'
+import { type Answer, ApiError, type Caller } from '@rivulet/gateway/protocol'
+import { PROBLEMS } from '../base/problem.ts'
 import type { StreamRecord } from '../registry/stream-record.ts'
 import { publishAnswer } from '../streams/publish-answer.ts'
 import type { StreamService } from '../streams/stream-service.ts'
 import { parseStrictJson } from '../streams/strict-json.ts'
 import { streamIdOf } from './exchange.ts'
-import { checkForm, decodeField, Form, MAX_BODY_BYTES, readFormText } from './form.ts'
-import { serviceSidOf } from './services-api.ts'
+import { checkForm, decodeField, Form, readFormText } from './form.ts'
 
 /** A caller who wants to publish on a stream. */
 export interface Publisher {
@@ -70,58 +56,18 @@ class UnreadData {
   }
 }
 
-// What a URL may hold without being rewritten by its parser; a segment of dots would be.
-const PLAIN_TARGET = /^(?:\/(?!\.)[\w%~!$&'()*+,;=:@.-]+)+$/
-
 /**
- * Makes the short way for `POST …/Messages` with HTTP Basic, which is what server SDKs send: the rules are those of
- * every other way, but no web `Request`, `Response` or router is made. Only for a gateway with keys.
+ * Takes the body of a publish as a text. The body of a caller who may not publish is not read; whether the stream was
+ * found is answered once the body is there, where the registry has to ask for it. Throws as `find`.
  */
-export function makeDirectPublish(host: ProtocolHost, service: StreamService): DirectPublish {
-  const { basePath, log, services } = host
-  const prefix = `${basePath}/v1/Services/`
-  if (host.isOpen) return () => undefined
-  return ({ target, clientAddress, header }) => {
-    const authorization = header('authorization')
-    if (authorization === undefined || !isPlain(header)) return undefined
-    if (!target.startsWith(prefix) || !PLAIN_TARGET.test(target)) return undefined
-    const [serviceSegment = '', streams, streamSegment = '', messages, more] = target
-      .slice(prefix.length)
-      .split('/')
-    if (streams !== 'Streams' || messages !== 'Messages' || more !== undefined) return undefined
-    const line: LogLine = { route: 'publish', method: 'POST' }
-    try {
-      if (host.isClosed()) throw unavailable()
-      host.noteForwarding(header)
-      const caller = host.basicCaller(authorization, { url: target, clientAddress, header })
-      line.key = caller.keySid
-      const publisher = { caller, serviceSid: serviceSidOf(serviceSegment, services), streamSegment }
-      return takeBody(log, line, service, publisher, header('content-type') ?? null)
-    } catch (error) {
-      return failed(log, line, error, writeProblem)
-    }
-  }
-}
-
-/** The body of a caller who may not publish is not read. Throws as `find`. */
-function takeBody(
-  log: GatewayLog,
-  line: LogLine,
+export function beginPublish(
   service: StreamService,
   publisher: Publisher,
   contentType: string | null,
-): TakeBody {
+): (text: string) => Answer | Promise<Answer> {
   const found = findFor(service, publisher)
   const publish = (text: string) => publishForm(service, publisher, checkForm(text, contentType))
-  if (!(found instanceof Promise)) return (text) => answerWith(log, line, () => publish(text), writeProblem)
-  // Whether it was found is answered once the body is there.
+  if (!(found instanceof Promise)) return publish
   found.catch(() => {})
-  return (text) => answerWith(log, line, () => found.then(() => publish(text)), writeProblem)
-}
-
-/** A request of a browser takes the long way, where its origin is checked, and so does a body of unknown length. */
-function isPlain(header: DirectRequest['header']): boolean {
-  const isBasic = header('authorization')?.startsWith('Basic ') === true
-  const isShort = Number(header('content-length')) <= MAX_BODY_BYTES
-  return isBasic && isShort && header('origin') === undefined && header('sec-fetch-site') === undefined
+  return (text) => found.then(() => publish(text))
 }
