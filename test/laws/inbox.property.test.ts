@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { RivuletError } from 'rivulet'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { sidOf } from '../../src/message/sid.ts'
-import { expectLawful, openScene, STRANGER } from '../support/remote-scene.ts'
+import { expectLawful, OTHER_ORIGIN, openScene } from '../support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -102,7 +102,9 @@ test('no peer shuts out local publishing, whatever peers send', async () => {
         clock.nowMs += pauseMs
         const receive = () => {
           for (const size of frames) {
-            scene.receive(Array.from({ length: size }, () => ({ sid: sidOf(STRANGER, ++number), data: {} })))
+            scene.receive(
+              Array.from({ length: size }, () => ({ sid: sidOf(OTHER_ORIGIN, ++number), data: {} })),
+            )
           }
         }
         const publish = () => {

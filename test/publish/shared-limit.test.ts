@@ -103,11 +103,11 @@ describe('the bucket and what comes over the wire', () => {
   const sidOf = (n: number) => `TZ${ORIGIN}${n.toString(16).padStart(16, '0')}`
   const entry = (n: number) => ({ data: { n }, sid: sidOf(n) })
 
-  /** A stream that listens, and a stranger that writes what it likes on its topic. */
-  async function withStranger(burst: number, options: StreamOptions = {}) {
+  /** A subscribed stream, and a bare transport that sends arbitrary frames on its topic. */
+  async function withRawTransport(burst: number, options: StreamOptions = {}) {
     const bus = memoryBus({ echoes: true })
-    const stranger = bus.transport()
-    await stranger.open(
+    const raw = bus.transport()
+    await raw.open(
       {
         hub: 'default',
         receive: () => {},
@@ -130,7 +130,7 @@ describe('the bucket and what comes over the wire', () => {
     await stream.subscribe((message) => heard.push(message.data.n)).ready
     const send = async (...frames: unknown[]) => {
       for (const frame of frames) {
-        stranger.send('rivulet/default/s' as never, typeof frame === 'string' ? frame : JSON.stringify(frame))
+        raw.send('rivulet/default/s' as never, typeof frame === 'string' ? frame : JSON.stringify(frame))
       }
       await tick()
     }
@@ -141,7 +141,7 @@ describe('the bucket and what comes over the wire', () => {
     Array.from({ length: to - from + 1 }, (_, nth) => entry(from + nth))
 
   test('drop a frame undecoded without capacity for one message, as one rateLimited', async () => {
-    const { stream, heard, send } = await withStranger(4)
+    const { stream, heard, send } = await withRawTransport(4)
     await send(entries(1, 14)) // the burst, and what a second lets in
     expect(heard.length).toBe(14)
     await send(entries(15, 17), 'not even JSON', entries(18, 18))
@@ -155,7 +155,7 @@ describe('the bucket and what comes over the wire', () => {
   })
 
   test('charge each message of a decoded frame, and drop those past the room one by one', async () => {
-    const { stream, heard, send } = await withStranger(4)
+    const { stream, heard, send } = await withRawTransport(4)
     await send(entries(1, 16))
     expect(heard).toEqual(Array.from({ length: 14 }, (_, nth) => nth + 1))
     expect(stream.ledger()).toMatchObject({ received: 16, delivered: 14, dropped: { rateLimited: 2 } })
@@ -163,7 +163,7 @@ describe('the bucket and what comes over the wire', () => {
   })
 
   test('charge nothing for duplicates, stale ones and what is malformed', async () => {
-    const { stream, send, clock } = await withStranger(8)
+    const { stream, send, clock } = await withRawTransport(8)
     await send([1, 1, 1].map(entry), [entry(1), { data: 5 }, { sid: 'no' }])
     expect(stream.ledger()).toMatchObject({ delivered: 1, dropped: { duplicate: 3, malformed: 2 } })
     expect(stream.budget().available).toBe(7)
@@ -175,7 +175,7 @@ describe('the bucket and what comes over the wire', () => {
   })
 
   test('charge nothing for own messages that come back, however full the bucket is', async () => {
-    const { stream, heard } = await withStranger(2, { batch: false })
+    const { stream, heard } = await withRawTransport(2, { batch: false })
     stream.publish({ n: 1 })
     stream.publish({ n: 2 })
     await tick()
@@ -185,7 +185,7 @@ describe('the bucket and what comes over the wire', () => {
   })
 
   test('fill a second bucket with garbage, which bounds its cost, not the shared one', async () => {
-    const { stream, heard, send, clock } = await withStranger(8)
+    const { stream, heard, send, clock } = await withRawTransport(8)
     await send(...Array.from({ length: 100 }, (_, nth) => `garbage ${nth}`))
     expect(stream.ledger()).toMatchObject({ received: 100, dropped: { malformed: 18, rateLimited: 82 } })
     expect(stream.budget()).toEqual({ available: 8, retryAfterMs: 0 })

@@ -1,6 +1,6 @@
 import { createHub, type StreamEvents, type StreamOptions } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openScene, STRANGER, tick, wire } from '../support/remote-scene.ts'
+import { OTHER_ORIGIN, openScene, tick, wire } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -17,7 +17,7 @@ async function open(options: StreamOptions = {}) {
   const gaps: StreamEvents['gap'][] = []
   scene.stream.on('gap', (gap) => gaps.push(gap))
   const startMs = performance.now()
-  const hear = (numbers: number | readonly number[], origin = STRANGER) => {
+  const hear = (numbers: number | readonly number[], origin = OTHER_ORIGIN) => {
     for (const number of [numbers].flat()) scene.receive(wire(number, performance.now() - startMs, origin))
   }
   const outage = async (ms = RECONNECT_MS) => {

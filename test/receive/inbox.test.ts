@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { sidOf } from '../../src/message/sid.ts'
 import { expectDropped, NONE_DROPPED as NONE } from '../support/dropped.ts'
-import { expectLawful, openScene, STRANGER, stateOf, wire } from '../support/remote-scene.ts'
+import { expectLawful, OTHER_ORIGIN, openScene, stateOf, wire } from '../support/remote-scene.ts'
 import { schemaOf } from '../support/schemas.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -15,9 +15,9 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 describe('a message from another process', () => {
   test('is delivered frozen all the way down, with its sid, as not local', async () => {
     const { receive, heard, ledger } = await openScene()
-    receive(wire(7, 0, STRANGER, { a: [{ b: null }] }))
+    receive(wire(7, 0, OTHER_ORIGIN, { a: [{ b: null }] }))
     expect(JSON.parse(JSON.stringify(heard))).toEqual([
-      { sid: sidOf(STRANGER, 7), data: { a: [{ b: null }] } },
+      { sid: sidOf(OTHER_ORIGIN, 7), data: { a: [{ b: null }] } },
     ])
     const [message] = heard as [Message<{ a: object[] }>]
     expect(message.isLocal).toBe(false)
@@ -74,8 +74,8 @@ describe('a frame is dropped and counted malformed', () => {
     ['a bare string', '"data"'],
     ['no object as data', '{"data":[1]}'],
     ['a sid of the wrong form', '{"data":{},"sid":"TZ12"}'],
-    ['a forged number of 2⁵³', `{"data":{},"sid":"TZ${STRANGER}0020000000000000"}`],
-    ['a forged t', `{"data":{},"sid":"${sidOf(STRANGER, 1)}","t":1e400}`],
+    ['a forged number of 2⁵³', `{"data":{},"sid":"TZ${OTHER_ORIGIN}0020000000000000"}`],
+    ['a forged t', `{"data":{},"sid":"${sidOf(OTHER_ORIGIN, 1)}","t":1e400}`],
     ['a key __proto__', '{"data":{"__proto__":{"admin":true}}}'],
     ['a key __proto__ spelled with an escape', '{"data":{"a":[{"\\u005f_proto__":1}]}}'],
     ['a constructor that holds a prototype', '{"data":{"constructor":{"prototype":{"admin":true}}}}'],
@@ -155,7 +155,7 @@ describe('a newer format', () => {
     const scene = await openScene(free)
     scene.receive('[{"data":{"n":1}},{"v":2,"data":{"n":2}},{"v":2,"data":{"n":3}},{"data":{"n":4}}]')
     scene.receive('{"v":3,"sid":"TZ","messages":[1,2,3]}')
-    scene.receive(`{"removed":true,"v":2,"sid":"${sidOf(STRANGER, 1)}","t":0}`)
+    scene.receive(`{"removed":true,"v":2,"sid":"${sidOf(OTHER_ORIGIN, 1)}","t":0}`)
     expect(scene.data).toEqual([{ n: 1 }, { n: 4 }])
     expect(scene.ledger).toMatchObject({ received: 6, delivered: 2, dropped: { ...NONE, newerFormat: 4 } })
     expectLawful(scene.ledger)
@@ -298,8 +298,8 @@ describe('a frame without a subscriber', () => {
 
   test('is rateLimited inside a full fan-out, and not taken for garbage', async () => {
     const scene = await openScene({ limit: { ratePerSecond: 1, burst: 1 }, maxWaiting: 0 })
-    const strangers = ['a', 'b', 'c'].map((digit) => digit.repeat(16))
-    const nested = strangers.map((origin) => wire(1, 0, origin))
+    const origins = ['a', 'b', 'c'].map((digit) => digit.repeat(16))
+    const nested = origins.map((origin) => wire(1, 0, origin))
     scene.stream.subscribe(() => nested.splice(0).forEach(scene.receive))
     scene.stream.publish({ n: 0 })
     expect(scene.ledger.dropped.rateLimited).toBe(3)

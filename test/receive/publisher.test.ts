@@ -1,7 +1,7 @@
 import type { StreamOptions } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { openScene, STRANGER, tick, wire } from '../support/remote-scene.ts'
+import { OTHER_ORIGIN, openScene, tick, wire } from '../support/remote-scene.ts'
 import type { Call } from '../support/scripted-transport.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -19,7 +19,7 @@ async function open(options: StreamOptions = {}) {
     data?: object,
   ): string => {
     const before = scene.ledger
-    scene.receive(wire(sequence, t, STRANGER, data))
+    scene.receive(wire(sequence, t, OTHER_ORIGIN, data))
     const { dropped, delivered } = scene.ledger
     if (delivered > before.delivered) return 'delivered'
     const reasons = Object.keys(dropped) as (keyof typeof dropped)[]

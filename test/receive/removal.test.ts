@@ -3,12 +3,12 @@ import { createHub, type Stream } from 'rivulet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { sidOf } from '../../src/message/sid.ts'
 import { NONE_DROPPED as NONE } from '../support/dropped.ts'
-import { openScene, type Scene, STRANGER, tick, wire } from '../support/remote-scene.ts'
+import { OTHER_ORIGIN, openScene, type Scene, tick, wire } from '../support/remote-scene.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
 
-const removal = (sequence: number, tMs?: number, origin = STRANGER) => ({
+const removal = (sequence: number, tMs?: number, origin = OTHER_ORIGIN) => ({
   removed: true,
   sid: sidOf(origin, sequence),
   ...(tMs === undefined ? {} : { t: tMs }),
@@ -48,7 +48,7 @@ describe('a removal from another process', () => {
     const scene = await openScene()
     const { sid } = scene.stream.publish({})
     scene.receive([wire(1), wire(2)])
-    for (const forged of [sidOf(STRANGER, 2), sidOf(STRANGER, 2 ** 50), sid]) {
+    for (const forged of [sidOf(OTHER_ORIGIN, 2), sidOf(OTHER_ORIGIN, 2 ** 50), sid]) {
       scene.receive({ removed: true, sid: forged, more: 1 })
     }
     expect(scene.stream.closed).toBe(false)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { openScene, STRANGER, wire } from '../support/remote-scene.ts'
+import { OTHER_ORIGIN, openScene, wire } from '../support/remote-scene.ts'
 import { ScriptedTransport } from '../support/scripted-transport.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -20,7 +20,7 @@ async function open() {
   const step = (ms: number) => {
     clockMs += ms
   }
-  return { scene, hear, step, forge: (t: number) => scene.receive(wire(++sequence, t, STRANGER)) }
+  return { scene, hear, step, forge: (t: number) => scene.receive(wire(++sequence, t, OTHER_ORIGIN)) }
 }
 
 describe('a publisher whose clock stepped back', () => {

@@ -1,10 +1,10 @@
 import type { Transport } from 'rivulet'
 import type { Chance } from './chance.ts'
+import type { Intruder } from './intruder.ts'
 import type { Life } from './life.ts'
 import { type LinkFaults, noFaults } from './link-faults.ts'
 import type { Network } from './network.ts'
 import type { Site } from './site.ts'
-import type { Stranger } from './stranger.ts'
 import { NETWORK } from './world.ts'
 
 /** Everything that can go wrong; each kind is switched off in half of all simulations. */
@@ -28,7 +28,7 @@ export const FAULTS = [
     'refusedJoin',
   ] as const),
   ...(['revokedJoin', 'deadBarriers', 'clockStep', 'clockRate', 'death', 'busyLoop'] as const),
-  ...(['strangers', 'forgery'] as const),
+  ...(['intruders', 'forgery'] as const),
 ]
 /** What other seeds have beside those: they came later, and leave what a seed decided before as it was. */
 export const LATER_FAULTS = ['sleep', 'crowd'] as const
@@ -41,7 +41,7 @@ export interface Scene {
   readonly sites: readonly Site[]
   readonly site: Site
   readonly chance: Chance
-  readonly stranger: Stranger
+  readonly intruder: Intruder
 }
 
 const LONG_CLOCK_STEP_MS = 3_600_000
@@ -120,9 +120,9 @@ const INFLICT: Readonly<Record<FaultKind, (scene: Scene) => void>> = {
     const ms = chance.pick([chance.between(1_100, 20_000), chance.between(1_100, 600_000)])
     site.act(({ machine }: Life) => machine.sleep(ms))
   },
-  crowd: ({ stranger, chance }) => stranger.crowd(chance),
-  strangers: ({ stranger, chance }) => stranger.intrude(chance),
-  forgery: ({ stranger, chance }) => stranger.forge(chance),
+  crowd: ({ intruder, chance }) => intruder.crowd(chance),
+  intruders: ({ intruder, chance }) => intruder.intrude(chance),
+  forgery: ({ intruder, chance }) => intruder.forge(chance),
 }
 
 function onLink({ network, site, chance }: Scene, faults: Partial<LinkFaults>, longestMs: number): void {

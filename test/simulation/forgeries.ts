@@ -18,12 +18,12 @@ interface ForgedOf {
   isOfFuture: boolean
 }
 
-/** Everything that strangers have forged in the name of hubs. */
+/** Everything that intruders have forged in the name of hubs. */
 export class Forgeries {
   readonly #sids = new Set<string>()
   readonly #byOrigin = new Map<string, ForgedOf>()
 
-  /** Notes a forgery; `model` is what the stranger had overheard. */
+  /** Notes a forgery; `model` is what the intruder had overheard. */
   add(topic: Topic, { sid, origin, sequence, tMs }: Forged, model: Named): void {
     const of = this.#byOrigin.get(origin) ?? { topic, ahead: 0, isOfFuture: false }
     this.#byOrigin.set(origin, of)

@@ -132,7 +132,7 @@ function whatIsOpen(sites: readonly Site[]): string[] {
 
 /** Messages from every hub on every stream, one after the other, and who has heard whom. */
 class Probes {
-  /** Whether a stranger forged the number of one of the last messages before: the forged one counts in its place. */
+  /** Whether an intruder forged the number of one of the last messages before: the forged one counts in its place. */
   haveForgedNumbers = false
   readonly #network: Network
   readonly #sites: readonly Site[]

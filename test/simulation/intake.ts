@@ -110,7 +110,7 @@ export class Intake implements Witness {
       () => `${sid} n=${data.n}`,
     )
     this.#lastDelivered = named
-    if (named === undefined || publishing === undefined) return // a stranger's
+    if (named === undefined || publishing === undefined) return // an intruder's
     const heard = this.heardOn(name)
     this.#checkNumber(heard, named)
     const isNext = heard.isNext(named, this.#life.network.world.time.nowMs) || !setup.isOrdered

@@ -51,10 +51,10 @@ export function checkStreams(life: Life): void {
     expect(isTelling || told.dropped === sumOf(ledger.dropped), 'every drop is told')
     expect(told.refused === sumOf(ledger.refused) - ledger.refused.aborted, 'every refusal is told')
     const heard = life.intake.heardOn(name)
-    // Where a limit or a stranger has frames dropped undecoded, what was in them counts as missed.
+    // Where a limit or an intruder has frames dropped undecoded, what was in them counts as missed.
     // A hub that closes takes no frames any more, though a stream still waits for the room of what it keeps.
     const isHearing = hasListened && !life.isClosing
-    const isJudged = isHearing && options.limit === false && !life.setup.hasStrangers && !heard.isUnsure
+    const isJudged = isHearing && options.limit === false && !life.setup.hasIntruders && !heard.isUnsure
     const expectCount = (counted: number, real: number, law: string) =>
       life.check(!isJudged || counted === real, law, () => `${counted}, and truly ${real}, on ${name}`)
     expectCount(ledger.missed, heard.missed, 'every gap is counted')

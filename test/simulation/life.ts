@@ -23,7 +23,7 @@ export interface LifeSetup {
   /** Whether numbers of one publisher have to rise: nothing overtakes on this network. */
   readonly isOrdered: boolean
   /** Whether somebody sends what no hub would. */
-  readonly hasStrangers: boolean
+  readonly hasIntruders: boolean
 }
 
 /** The life of one hub in its process, from its start to its close or death, with all that truly happened to it. */

@@ -64,7 +64,7 @@ export class Network {
   /** Frames of messages, and of removals, that somebody overheard: the last ones. */
   readonly overheard: Overheard[] = []
   readonly removals: Overheard[] = []
-  /** What strangers sent in the name of hubs. */
+  /** What intruders sent in the name of hubs. */
   readonly forgeries = new Forgeries()
   /** Of all processes so far. */
   readonly machineSeeds = new Set<number>()
@@ -82,7 +82,7 @@ export class Network {
     this.bus = memoryBus({ ...options, environment })
   }
 
-  /** Returns what is known of a message; nothing when a stranger made it up, or sent another one under its sid. */
+  /** Returns what is known of a message; nothing when an intruder made it up, or sent another one under its sid. */
   truthOf({ sid, n, tMs }: Named): Sent | undefined {
     const sent = this.#sent.get(sid)
     return sent !== undefined && sent.n === n && sent.tMs === tMs ? sent : undefined
@@ -93,7 +93,7 @@ export class Network {
     return this.#sent.has(sid)
   }
 
-  /** Returns who publishes under an origin; nobody when a stranger made it up. */
+  /** Returns who publishes under an origin; nobody when an intruder made it up. */
   readonly publishing = (origin: string): Publishing | undefined => this.#publishing.get(origin)
 
   /** Whether a one-way partition lies between the sender of a frame and a link. */

@@ -57,13 +57,13 @@ export function drawPlan(seed: number): Plan {
 
 /** Whether frames of one publisher can't overtake each other, or come again, on this network. */
 export function isOrdered({ bus, faults }: Plan): boolean {
-  const overtakes = ['detours', 'strangers', 'forgery', 'duplication'] as const
+  const overtakes = ['detours', 'intruders', 'forgery', 'duplication'] as const
   return bus.reorder === 0 && bus.delayMs?.[1] === 0 && !overtakes.some((kind) => faults.has(kind))
 }
 
 /** Whether somebody sends what no hub would. */
-export function hasStrangers({ faults }: Plan): boolean {
-  return faults.has('strangers') || faults.has('forgery') || faults.has('crowd')
+export function hasIntruders({ faults }: Plan): boolean {
+  return faults.has('intruders') || faults.has('forgery') || faults.has('crowd')
 }
 
 /** Adds a few faults of the kinds that came later. */

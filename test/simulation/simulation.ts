@@ -4,11 +4,11 @@ import { Chance } from './chance.ts'
 import type { Entry } from './event-log.ts'
 import { healAll, inflict } from './faults.ts'
 import { findWhatStaysBroken } from './healing.ts'
+import { Intruder } from './intruder.ts'
 import { checkLedgers, checkStreams } from './ledger-laws.ts'
 import { Network } from './network.ts'
-import { hasStrangers, isOrdered, type Plan, type Step } from './plan.ts'
+import { hasIntruders, isOrdered, type Plan, type Step } from './plan.ts'
 import { Site } from './site.ts'
-import { Stranger } from './stranger.ts'
 import type { Owner } from './virtual-time.ts'
 import { work } from './workload.ts'
 import { type Failure, World } from './world.ts'
@@ -51,7 +51,7 @@ class Simulation {
   readonly sites: readonly Site[]
   readonly #plan: Plan
   readonly #network: Network
-  readonly #stranger: Stranger
+  readonly #intruder: Intruder
   readonly #byMachine = new Map<Owner, Site>()
 
   constructor(plan: Plan, keepsLog: boolean) {
@@ -61,10 +61,10 @@ class Simulation {
     const { streams } = plan
     this.sites = plan.latenciesMs.map((latencyMs, site) => {
       const acceptsRemoval = plan.acceptsRemoval[site] as boolean
-      const claims = { isOrdered: isOrdered(plan), hasStrangers: hasStrangers(plan) }
+      const claims = { isOrdered: isOrdered(plan), hasIntruders: hasIntruders(plan) }
       return new Site(this.#network, { site, latencyMs, acceptsRemoval, streams, ...claims })
     })
-    this.#stranger = new Stranger(this.#network)
+    this.#intruder = new Intruder(this.#network)
   }
 
   async run(): Promise<void> {
@@ -88,8 +88,8 @@ class Simulation {
     const site = this.sites[number] as Site
     const chance = new Chance(seed)
     if ('verb' in what) return work(what.verb, site, chance, this.#plan.faults.has('busyLoop'))
-    const [network, stranger] = [this.#network, this.#stranger]
-    inflict(what.fault, { network, sites: this.sites, site, chance, stranger })
+    const [network, intruder] = [this.#network, this.#intruder]
+    inflict(what.fault, { network, sites: this.sites, site, chance, intruder })
   }
 
   /** Something ran in a hub's process: its laws hold. */

@@ -4,7 +4,7 @@ import { createHub, type Stream, type StreamOptions } from 'rivulet'
 import { describe, expect, test, vi } from 'vitest'
 import { stopTime, tick } from '../support/fake-time.ts'
 import { expectLaws } from '../support/ledger-laws.ts'
-import { openScene, STRANGER, wire } from '../support/remote-scene.ts'
+import { OTHER_ORIGIN, openScene, wire } from '../support/remote-scene.ts'
 import { schemaOf } from '../support/schemas.ts'
 
 stopTime()
@@ -71,7 +71,7 @@ describe('the events of a stream', () => {
     const scene = await openScene({ maxBytes: 20 })
     const dropped: unknown[] = []
     scene.stream.on('dropped', (drop) => dropped.push(drop))
-    scene.receive([wire(1), wire(1), wire(2, undefined, STRANGER, { s: 'x'.repeat(20) })])
+    scene.receive([wire(1), wire(1), wire(2, undefined, OTHER_ORIGIN, { s: 'x'.repeat(20) })])
     for (let nth = 0; nth < 3; nth++) scene.receive('garbage')
     expect(dropped).toEqual([])
     await tick()
@@ -95,7 +95,7 @@ describe('the events of a stream', () => {
     const scene = await openScene(options)
     const errors: unknown[] = []
     scene.stream.on('error', (error) => errors.push(error))
-    for (let nth = 1; nth <= 5; nth++) scene.receive(wire(nth, undefined, STRANGER, data))
+    for (let nth = 1; nth <= 5; nth++) scene.receive(wire(nth, undefined, OTHER_ORIGIN, data))
     await tick()
     expect(errors).toMatchObject([
       { code, stream: 'scene', hub: 'default', message: expect.stringContaining(option) },

@@ -13,7 +13,7 @@ import { type Topic, topicOf } from '../../src/message/topic.ts'
 import { ScriptedTransport } from './scripted-transport.ts'
 
 /** An origin of another process. */
-export const STRANGER = 'feedfacecafebeef'
+export const OTHER_ORIGIN = 'feedfacecafebeef'
 
 /** A hub on a scripted transport with one stream that is subscribed and joined. Needs fake timers. */
 export interface Scene {
@@ -63,7 +63,7 @@ export async function openScene(
 }
 
 /** One message as it travels. */
-export function wire(sequence: number, tMs?: number, origin = STRANGER, data: object = { n: sequence }) {
+export function wire(sequence: number, tMs?: number, origin = OTHER_ORIGIN, data: object = { n: sequence }) {
   return { data, sid: sidOf(origin, sequence), ...(tMs === undefined ? {} : { t: tMs }) }
 }
 

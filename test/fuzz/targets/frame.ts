@@ -4,7 +4,7 @@ import { type DecodedFrame, decodeFrame, isRemoval, lastSid } from '../../../src
 import type { Sid } from '../../../src/message/sid.ts'
 import { plainReading } from '../plain-frame.ts'
 
-/** Values for the origin of the last frame: none, that of the seeds, and a stranger's. */
+/** Values for the origin of the last frame: none, that of the seeds, and that of another publisher. */
 const ORIGINS = [undefined, '0123456789abcdef', 'feedfacecafebeef']
 
 /** Reads a frame as a plain reader does, whatever the last origin was; the quick looks at its ends agree with that. */

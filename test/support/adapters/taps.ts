@@ -25,7 +25,7 @@ const NO_LIMIT = { limit: false } as const
 /** Tests `hub.tap` over the servers of an adapter: what it hears, of whom, and through outages. */
 export function testTaps<ServerOptions, Options>(taps: Taps<ServerOptions, Options>): void {
   testHearing(taps)
-  testStrangers(taps)
+  testForeignClients(taps)
   testOutages(taps)
 }
 
@@ -55,7 +55,7 @@ function testHearing<ServerOptions, Options>({ scene, server }: Taps<ServerOptio
   })
 }
 
-function testStrangers<ServerOptions, Options>(taps: Taps<ServerOptions, Options>): void {
+function testForeignClients<ServerOptions, Options>(taps: Taps<ServerOptions, Options>): void {
   const { scene, server, publish, positions, strange, elsewhere } = taps
 
   test("a tap drops and counts frames of unknown topics, and gets no other hub's", async () => {

@@ -126,8 +126,8 @@ describe('a page', () => {
     const { url } = await servedPages({}, { name: 'fleet' })
     const page = await readyPage(url, { token, name: 'fleet' })
     expect(page.status).toBe('up')
-    const stranger = pageHub(url, { token })
-    await expect(stranger.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
+    const refused = pageHub(url, { token })
+    await expect(refused.ready()).rejects.toMatchObject({ code: 'TRANSPORT_FAILED' })
   })
 })
 

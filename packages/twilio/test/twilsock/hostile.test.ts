@@ -55,7 +55,8 @@ async function start(options: Parameters<typeof servedSync>[0] = {}) {
 
 async function subscribe(sdk: RawSdk, sid: string) {
   await sdk.request('POST', '/v4/Subscriptions', {
-    ...{ action: 'establish', correlation_id: 1 },
+    action: 'establish',
+    correlation_id: 1,
     requests: [{ object_sid: sid, object_type: 'stream' }],
   })
   return sdk.until(({ payload }) => payload?.event_type === 'subscription_established')
@@ -285,21 +286,21 @@ describe('a gateway', () => {
       socket.handler = gateway.acceptTwilsock(socket)
       return socket
     }
-    const strangers = Array.from({ length: 2000 }, accept)
-    expect(strangers.filter(({ closeCode }) => closeCode !== undefined)).toEqual([])
+    const pending = Array.from({ length: 2000 }, accept)
+    expect(pending.filter(({ closeCode }) => closeCode !== undefined)).toEqual([])
     // The oldest gives way. Somebody who is known makes room, and so does somebody who goes.
     accept()
-    await strangers[1]?.ask({ method: 'init', token: tokenOf('bob') })
-    strangers[2]?.handler?.closed()
+    await pending[1]?.ask({ method: 'init', token: tokenOf('bob') })
+    pending[2]?.handler?.closed()
     for (let n = 0; n < 3; n++) accept()
-    const gone = strangers.filter(({ closeCode }) => closeCode !== undefined)
-    expect(gone).toEqual([strangers[0], strangers[3]])
+    const gone = pending.filter(({ closeCode }) => closeCode !== undefined)
+    expect(gone).toEqual([pending[0], pending[3]])
     expect(gone.map(({ closeCode, isTerminated }) => [closeCode, isTerminated])).toEqual([
       [1013, true],
       [1013, true],
     ])
     expect((await witness.request('GET', '/v3/Streams/a')).header.http_status.code).toBe(404)
-    for (const { handler } of strangers) handler?.closed()
+    for (const { handler } of pending) handler?.closed()
   })
 
   test('takes as many connections as an identity may have', async () => {
@@ -336,7 +337,8 @@ describe('a gateway', () => {
     sdk.socket.send(Buffer.from(`${START}${Buffer.byteLength(head)}\r\n${head}\r\n\r\n`))
     const { header } = await sdk.until((frame) => frame.header.id === 'a')
     expect(header).toMatchObject({
-      ...{ method: 'reply', status: { code: 200, status: 'OK' } },
+      method: 'reply',
+      status: { code: 200, status: 'OK' },
       offline_storage: { data_sync: { storage_id: expect.stringMatching(/^[0-9a-f]{32}$/) } },
     })
     expect(header.capabilities).not.toContain('telemetry.v1')

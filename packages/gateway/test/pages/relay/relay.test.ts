@@ -55,9 +55,9 @@ test('tells its pages to come back when it is closed, and opens again', async ()
 
 test('a server that closes has its pages reconnect, and refuses new ones', async () => {
   const { raw, server, welcomed } = await serve()
-  const [page, stranger] = [await welcomed('ann'), await raw()]
+  const [page, unauthenticated] = [await welcomed('ann'), await raw()]
   server.pages.close()
-  for (const one of [page, stranger, await raw()]) {
+  for (const one of [page, unauthenticated, await raw()]) {
     expect(await one.closed).toEqual({ code: 4101, reason: 'the server closes' })
   }
 })
@@ -129,7 +129,11 @@ test('retries a refused topic upstream only while a page wants it', async () => 
   await carried.open(host, new AbortController().signal)
   const told: string[] = []
   const port = carried.attach({
-    ...{ opened() {}, ended() {}, left() {}, failed() {}, receive() {} },
+    opened() {},
+    ended() {},
+    left() {},
+    failed() {},
+    receive() {},
     joined: () => told.push('joined'),
     refused: () => told.push('refused'),
   })

@@ -10,7 +10,7 @@ const MOST_ORIGINS = 60
 const FRAME = 64
 
 /** Somebody on the bus who knows the topics, sends what no hub would, and repeats or forges what it overheard. */
-export class Stranger {
+export class Intruder {
   readonly #network: Network
   readonly #transport: Transport
   #origins = 0
@@ -70,7 +70,7 @@ export class Stranger {
     const { signal } = new AbortController()
     await this.#transport.open(host, signal).catch(() => {}) // open already, or the bus is down
     for (const [topic, frame] of frames) this.#transport.send(topic, frame)
-    this.#network.world.note(NETWORK, `a stranger sends ${frames.length} frames`)
+    this.#network.world.note(NETWORK, `an intruder sends ${frames.length} frames`)
   }
 
   #frame(chance: Chance, topic: Topic): readonly [Topic, Uint8Array | string] {
