@@ -1,19 +1,9 @@
-import { inspect } from 'node:util'
-import { RivuletError } from 'rivulet'
 import { expect, test } from 'vitest'
+import { invalidOptionsOf } from '../../../test/support/adapters/invalid-options.ts'
 import { mqtt, transportFromUrls } from '../src/index.ts'
 
 const PLAIN = 'mqtt://127.0.0.1'
 const SECURE = 'mqtts://127.0.0.1'
-
-function refusalOf(act: () => unknown): RivuletError {
-  try {
-    act()
-  } catch (error) {
-    if (RivuletError.is(error)) return error
-  }
-  throw new Error('It should have thrown a RivuletError.')
-}
 
 /** Invalid options, each with its description and advice in the message. */
 const WRONG: [name: string, options: unknown, ...said: string[]][] = [
@@ -85,10 +75,8 @@ const WRONG: [name: string, options: unknown, ...said: string[]][] = [
 ]
 
 test.each(WRONG)('refuses %s with advice', (_, options, ...said) => {
-  const error = refusalOf(() => mqtt(options as Parameters<typeof mqtt>[0]))
-  expect(error.code).toBe('INVALID_OPTIONS')
+  const error = invalidOptionsOf(() => mqtt(options as Parameters<typeof mqtt>[0]), /hush|4711/)
   for (const part of said) expect(error.message).toContain(part)
-  expect(inspect(error)).not.toMatch(/hush|4711/)
 })
 
 test('takes every option that is undefined for one that is left out', () => {
@@ -110,7 +98,7 @@ test.each([
 test.each(['clientID', 'a1', '1a'])(
   'refuses the parameter %s of a URL, and repeats it if it is a name',
   (name) => {
-    const { message } = refusalOf(() => transportFromUrls([`${PLAIN}?${name}=x`]))
+    const { message } = invalidOptionsOf(() => transportFromUrls([`${PLAIN}?${name}=x`]))
     const repeated = name === 'clientID' ? ' "clientID"' : ''
     expect(message).toBe(
       `The MQTT URL has an unknown parameter${repeated}; it takes prefix, clientId, protocol, maxPacketBytes (and name).`,
@@ -120,6 +108,6 @@ test.each(['clientID', 'a1', '1a'])(
 
 test('reads numbers from a URL, and refuses other values', () => {
   expect(transportFromUrls([`${PLAIN}?maxPacketBytes=1000&protocol=4`]).capabilities.echoes).toBe(true)
-  const error = refusalOf(() => transportFromUrls([`${PLAIN}?maxPacketBytes=1kB`]))
-  expect(error).toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining('maxPacketBytes') })
+  const error = invalidOptionsOf(() => transportFromUrls([`${PLAIN}?maxPacketBytes=1kB`]))
+  expect(error.message).toContain('maxPacketBytes')
 })

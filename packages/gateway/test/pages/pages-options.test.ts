@@ -1,5 +1,5 @@
-import { RivuletError } from 'rivulet'
 import { describe, expect, test } from 'vitest'
+import { invalidOptionsOf } from '../../../../test/support/adapters/invalid-options.ts'
 import { servePages } from '../../src/relay.ts'
 
 describe('the options of servePages', () => {
@@ -16,18 +16,6 @@ describe('the options of servePages', () => {
     ['no pending connection at all', { authenticate, maxPending: 0 }, /"maxPending"/],
     ['a log that is none', { authenticate, log: 'info' }, /A log is an object/],
   ])('refuse %s', (_, options, why) => {
-    const { code, message } = refusal(() => servePages(options as never))
-    expect(code).toBe('INVALID_OPTIONS')
-    expect(message).toMatch(why)
+    expect(invalidOptionsOf(() => servePages(options as never)).message).toMatch(why)
   })
 })
-
-function refusal(make: () => unknown): RivuletError {
-  try {
-    make()
-  } catch (error) {
-    if (RivuletError.is(error)) return error
-    throw error
-  }
-  throw new Error('It was expected to throw.')
-}
