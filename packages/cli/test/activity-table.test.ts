@@ -6,7 +6,11 @@ import { cutToWidth } from '../src/tap/cut-to-width.ts'
 
 const QUIET = { messagesPerSecond: 0, bytesPerSecond: 0, publishers: 1, messages: 5 }
 const activityOf = (stream: string): StreamActivity => ({
-  ...{ stream, ...QUIET, missed: 0, reordered: 0, dropped: 0 },
+  stream,
+  ...QUIET,
+  missed: 0,
+  reordered: 0,
+  dropped: 0,
 })
 
 test.each([

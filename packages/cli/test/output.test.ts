@@ -25,7 +25,9 @@ test('a command that only prints fails when its output can not be written', asyn
 test('sub drops and counts messages that its reader does not take, and still ends', async () => {
   const record = (n: number) =>
     JSON.stringify({
-      ...{ stream: 'a', sid: `TZ${'0'.repeat(32)}`, data: { n, text: 'x'.repeat(60_000) } },
+      stream: 'a',
+      sid: `TZ${'0'.repeat(32)}`,
+      data: { n, text: 'x'.repeat(60_000) },
       receivedAt: '2026-01-31T12:00:00.000Z',
     })
   const url = `replay:${fileOf([record(1), record(2)])}${ENDLESS}`

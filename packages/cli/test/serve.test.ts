@@ -106,8 +106,13 @@ test('serve names the package to install without a gateway', async () => {
   // In a folder without packages, so without the gateway.
   const outfile = join(temporaryFolder(), 'rivulet.mjs')
   buildSync({
-    ...{ entryPoints: [join(import.meta.dirname, '../src/command.ts')], outfile, bundle: true },
-    ...{ platform: 'node', format: 'esm', conditions: ['@rivulet/source'], logLevel: 'error' },
+    entryPoints: [join(import.meta.dirname, '../src/command.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    conditions: ['@rivulet/source'],
+    logLevel: 'error',
     external: ['@rivulet/gateway/command-line'],
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

@@ -17,7 +17,10 @@ const SIGN_OF_LIFE_MS = 4000
 const HUB_DIGITS = [2, 14] as const
 const WORDS = ['Amber', 'Brook', 'Cedar', 'Delta', 'Ember', 'Fjord', 'Grove', 'Heron', 'Iris', 'Juniper']
 const STATUSES: Readonly<Record<Hub['status'], string>> = {
-  ...{ local: 'connected', opening: 'connecting…', up: 'connected', closed: 'closed' },
+  local: 'connected',
+  opening: 'connecting…',
+  up: 'connected',
+  closed: 'closed',
   down: 'the gateway is away; trying again',
 }
 

@@ -3,7 +3,10 @@ import type { Place } from './playground-message.ts'
 
 const STEP = 0.02
 const STEPS: Readonly<Record<string, readonly [right: number, down: number]>> = {
-  ...{ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] },
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
 }
 
 /** Tells where the pointer, a finger or the arrow keys move the own cursor. */

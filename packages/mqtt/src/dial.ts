@@ -41,9 +41,14 @@ function clientOptions({ server, settings, protocol, idleMs, dialMs }: Target): 
     ...(password !== undefined && { password: Buffer.from(password) }),
     // Every broker accepts 23 characters of 0-9 a-z [MQTT-3.1.3-5].
     clientId: settings.clientId ?? `rivulet${randomBytes(8).toString('hex')}`,
-    ...{ protocolVersion: protocol, keepalive: keepaliveSeconds(idleMs), connectTimeout: dialMs },
+    protocolVersion: protocol,
+    keepalive: keepaliveSeconds(idleMs),
+    connectTimeout: dialMs,
     ...(protocol === 5 && { properties: { sessionExpiryInterval: 0 } }),
-    ...{ clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },
+    clean: true,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
     // The client's own log contains the CONNECT packet with the password.
     log: () => {},
   }

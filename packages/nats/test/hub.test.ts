@@ -27,7 +27,7 @@ async function openHub(broker: Broker, options?: NatsOptions) {
   stream.on('error', (error) => errors.push(error))
   const subscription = stream.subscribe(({ data }) => heard.push(data))
   await hub.ready()
-  return { ...{ transport, hub, stream, subscription, errors, heard } }
+  return { transport, hub, stream, subscription, errors, heard }
 }
 
 /** Waits until everything from the server has been read, and resolves to the hub's state. */

@@ -72,13 +72,22 @@ test('has monotonic counters, and up-down counters for decreasing values', async
     return [name, metric.isMonotonic]
   })
   expect(Object.fromEntries(kinds)).toEqual({
-    ...{ 'messaging.client.sent.messages': true, 'messaging.client.consumed.messages': true },
+    'messaging.client.sent.messages': true,
+    'messaging.client.consumed.messages': true,
     'rivulet.lost.removals': true,
-    ...{ 'rivulet.refused': true, 'rivulet.conflated': true, 'rivulet.lost': true },
-    ...{ 'rivulet.dropped': true, 'rivulet.missed': true, 'rivulet.reordered': true },
-    ...{ 'rivulet.missed_away': true, 'rivulet.publishers.evicted': true },
-    ...{ 'rivulet.listener.errors': true, 'rivulet.iterator.drops': true },
-    ...{ 'rivulet.in_flight': false, 'rivulet.waiting': false, 'rivulet.subscribers': false },
+    'rivulet.refused': true,
+    'rivulet.conflated': true,
+    'rivulet.lost': true,
+    'rivulet.dropped': true,
+    'rivulet.missed': true,
+    'rivulet.reordered': true,
+    'rivulet.missed_away': true,
+    'rivulet.publishers.evicted': true,
+    'rivulet.listener.errors': true,
+    'rivulet.iterator.drops': true,
+    'rivulet.in_flight': false,
+    'rivulet.waiting': false,
+    'rivulet.subscribers': false,
     'rivulet.hub.up': undefined,
   })
 })

@@ -38,15 +38,32 @@ test('has every outcome of a hub, also those that did not happen', async () => {
   register(far, { registry, name: 'far' })
   const scraped = await scrape(registry)
   expect(valuesOf(scraped, 'rivulet_published_total', 'near')).toEqual({
-    ...{ local: 0, confirmed: 2, unconfirmed: 0, conflated: 0 },
-    ...{ 'lost.offline': 0, 'lost.congested': 0, 'lost.failed': 0 },
-    ...{ 'refused.invalidData': 1, 'refused.tooLarge': 0, 'refused.schema': 0, 'refused.rateLimited': 1 },
-    ...{ 'refused.queueFull': 0, 'refused.aborted': 0, 'refused.closed': 0 },
+    local: 0,
+    confirmed: 2,
+    unconfirmed: 0,
+    conflated: 0,
+    'lost.offline': 0,
+    'lost.congested': 0,
+    'lost.failed': 0,
+    'refused.invalidData': 1,
+    'refused.tooLarge': 0,
+    'refused.schema': 0,
+    'refused.rateLimited': 1,
+    'refused.queueFull': 0,
+    'refused.aborted': 0,
+    'refused.closed': 0,
   })
   expect(valuesOf(scraped, 'rivulet_received_total', 'far')).toEqual({
-    ...{ delivered: 2, 'dropped.malformed': 0, 'dropped.tooLarge': 0, 'dropped.echo': 0 },
-    ...{ 'dropped.duplicate': 0, 'dropped.stale': 0, 'dropped.schema': 0, 'dropped.rateLimited': 0 },
-    ...{ 'dropped.notJoined': 0, 'dropped.newerFormat': 0 },
+    delivered: 2,
+    'dropped.malformed': 0,
+    'dropped.tooLarge': 0,
+    'dropped.echo': 0,
+    'dropped.duplicate': 0,
+    'dropped.stale': 0,
+    'dropped.schema': 0,
+    'dropped.rateLimited': 0,
+    'dropped.notJoined': 0,
+    'dropped.newerFormat': 0,
   })
   expect(accountOf(scraped, 'near')).toEqual(accountIn(near.ledger()))
   expect(accountOf(scraped, 'far')).toEqual(accountIn(far.ledger()))

@@ -50,9 +50,13 @@ export function enableContexts(): () => void {
 function plain(span: ReadableSpan): PlainSpan {
   const { traceId, spanId } = span.spanContext()
   return {
-    ...{ name: span.name, kind: SpanKind[span.kind], traceId, spanId },
+    name: span.name,
+    kind: SpanKind[span.kind],
+    traceId,
+    spanId,
     parentId: span.parentSpanContext?.spanId,
     links: span.links.map(({ context: { traceId, spanId } }) => ({ traceId, spanId })),
-    ...{ attributes: span.attributes, status: span.status },
+    attributes: span.attributes,
+    status: span.status,
   }
 }

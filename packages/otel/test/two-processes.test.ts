@@ -20,7 +20,8 @@ test('the spans of a publish and of its delivery in another process link, over N
   expect([others, further]).toEqual([[], []])
   expect(publish).toMatchObject({ name: 'publish positions', kind: 'PRODUCER', links: [] })
   expect(process).toMatchObject({
-    ...{ name: 'process positions', kind: 'CONSUMER' },
+    name: 'process positions',
+    kind: 'CONSUMER',
     links: [{ traceId: publish?.traceId, spanId: publish?.spanId }],
   })
   expect(process?.parentId).toBeUndefined()

@@ -46,8 +46,11 @@ export async function withSecrets(settings: Settings, time: DialTime): Promise<K
 function named(prefix: string, { username, password, tls }: Login): Record<string, unknown> {
   const { ca, cert, key } = tls ?? {}
   return {
-    ...{ [`${prefix}username`]: username, [`${prefix}password`]: password },
-    ...{ [`${prefix}tls.ca`]: ca, [`${prefix}tls.cert`]: cert, [`${prefix}tls.key`]: key },
+    [`${prefix}username`]: username,
+    [`${prefix}password`]: password,
+    [`${prefix}tls.ca`]: ca,
+    [`${prefix}tls.cert`]: cert,
+    [`${prefix}tls.key`]: key,
   }
 }
 

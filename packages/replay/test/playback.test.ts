@@ -90,7 +90,8 @@ describe('a playback', () => {
 
   test('waits a second of the recording between two passes, and can be ended there', async () => {
     const { heard, stop, play, playback } = player(recordingFile([['alarms', { n: 1 }]]), {
-      ...{ loop: true, speed: 10 },
+      loop: true,
+      speed: 10,
     })
     const startMs = performance.now()
     const playing = play()

@@ -349,7 +349,8 @@ describe('a damaged recording', () => {
     onTestFinished(() => void process.off('unhandledRejection', hear))
     const { promise, ended } = ending()
     const { hub } = hubOn({
-      ...{ file: recordingFile(WEEK), speed: 'max' },
+      file: recordingFile(WEEK),
+      speed: 'max',
       async ended(end) {
         await hub.close()
         ended(end)

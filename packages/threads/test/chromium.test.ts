@@ -44,7 +44,11 @@ afterAll(async () => {
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'chromium-program.ts')],
-    ...{ bundle: true, write: false, format: 'iife', platform: 'browser', target: 'es2022' },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
     conditions: ['@rivulet/source'],
     alias: { rivulet: join(ROOT, 'src/index.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
   })

@@ -56,7 +56,9 @@ test('a thread terminated in the middle of a flood harms no other, 50 times', as
   expect(repeatsOf(sightings)).toEqual([])
   // The posts of a flooder arrived complete and in order, up to its end.
   expect(await receiver.call('ledgerOf', 'flood')).toMatchObject({
-    ...{ missed: 0, reordered: 0, dropped: { malformed: 0, duplicate: 0, stale: 0, tooLarge: 0, schema: 0 } },
+    missed: 0,
+    reordered: 0,
+    dropped: { malformed: 0, duplicate: 0, stale: 0, tooLarge: 0, schema: 0 },
   })
   expect(await receiver.call('ledgerOf', 'steady')).toMatchObject({ delivered: TERMINATIONS, missed: 0 })
   expect([steady.rises, receiver.rises]).toEqual([1, 1])

@@ -57,7 +57,9 @@ test('a tap receives all threads; one terminated in a flood costs none of the ot
   }
   // The posts of a flooder arrived complete and in order, up to its end.
   expect(tap.ledger()).toMatchObject({
-    ...{ missed: 0, reordered: 0, dropped: { malformed: 0, duplicate: 0, tooLarge: 0 } },
+    missed: 0,
+    reordered: 0,
+    dropped: { malformed: 0, duplicate: 0, tooLarge: 0 },
   })
   const followed = [...tap.streams()].find(({ name }) => name === 'steady')
   expect(followed?.ledger).toMatchObject({ delivered: TERMINATIONS, missed: 0 })
@@ -78,7 +80,9 @@ test('a tap drops and counts frames on invalid topics, and receives no other hub
   }
   await eventually(() => heard).toEqual([['a', { n: 1 }]])
   expect(tap.ledger()).toMatchObject({
-    ...{ received: strange.length + 1, delivered: 1, dropped: { malformed: strange.length } },
+    received: strange.length + 1,
+    delivered: 1,
+    dropped: { malformed: strange.length },
   })
   expectLaws(tap.ledger())
 })

@@ -102,17 +102,17 @@ export class KeyRing {
     const may: Permission = (action, service, stream) =>
       this.#held.get(sid)?.key === key && granted(action, service, stream)
     const key: VerifiedKey = {
-      ...{ sid, may, secretBytes: new TextEncoder().encode(secret) },
+      sid,
+      may,
+      secretBytes: new TextEncoder().encode(secret),
       caller: Object.freeze({
-        ...{
-          keySid: sid,
-          identity: undefined,
-          subject: undefined,
-          serviceSid: undefined,
-          holder: sid,
-          may,
-          expiresMs: undefined,
-        },
+        keySid: sid,
+        identity: undefined,
+        subject: undefined,
+        serviceSid: undefined,
+        holder: sid,
+        may,
+        expiresMs: undefined,
       }),
     }
     return { key, secret, grantsText: JSON.stringify(grants ?? null) }

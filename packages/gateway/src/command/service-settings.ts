@@ -9,10 +9,20 @@ export type ServiceSettings = Partial<HubConfigObject>
 export type ServicesSettings = Readonly<Record<string, ServiceSettings>>
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
-  ...{ 'nats:': 4222, 'tls:': 4222, 'mqtt:': 1883, 'mqtts:': 8883, 'mqtt+ws:': 80, 'mqtt+wss:': 443 },
-  ...{ 'redis:': 6379, 'rediss:': 6379, 'valkey:': 6379, 'valkeys:': 6379 },
-  ...{ 'redis-sentinel:': 26379, 'rediss-sentinel:': 26379 },
-  ...{ 'valkey-sentinel:': 26379, 'valkeys-sentinel:': 26379 },
+  'nats:': 4222,
+  'tls:': 4222,
+  'mqtt:': 1883,
+  'mqtts:': 8883,
+  'mqtt+ws:': 80,
+  'mqtt+wss:': 443,
+  'redis:': 6379,
+  'rediss:': 6379,
+  'valkey:': 6379,
+  'valkeys:': 6379,
+  'redis-sentinel:': 26379,
+  'rediss-sentinel:': 26379,
+  'valkey-sentinel:': 26379,
+  'valkeys-sentinel:': 26379,
 }
 
 /**

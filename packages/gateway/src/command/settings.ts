@@ -84,24 +84,45 @@ type Config = Record<string, unknown>
 type Environment = Readonly<Record<string, string | undefined>>
 
 const CONFIG_FIELDS = [
-  ...['port', 'host', 'services', 'keys', 'open', 'allowedHosts', 'cors', 'registry', 'playground'],
-  ...[
-    'pages',
-    'logLevel',
-    'metricsPort',
-    'metricsHost',
-    'accountSid',
-    'publicUrl',
-    'twilsock',
-    'registryBucket',
-    'registryReplicas',
-    'drainSeconds',
-    'ratePerSecond',
-    'burst',
-    'limits',
-    'maxTokenLifeSeconds',
-  ],
+  'port',
+  'host',
+  'services',
+  'keys',
+  'open',
+  'allowedHosts',
+  'cors',
+  'registry',
+  'playground',
+  'pages',
+  'logLevel',
+  'metricsPort',
+  'metricsHost',
+  'accountSid',
+  'publicUrl',
+  'twilsock',
+  'registryBucket',
+  'registryReplicas',
+  'drainSeconds',
+  'ratePerSecond',
+  'burst',
+  'limits',
+  'maxTokenLifeSeconds',
 ]
+
+/** The settings of a command without options or a file. */
+const DEFAULTS = {
+  port: 8080,
+  host: '127.0.0.1',
+  open: false,
+  allowedHosts: [],
+  cors: [],
+  registry: 'memory',
+  playground: false,
+  pages: true,
+  logLevel: 'info',
+  metricsHost: '127.0.0.1',
+  drainSeconds: 0,
+}
 
 // NATS takes no other names of buckets.
 const BUCKET: Form = {
@@ -158,12 +179,8 @@ export function settingsOf(options: CommandOptions, environment: Environment): S
     pages: options.pages === false ? false : undefined,
     maxTokenLifeSeconds: options.maxTokenLifeSeconds,
   }
-  const defaults = {
-    ...{ port: 8080, host: '127.0.0.1', open: false, allowedHosts: [], cors: [], registry: 'memory' },
-    ...{ playground: false, pages: true, logLevel: 'info', metricsHost: '127.0.0.1', drainSeconds: 0 },
-  }
   return {
-    ...defaults,
+    ...DEFAULTS,
     ...config,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     limits: mergedLimits(config.limits as CommandLimits | undefined, options.limit),

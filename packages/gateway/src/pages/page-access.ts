@@ -36,7 +36,9 @@ export interface KeyedSession extends PageSession {
 }
 
 const ACTIONS: Readonly<Record<Parameters<PageSession['may']>[0], Action>> = {
-  ...{ publish: 'publish', listen: 'listen', remove: 'manage' },
+  publish: 'publish',
+  listen: 'listen',
+  remove: 'manage',
 }
 const PURPOSE = new TextEncoder().encode('the publishers of pages, version 1')
 /** Without keys every caller may do everything, so there is nothing to protect. */
@@ -120,7 +122,10 @@ export class PageAccess {
         this.#perKey.delete(keySid)
         this.#perIdentity.delete(identity)
       },
-      ...{ keySid, identity, expiresMs, prefixKey },
+      keySid,
+      identity,
+      expiresMs,
+      prefixKey,
     }
   }
 }

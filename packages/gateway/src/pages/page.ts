@@ -218,7 +218,10 @@ export class Page implements PageHandler, GroupPage, PendingConnection {
       const answer = (message: Uint8Array) => this.#answer(message)
       this.#state = 'waiting'
       this.#inside = {
-        ...{ group, prefixes, bucketKey, buckets },
+        group,
+        prefixes,
+        bucketKey,
+        buckets,
         frames: new PageFrames(hello.hub, prefixes, limits, buckets, group.port, this),
         joins: new PageJoins(hello.hub, this, group, this.#context, answer),
       }

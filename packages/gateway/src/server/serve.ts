@@ -52,9 +52,14 @@ export interface GatewayServer {
 }
 
 const FORMS: Readonly<Record<keyof ServeOptions, Form>> = {
-  ...{ port: PORT, hostname: TEXT, maxConnections: numberFrom(1), writeStallMs: numberFrom(1) },
+  port: PORT,
+  hostname: TEXT,
+  maxConnections: numberFrom(1),
+  writeStallMs: numberFrom(1),
   // To Node 0 is no limit.
-  ...{ headersTimeoutMs: numberFrom(0), requestTimeoutMs: numberFrom(0), keepAliveTimeoutMs: numberFrom(0) },
+  headersTimeoutMs: numberFrom(0),
+  requestTimeoutMs: numberFrom(0),
+  keepAliveTimeoutMs: numberFrom(0),
 }
 const CLOSE_FORMS = { timeoutMs: numberFrom(0) }
 

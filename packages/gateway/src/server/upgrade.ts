@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { MAX_PENDING_BYTES } from '@rivulet/websocket/protocol'
-import type { WebSocket, WebSocketServer } from 'ws'
+import type { ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import { type Answer, problemAnswer } from '../base/answer.ts'
 import { PROBLEMS } from '../base/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -127,10 +127,17 @@ function checkBy(
 async function webSocketServer(maxPayload: number): Promise<WebSocketServer> {
   // Only here: a gateway that serves no WebSockets does not need it.
   const { WebSocketServer } = await import('ws')
-  return new WebSocketServer({
-    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT_MS },
-    ...{ maxPayload, maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS },
-  })
+  // The declarations of ws lack closeTimeout.
+  const options: ServerOptions & { readonly closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    maxPayload,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_CHUNKS,
+  }
+  return new WebSocketServer(options)
 }
 
 function bind(webSocket: WebSocket, socket: Duplex, endpoint: Endpoint): void {

@@ -99,7 +99,9 @@ describe("an access token of Twilio's package", () => {
     if (!verified.ok) throw new Error('it was refused')
     const { caller } = verified
     expect(caller).toMatchObject({
-      ...{ keySid: SIGNER.sid, identity: 'alice@example.com', serviceSid: SERVICE },
+      keySid: SIGNER.sid,
+      identity: 'alice@example.com',
+      serviceSid: SERVICE,
       holder: `${SIGNER.sid}/alice@example.com`,
     })
     for (const action of ['publish', 'listen', 'manage'] as const) {

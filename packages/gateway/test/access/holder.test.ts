@@ -9,9 +9,14 @@ import { BASIC } from '../support/api-client.ts'
 import { ACCOUNT, ACCOUNT_KEY, SERVICE } from '../support/served-gateway.ts'
 
 const ACCESS: Access = {
-  ...{ isOpen: false, keys: new KeyRing([ACCOUNT_KEY, SIGNER]), failedLogins: new FailedLogins(SILENT_LOG) },
-  ...{ services: new Map([[SERVICE, {}]]), corsOrigins: [], publicUrl: undefined },
-  ...{ maxTokenLifeSeconds: 3600, log: SILENT_LOG },
+  isOpen: false,
+  keys: new KeyRing([ACCOUNT_KEY, SIGNER]),
+  failedLogins: new FailedLogins(SILENT_LOG),
+  services: new Map([[SERVICE, {}]]),
+  corsOrigins: [],
+  publicUrl: undefined,
+  maxTokenLifeSeconds: 3600,
+  log: SILENT_LOG,
 }
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 

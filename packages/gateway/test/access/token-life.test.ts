@@ -55,7 +55,8 @@ describe('a token that lives too long', () => {
     const { url } = await servedPages({ log })
     const page = pageHub(url, { token: () => browserToken({ expiresInSeconds: 7200 }) })
     await expect(page.ready()).rejects.toMatchObject({
-      ...{ code: 'TRANSPORT_FAILED', message: expect.stringContaining('lives longer than it may') },
+      code: 'TRANSPORT_FAILED',
+      message: expect.stringContaining('lives longer than it may'),
     })
     expect(warnings).toEqual(Array(5).fill(TOO_LONG)) // a page asks for a token five times before it gives up
   })

@@ -26,7 +26,8 @@ test('the program is in the checkout before the build, so that npm links it', as
   expect(existsSync(join(PACKAGE, program))).toBe(true)
   expect(readFileSync(join(PACKAGE, program), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   await expect(run(undefined)).rejects.toMatchObject({
-    ...{ code: 1, stdout: '' },
+    code: 1,
+    stdout: '',
     stderr: expect.stringMatching(/^rivulet-gateway: It is not built yet; run "npm run build".*\n$/),
   })
 })

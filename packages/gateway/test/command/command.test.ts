@@ -76,7 +76,8 @@ test('the command takes keys with their grants from files', async () => {
   const config = fileWith(
     'config.json',
     JSON.stringify({
-      ...{ port: 0, services },
+      port: 0,
+      services,
       keys: [
         { sid: ACCOUNT, secret: TOKEN },
         { sid: READER, grants },

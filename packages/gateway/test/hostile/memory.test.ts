@@ -49,7 +49,9 @@ describe('memory', () => {
     const before = await gateway.settled()
     const clients = await connections(gateway.port, LISTENERS)
     const handshake = requestText('/v3/wsconnect', {
-      ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
       'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
     })
     // RFC 6455, 5.2: a final binary message, masked with zeros, whose length is 1 MiB.

@@ -12,11 +12,13 @@ import { ACCOUNT_KEY } from '../support/served-gateway.ts'
 import { browserToken, readyPage, servedPages } from '../support/served-pages.ts'
 
 const MOST_MIB = 100
-const STRANGERS = 400
+const PENDING_CONNECTIONS = 400
 const PAGES = 20
 const KEYS = [ACCOUNT_KEY, SIGNER]
 const HANDSHAKE = requestText('/rivulet', {
-  ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
   'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
 })
 // RFC 6455, 5.2: a final binary message, masked with zeros, whose length is 256 KiB.
@@ -149,14 +151,16 @@ describe('memory', { timeout: 120_000 }, () => {
     const gateway = await MeasuredGateway.start()
     const before = await gateway.settled()
     const clients = await Promise.all(
-      Array.from({ length: STRANGERS }, () => RawClient.connect(gateway.port)),
+      Array.from({ length: PENDING_CONNECTIONS }, () => RawClient.connect(gateway.port)),
     )
     const most = Buffer.concat([Buffer.from(HANDSHAKE), HEAD, Buffer.alloc(262_000)])
     for (const client of clients) client.read()
     for (const client of clients) void client.send(most)
     await Promise.all(clients.map(({ closed }) => closed))
     const after = await gateway.settled()
-    expect(clients.filter(({ received }) => received.startsWith('HTTP/1.1 101 '))).toHaveLength(STRANGERS)
+    expect(clients.filter(({ received }) => received.startsWith('HTTP/1.1 101 '))).toHaveLength(
+      PENDING_CONNECTIONS,
+    )
     expect(after.peakMiB - before.peakMiB).toBeLessThan(MOST_MIB)
   })
 

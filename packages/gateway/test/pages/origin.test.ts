@@ -11,7 +11,9 @@ import { browserToken, pageHub, readyPage, servedPages } from '../support/served
 
 const token = () => browserToken()
 const UPGRADE = {
-  ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
   'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
 }
 

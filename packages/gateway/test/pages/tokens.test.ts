@@ -122,7 +122,8 @@ describe('a token', () => {
     const tokens = [7, undefined, { token: 'hunter2' }]
     const hub = makeLive({
       transport: websocket({
-        ...{ url: server.url, WebSocket },
+        url: server.url,
+        WebSocket,
         token: async () => (tokens.length > 0 ? tokens.shift() : 'good') as string,
       }),
       name: HUB,

@@ -14,7 +14,12 @@ export async function bundle(program: string): Promise<string> {
   // Inside the repository, so that what is not bundled resolves.
   const outfile = join(ROOT, `.cache/gateway/${name}-${process.pid}-${process.hrtime.bigint()}.mjs`)
   await build({
-    ...{ entryPoints: [program], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
+    entryPoints: [program],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
     conditions: ['@rivulet/source'],
     plugins: [{ name: 'others stay outside', setup: leaveOthersOutside }],
   })

@@ -23,7 +23,10 @@ export async function startEndpoint(makeUpstream: () => Transport | undefined): 
   const served = servePages({
     authenticate: async ({ hub }) => openSession(relayOf(hub), `page ${++pages}`),
     // Its pages may what the services' streams may.
-    ...{ ratePerSecond: 10_000, burst: 10_000, maxMessagesPerSecond: 10_000, maxBytes: 65_536 },
+    ratePerSecond: 10_000,
+    burst: 10_000,
+    maxMessagesPerSecond: 10_000,
+    maxBytes: 65_536,
   })
   const server = new PageServer(served)
   await server.start()

@@ -6,8 +6,12 @@ const ROOT = join(import.meta.dirname, '../../../..')
 /** Bundles the program of a tab with the library, as a browser's bundler would find it. */
 export async function pageScript(): Promise<string> {
   const { outputFiles } = await build({
-    ...{ entryPoints: [join(import.meta.dirname, 'page-program.ts')], bundle: true, write: false },
-    ...{ platform: 'browser', format: 'iife', logLevel: 'error' },
+    entryPoints: [join(import.meta.dirname, 'page-program.ts')],
+    bundle: true,
+    write: false,
+    platform: 'browser',
+    format: 'iife',
+    logLevel: 'error',
     alias: { rivulet: join(ROOT, 'src/index.ts'), 'rivulet/adapter': join(ROOT, 'src/adapter/index.ts') },
     conditions: ['@rivulet/source'],
   })

@@ -34,8 +34,12 @@ const SECRET: Form = {
   what: 'a text, or a function that gives one',
 }
 const FORMS: Readonly<Record<keyof NatsRegistryOptions, Form>> = {
-  ...{ servers: SERVERS, user: SECRET, password: SECRET, token: SECRET },
-  ...{ bucket: TEXT, replicas: numberFrom(1, 5) },
+  servers: SERVERS,
+  user: SECRET,
+  password: SECRET,
+  token: SECRET,
+  bucket: TEXT,
+  replicas: numberFrom(1, 5),
 }
 
 const REQUEST_TIMEOUT_MS = 2000

@@ -46,7 +46,9 @@ test('names of fields may be percent-encoded', async () => {
   const answer = await fetch(`${url}/v1/Services/${SERVICE}/Streams`, { method: 'POST', headers, body })
   expect(await answer.json()).toMatchObject({ unique_name: 'a', date_expires: expect.any(String) })
   const broken = await fetch(`${url}/v1/Services/${SERVICE}/Streams`, {
-    ...{ method: 'POST', headers, body: 'UniqueName%E4=a' },
+    method: 'POST',
+    headers,
+    body: 'UniqueName%E4=a',
   })
   expect(broken.status).toBe(400)
   expect(await streams(url)).toEqual(['a'])

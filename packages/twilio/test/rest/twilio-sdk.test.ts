@@ -15,7 +15,10 @@ describe('the official server SDK', () => {
     const { service } = await sync()
     const created = await service.syncStreams.create({ uniqueName: 'positions', ttl: 60 })
     expect(created).toMatchObject({
-      ...{ uniqueName: 'positions', accountSid: ACCOUNT, serviceSid: SERVICE, createdBy: 'system' },
+      uniqueName: 'positions',
+      accountSid: ACCOUNT,
+      serviceSid: SERVICE,
+      createdBy: 'system',
       sid: expect.stringMatching(/^TO[0-9a-f]{32}$/),
     })
     expect(Math.round((created.dateExpires.getTime() - created.dateCreated.getTime()) / 1000)).toBe(60)

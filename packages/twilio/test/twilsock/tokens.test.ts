@@ -29,7 +29,9 @@ describe('a client SDK', () => {
     const { url, gateway } = await servedSync()
     const client = syncClient(url, await bad())
     expect(await event(client, 'connectionError')).toMatchObject({
-      ...{ terminal: true, httpStatusCode: 401, errorCode: 20101 },
+      terminal: true,
+      httpStatusCode: 401,
+      errorCode: 20101,
       message: 'Connection error: Invalid Access Token',
     })
     await state(client, 'denied')

@@ -88,7 +88,10 @@ test('sends hello with its token, in a message and not in the URL', async () => 
   await transport.open(host(), AbortSignal.timeout(20_000))
   await eventually(() => received.length).toBe(1)
   expect(JSON.parse(String(received[0]?.subarray(1)))).toEqual({
-    ...{ version: 1, hub: HUB, token: 'the token', progress: true },
+    version: 1,
+    hub: HUB,
+    token: 'the token',
+    progress: true,
     secret: expect.stringMatching(/^[0-9a-f]{32}$/),
   })
   expect(paths).toEqual(['/'])

@@ -137,7 +137,9 @@ export class Barriers {
   #start(): void {
     const startMs = performance.now()
     const barrier = {
-      ...{ asked: this.#waiting, startMs, position: this.#sent },
+      asked: this.#waiting,
+      startMs,
+      position: this.#sent,
       givenUp: new AbortController(),
     }
     this.#waiting = []

@@ -1,7 +1,10 @@
 import type { Capabilities, Transport } from 'rivulet'
 
 const ALONE: Capabilities = {
-  ...{ scope: 'network', echoes: false, ordered: true, watch: true },
+  scope: 'network',
+  echoes: false,
+  ordered: true,
+  watch: true,
   maxFrameBytes: () => Infinity,
 }
 

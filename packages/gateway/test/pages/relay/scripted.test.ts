@@ -20,7 +20,12 @@ const textOf = (frame: Uint8Array | string) =>
 
 function recorder() {
   return {
-    ...{ hub: HUB, receive: vi.fn(), watched: vi.fn(), down: vi.fn(), error: vi.fn(), left: vi.fn() },
+    hub: HUB,
+    receive: vi.fn(),
+    watched: vi.fn(),
+    down: vi.fn(),
+    error: vi.fn(),
+    left: vi.fn(),
   } satisfies TransportHost
 }
 
@@ -31,7 +36,12 @@ function upstreamOf(flush: () => Promise<void>) {
 
 function guest() {
   return {
-    ...{ opened: vi.fn(), ended: vi.fn(), failed: vi.fn(), joined: vi.fn(), refused: vi.fn(), left: vi.fn() },
+    opened: vi.fn(),
+    ended: vi.fn(),
+    failed: vi.fn(),
+    joined: vi.fn(),
+    refused: vi.fn(),
+    left: vi.fn(),
     receive: vi.fn(),
   } satisfies RelayGuest
 }
