@@ -86,6 +86,8 @@ describe('the official client SDK', () => {
     const { here, there, atThere } = await shared()
     const numbers = Array.from({ length: 20 }, (_, n) => n)
     await Promise.all(numbers.map((n) => here.publishMessage({ n })))
+    // The SDK emits messages of others after a timer of its own, and its own ones at once.
+    await atThere.count(numbers.length)
     await there.publishMessage({ last: true })
     expect(atThere.heard.map(({ value }) => value)).toEqual([...numbers.map((n) => ({ n })), { last: true }])
   })
