@@ -29,11 +29,11 @@ process.exitCode = await run()
 
 async function run(): Promise<number> {
   const { target, runs, seed, seconds = runs === undefined ? 60 : undefined } = settings
-  const told = process.stderr.isTTY ? (line: string) => console.error(line) : undefined
+  const onLine = process.stderr.isTTY ? (line: string) => console.error(line) : undefined
   let found = 0
   for (const name of target === undefined ? TARGET_NAMES : [target]) {
     const limits = { runs, seconds, seed }
-    const result = await fuzz(name, join(FOLDER, name), limits, told === undefined ? {} : { told })
+    const result = await fuzz(name, join(FOLDER, name), limits, onLine === undefined ? {} : { onLine })
     const { first, last } = result.coverage
     const outcome = result.isFound ? 'an input breaks its law' : 'no law is broken'
     console.log(

@@ -47,7 +47,7 @@ export interface FuzzResult {
 export interface FuzzOptions {
   readonly plant?: Plant | undefined
   /** Receives each line that the fuzzer writes. */
-  readonly told?: (line: string) => void
+  readonly onLine?: (line: string) => void
   /** A folder of seeds in the place of the target's own. */
   readonly seeds?: string
 }
@@ -87,16 +87,16 @@ export async function fuzz(
   const jazzer = ['--disableBugDetectors=.*', '--timeout=60000']
   const sync = isAsynchronous(target) ? [] : ['--sync']
   const log = join(folder, 'output.log')
-  const start = (node: readonly string[], inputs: readonly string[], told?: FuzzOptions['told']) =>
+  const start = (node: readonly string[], inputs: readonly string[], onLine?: FuzzOptions['onLine']) =>
     runWithLog(
       ['--no-warnings', ...node, JAZZER, program, ...inputs, ...jazzer, ...sync, '--', ...settings],
       log,
-      told,
+      onLine,
     )
   const startMs = Date.now()
   // A stack for each error that is thrown would take up to half of the time.
   const inputs = [found, options.seeds ?? join(CORPUS, target)]
-  const { output, exitCode } = await start(['--stack-trace-limit=0'], inputs, options.told)
+  const { output, exitCode } = await start(['--stack-trace-limit=0'], inputs, options.onLine)
   const result = read(output, exitCode)
   const crash = readdirSync(folder).find(
     (file) => file.startsWith('crash-') && statSync(join(folder, file)).mtimeMs >= startMs,
@@ -113,12 +113,12 @@ export async function fuzz(
  * Runs Node with its output in a file: libFuzzer loses what it writes to a pipe that is full, as it is on a busy machine.
  * Passes each line on.
  */
-async function runWithLog(args: readonly string[], log: string, told?: FuzzOptions['told']) {
+async function runWithLog(args: readonly string[], log: string, onLine?: FuzzOptions['onLine']) {
   const file = openSync(log, 'w')
   // Jazzer.js hears no other signal. The declarations of execa know 1 and 2 only; any descriptor is taken.
   const stdio = ['ignore', file as 1, file as 1] as const
   const running = execa(process.execPath, args, { cwd: ROOT, reject: false, stdio, killSignal: 'SIGKILL' })
-  const stop = told === undefined ? () => {} : followLines(log, told)
+  const stop = onLine === undefined ? () => {} : followLines(log, onLine)
   const { exitCode } = await running
   stop()
   closeSync(file)
@@ -126,11 +126,11 @@ async function runWithLog(args: readonly string[], log: string, told?: FuzzOptio
 }
 
 /** Reads the new lines of a file every half a second, and a last time when it is stopped. */
-function followLines(log: string, told: (line: string) => void): () => void {
+function followLines(log: string, onLine: (line: string) => void): () => void {
   let count = 0
   const read = () => {
     const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
-    for (const line of lines.slice(count)) told(line)
+    for (const line of lines.slice(count)) onLine(line)
     count = lines.length
   }
   const timer = setInterval(read, 500)

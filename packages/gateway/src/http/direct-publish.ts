@@ -52,7 +52,7 @@ export function makeDirectPublish(
   const write = protocol?.writeProblem
   return ({ target, clientAddress, header }) => {
     const authorization = header('authorization')
-    if (authorization === undefined || !PLAIN_TARGET.test(target)) return undefined
+    if (!authorization?.startsWith('Basic ') || !PLAIN_TARGET.test(target)) return undefined
     const path = target.startsWith(basePath) ? target.slice(basePath.length) : ''
     const route = routeOf(path, routes)
     if (route === undefined || !isPlain(header, route.text.maxBytes)) return undefined
@@ -88,7 +88,6 @@ function routeOf(path: string, routes: readonly DirectRoute[]): DirectRoute | un
 
 /** A browser's request goes by `fetch`, where its origin is checked, and so does a body of unknown length. */
 function isPlain(header: DirectRequest['header'], maxBytes: number): boolean {
-  const isBasic = header('authorization')?.startsWith('Basic ') === true
   const isShort = Number(header('content-length')) <= maxBytes
-  return isBasic && isShort && header('origin') === undefined && header('sec-fetch-site') === undefined
+  return isShort && header('origin') === undefined && header('sec-fetch-site') === undefined
 }

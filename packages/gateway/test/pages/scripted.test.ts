@@ -42,9 +42,9 @@ const told = ({ socket }: HandPage) =>
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 test('a page whose barriers wait is told that upstream goes on, if it takes that', async () => {
-  const { upstream, unauthenticated, enter } = await overScripted()
+  const { upstream, connect, enter } = await overScripted()
   upstream.answers.flush = 'hang'
-  const ann = unauthenticated()
+  const ann = connect()
   const hello = { version: 1, hub: 'fleet', secret: secretOf('ann'), token: 'ann', progress: true }
   ann.page.receive(encodeText(KIND.hello, JSON.stringify(hello)))
   await until(() => ann.socket.count(KIND.welcome) === 1)
@@ -95,8 +95,8 @@ describe('the end of a page', () => {
 
   test('of an unknown page is logged as the end of any', async () => {
     const { lines, log } = noteLog()
-    const { unauthenticated, greet } = await pagesByHand({ log, authenticate: () => new Promise(() => {}) })
-    const { page } = unauthenticated()
+    const { connect, greet } = await pagesByHand({ log, authenticate: () => new Promise(() => {}) })
+    const { page } = connect()
     greet(page, 'ann')
     page.closed()
     expect(lines).toEqual([['debug', 'a page has ended', { code: 4105, reason: 'the page went away' }]])
@@ -149,8 +149,8 @@ describe('the end of a page', () => {
   })
 
   test('terminates a socket that does not close within two seconds', async () => {
-    const { unauthenticated } = await pagesByHand()
-    const [ann] = [unauthenticated(), unauthenticated()]
+    const { connect } = await pagesByHand()
+    const [ann] = [connect(), connect()]
     expect(vi.getTimerCount(), 'one timer for all').toBe(1)
     await vi.advanceTimersByTimeAsync(1_000)
     ann.page.receive('a text')
@@ -164,7 +164,7 @@ describe('the end of a page', () => {
   })
 
   test('that has said something wrong is told what', async () => {
-    const { enter, unauthenticated } = await pagesByHand()
+    const { enter, connect } = await pagesByHand()
     const ends = [
       [encodeText(KIND.hello), 'a second hello, or a message that only the server sends'],
       [new Uint8Array(323 * 1024), 'a malformed message'],
@@ -180,21 +180,21 @@ describe('the end of a page', () => {
       [12 * 1024, 'a malformed message'],
       [12 * 1024 + 1, 'a message that is too large'],
     ] as const) {
-      const unknown = unauthenticated()
+      const unknown = connect()
       unknown.page.receive(new Uint8Array(bytes))
       expect([unknown.socket.ends, unknown.socket.reason]).toEqual([[4400], reason])
     }
-    const hasty = unauthenticated()
+    const hasty = connect()
     hasty.page.receive(encodeText(KIND.pong))
     expect([hasty.socket.ends, hasty.socket.reason]).toEqual([[4400], 'the first message is no hello'])
   })
 
   test('of a server that closes is told to all, and to those that come later', async () => {
-    const { pages, enter, unauthenticated } = await pagesByHand()
+    const { pages, enter, connect } = await pagesByHand()
     const ann = await enter('ann')
-    const early = unauthenticated()
+    const early = connect()
     pages.close()
-    const late = unauthenticated()
+    const late = connect()
     for (const { socket } of [ann, early, late]) {
       expect([socket.ends, socket.reason]).toEqual([[4101], 'the server closes'])
     }
@@ -202,8 +202,8 @@ describe('the end of a page', () => {
   })
 
   test('of one session leaves pending connections and other sessions', async () => {
-    const { pages, enter, unauthenticated } = await pagesByHand()
-    const [ann, bob, unknown] = [await enter('ann'), await enter('bob'), unauthenticated()]
+    const { pages, enter, connect } = await pagesByHand()
+    const [ann, bob, unknown] = [await enter('ann'), await enter('bob'), connect()]
     pages.endWhere(({ identity }) => identity === 'ann')
     expect([ann.socket.ends, ann.socket.reason]).toEqual([[4103], 'the session was ended'])
     expect([bob.socket.ends, unknown.socket.ends]).toEqual([[], []])
@@ -212,8 +212,8 @@ describe('the end of a page', () => {
 
 describe('a page', () => {
   test('that goes while its prefixes are made is not let in', async () => {
-    const { pages, enter, unauthenticated, greet } = await pagesByHand()
-    const gone = unauthenticated()
+    const { pages, enter, connect, greet } = await pagesByHand()
+    const gone = connect()
     greet(gone.page, 'gone')
     for (let n = 0; !gone.page.isKnown && n < 100; n++) await undefined
     expect(gone.page.isKnown).toBe(true)
@@ -224,7 +224,7 @@ describe('a page', () => {
   })
 
   test('that the log ends in the moment before is not let in', async () => {
-    const { upstream, relay, pages, unauthenticated, greet } = await overScripted({
+    const { upstream, relay, pages, connect, greet } = await overScripted({
       log: { info() {}, warn() {}, debug: (_, message) => message === 'a page was let in' && pages.close() },
     })
     upstream.host.down(new Error('gone'))
@@ -235,7 +235,7 @@ describe('a page', () => {
       port.hold = () => void holds++
       return port
     }
-    const waiting = [unauthenticated(), unauthenticated()]
+    const waiting = [connect(), connect()]
     for (const [nth, { page }] of waiting.entries()) greet(page, `page ${nth}`)
     await until(() => holds === 2)
     await relay.open(HOST, NEVER)
@@ -247,9 +247,9 @@ describe('a page', () => {
   })
 
   test('that takes ten seconds is not let in, and is told so', async () => {
-    const { unauthenticated, greet } = await pagesByHand({ authenticate: () => new Promise(() => {}) })
+    const { connect, greet } = await pagesByHand({ authenticate: () => new Promise(() => {}) })
     vi.advanceTimersByTime(60_000)
-    const [silent, held] = [unauthenticated(), unauthenticated()]
+    const [silent, held] = [connect(), connect()]
     greet(held.page, 'held')
     vi.advanceTimersByTime(8_000)
     expect([silent.socket.ends, held.socket.ends]).toEqual([[], []])
@@ -264,8 +264,8 @@ describe('a page', () => {
 
 describe('a page that was silent', () => {
   test('before its hello is in no doubt', async () => {
-    const { pages, unauthenticated, greet } = await pagesByHand()
-    const ann = unauthenticated()
+    const { pages, connect, greet } = await pagesByHand()
+    const ann = connect()
     vi.advanceTimersByTime(6_000)
     greet(ann.page, 'ann')
     await until(() => ann.socket.count(KIND.welcome) === 1)
@@ -307,10 +307,10 @@ describe('a reason', () => {
     ['without half a character', `x${'é'.repeat(60)}`, `x${'é'.repeat(59)}`],
     ['with marks of its own', `\uFFFD${'x'.repeat(120)}`, `\uFFFD${'x'.repeat(117)}`],
   ])('is told %s', async (_, refused, told) => {
-    const { unauthenticated, greet } = await pagesByHand({
+    const { connect, greet } = await pagesByHand({
       authenticate: async () => ({ refused, isFinal: true }),
     })
-    const { socket, page } = unauthenticated()
+    const { socket, page } = connect()
     greet(page, 'ann')
     await until(() => socket.ends.length > 0)
     expect([socket.ends, socket.reason]).toEqual([[4401], told])
@@ -319,11 +319,11 @@ describe('a reason', () => {
 
 describe('upstream', () => {
   test('that is away ends the pages that are in; a waiting one is let in when it is back', async () => {
-    const { upstream, relay, pages, enter, unauthenticated, greet } = await overScripted()
+    const { upstream, relay, pages, enter, connect, greet } = await overScripted()
     const ann = await enter('ann')
     upstream.host.down(new Error('gone'))
     expect([ann.socket.ends, ann.socket.reason]).toEqual([[4100], 'the transport upstream is away'])
-    const bob = unauthenticated()
+    const bob = connect()
     greet(bob.page, 'bob')
     await until(() => bob.page.isKnown)
     await tick()
@@ -335,13 +335,13 @@ describe('upstream', () => {
   })
 
   test('that is closed ends the pages that are in; a waiting one may say nothing yet', async () => {
-    const { upstream, relay, enter, unauthenticated, greet } = await overScripted()
+    const { upstream, relay, enter, connect, greet } = await overScripted()
     const ann = await enter('ann')
     await relay.close(NEVER)
     expect([ann.socket.ends, ann.socket.reason]).toEqual([[4101], 'the server closes'])
     await relay.open(HOST, NEVER)
     upstream.host.down(new Error('gone'))
-    const bob = unauthenticated()
+    const bob = connect()
     greet(bob.page, 'bob')
     await until(() => bob.page.isKnown)
     await tick()
@@ -582,7 +582,7 @@ describe('a token', () => {
   test('that is checked when the page has gone tells its session, but not twice', async () => {
     const ended: string[] = []
     const answers: (() => void)[] = []
-    const { relay, unauthenticated, greet } = await pagesByHand({
+    const { relay, connect, greet } = await pagesByHand({
       authenticate: async ({ token = '' }) => {
         await new Promise<void>((resolve) => answers.push(resolve))
         return {
@@ -595,13 +595,13 @@ describe('a token', () => {
         }
       },
     })
-    const gone = unauthenticated()
+    const gone = connect()
     greet(gone.page, 'gone')
     gone.page.closed()
     answers.shift()?.()
     await tick()
     expect(ended).toEqual(['gone'])
-    const ann = unauthenticated()
+    const ann = connect()
     greet(ann.page, 'first')
     answers.shift()?.()
     await until(() => ann.socket.count(KIND.welcome) === 1)
@@ -838,9 +838,9 @@ describe('the streams of a page', () => {
 
 describe('a page that comes back', () => {
   test('and fails before it is in takes over nothing', async () => {
-    const { enter, unauthenticated, greet } = await pagesByHand()
+    const { enter, connect, greet } = await pagesByHand()
     const first = await enter('ann')
-    const broken = unauthenticated()
+    const broken = connect()
     broken.socket.send = () => {
       throw new Error('broken')
     }

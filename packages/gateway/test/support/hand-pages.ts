@@ -73,7 +73,7 @@ export interface HandPages {
   readonly relay: Relay
   readonly pages: Pages
   /** Opens a page that has said nothing. */
-  unauthenticated(): HandPage
+  connect(): HandPage
   /** Has a page say hello. Its secret is its token's. */
   greet(page: PageHandler, token: string, secret?: string): void
   /** Opens a page, and has it welcomed. */
@@ -100,17 +100,17 @@ export async function pagesByHand(options: HandPagesOptions = {}): Promise<HandP
     ...others,
   })
   onTestFinished(() => pages.close())
-  const unauthenticated = () => {
+  const connect = () => {
     const socket = new HandSocket()
     return { socket, page: pages.accept(socket) }
   }
   const greet = (page: PageHandler, token: string, secret = secretOf(token)) =>
     page.receive(encodeText(KIND.hello, JSON.stringify({ version: 1, hub: HUB, secret, token })))
   const enter = async (token: string, secret?: string) => {
-    const { socket, page } = unauthenticated()
+    const { socket, page } = connect()
     greet(page, token, secret)
     await until(() => socket.count(KIND.welcome) === 1)
     return { socket, page }
   }
-  return { relay: made, pages, unauthenticated, greet, enter }
+  return { relay: made, pages, connect, greet, enter }
 }

@@ -139,13 +139,19 @@ export class TwilioProtocol implements Protocol {
     const listening = this.#listening
     const streams = new StreamsApi(service, registry, accountSid)
     const services = new ServicesApi(this.#host)
-    const text: TextRoute = {
+    const publishText: TextRoute = {
       maxBytes: MAX_BODY_BYTES,
       begin: ({ caller, path, contentType }) =>
         beginPublish(service, { caller, ...placeOf(path, hubs) }, contentType),
     }
     const routes: readonly ApiRoute[] = [
-      ['POST', MESSAGES, 'publish', (exchange) => publishRequest(service, exchange, exchange.request), text],
+      [
+        'POST',
+        MESSAGES,
+        'publish',
+        (exchange) => publishRequest(service, exchange, exchange.request),
+        publishText,
+      ],
       ['GET', MESSAGES, 'listen', (exchange) => listenRequest(service, listening, exchange)],
       ['GET', STREAM, 'fetch', (exchange) => streams.fetch(exchange)],
       ['POST', STREAM, 'update', (exchange) => streams.update(exchange)],
